@@ -1,0 +1,98 @@
+# The helpers every room's CMakeLists.txt is written with, and the libraries the house takes.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
+pkg_check_modules(YAJL REQUIRED IMPORTED_TARGET yajl)
+pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent_core libevent_extra libevent_pthreads libevent_openssl)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(BPF REQUIRED IMPORTED_TARGET libbpf)
+
+# Debian's nng 1.5.2 brings its own CMake package, without a pkg-config file.
+find_path(NNG_INCLUDE nng/nng.h REQUIRED)
+find_library(NNG_LIBRARY nng REQUIRED)
+add_library(nng INTERFACE IMPORTED)
+target_include_directories(nng INTERFACE ${NNG_INCLUDE})
+target_link_libraries(nng INTERFACE ${NNG_LIBRARY})
+
+add_library(picket_flags INTERFACE)
+target_include_directories(picket_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+target_compile_definitions(picket_flags INTERFACE _GNU_SOURCE PICKET_VERSION="${PROJECT_VERSION}")
+target_compile_options(picket_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual
+  -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-unused-parameter -Wno-missing-field-initializers
+  -fno-strict-aliasing -fno-common -fstack-protector-strong)
+if(PICKET_WERROR)
+  target_compile_options(picket_flags INTERFACE -Werror)
+endif()
+if(PICKET_SANITIZE)
+  target_compile_options(picket_flags INTERFACE -fsanitize=${PICKET_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(picket_flags INTERFACE -fsanitize=${PICKET_SANITIZE})
+  if(PICKET_SANITIZE MATCHES "undefined")
+    target_compile_options(picket_flags INTERFACE -fno-sanitize-recover=undefined)
+  endif()
+else()
+  target_compile_options(picket_flags INTERFACE -D_FORTIFY_SOURCE=2 -O2 -fPIE)
+  target_link_options(picket_flags INTERFACE -Wl,-z,relro -Wl,-z,now)
+endif()
+if(PICKET_FUZZ)
+  target_compile_options(picket_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(picket_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# picket_room(NAME [LINK libs...]): a static library of every .c of the current folder.
+function(picket_room name)
+  cmake_parse_arguments(ROOM "" "" "LINK;EXCLUDE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  foreach(x ${ROOM_EXCLUDE})
+    list(FILTER sources EXCLUDE REGEX "/${x}$")
+  endforeach()
+  if(NOT sources)
+    return()
+  endif()
+  add_library(${name} STATIC ${sources})
+  target_link_libraries(${name} PUBLIC picket_flags ${ROOM_LINK})
+endfunction()
+
+# picket_test(NAME SOURCE... LINK libs... [LABELS labels...]): a cmocka program run by ctest.
+function(picket_test name)
+  cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(${name} ${T_SOURCES} ${T_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE ${T_LINK} cmocka)
+  target_compile_definitions(${name} PRIVATE TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}" TEST_ROOT="${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 120)
+  endif()
+  # 77 is the exit code of a suite that can't run here; it prints the reason.
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} SKIP_RETURN_CODE 77 LABELS "${T_LABELS}")
+endfunction()
+
+# picket_fuzz(NAME SOURCE LINK libs...): the same harness as a libFuzzer program (PICKET_FUZZ),
+# else as a plain program that replays the corpus beside the source, run by ctest.
+function(picket_fuzz name source)
+  cmake_parse_arguments(F "" "" "LINK" ${ARGN})
+  if(PICKET_FUZZ)
+    add_executable(${name} ${source})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${source} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay.c)
+    add_test(NAME ${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+  endif()
+  target_link_libraries(${name} PRIVATE ${F_LINK})
+endfunction()
+
+# picket_subdirs(dir...): those that have a CMakeLists.txt.
+function(picket_subdirs)
+  foreach(d ${ARGN})
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${d}/CMakeLists.txt)
+      add_subdirectory(${d})
+    endif()
+  endforeach()
+endfunction()
