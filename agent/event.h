@@ -1,0 +1,67 @@
+/* event.h - one thing that happened on this host, as the rooms of the agent hand it on.
+ *
+ * The probe decodes the kernel's record into it; everything here was read at the event itself. All
+ * slices are borrowed and live until the callback that got the event returns. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/slice.h"
+
+enum event_type {
+	EV_NONE,
+	EV_EXEC, /* a program was started: after the point of no return, sched_process_exec */
+	EV_EXIT, /* the last thread of a process ended */
+	EV_FORK, /* a new process (not a thread); p is the child, exe and args are its parent's */
+	EV_GAP,	 /* records of a class were lost */
+	EV_TYPE_COUNT
+};
+
+enum event_class { EVC_PROCESS, EVC_RARE, EVC_VOLUME, EVC_COUNT };
+
+struct event_process {
+	uint32_t pid, tid; /* task->tgid, task->pid in the host's pid namespace */
+	uint32_t vpid;	   /* in its own pid namespace */
+	uint32_t ppid;	   /* real_parent->tgid */
+	uint64_t start_ns; /* task->start_boottime of the group leader */
+	uint64_t parent_start_ns;
+	uint32_t uid, gid, euid, egid; /* initial user namespace; Falco's user.uid is euid */
+	uint32_t login_uid;	       /* UINT32_MAX = unset */
+	uint32_t tty;		       /* device number as Falco prints it: 34816 = pts/0 */
+	uint32_t session_id, group_id; /* host pid namespace */
+	uint64_t cap_effective, cap_permitted, cap_inheritable;
+	uint32_t ns_pid, ns_mnt, ns_net, ns_user, ns_uts, ns_ipc, ns_cgroup; /* inode numbers */
+	uint64_t cgroup_id;
+	struct slice cgroup; /* path below the root of the v2 hierarchy, "/docker/<64 hex>"; of a v1
+				hierarchy where v2 says "/" */
+	struct slice name;   /* comm */
+	struct slice parent_name; /* comm of real_parent */
+	/* EV_EXEC only */
+	struct slice exe;   /* resolved path of the executable, from bprm->file */
+	struct slice argv0;
+	struct slice args; /* after argv[0], each ended by a NUL */
+	struct slice cwd;
+	struct slice env; /* first 1 KiB of the environment, each ended by a NUL; may be empty */
+	uint64_t exe_inode, exe_ctime_ns, exe_mtime_ns; /* unix ns */
+	uint32_t exe_dev;
+	bool args_truncated, exe_truncated, cwd_truncated;
+	bool exe_upper_layer, exe_lower_layer, exe_from_memfd, exe_writable;
+};
+
+struct event {
+	enum event_type type;
+	enum event_class class;
+	uint64_t boot_ns; /* bpf_ktime_get_boot_ns() */
+	uint64_t unix_ns; /* the same on the wall clock */
+	struct event_process p;
+	struct { /* EV_EXIT */
+		int32_t code; /* exit status; -1 when killed */
+		uint32_t signal;
+		uint64_t duration_ns;
+	} exit;
+	struct { /* EV_GAP */
+		enum event_class class;
+		uint64_t lost, from_unix_ns, to_unix_ns;
+		const char *reason;
+	} gap;
+};

@@ -1,0 +1,57 @@
+/* probe.h - the kernel side: load, attach, read the rings, decode records, count what was lost. */
+#pragma once
+#include "agent/event.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/loop.h"
+
+struct probe;
+
+struct probe_config {
+	uint32_t ring_bytes[EVC_COUNT]; /* powers of two, 64 KiB .. 64 MiB; 0 = default */
+	uint32_t poll_ms;		/* 1 .. 10: how often rings are read; default 5 */
+	bool with_fork;			/* deliver EV_FORK (the tree needs it) */
+};
+
+struct probe_ops {
+	/* From the loop, for each record in ring order. e borrowed for the call. */
+	void (*on_event)(void *arg, const struct event *e);
+	/* After a batch of records has been delivered. Nullable. */
+	void (*on_drained)(void *arg);
+};
+
+/* Loads and attaches. Errors: EPERM without the right, ENOTSUP when the kernel has no BTF. */
+int probe_new(struct loop *l, const struct clock *clk, const struct probe_config *cfg,
+	      const struct probe_ops *ops, void *arg, struct probe **ret, struct err *err) WARN_UNUSED;
+/* Every process running now, by the kernel's task iterator. Call after probe_new, so that none
+ * falls between. ENOTSUP: use world_seed_proc instead. Events of type EV_FORK shape: p filled incl.
+ * exe, args (read from mm by the iterator where it may, else empty). */
+int probe_seed(struct probe *p, void (*fn)(void *arg, const struct event_process *p), void *arg,
+	       struct err *err) WARN_UNUSED;
+/* Reads what is in the rings now. Normally the loop's timer does it. Returns records delivered. */
+unsigned probe_drain(struct probe *p);
+
+struct probe_sensor {
+	const char *name, *why_not; /* why_not: "" when attached; borrowed until probe_free */
+	bool attached;
+};
+struct probe_stats {
+	struct {
+		uint64_t seen;	    /* the hook ran and wanted a record */
+		uint64_t submitted; /* it went into the ring */
+		uint64_t lost;	    /* the ring was full */
+		uint64_t delivered; /* on_event was called */
+		uint64_t malformed; /* the decoder refused it */
+	} class[EVC_COUNT];
+	const struct probe_sensor *sensors;
+	size_t sensor_count;
+};
+void probe_stats(struct probe *p, struct probe_stats *ret);
+/* Detaches; after it no callback. */
+void probe_free(struct probe *p);
+DEFINE_CLEANUP(struct probe, probe_free)
+
+/* Pure: one record as it stood in the ring -> event. ERR_CORRUPT when it is none. now: for the wall
+ * clock. e's slices point into record. */
+int probe_decode(struct slice record, int64_t boot_to_unix_ns, struct event *e,
+		 struct err *err) WARN_UNUSED;

@@ -1,0 +1,107 @@
+/* rules.h - Falco's rule language: load, check, compile, evaluate, format.
+ *
+ * Fields come through a source, so that the same engine runs on live events (rules_live.h) and on a
+ * flat JSON object (rules_json.h). Loading never half-succeeds: a file with an error leaves the set
+ * as it was. */
+#pragma once
+#include "agent/event.h"
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/err.h"
+
+struct rules;
+
+enum rules_priority { PRIORITY_EMERGENCY, PRIORITY_ALERT, PRIORITY_CRITICAL, PRIORITY_ERROR,
+	PRIORITY_WARNING, PRIORITY_NOTICE, PRIORITY_INFORMATIONAL, PRIORITY_DEBUG, PRIORITY_COUNT };
+/* "Emergency" … "Informational", "Debug" as Falco prints them. */
+const char *rules_priority_name(enum rules_priority p);
+
+/* What a load or check found, in the order of the files. */
+struct rules_message {
+	bool is_error;
+	const char *file;
+	unsigned line, column; /* from 1 */
+	const char *text;
+};
+
+struct rules_report {
+	struct arena *arena; /* owns the texts */
+	struct rules_message *messages;
+	size_t count, errors, warnings;
+	size_t rules, macros, lists; /* defined after the load */
+};
+void rules_report_fini(struct rules_report *r);
+
+/* Loads files in order (later ones may append and override). *ret: caller frees with rules_free;
+ * set only when there was no error. Returns -ERR_SYNTAX with the first error in err.
+ * report: nullable, initialised here, caller calls rules_report_fini. */
+int rules_load(const char *const *paths, size_t count, struct rules **ret,
+	       struct rules_report *report, struct err *err) WARN_UNUSED;
+/* The same from memory; name stands for the path. For tests and the fuzzer. */
+int rules_load_text(const char *name, struct slice text, struct rules **ret,
+		    struct rules_report *report, struct err *err) WARN_UNUSED;
+void rules_free(struct rules *r);
+DEFINE_CLEANUP(struct rules, rules_free)
+
+/* grammar only / grammar and field types. Error: ERR_SYNTAX "LINE:COL: what". */
+int rules_parse_condition(struct slice text, struct err *err) WARN_UNUSED;
+int rules_compile_condition(struct slice text, struct err *err) WARN_UNUSED;
+
+/* ---- values and where they come from ---- */
+enum rules_type { RT_STRING, RT_PATH, RT_INT, RT_UINT, RT_BOOL, RT_BYTES, RT_IPADDR, RT_IPNET,
+	RT_PORT, RT_TIME, RT_DURATION };
+struct rules_value {
+	struct slice str;     /* RT_STRING, RT_PATH, RT_BYTES; and the text of others if the source has it */
+	int64_t num;	      /* numbers, booleans, times */
+	const struct slice *list; /* list-valued fields */
+	size_t list_count;
+	bool is_list;
+};
+struct rules_field; /* one row of fields.def */
+const struct rules_field *rules_field_find(struct slice name);
+const char *rules_field_name(const struct rules_field *f);
+enum rules_type rules_field_type(const struct rules_field *f);
+/* Index in fields.def: FIELD_PROC_NAME … (rules_fields.h). */
+unsigned rules_field_id(const struct rules_field *f);
+
+struct rules_source {
+	/* index: the number in [..], -1 without; arg: its text, empty without.
+	 * scratch: borrowed arena for made-up values, reset after the event.
+	 * false: no value (null): the comparison is false. */
+	bool (*get)(void *ctx, const struct rules_field *f, int index, struct slice arg,
+		    struct arena *scratch, struct rules_value *ret);
+	void *ctx;
+};
+
+/* One match. All borrowed for the callback. */
+struct rules_match {
+	const char *rule, *description, *source;
+	enum rules_priority priority;
+	struct slice output; /* formatted, without time and priority */
+	const char *const *tags;
+	size_t tag_count;
+	const struct rules_output_field {
+		const char *name;
+		struct slice text; /* "<NA>" is left out */
+	} *fields;
+	size_t field_count;
+};
+typedef void (*rules_match_fn)(void *arg, const struct rules_match *m);
+
+/* Runs every enabled rule for the event type ("execve" …). Returns the number of matches. */
+unsigned rules_eval(struct rules *r, const char *evt_type, const struct rules_source *src,
+		    rules_match_fn fn, void *arg);
+size_t rules_count(const struct rules *r); /* enabled rules */
+/* Does any enabled rule look at this event type? */
+bool rules_wants(const struct rules *r, const char *evt_type);
+
+/* ---- live events ---- */
+struct world;
+struct container;
+struct rules_live {
+	struct world *world; /* for ancestors, users; borrowed */
+	const struct event *event;
+	const struct container *container; /* NULL on the host */
+};
+/* A source over one live event; live is borrowed as long as it is used. */
+struct rules_source rules_live_source(struct rules_live *live);

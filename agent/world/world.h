@@ -1,0 +1,102 @@
+/* world.h - what runs on this host now: processes (for ancestors and names), containers, users.
+ *
+ * One thread. Bounded: LIMITS in world_limits.h; what is dropped is counted. */
+#pragma once
+#include "agent/event.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/fetch.h"
+#include "common/loop.h"
+
+struct world;
+
+/* A container as far as it is known. Borrowed until world_free, but its strings may be replaced at
+ * the next turn of the loop. All strings NUL-terminated, "" where unknown. */
+struct container {
+	char id[65];	  /* full id where known, else what the cgroup path gave */
+	const char *name; /* without the leading slash */
+	const char *image; /* reference as given: "nginx:1.25" */
+	const char *image_id; /* sha256:… */
+	const char *image_digest; /* sha256:…, of the repository; may be "" */
+	const char *user; /* declared: Config.User */
+	const char *engine; /* docker, podman, libpod, crio, containerd … from the cgroup's form */
+	const struct container_label *labels;
+	size_t label_count;
+	const struct container_mount *mounts;
+	size_t mount_count;
+	uint64_t created_unix_ns, started_unix_ns;
+	bool privileged;
+	bool is_named;	 /* name and image are known */
+	bool is_inspected; /* the engine was asked and has answered */
+	bool is_gone;	 /* the engine removed it; kept for a while for late events */
+};
+struct container_label {
+	const char *key, *value;
+};
+struct container_mount {
+	const char *source, *dest, *mode, *propagation;
+	bool rw;
+};
+
+/* A process in the tree. Borrowed until the next world_apply. */
+struct proc {
+	uint32_t pid, ppid;
+	uint64_t start_ns, parent_start_ns;
+	uint32_t uid, gid, login_uid, tty, session_id, group_id, vpid;
+	uint64_t cgroup_id;
+	struct slice name, exe, argv0, args, cwd; /* args: NUL-ended each, cut at 1 KiB */
+	bool is_exited;
+};
+
+enum world_change { WORLD_CREATED, WORLD_STARTED, WORLD_STOPPED, WORLD_REMOVED, WORLD_UPDATED };
+
+struct world_ops {
+	/* A container was made, started, stopped, removed, or more of it is known. Nullable. */
+	void (*on_container)(void *arg, const struct container *c, enum world_change change);
+	/* The connection to the engine came or went. Nullable. */
+	void (*on_engine)(void *arg, bool is_connected, const char *why);
+};
+
+struct world_config {
+	size_t max_processes;	   /* 1,024 .. 1,048,576; default 32,768 */
+	const char *docker_socket; /* "/var/run/docker.sock"; NULL or "" = no engine */
+	const char *proc_root;	   /* "/proc" */
+};
+
+int world_new(struct loop *l, struct fetch_pool *fetch, const struct clock *clk,
+	      const struct world_config *cfg, const struct world_ops *ops, void *arg,
+	      struct world **ret, struct err *err) WARN_UNUSED;
+/* Connects to the engine (reconnecting for ever): events stream first, then the list, then
+ * inspects, so that no container falls between. */
+void world_start(struct world *w);
+/* Takes over a process that ran before the probe was attached. */
+void world_seed(struct world *w, const struct event_process *p);
+/* /proc as fallback where the kernel has no task iterator. Returns the number found. */
+int world_seed_proc(struct world *w, struct err *err);
+/* Applies fork, exec and exit to the tree. Call before rules see the event. */
+void world_apply(struct world *w, const struct event *e);
+
+const struct proc *world_proc(struct world *w, uint32_t pid);
+/* level 1 = parent. NULL when not known. Falls back to the event's own parent_name for level 1. */
+const struct proc *world_ancestor(struct world *w, const struct proc *p, unsigned level);
+/* The container of the event's cgroup, made known by this call if it was not; NULL on the host. */
+const struct container *world_container(struct world *w, const struct event_process *p);
+const struct container *world_container_by_id(struct world *w, struct slice id);
+void world_containers_each(struct world *w, void (*fn)(void *arg, const struct container *c), void *arg);
+/* Name of a uid/gid in the process's own root (its /etc/passwd), cached per mount namespace; for the
+ * host the host's. "" when unknown. Borrowed until the next call. */
+struct slice world_user_name(struct world *w, const struct event_process *p, uint32_t uid);
+struct slice world_group_name(struct world *w, const struct event_process *p, uint32_t gid);
+
+struct world_stats {
+	uint64_t processes, process_bytes, processes_evicted;
+	uint64_t containers, containers_evicted;
+	bool engine_connected;
+};
+void world_stats(const struct world *w, struct world_stats *ret);
+void world_free(struct world *w);
+DEFINE_CLEANUP(struct world, world_free)
+
+/* The container id in a cgroup path and the engine whose form it has; pure. false: none.
+ * ret_id: at least 65 bytes; the whole id as it stands in the path (not cut at 12). */
+bool cgroup_container_id(struct slice path, char *ret_id, const char **ret_engine);

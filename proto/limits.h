@@ -1,0 +1,24 @@
+/* limits.h - every bound of the messages, in one place. Both sides check them. */
+#pragma once
+
+enum {
+	PROTO_VERSION = 1,     /* spoken here */
+	PROTO_VERSION_MIN = 1, /* oldest still understood */
+
+	LIMIT_MESSAGE_BYTES = 4 * 1024 * 1024, /* = WIRE_MAX_MESSAGE_BYTES, asserted in msg.c */
+	LIMIT_ARENA_BYTES = 16 * 1024 * 1024,  /* unpacked size of one message */
+	LIMIT_RECORD_BYTES = 64 * 1024,	       /* one packed Record */
+	LIMIT_BATCH_RECORDS = 2048,
+	LIMIT_BATCH_BYTES = 1024 * 1024, /* where a sender closes a batch */
+
+	LIMIT_NAME_BYTES = 256,	  /* comm, user, rule, image, container name … */
+	LIMIT_PATH_BYTES = 4096,  /* paths */
+	LIMIT_ARGS_BYTES = 8192,  /* all arguments of one exec */
+	LIMIT_OUTPUT_BYTES = 16384,
+	LIMIT_ANCESTORS = 8,
+	LIMIT_LABELS = 64,
+	LIMIT_FIELDS = 128,
+	LIMIT_TAGS = 64,
+	LIMIT_SENSORS = 64,
+	LIMIT_CREDIT = 8, /* batches under way at once */
+};
