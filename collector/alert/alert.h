@@ -1,0 +1,28 @@
+/* alert.h - what a finding becomes for people: one alert per (rule, host, container), folded with a
+ * count while it stays open. Inside the store's transaction; sends nothing. */
+#pragma once
+#include "collector/store/store.h"
+#include "common/json.h"
+
+struct alert_config {
+	uint64_t fold_ms; /* an open alert takes further findings for so long after its last; default 24 h */
+};
+
+/* What happened to the inbox. */
+struct alert_change {
+	int64_t id;
+	bool is_new;	    /* else folded into one that was there */
+	bool is_escalated;  /* severity went up */
+	uint64_t count;
+};
+/* A finding of an agent -> alert row. */
+int alert_from_finding(struct store *s, const struct alert_config *cfg, const char *agent,
+		       const char *host, uint64_t epoch, uint64_t seq, const Picket__Record *rec,
+		       struct alert_change *ret, struct err *err) WARN_UNUSED;
+/* Something the collector itself says (source "system"): loss on a host, a revoked agent knocking … */
+int alert_from_system(struct store *s, const struct alert_config *cfg, const struct clock *clk,
+		      const char *rule, enum msg_severity severity, const char *host,
+		      const char *title, const char *detail, struct alert_change *ret,
+		      struct err *err) WARN_UNUSED;
+/* The contract's alert JSON. */
+void alert_json(struct json *j, const struct store_alert *al);

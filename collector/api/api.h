@@ -1,0 +1,20 @@
+/* api.h - the HTTPS API people and picketctl use: /api/v1, bearer tokens, JSON. */
+#pragma once
+#include "collector/store/store.h"
+#include "common/json.h"
+#include "common/loop.h"
+
+struct api;
+struct api_config {
+	const char *address; /* "0.0.0.0:8443", "[::]:8443"; port 0 picks one */
+	const char *cert_file, *key_file;
+};
+struct api_ops {
+	/* JSON for GET /api/v1/status beyond the store's figures: appended members. Nullable. */
+	void (*on_status)(void *arg, struct json *j);
+};
+int api_new(struct loop *l, struct store *s, const struct clock *clk, const struct api_config *cfg,
+	    const struct api_ops *ops, void *arg, struct api **ret, struct err *err) WARN_UNUSED;
+int api_port(const struct api *a);
+void api_free(struct api *a);
+DEFINE_CLEANUP(struct api, api_free)

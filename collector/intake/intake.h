@@ -1,0 +1,41 @@
+/* intake.h - takes batches from agents: who are you, is it whole, is it new, store, then answer.
+ *
+ * Exactly once: a batch's records, what the pipeline makes of them and the watermark are one
+ * transaction; the acknowledgement goes out after its commit. Batches that arrive together share one. */
+#pragma once
+#include "collector/store/store.h"
+#include "common/loop.h"
+#include "common/wire.h"
+
+struct intake;
+
+struct intake_config {
+	const char *url; /* tls+tcp://[::]:7443 */
+	struct wire_tls tls;
+	uint32_t credit; /* batches under way per agent, 1 .. LIMIT_CREDIT */
+};
+
+struct intake_ops {
+	/* Each new record, in order, inside the store's transaction. A failure rolls the group back
+	 * and the agents send it again. */
+	int (*on_record)(void *arg, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
+			 const Picket__Record *rec, struct err *err);
+	/* After the group is committed. */
+	void (*on_committed)(void *arg);
+	/* Something a person should know (becomes a system alert): revoked agent knocking, sequence
+	 * jump, one identity on two hosts… Outside any transaction. Nullable. */
+	void (*on_notice)(void *arg, const char *what, const char *agent, const char *detail);
+};
+
+int intake_new(struct loop *l, struct store *s, const struct clock *clk, const struct intake_config *cfg,
+	       const struct intake_ops *ops, void *arg, struct intake **ret, struct err *err) WARN_UNUSED;
+int intake_port(const struct intake *in);
+/* Closes sessions of agents that may no longer talk (revoked by another process). Call each second. */
+void intake_sweep(struct intake *in);
+struct intake_stats {
+	uint64_t connections, refused_handshakes, refused_batches, batches, records, duplicates, groups;
+	size_t peers;
+};
+void intake_stats(const struct intake *in, struct intake_stats *ret);
+void intake_free(struct intake *in);
+DEFINE_CLEANUP(struct intake, intake_free)

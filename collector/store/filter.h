@@ -1,0 +1,25 @@
+/* filter.h - the one filter language: severity>=high host=web-* image~nginx -status:resolved
+ * since=24h "free text". Parsed once into terms; pure over bounded text (4 KiB, 64 terms). */
+#pragma once
+#include "common/arena.h"
+#include "common/err.h"
+
+enum filter_op { FILTER_EQ, FILTER_NE, FILTER_GLOB, FILTER_CONTAINS, FILTER_LT, FILTER_LE, FILTER_GT,
+	FILTER_GE, FILTER_TEXT };
+struct filter_term {
+	const char *key;     /* NULL for free text */
+	enum filter_op op;   /* key=v and key:v are EQ, or GLOB with * or ?; key~v is CONTAINS */
+	const char *value;
+	bool is_negated;     /* -term */
+	unsigned column;     /* from 1 */
+};
+struct filter {
+	struct filter_term *terms;
+	size_t count; /* all must hold */
+};
+/* keys: the names allowed here, NULL-terminated. Error: ERR_SYNTAX "column N: …, did you mean …". */
+int filter_parse(struct slice text, const char *const *keys, struct arena *a, struct filter *ret,
+		 struct err *err) WARN_UNUSED;
+/* Does a text value satisfy the term (negation included)? Numbers and times compare as such. */
+bool filter_match_text(const struct filter_term *t, struct slice value);
+bool filter_match_number(const struct filter_term *t, int64_t value);

@@ -1,0 +1,185 @@
+/* store.h - the only place that knows the database. Domain verbs over two seams: history (events,
+ * in day files of compressed blocks) and state (rows: agents, alerts, containers, tokens, outbox).
+ *
+ * One thread. Writes happen between store_begin and store_commit, so that a batch's events, its
+ * alerts, its mails and the number that says "stored" are one transaction. All text given in is
+ * borrowed for the call; all text in rows handed out is borrowed for the callback. */
+#pragma once
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "proto/msg.h"
+
+struct store;
+
+struct store_config {
+	const char *dir;	 /* holds state.db and history/YYYY-MM-DD.db */
+	uint64_t history_days;	 /* older day files are unlinked; 0 = keep */
+	uint64_t reserve_bytes;	 /* refuse new events below this much free space; default 64 MiB */
+};
+
+/* Opens, migrates (schema versions from the first day; a newer schema is ERR_VERSION), recovers. */
+int store_open(const struct store_config *cfg, const struct clock *clk, struct store **ret,
+	       struct err *err) WARN_UNUSED;
+void store_close(struct store *s);
+DEFINE_CLEANUP(struct store, store_close)
+
+int store_begin(struct store *s, struct err *err) WARN_UNUSED;
+/* History is committed first, then state with the watermark; a kill between the two is harmless,
+ * because history has its own watermark. */
+int store_commit(struct store *s, struct err *err) WARN_UNUSED;
+void store_rollback(struct store *s);
+/* 0 if there is room to store events, -ENOSPC when below the reserve (checked at most each second). */
+int store_has_room(struct store *s, struct err *err) WARN_UNUSED;
+
+/* ---- agents ---- */
+enum store_agent_state { AGENT_ONLINE, AGENT_DEGRADED, AGENT_OFFLINE, AGENT_REVOKED };
+struct store_agent {
+	const char *id, *host, *agent_version, *kernel, *machine_id, *boot_id, *serial;
+	const char *sensors_json; /* [{"name","attached","why"}] */
+	bool is_revoked;
+	uint64_t enrolled_unix_ns, last_seen_unix_ns, cert_not_after_unix_ns;
+	uint64_t epoch, produced, stored, lost; /* records, over all epochs */
+	uint64_t spool_records, spool_bytes, spool_oldest_unix_ns;
+	uint64_t rss_bytes, cpu_ns;
+	uint32_t containers, processes;
+	char rules_version[72];
+};
+/* A new agent, with its certificate. */
+int store_agent_enrol(struct store *s, const struct store_agent *a, struct err *err) WARN_UNUSED;
+/* ERR_NOT_FOUND if unknown. Row borrowed until the next call. By id, or by host name. */
+int store_agent_get(struct store *s, const char *id_or_host, struct store_agent *ret,
+		    struct arena *a, struct err *err) WARN_UNUSED;
+int store_agent_hello(struct store *s, const char *id, const Picket__Hello *h, struct err *err) WARN_UNUSED;
+int store_agent_heartbeat(struct store *s, const char *id, const Picket__Heartbeat *h,
+			  struct err *err) WARN_UNUSED;
+int store_agent_revoke(struct store *s, const char *id_or_host, struct err *err) WARN_UNUSED;
+int store_agents_each(struct store *s, int (*fn)(void *arg, const struct store_agent *a), void *arg,
+		      struct err *err) WARN_UNUSED;
+/* Revoked, unknown or wrong serial: false. Cheap (memory); notices other processes' changes within 2 s. */
+bool store_agent_may(struct store *s, const char *id, const char *serial);
+/* online/degraded/offline/revoked, from last_seen (30 s), sensors, losses. */
+enum store_agent_state store_agent_state(const struct store *s, const struct store_agent *a);
+const char *store_agent_state_name(enum store_agent_state st);
+
+/* ---- sequence, exactly once ---- */
+/* Newest stored sequence number of (agent, epoch); 0 = none. */
+int store_seq_get(struct store *s, const char *agent, uint64_t epoch, uint64_t *ret,
+		  struct err *err) WARN_UNUSED;
+/* Moves it on; stored and lost are added to the agent's counts. */
+int store_seq_set(struct store *s, const char *agent, uint64_t epoch, uint64_t seq, uint64_t stored,
+		  uint64_t lost, struct err *err) WARN_UNUSED;
+
+/* ---- history ---- */
+/* Appends one packed Record (as it came) with its number. rec is its decoded form, for the index.
+ * Ignored silently if history has this number already. */
+int store_history_add(struct store *s, const char *agent, uint64_t epoch, uint64_t seq,
+		      struct slice packed, const Picket__Record *rec, struct err *err) WARN_UNUSED;
+
+struct store_event { /* one answer of a query */
+	const char *agent, *host;
+	uint64_t epoch, seq;
+	const Picket__Record *record; /* container name and image filled in from the containers table
+					 where the event itself did not have them */
+};
+struct store_query {
+	struct slice filter;	 /* the filter language; empty = all */
+	uint64_t since_unix_ns, until_unix_ns; /* 0 = open */
+	uint64_t limit;		 /* 1 .. 100,000 */
+	const char *cursor;	 /* from an earlier answer; nullable */
+	bool oldest_first;
+};
+/* Newest first, unless asked otherwise. ret_cursor: at least 64 bytes, "" at the end.
+ * ERR_SYNTAX with the column for a wrong filter. fn returns 0 to go on, negative to stop. */
+int store_history_query(struct store *s, const struct store_query *q,
+			int (*fn)(void *arg, const struct store_event *e), void *arg,
+			char *ret_cursor, size_t cursor_size, struct err *err) WARN_UNUSED;
+/* Seals tails, drops old days. Call about every second from the loop. */
+int store_history_tidy(struct store *s, struct err *err) WARN_UNUSED;
+/* Reads everything stored and checks it; each fault is given to fn as one line. Returns the count. */
+int store_verify(struct store *s, void (*fn)(void *arg, const char *fault), void *arg,
+		 uint64_t *ret_records, struct err *err) WARN_UNUSED;
+
+/* ---- containers ---- */
+int store_container_put(struct store *s, const char *agent, const Picket__Container *c,
+			struct err *err) WARN_UNUSED;
+
+/* ---- alerts ---- */
+struct store_alert {
+	int64_t id;
+	uint64_t first_seen_unix_ns, last_seen_unix_ns, count;
+	enum msg_severity severity;
+	const char *priority, *status; /* new acknowledged resolved snoozed */
+	const char *assignee;	       /* "" = nobody */
+	const char *source;	       /* runtime audit scan correlation policy system */
+	const char *rule, *title, *host, *agent;
+	const char *container_id;      /* "" on the host */
+	const char *document;	       /* JSON: container, process, fields, tags, output, description */
+	const char *evidence;	       /* JSON array of event ids "agent:epoch:seq", newest first, <= 20 */
+	const char *fold_key;
+};
+/* The open alert with this fold key, last seen at or after since: else ERR_NOT_FOUND. */
+int store_alert_find_open(struct store *s, const char *fold_key, uint64_t since_unix_ns,
+			  struct arena *a, struct store_alert *ret, struct err *err) WARN_UNUSED;
+int store_alert_insert(struct store *s, const struct store_alert *al, int64_t *ret_id,
+		       struct err *err) WARN_UNUSED;
+/* Count, last_seen, document, evidence, severity of an existing one. */
+int store_alert_update(struct store *s, const struct store_alert *al, struct err *err) WARN_UNUSED;
+int store_alert_get(struct store *s, int64_t id, struct arena *a, struct store_alert *ret,
+		    struct err *err) WARN_UNUSED;
+int store_alert_query(struct store *s, const struct store_query *q,
+		      int (*fn)(void *arg, const struct store_alert *al), void *arg, char *ret_cursor,
+		      size_t cursor_size, struct err *err) WARN_UNUSED;
+/* status: acknowledged, resolved, new; assignee nullable = unchanged. by: who, for the audit log. */
+int store_alert_set_status(struct store *s, int64_t id, const char *status, const char *assignee,
+			   const char *by, struct err *err) WARN_UNUSED;
+
+/* ---- outbox ---- */
+struct store_outbox {
+	int64_t id;
+	const char *route;  /* name in the configuration */
+	const char *kind;   /* webhook, mail */
+	const char *group;  /* fold key or rule + host */
+	const char *key;    /* idempotency key, unique */
+	const char *body;   /* what is to be sent, route-independent JSON {"version":1,…} */
+	uint32_t attempts;
+	uint64_t due_unix_ns, created_unix_ns;
+	const char *last_error;
+	bool is_dead;
+};
+int store_outbox_add(struct store *s, const struct store_outbox *o, struct err *err) WARN_UNUSED;
+/* Due now, oldest first, at most limit. */
+int store_outbox_due(struct store *s, uint64_t now_unix_ns, size_t limit,
+		     int (*fn)(void *arg, const struct store_outbox *o), void *arg,
+		     struct err *err) WARN_UNUSED;
+int store_outbox_done(struct store *s, int64_t id, struct err *err) WARN_UNUSED;
+/* due 0 = give up: to the dead letters. */
+int store_outbox_retry(struct store *s, int64_t id, uint64_t due_unix_ns, const char *error,
+		       struct err *err) WARN_UNUSED;
+int store_outbox_each(struct store *s, int (*fn)(void *arg, const struct store_outbox *o), void *arg,
+		      struct err *err) WARN_UNUSED;
+
+/* ---- tokens: enrolment and API, stored hashed ---- */
+int store_enrol_token_add(struct store *s, const uint8_t hash[32], uint64_t expires_unix_ns,
+			  uint32_t uses, const char *by, struct err *err) WARN_UNUSED;
+/* Uses it once. ERR_DENIED: unknown, used up or expired (the message says which). */
+int store_enrol_token_use(struct store *s, const uint8_t hash[32], struct err *err) WARN_UNUSED;
+int store_api_token_add(struct store *s, const uint8_t hash[32], const char *user, const char *role,
+			uint64_t expires_unix_ns, struct err *err) WARN_UNUSED;
+/* role: viewer, analyst, admin. ERR_DENIED. */
+int store_api_token_check(struct store *s, const uint8_t hash[32], char ret_user[64],
+			  char ret_role[16], struct err *err) WARN_UNUSED;
+int store_audit_log(struct store *s, const char *who, const char *what, const char *subject,
+		    struct err *err) WARN_UNUSED;
+
+/* ---- figures ---- */
+struct store_status {
+	uint64_t agents, agents_online, alerts_open, events, history_bytes, state_bytes, free_bytes;
+	uint64_t outbox_waiting, outbox_dead;
+	uint64_t produced, stored, lost;
+	uint32_t schema;
+};
+int store_status(struct store *s, struct store_status *ret, struct err *err) WARN_UNUSED;
+/* A consistent copy of everything into a folder, while running. */
+int store_backup(struct store *s, const char *dir, struct err *err) WARN_UNUSED;
