@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "common/slice.h"
+
 static const char *const own_names[] = {
 	[ERR_CORRUPT - 1024] = "data is damaged",
 	[ERR_SYNTAX - 1024] = "wrong syntax",
@@ -57,8 +59,10 @@ int err_wrap(struct err *err, int r, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(err->msg) - 4)
-		snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s", old);
+	if (n >= 0 && (size_t)n < sizeof(err->msg) - 4) {
+		memcpy(err->msg + n, ": ", 2);
+		slice_copy(slice_of(old), err->msg + n + 2, sizeof(err->msg) - (size_t)n - 2);
+	}
 	return r;
 }
 
