@@ -16,6 +16,11 @@ void buf_add_slice(struct buf *b, struct slice s);
 void buf_add_str(struct buf *b, const char *s);
 void buf_add_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Room for n more bytes at b->p + b->n, for a caller that adds to b->n itself and then calls
+ * buf_written. NULL (and the sticky failure) past the cap. */
+char *buf_reserve(struct buf *b, size_t n) WARN_UNUSED;
+/* n bytes of what buf_reserve gave were filled. */
+void buf_written(struct buf *b, size_t n);
 /* Forgets the content and the failure, keeps the memory. */
 void buf_reset(struct buf *b);
 /* Releases the memory; the buffer may be used again. */
