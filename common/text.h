@@ -26,7 +26,12 @@ unsigned text_distance(struct slice a, struct slice b);
 const char *text_nearest(struct slice s, const char *const *names, size_t count);
 /* Glob with * and ? over the whole string, no character classes, no recursion. */
 bool text_glob(struct slice pattern, struct slice s);
-/* Valid UTF-8 without control characters except blanks? */
+/* Length (1..4) of the valid UTF-8 character s begins with, its code point in *ret; 0 when s is empty
+ * or what stands there is none (overlong, surrogate, cut off, above 10FFFF). */
+size_t text_utf8(struct slice s, uint32_t *ret);
+/* A C0 or C1 control, a line separator or a bidirectional override: what must not reach a terminal. */
+bool text_is_control(uint32_t code_point);
+/* Valid UTF-8 without control characters (text_is_control) except blanks and tabs? */
 bool text_is_clean(struct slice s);
 /* Fills dst with n random bytes from the kernel. Cannot fail. */
 void text_random(void *dst, size_t n);
