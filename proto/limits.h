@@ -21,4 +21,17 @@ enum {
 	LIMIT_TAGS = 64,
 	LIMIT_SENSORS = 64,
 	LIMIT_CREDIT = 8, /* batches under way at once */
+
+	LIMIT_CMDLINE_BYTES = LIMIT_ARGS_BYTES + LIMIT_NAME_BYTES, /* name + " " + arguments */
+	LIMIT_TEXT_BYTES = 4096,	      /* label values, descriptions, evidence, reasons */
+	LIMIT_PEM_BYTES = 32 * 1024,	      /* a request, a certificate, a CA bundle */
+	LIMIT_DOCUMENT_BYTES = 1024 * 1024,   /* Configuration; an Inventory must also fit a record */
+	LIMIT_URLS = 8,
+	LIMIT_SECRET_BYTES = 64,
+	LIMIT_SECRET_BYTES_MIN = 16,
+	LIMIT_TOKEN_TEXT_BYTES = 8192, /* "pkt1." and base64url */
+	LIMIT_RETRY_MS = 3600 * 1000,  /* the longest a refusal may send an agent away */
 };
+
+/* Wall times are 1 .. this: 2200-01-01. A record from a host without a clock says 1970, not 0. */
+#define LIMIT_UNIX_NS 7258118400000000000ULL

@@ -1,0 +1,282 @@
+/* bounds.c - a descriptor-driven walk over packed bytes, and the table of every field's bounds.
+ *
+ * It runs before protobuf-c sees the bytes: protobuf-c copies a string up to its length but hands
+ * out a char pointer, so a NUL inside would silently cut a name; and it merges a message field that
+ * stands twice, which no sender of ours does. Both are refused here. */
+#include "proto/bounds_priv.h"
+
+#include <inttypes.h>
+
+#include "proto/limits.h"
+#include "proto/picket.pb-c.h"
+
+enum { MAX_FIELDS = 64, MAX_DEPTH = 8 };
+enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_LENGTH = 2, WIRE_32 = 5 };
+
+#define B(type, field, bytes) { offsetof(Picket__##type, field), bytes, 1 }
+#define R(type, field, bytes, count) { offsetof(Picket__##type, field), bytes, count }
+
+static const struct bound ancestor[] = {
+	B(Ancestor, name, LIMIT_NAME_BYTES),
+	B(Ancestor, exe, LIMIT_PATH_BYTES),
+	B(Ancestor, cmdline, LIMIT_CMDLINE_BYTES),
+};
+static const struct bound process[] = {
+	B(Process, name, LIMIT_NAME_BYTES),    B(Process, exe, LIMIT_PATH_BYTES),
+	B(Process, argv0, LIMIT_ARGS_BYTES),   B(Process, args, LIMIT_ARGS_BYTES),
+	B(Process, cwd, LIMIT_PATH_BYTES),     B(Process, user, LIMIT_NAME_BYTES),
+	B(Process, group, LIMIT_NAME_BYTES),   R(Process, ancestors, 0, LIMIT_ANCESTORS),
+};
+static const struct bound container[] = {
+	B(Container, id, LIMIT_NAME_BYTES),	      B(Container, name, LIMIT_NAME_BYTES),
+	B(Container, image, LIMIT_TEXT_BYTES),	      B(Container, image_id, LIMIT_NAME_BYTES),
+	B(Container, image_digest, LIMIT_NAME_BYTES), B(Container, user, LIMIT_NAME_BYTES),
+	R(Container, labels, 0, LIMIT_LABELS),	      B(Container, engine, LIMIT_NAME_BYTES),
+};
+static const struct bound label[] = {
+	B(Container__LabelsEntry, key, LIMIT_NAME_BYTES),
+	B(Container__LabelsEntry, value, LIMIT_TEXT_BYTES),
+};
+static const struct bound finding[] = {
+	B(Finding, rule, LIMIT_NAME_BYTES),	B(Finding, priority, LIMIT_NAME_BYTES),
+	B(Finding, output, LIMIT_OUTPUT_BYTES), R(Finding, tags, LIMIT_NAME_BYTES, LIMIT_TAGS),
+	R(Finding, fields, 0, LIMIT_FIELDS),	B(Finding, source, LIMIT_NAME_BYTES),
+	B(Finding, description, LIMIT_TEXT_BYTES),
+};
+static const struct bound finding_field[] = {
+	B(Finding__FieldsEntry, key, LIMIT_NAME_BYTES),
+	B(Finding__FieldsEntry, value, LIMIT_OUTPUT_BYTES),
+};
+static const struct bound gap[] = {
+	B(Gap, reason, LIMIT_NAME_BYTES),
+	B(Gap, noisiest, LIMIT_NAME_BYTES),
+};
+static const struct bound audit_result[] = {
+	B(AuditResult, check_id, LIMIT_NAME_BYTES),
+	B(AuditResult, status, LIMIT_NAME_BYTES),
+	B(AuditResult, subject, LIMIT_TEXT_BYTES),
+	B(AuditResult, evidence, LIMIT_TEXT_BYTES),
+};
+static const struct bound inventory[] = {
+	B(Inventory, image_id, LIMIT_NAME_BYTES),
+	B(Inventory, document, LIMIT_DOCUMENT_BYTES),
+};
+static const struct bound sensor[] = {
+	B(Sensor, name, LIMIT_NAME_BYTES),
+	B(Sensor, why_not, LIMIT_TEXT_BYTES),
+};
+static const struct bound heartbeat[] = {
+	R(Heartbeat, sensors, 0, LIMIT_SENSORS),
+	B(Heartbeat, rules_version, LIMIT_NAME_BYTES),
+};
+static const struct bound hello[] = {
+	B(Hello, hostname, LIMIT_NAME_BYTES),	B(Hello, agent_version, LIMIT_NAME_BYTES),
+	B(Hello, kernel, LIMIT_NAME_BYTES),	B(Hello, machine_id, LIMIT_NAME_BYTES),
+	B(Hello, boot_id, LIMIT_NAME_BYTES),
+};
+static const struct bound batch[] = {
+	R(Batch, records, LIMIT_RECORD_BYTES, LIMIT_BATCH_RECORDS),
+};
+static const struct bound configuration[] = {
+	B(Configuration, version, LIMIT_NAME_BYTES),
+	B(Configuration, document, LIMIT_DOCUMENT_BYTES),
+};
+static const struct bound enrol[] = {
+	B(Enrol, secret, LIMIT_SECRET_BYTES),
+	B(Enrol, csr_pem, LIMIT_PEM_BYTES),
+	B(Enrol, hostname, LIMIT_NAME_BYTES),
+	B(Enrol, machine_id, LIMIT_NAME_BYTES),
+};
+static const struct bound enrol_reply[] = {
+	B(EnrolReply, agent_id, LIMIT_NAME_BYTES),
+	B(EnrolReply, certificate_pem, LIMIT_PEM_BYTES),
+	B(EnrolReply, ca_pem, LIMIT_PEM_BYTES),
+	R(EnrolReply, urls, LIMIT_NAME_BYTES, LIMIT_URLS),
+};
+static const struct bound refusal[] = {
+	B(Refusal, message, LIMIT_TEXT_BYTES),
+};
+static const struct bound request[] = {
+	B(Request, agent_id, LIMIT_NAME_BYTES),
+};
+static const struct bound token[] = {
+	R(Token, enrol_urls, LIMIT_NAME_BYTES, LIMIT_URLS),
+	B(Token, ca_sha256, 32),
+	B(Token, secret, LIMIT_SECRET_BYTES),
+	B(Token, server_name, LIMIT_NAME_BYTES),
+};
+
+static const struct {
+	const ProtobufCMessageDescriptor *message;
+	const struct bound *rows;
+	size_t count;
+} tables[] = {
+#define T(desc, rows) { &picket__##desc##__descriptor, rows, ARRAY_LEN(rows) }
+	T(process, process),
+	T(container, container),
+	T(ancestor, ancestor),
+	T(container__labels_entry, label),
+	T(finding, finding),
+	T(finding__fields_entry, finding_field),
+	T(gap, gap),
+	T(batch, batch),
+	T(request, request),
+	T(audit_result, audit_result),
+	T(inventory, inventory),
+	T(sensor, sensor),
+	T(heartbeat, heartbeat),
+	T(hello, hello),
+	T(configuration, configuration),
+	T(enrol, enrol),
+	T(enrol_reply, enrol_reply),
+	T(refusal, refusal),
+	T(token, token),
+#undef T
+};
+
+const struct bound *bounds_find(const ProtobufCMessageDescriptor *d,
+				const ProtobufCFieldDescriptor *f)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		if (tables[i].message != d)
+			continue;
+		for (size_t j = 0; j < tables[i].count; j++)
+			if (tables[i].rows[j].offset == f->offset)
+				return &tables[i].rows[j];
+	}
+	return NULL;
+}
+
+static bool read_varint(struct slice *s, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < 10 && i < s->n; i++) {
+		uint8_t b = (uint8_t)s->p[i];
+
+		v |= (uint64_t)(b & 0x7f) << (7 * i);
+		if (!(b & 0x80)) {
+			*s = slice_sub(*s, i + 1, s->n);
+			*ret = v;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Cuts the field's value off *s; for WIRE_LENGTH *ret is what it holds. */
+static bool read_value(struct slice *s, unsigned wire, struct slice *ret)
+{
+	uint64_t n;
+
+	switch (wire) {
+	case WIRE_VARINT:
+		return read_varint(s, &n);
+	case WIRE_64:
+		n = 8;
+		break;
+	case WIRE_32:
+		n = 4;
+		break;
+	case WIRE_LENGTH:
+		if (!read_varint(s, &n))
+			return false;
+		break;
+	default: /* groups are not spoken here */
+		return false;
+	}
+	if (n > s->n)
+		return false;
+	*ret = slice_sub(*s, 0, (size_t)n);
+	*s = slice_sub(*s, (size_t)n, s->n);
+	return true;
+}
+
+static unsigned wire_of(ProtobufCType t)
+{
+	switch (t) {
+	case PROTOBUF_C_TYPE_STRING:
+	case PROTOBUF_C_TYPE_BYTES:
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return WIRE_LENGTH;
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return WIRE_64;
+	case PROTOBUF_C_TYPE_FIXED32:
+	case PROTOBUF_C_TYPE_SFIXED32:
+	case PROTOBUF_C_TYPE_FLOAT:
+		return WIRE_32;
+	case PROTOBUF_C_TYPE_INT32:
+	case PROTOBUF_C_TYPE_SINT32:
+	case PROTOBUF_C_TYPE_UINT32:
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_SINT64:
+	case PROTOBUF_C_TYPE_UINT64:
+	case PROTOBUF_C_TYPE_BOOL:
+	case PROTOBUF_C_TYPE_ENUM:
+		return WIRE_VARINT;
+	}
+	return WIRE_VARINT;
+}
+
+static int walk(const ProtobufCMessageDescriptor *d, struct slice s, int code, unsigned depth,
+		struct err *err);
+
+static int check_value(const ProtobufCMessageDescriptor *d, const ProtobufCFieldDescriptor *f,
+		       const struct bound *b, struct slice v, int code, unsigned depth,
+		       struct err *err)
+{
+	if (f->type == PROTOBUF_C_TYPE_MESSAGE)
+		return walk(f->descriptor, v, code, depth + 1, err);
+	if (f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_BYTES)
+		return 0;
+	uint32_t max = b ? b->max_bytes : LIMIT_NAME_BYTES;
+	if (v.n > max)
+		return err_set(err, code, "%s.%s: %zu bytes, at most %" PRIu32, d->short_name,
+			       f->name, v.n, max);
+	if (f->type == PROTOBUF_C_TYPE_STRING && v.n && memchr(v.p, 0, v.n))
+		return err_set(err, code, "%s.%s: a NUL in text", d->short_name, f->name);
+	return 0;
+}
+
+static int walk(const ProtobufCMessageDescriptor *d, struct slice s, int code, unsigned depth,
+		struct err *err)
+{
+	uint32_t counts[MAX_FIELDS] = { 0 };
+
+	if (depth > MAX_DEPTH)
+		return err_set(err, ERR_CORRUPT, "%s: nested too deeply", d->short_name);
+	while (s.n) {
+		uint64_t tag;
+		struct slice v = SLICE_NONE;
+
+		if (!read_varint(&s, &tag) || tag >> 3 == 0 || tag >> 32)
+			return err_set(err, ERR_CORRUPT, "%s: not a field", d->short_name);
+		if (!read_value(&s, tag & 7, &v))
+			return err_set(err, ERR_CORRUPT, "%s: field %u is cut short",
+				       d->short_name, (unsigned)(tag >> 3));
+		const ProtobufCFieldDescriptor *f =
+			protobuf_c_message_descriptor_get_field(d, (unsigned)(tag >> 3));
+		if (!f) /* from a newer sender */
+			continue;
+		size_t index = (size_t)(f - d->fields);
+		if (index >= MAX_FIELDS || (tag & 7) != wire_of(f->type))
+			return err_set(err, ERR_CORRUPT, "%s.%s: wrong type", d->short_name, f->name);
+		const struct bound *b =
+			wire_of(f->type) == WIRE_LENGTH ? bounds_find(d, f) : NULL;
+		uint32_t max = f->label == PROTOBUF_C_LABEL_REPEATED && b ? b->max_count : 1;
+		if (++counts[index] > max)
+			return err_set(err, max > 1 ? code : ERR_CORRUPT,
+				       "%s.%s: more than %" PRIu32, d->short_name, f->name, max);
+		int r = check_value(d, f, b, v, code, depth, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int bounds_check(const ProtobufCMessageDescriptor *d, struct slice msg, int code, struct err *err)
+{
+	return walk(d, msg, code, 0, err);
+}
