@@ -1,0 +1,518 @@
+/* intake.c - see intake.h.
+ *
+ *   message -> who (certificate against the name in it) -> whole (two passes: every record is checked
+ *   before the first is stored) -> new (watermark) -> store + pipeline, in the group's transaction
+ *   on_idle -> commit -> replies
+ *
+ * A group is what arrived between two turns of the loop, so its size follows the load: one batch when
+ * it is quiet, dozens per fsync when it is not. */
+#include "collector/intake/intake.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "common/log.h"
+
+enum {
+	GROUP_MAX_REPLIES = 64,
+	GROUP_MAX_RECORDS = 16384,
+	MAX_HOLE_BITS = 40, /* no agent makes a million million records between two batches */
+	BUSY_RETRY_MS = 2000,
+};
+
+struct pending {
+	uint64_t token;
+	Picket__Reply__BodyCase kind;
+	uint64_t epoch, seq;
+	Picket__Refusal__Reason reason;
+	const char *why; /* constant text */
+};
+
+struct peer {
+	char agent[TLS_ID_MAX], serial[TLS_SERIAL_MAX];
+	char host[LIMIT_NAME_BYTES + 1];
+	bool is_denied; /* answered with a refusal, then closed */
+};
+
+struct intake {
+	struct store *store;
+	const struct clock *clk;
+	struct wire_server *server;
+	struct intake_ops ops;
+	void *arg;
+	uint32_t credit;
+	struct arena *request_arena, *record_arena;
+	struct buf out;
+	bool in_group;
+	struct pending pending[GROUP_MAX_REPLIES];
+	size_t pending_count, group_records;
+	struct intake_stats stats;
+};
+
+static void notice(struct intake *in, const char *what, const char *agent, const char *detail)
+{
+	if (in->ops.on_notice)
+		in->ops.on_notice(in->arg, what, agent, detail);
+}
+
+/* ---- answers ---- */
+
+static void send_reply(struct intake *in, uint64_t token, const Picket__Reply *reply)
+{
+	struct err err;
+
+	buf_reset(&in->out);
+	if (msg_pack_reply(reply, &in->out, &err) < 0) {
+		LOG(ERROR, "intake.reply", KV_STR("why", err.msg));
+		wire_drop(in->server, token);
+		return;
+	}
+	wire_reply(in->server, token, buf_slice(&in->out));
+}
+
+static void refuse(struct intake *in, uint64_t token, Picket__Refusal__Reason reason, const char *why,
+		   uint64_t stored_seq)
+{
+	Picket__Refusal body = PICKET__REFUSAL__INIT;
+	Picket__Reply reply = PICKET__REPLY__INIT;
+
+	body.reason = reason;
+	body.message = (char *)(uintptr_t)why;
+	body.stored_seq = stored_seq;
+	body.retry_ms = reason == PICKET__REFUSAL__REASON__REASON_BUSY ? BUSY_RETRY_MS : 0;
+	reply.protocol = PROTO_VERSION;
+	reply.body_case = PICKET__REPLY__BODY_REFUSAL;
+	reply.refusal = &body;
+	send_reply(in, token, &reply);
+}
+
+static void answer(struct intake *in, const struct pending *p)
+{
+	Picket__Reply reply = PICKET__REPLY__INIT;
+	Picket__HelloReply hello = PICKET__HELLO_REPLY__INIT;
+	Picket__Ack ack = PICKET__ACK__INIT;
+	Picket__HeartbeatReply beat = PICKET__HEARTBEAT_REPLY__INIT;
+
+	reply.protocol = PROTO_VERSION;
+	reply.body_case = p->kind;
+	switch (p->kind) {
+	case PICKET__REPLY__BODY_HELLO:
+		hello.stored_seq = p->seq;
+		hello.credit = in->credit;
+		hello.server_unix_ns = clock_unix_ns(in->clk);
+		reply.hello = &hello;
+		break;
+	case PICKET__REPLY__BODY_ACK:
+		ack.epoch = p->epoch;
+		ack.stored_seq = p->seq;
+		ack.credit = in->credit;
+		reply.ack = &ack;
+		break;
+	case PICKET__REPLY__BODY_HEARTBEAT:
+		beat.server_unix_ns = clock_unix_ns(in->clk);
+		reply.heartbeat = &beat;
+		break;
+	default:
+		refuse(in, p->token, p->reason, p->why, p->seq);
+		return;
+	}
+	send_reply(in, p->token, &reply);
+}
+
+/* ---- the group ---- */
+
+static void group_forget(struct intake *in)
+{
+	in->in_group = false;
+	in->pending_count = 0;
+	in->group_records = 0;
+}
+
+/* Nothing of the group is stored: every sender in it comes again. */
+static void group_fail(struct intake *in, const struct err *why)
+{
+	LOG(ERROR, "intake.store", KV_STR("why", why->msg), KV_U64("requests", in->pending_count),
+	    KV_U64("records", in->group_records));
+	store_rollback(in->store);
+	for (size_t i = 0; i < in->pending_count; i++)
+		refuse(in, in->pending[i].token, PICKET__REFUSAL__REASON__REASON_BUSY,
+		       "the collector could not store it", 0);
+	group_forget(in);
+}
+
+static void group_commit(struct intake *in)
+{
+	struct err err;
+
+	if (!in->in_group)
+		return;
+	if (store_commit(in->store, &err) < 0) {
+		group_fail(in, &err);
+		return;
+	}
+	in->stats.groups++;
+	for (size_t i = 0; i < in->pending_count; i++)
+		answer(in, &in->pending[i]);
+	group_forget(in);
+	if (in->ops.on_committed)
+		in->ops.on_committed(in->arg);
+}
+
+static int group_enter(struct intake *in, struct err *err)
+{
+	if (in->pending_count == GROUP_MAX_REPLIES || in->group_records >= GROUP_MAX_RECORDS)
+		group_commit(in);
+	if (in->in_group)
+		return 0;
+	int r = store_begin(in->store, err);
+	in->in_group = r >= 0;
+	return r;
+}
+
+static void group_add(struct intake *in, struct pending p)
+{
+	in->pending[in->pending_count++] = p;
+}
+
+/* ---- one request ---- */
+
+static int check_records(struct intake *in, const Picket__Batch *b, struct err *err)
+{
+	for (size_t i = 0; i < b->n_records; i++) {
+		Picket__Record *rec;
+
+		arena_reset(in->record_arena);
+		int r = msg_read_record(msg_slice(b->records[i]), in->record_arena, &rec, err);
+		if (r < 0)
+			return err_wrap(err, r, "record %" PRIu64, b->first_seq + i);
+	}
+	return 0;
+}
+
+static int store_records(struct intake *in, const struct peer *peer, const Picket__Batch *b,
+			 uint64_t last, uint64_t *ret_stored, struct err *err)
+{
+	uint64_t stored = 0;
+
+	for (size_t i = 0; i < b->n_records; i++) {
+		uint64_t seq = b->first_seq + i;
+		Picket__Record *rec;
+
+		if (seq <= last)
+			continue;
+		arena_reset(in->record_arena);
+		int r = msg_read_record(msg_slice(b->records[i]), in->record_arena, &rec, err);
+		if (r < 0)
+			return r;
+		r = store_history_add(in->store, peer->agent, b->epoch, seq, msg_slice(b->records[i]), rec,
+				      err);
+		if (r < 0)
+			return r;
+		r = in->ops.on_record(in->arg, peer->agent, peer->host, b->epoch, seq, rec, err);
+		if (r < 0)
+			return r;
+		stored++;
+	}
+	*ret_stored = stored;
+	return 0;
+}
+
+/* Is the batch the next one? Fills in the hole before it. */
+static bool check_order(struct intake *in, const struct peer *peer, const Picket__Batch *b,
+			uint64_t last, uint64_t token, uint64_t *ret_hole)
+{
+	uint64_t hole = b->first_seq > last + 1 ? b->first_seq - last - 1 : 0;
+
+	if (hole >> MAX_HOLE_BITS || b->first_seq > UINT64_MAX - LIMIT_BATCH_RECORDS) {
+		notice(in, "sequence_jump", peer->agent, "sequence numbers jumped beyond reason");
+		LOG(ERROR, "intake.sequence_jump", KV_STR("agent", peer->agent), KV_U64("stored", last),
+		    KV_U64("first", b->first_seq));
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_MALFORMED, "sequence jump", last);
+		return false;
+	}
+	if (hole > b->lost_before) {
+		LOG(WARN, "intake.order", KV_STR("agent", peer->agent), KV_U64("stored", last),
+		    KV_U64("first", b->first_seq), KV_U64("declared_lost", b->lost_before));
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_ORDER, "records are missing before it",
+		       last);
+		return false;
+	}
+	*ret_hole = hole;
+	return true;
+}
+
+static void handle_batch(struct intake *in, struct peer *peer, uint64_t token, const Picket__Batch *b)
+{
+	struct err err;
+	uint64_t last = 0, hole = 0, stored = 0;
+
+	if (check_records(in, b, &err) < 0) {
+		in->stats.refused_batches++;
+		LOG(WARN, "intake.malformed", KV_STR("agent", peer->agent), KV_STR("why", err.msg));
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_MALFORMED, err.msg, 0);
+		return;
+	}
+	if (store_has_room(in->store, &err) < 0) {
+		LOG(ERROR, "intake.full", KV_STR("why", err.msg));
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector's disk is full", 0);
+		return;
+	}
+	if (group_enter(in, &err) < 0 ||
+	    store_seq_get(in->store, peer->agent, b->epoch, &last, &err) < 0) {
+		group_fail(in, &err);
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector can't store now", 0);
+		return;
+	}
+	if (!check_order(in, peer, b, last, token, &hole)) {
+		in->stats.refused_batches++;
+		return;
+	}
+	uint64_t end = b->first_seq + b->n_records - 1;
+	if (store_records(in, peer, b, last, &stored, &err) < 0 ||
+	    (end > last &&
+	     store_seq_set(in->store, peer->agent, b->epoch, end, stored, hole, &err) < 0)) {
+		group_fail(in, &err);
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector could not store it",
+		       0);
+		return;
+	}
+	in->stats.batches++;
+	in->stats.records += stored;
+	in->stats.duplicates += b->n_records - stored;
+	in->group_records += b->n_records;
+	group_add(in, (struct pending){ .token = token,
+					.kind = PICKET__REPLY__BODY_ACK,
+					.epoch = b->epoch,
+					.seq = end > last ? end : last });
+}
+
+static void check_clone(struct intake *in, const struct peer *peer, const Picket__Hello *h)
+{
+	struct store_agent known;
+	struct err err;
+
+	arena_reset(in->record_arena);
+	if (store_agent_get(in->store, peer->agent, &known, in->record_arena, &err) < 0)
+		return;
+	if (known.machine_id && *known.machine_id && *h->machine_id &&
+	    strcmp(known.machine_id, h->machine_id) != 0)
+		notice(in, "identity_clone", peer->agent, h->hostname);
+}
+
+static void handle_hello(struct intake *in, struct peer *peer, uint64_t token, const Picket__Hello *h)
+{
+	struct err err;
+	uint64_t last = 0;
+
+	slice_copy(slice_of(h->hostname), peer->host, sizeof(peer->host));
+	if (group_enter(in, &err) < 0) {
+		group_fail(in, &err);
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector can't store now", 0);
+		return;
+	}
+	check_clone(in, peer, h);
+	if (store_agent_hello(in->store, peer->agent, h, &err) < 0 ||
+	    store_seq_get(in->store, peer->agent, h->epoch, &last, &err) < 0) {
+		group_fail(in, &err);
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector can't store now", 0);
+		return;
+	}
+	LOG(INFO, "intake.hello", KV_STR("agent", peer->agent), KV_STR("host", peer->host),
+	    KV_STR("version", h->agent_version), KV_U64("stored_seq", last), KV_U64("next_seq", h->next_seq));
+	group_add(in, (struct pending){
+			      .token = token, .kind = PICKET__REPLY__BODY_HELLO, .epoch = h->epoch, .seq = last });
+}
+
+static void handle_heartbeat(struct intake *in, struct peer *peer, uint64_t token,
+			     const Picket__Heartbeat *h)
+{
+	struct err err;
+
+	if (group_enter(in, &err) < 0 || store_agent_heartbeat(in->store, peer->agent, h, &err) < 0) {
+		group_fail(in, &err);
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector can't store now", 0);
+		return;
+	}
+	group_add(in, (struct pending){ .token = token, .kind = PICKET__REPLY__BODY_HEARTBEAT });
+}
+
+/* ---- the listener's callbacks ---- */
+
+static bool on_open(void *arg, struct wire_peer *wp, const struct tls_identity *id)
+{
+	struct intake *in = arg;
+
+	in->stats.connections++;
+	if (!id->agent_id[0]) {
+		in->stats.refused_handshakes++;
+		LOG(WARN, "intake.refused", KV_STR("peer", wire_peer_address(wp)),
+		    KV_STR("subject", id->subject), KV_STR("why", "the certificate names no agent"));
+		return false;
+	}
+	struct peer *peer = calloc(1, sizeof(*peer));
+	if (!peer)
+		return false;
+	slice_copy(slice_of(id->agent_id), peer->agent, sizeof(peer->agent));
+	slice_copy(slice_of(id->serial), peer->serial, sizeof(peer->serial));
+	/* The name people see until the first hello says otherwise. */
+	slice_copy(slice_of(id->subject), peer->host, sizeof(peer->host));
+	wire_peer_set(wp, peer);
+	return true;
+}
+
+/* A revoked peer gets a refusal instead of a silent close, so that its log can say why. */
+static bool is_welcome(struct intake *in, struct wire_peer *wp, struct peer *peer, uint64_t token)
+{
+	if (!peer->is_denied && store_agent_may(in->store, peer->agent, peer->serial))
+		return true;
+	if (!peer->is_denied) {
+		LOG(WARN, "intake.refused", KV_STR("agent", peer->agent), KV_STR("host", peer->host),
+		    KV_STR("peer", wire_peer_address(wp)), KV_STR("serial", peer->serial),
+		    KV_STR("why", "revoked or unknown"));
+		notice(in, "revoked_agent", peer->agent, peer->host);
+	}
+	peer->is_denied = true;
+	in->stats.refused_batches++;
+	refuse(in, token, PICKET__REFUSAL__REASON__REASON_REVOKED,
+	       "this agent's certificate is revoked or unknown here; enrol again", 0);
+	return false;
+}
+
+static void on_message(void *arg, struct wire_peer *wp, uint64_t token, struct slice msg)
+{
+	struct intake *in = arg;
+	struct peer *peer = wire_peer_get(wp);
+	Picket__Request *rq;
+	struct err err;
+
+	arena_reset(in->request_arena);
+	int r = msg_read_request(msg, in->request_arena, &rq, &err);
+	if (r < 0) {
+		in->stats.refused_batches++;
+		LOG(WARN, "intake.malformed", KV_STR("agent", peer->agent),
+		    KV_STR("peer", wire_peer_address(wp)), KV_U64("bytes", msg.n), KV_STR("why", err.msg));
+		refuse(in, token,
+		       r == -ERR_VERSION ? PICKET__REFUSAL__REASON__REASON_VERSION
+					 : PICKET__REFUSAL__REASON__REASON_MALFORMED,
+		       err.msg, 0);
+		return;
+	}
+	if (strcmp(rq->agent_id, peer->agent) != 0) {
+		in->stats.refused_batches++;
+		LOG(WARN, "intake.not_you", KV_STR("certificate", peer->agent),
+		    KV_STR("claimed", rq->agent_id), KV_STR("peer", wire_peer_address(wp)));
+		notice(in, "forged_sender", peer->agent, rq->agent_id);
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_NOT_YOU,
+		       "the message names another agent than the certificate", 0);
+		return;
+	}
+	if (!is_welcome(in, wp, peer, token))
+		return;
+	switch (rq->body_case) {
+	case PICKET__REQUEST__BODY_HELLO:
+		handle_hello(in, peer, token, rq->hello);
+		return;
+	case PICKET__REQUEST__BODY_BATCH:
+		handle_batch(in, peer, token, rq->batch);
+		return;
+	case PICKET__REQUEST__BODY_HEARTBEAT:
+		handle_heartbeat(in, peer, token, rq->heartbeat);
+		return;
+	default:
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_MALFORMED,
+		       "this listener takes hello, batch and heartbeat", 0);
+	}
+}
+
+static void on_close(void *arg, struct wire_peer *wp)
+{
+	(void)arg;
+	free(wire_peer_get(wp));
+	wire_peer_set(wp, NULL);
+}
+
+static void on_refused(void *arg, const char *peer_addr, const char *why)
+{
+	struct intake *in = arg;
+
+	in->stats.refused_handshakes++;
+	LOG(WARN, "intake.handshake", KV_STR("peer", peer_addr), KV_STR("why", why));
+}
+
+static void on_idle(void *arg)
+{
+	group_commit(arg);
+}
+
+static void sweep_peer(void *arg, struct wire_peer *wp)
+{
+	struct intake *in = arg;
+	struct peer *peer = wire_peer_get(wp);
+
+	if (!peer || store_agent_may(in->store, peer->agent, peer->serial))
+		return;
+	if (!peer->is_denied)
+		LOG(WARN, "intake.cut", KV_STR("agent", peer->agent), KV_STR("host", peer->host),
+		    KV_STR("why", "revoked"));
+	wire_peer_close(wp);
+}
+
+void intake_sweep(struct intake *in)
+{
+	wire_server_each(in->server, sweep_peer, in);
+}
+
+void intake_stats(const struct intake *in, struct intake_stats *ret)
+{
+	*ret = in->stats;
+	ret->peers = wire_server_peer_count(in->server);
+}
+
+int intake_port(const struct intake *in)
+{
+	return wire_server_port(in->server);
+}
+
+int intake_new(struct loop *l, struct store *s, const struct clock *clk, const struct intake_config *cfg,
+	       const struct intake_ops *ops, void *arg, struct intake **ret, struct err *err)
+{
+	static const struct wire_server_ops server_ops = { .on_open = on_open,
+							   .on_message = on_message,
+							   .on_close = on_close,
+							   .on_refused = on_refused,
+							   .on_idle = on_idle };
+	CLEANUP(intake_freep) struct intake *in = calloc(1, sizeof(*in));
+
+	if (!in)
+		return err_set(err, ENOMEM, "intake");
+	in->store = s;
+	in->clk = clk;
+	in->ops = *ops;
+	in->arg = arg;
+	in->credit = cfg->credit ? cfg->credit : 4;
+	if (in->credit > LIMIT_CREDIT)
+		in->credit = LIMIT_CREDIT;
+	buf_init(&in->out, LIMIT_MESSAGE_BYTES);
+	in->request_arena = arena_new(LIMIT_ARENA_BYTES);
+	in->record_arena = arena_new(LIMIT_ARENA_BYTES);
+	if (!in->request_arena || !in->record_arena)
+		return err_set(err, ENOMEM, "intake");
+	int r = wire_server_new(l, cfg->url, &cfg->tls, &server_ops, in, &in->server, err);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(in);
+	return 0;
+}
+
+void intake_free(struct intake *in)
+{
+	if (!in)
+		return;
+	if (in->in_group)
+		group_commit(in);
+	wire_server_free(in->server);
+	arena_free(in->request_arena);
+	arena_free(in->record_arena);
+	buf_fini(&in->out);
+	free(in);
+}
