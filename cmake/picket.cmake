@@ -25,7 +25,7 @@ add_library(picket_flags INTERFACE)
 target_include_directories(picket_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 target_compile_definitions(picket_flags INTERFACE _GNU_SOURCE PICKET_VERSION="${PROJECT_VERSION}")
 target_compile_options(picket_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual
+  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
   -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-unused-parameter -Wno-missing-field-initializers
   -fno-strict-aliasing -fno-common -fstack-protector-strong)
 if(PICKET_WERROR)
