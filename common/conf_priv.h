@@ -21,7 +21,7 @@ int conf_next(struct conf_reader *r) WARN_UNUSED;
 struct slice conf_scalar(const struct conf_reader *r);
 /* No value: "key:", "key: ~", "key: null". */
 bool conf_is_null(const struct conf_reader *r);
-/* A list's elements, from the current event on: each is a mapping read with the table. */
+/* From a mapping's start (the current event) to its end, into target. */
 int conf_read_mapping(struct conf_reader *r, const struct conf_key *keys, size_t count,
 		      void *target) WARN_UNUSED;
 /* The current event (and what belongs to it) into the key's field of target. */

@@ -178,7 +178,7 @@ static void what_is_no_yaml_is_placed_too(void **state)
 	static const struct {
 		const char *text, *starts;
 	} rows[] = {
-		{ "names: [a", "a.yaml:1:11: " },
+		{ "names: [a", "a.yaml:2:1: did not find expected" },
 		{ "listen: \"a", "a.yaml:1:11: " },
 		{ "listen: b: c", "a.yaml:1:10: " },
 		{ "listen: x\n\tverbose: true", "a.yaml:2:" },
