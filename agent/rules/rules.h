@@ -92,6 +92,8 @@ typedef void (*rules_match_fn)(void *arg, const struct rules_match *m);
 unsigned rules_eval(struct rules *r, const char *evt_type, const struct rules_source *src,
 		    rules_match_fn fn, void *arg);
 size_t rules_count(const struct rules *r); /* enabled rules */
+/* A short hash over the loaded files; borrowed until rules_free. */
+const char *rules_version(const struct rules *r);
 /* Does any enabled rule look at this event type? */
 bool rules_wants(const struct rules *r, const char *evt_type);
 

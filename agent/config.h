@@ -1,0 +1,24 @@
+/* config.h - agent.yaml: the keys, their defaults and bounds. */
+#pragma once
+#include "common/buf.h"
+#include "common/conf.h"
+
+struct agent_config {
+	char *name;	   /* host name people see */
+	char *state_dir;   /* key, certificate, spool */
+	char *run_dir;	   /* the socket `picket-agent status` asks */
+	char *url, *server_name; /* "" = what the enrolment said */
+	struct conf_list rules;	 /* files, or folders whose *.yaml are taken in order of name */
+	char *docker_socket;	 /* "" = no engine */
+	uint64_t max_processes, spool_max_bytes, ring_bytes;
+	uint64_t flush_ms, sync_ms, heartbeat_ms, name_wait_ms;
+	uint64_t priority; /* 0 .. 20: how much nicer the kernel is to us than to others */
+	int log_level;
+};
+
+/* Defaults; free with agent_config_fini whatever happens after. */
+void agent_config_init(struct agent_config *c);
+int agent_config_read(const char *path, struct agent_config *c, struct err *err) WARN_UNUSED;
+/* A file for `enroll` to write: every key with its default and what it means. */
+void agent_config_write(const struct agent_config *c, struct buf *out);
+void agent_config_fini(struct agent_config *c);

@@ -1,0 +1,124 @@
+/* hold.c - see hold.h. A list in order of arrival; it is nearly always empty. */
+#include "agent/hold.h"
+
+#include <errno.h>
+
+struct held {
+	struct held *next;
+	uint64_t event_seq, deadline_boot_ns;
+	char container_id[65];
+	struct event e; /* slices point behind the struct */
+};
+
+struct hold {
+	struct held *first, **end;
+	size_t count, max;
+	hold_fn fn;
+	void *arg;
+};
+
+int hold_new(size_t max, hold_fn fn, void *arg, struct hold **ret, struct err *err)
+{
+	struct hold *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return err_set(err, ENOMEM, "hold");
+	h->max = max;
+	h->fn = fn;
+	h->arg = arg;
+	h->end = &h->first;
+	*ret = h;
+	return 0;
+}
+
+/* Every slice of an event, so that copying can't forget one that is added later. */
+static void each_slice(struct event *e, struct slice *ret[8])
+{
+	struct slice *all[8] = { &e->p.cgroup, &e->p.name, &e->p.parent_name, &e->p.exe,
+				 &e->p.argv0,  &e->p.args, &e->p.cwd,	      &e->p.env };
+
+	memcpy(ret, all, sizeof(all));
+}
+
+static struct held *copy(const struct event *e)
+{
+	struct slice *slices[8];
+	struct event tmp = *e;
+	size_t bytes = 0;
+
+	each_slice(&tmp, slices);
+	for (size_t i = 0; i < ARRAY_LEN(slices); i++)
+		bytes += slices[i]->n;
+	struct held *x = malloc(sizeof(*x) + bytes + 1);
+	if (!x)
+		return NULL;
+	memset(x, 0, sizeof(*x));
+	x->e = *e;
+	char *at = (char *)(x + 1);
+	each_slice(&x->e, slices);
+	for (size_t i = 0; i < ARRAY_LEN(slices); i++) {
+		if (!slices[i]->n)
+			continue;
+		memcpy(at, slices[i]->p, slices[i]->n);
+		slices[i]->p = at;
+		at += slices[i]->n;
+	}
+	return x;
+}
+
+/* Takes the entry out before judging it, as judging may come back here. */
+static void judge(struct hold *h, struct held **at)
+{
+	struct held *x = *at;
+
+	*at = x->next;
+	if (h->end == &x->next)
+		h->end = at;
+	h->count--;
+	h->fn(h->arg, &x->e, x->event_seq);
+	free(x);
+}
+
+void hold_add(struct hold *h, const struct event *e, uint64_t event_seq, const char *container_id,
+	      uint64_t deadline_boot_ns)
+{
+	if (h->count == h->max)
+		judge(h, &h->first);
+	struct held *x = copy(e);
+	if (!x) {
+		h->fn(h->arg, e, event_seq);
+		return;
+	}
+	x->event_seq = event_seq;
+	x->deadline_boot_ns = deadline_boot_ns;
+	slice_copy(slice_of(container_id), x->container_id, sizeof(x->container_id));
+	*h->end = x;
+	h->end = &x->next;
+	h->count++;
+}
+
+void hold_release(struct hold *h, const char *container_id)
+{
+	for (struct held **at = &h->first; *at;) {
+		if (!strcmp((*at)->container_id, container_id))
+			judge(h, at);
+		else
+			at = &(*at)->next;
+	}
+}
+
+size_t hold_expire(struct hold *h, uint64_t now_boot_ns)
+{
+	while (h->first && h->first->deadline_boot_ns <= now_boot_ns)
+		judge(h, &h->first);
+	return h->count;
+}
+
+void hold_free(struct hold *h)
+{
+	if (!h)
+		return;
+	while (h->first)
+		judge(h, &h->first);
+	free(h);
+}

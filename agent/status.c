@@ -1,0 +1,194 @@
+/* status.c - see status.h. The document is small enough for the socket's buffer: one write, no state. */
+#include "agent/status.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "common/file.h"
+#include "common/log.h"
+
+enum { MAX_DOCUMENT = 64 * 1024 };
+
+struct status_server {
+	struct loop_fd *watch;
+	int fd;
+	char path[108];
+	status_fn fn;
+	void *arg;
+};
+
+static int socket_path(const char *run_dir, struct sockaddr_un *ret, struct err *err)
+{
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	int n = snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/agent.sock", run_dir);
+	if (n < 0 || (size_t)n >= sizeof(ret->sun_path))
+		return err_set(err, ENAMETOOLONG, "run_dir '%s'", run_dir);
+	return 0;
+}
+
+static void on_connect(void *arg, int fd, unsigned ready)
+{
+	struct status_server *s = arg;
+	CLEANUP(fd_closep) int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	CLEANUP(buf_finip) struct buf out;
+	struct json j;
+
+	(void)ready;
+	if (peer < 0)
+		return;
+	buf_init(&out, MAX_DOCUMENT);
+	json_init(&j, &out);
+	json_object_open(&j);
+	s->fn(s->arg, &j);
+	json_object_close(&j);
+	buf_add_char(&out, '\n');
+	if (!out.failed)
+		(void)!send(peer, out.p, out.n, MSG_NOSIGNAL); /* a reader that went away is no error */
+}
+
+int status_server_new(struct loop *l, const char *run_dir, status_fn fn, void *arg,
+		      struct status_server **ret, struct err *err)
+{
+	struct sockaddr_un sa;
+	CLEANUP(fd_closep) int fd = -1;
+	int r = socket_path(run_dir, &sa, err);
+
+	if (r >= 0)
+		r = file_make_dirs(run_dir, 0755, err);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_set(err, errno, "status socket");
+	unlink(sa.sun_path);
+	mode_t old = umask(0177);
+	r = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
+	umask(old);
+	if (r < 0 || listen(fd, 8) < 0)
+		return err_set(err, errno, "status socket '%s'", sa.sun_path);
+	struct status_server *s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_set(err, ENOMEM, "status socket");
+	s->fn = fn;
+	s->arg = arg;
+	memcpy(s->path, sa.sun_path, sizeof(s->path));
+	s->fd = take_fd(&fd);
+	s->watch = loop_fd_new(l, s->fd, LOOP_READ, on_connect, s);
+	if (!s->watch) {
+		status_server_free(s);
+		return err_set(err, ENOMEM, "status socket");
+	}
+	*ret = s;
+	return 0;
+}
+
+void status_server_free(struct status_server *s)
+{
+	if (!s)
+		return;
+	loop_fd_free(s->watch);
+	close(s->fd);
+	unlink(s->path);
+	free(s);
+}
+
+/* ---- the reader ---- */
+
+static int fetch_document(const char *run_dir, struct buf *ret, struct err *err)
+{
+	struct sockaddr_un sa;
+	CLEANUP(fd_closep) int fd = -1;
+	char piece[4096];
+	const struct timeval patience = { .tv_sec = 5 };
+
+	buf_init(ret, MAX_DOCUMENT);
+	int r = socket_path(run_dir, &sa, err);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_set(err, errno, "status socket");
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
+		if (errno == EACCES)
+			return err_set(err, EACCES, "'%s'", sa.sun_path);
+		return err_set(err, ERR_PEER,
+			       "no agent answers at '%s': is it running (picket-agent run), and as which run_dir?",
+			       sa.sun_path);
+	}
+	for (;;) {
+		ssize_t n = read(fd, piece, sizeof(piece));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set(err, errno == EAGAIN ? ETIMEDOUT : errno, "the agent does not answer");
+		if (!n)
+			return 0;
+		buf_add(ret, piece, (size_t)n);
+	}
+}
+
+static void print_sensors(const cJSON *doc)
+{
+	const cJSON *s;
+
+	puts("sensors");
+	cJSON_ArrayForEach(s, cJSON_GetObjectItem(doc, "sensors"))
+	{
+		struct slice name = json_get_str(s, "name"), why = json_get_str(s, "why_not");
+
+		if (json_get_bool(s, "attached", false))
+			printf("  %-24.*s attached\n", SLICE_FMT(name));
+		else
+			printf("  %-24.*s NOT attached: %.*s\n", SLICE_FMT(name), SLICE_FMT(why));
+	}
+}
+
+static void print_text(const cJSON *doc)
+{
+	const cJSON *up = cJSON_GetObjectItem(doc, "uplink"), *ev = cJSON_GetObjectItem(doc, "events");
+	const cJSON *w = cJSON_GetObjectItem(doc, "world");
+	bool healthy = json_get_bool(doc, "healthy", false);
+
+	printf("picket-agent %.*s on %.*s: %s\n", SLICE_FMT(json_get_str(doc, "version")),
+	       SLICE_FMT(json_get_str(doc, "host")), healthy ? "healthy" : "NOT healthy");
+	printf("collector   %s: %.*s\n", json_get_bool(up, "connected", false) ? "connected" : "NOT connected",
+	       SLICE_FMT(json_get_str(up, "why")));
+	printf("events      %" PRIu64 " seen, %" PRIu64 " lost in the kernel, %" PRIu64 " rule matches\n",
+	       json_get_u64(ev, "seen", 0), json_get_u64(ev, "lost", 0), json_get_u64(ev, "matches", 0));
+	printf("spool       %" PRIu64 " records, %" PRIu64 " bytes waiting; %" PRIu64 " produced, %" PRIu64
+	       " acknowledged\n",
+	       json_get_u64(up, "spool_records", 0), json_get_u64(up, "spool_bytes", 0),
+	       json_get_u64(up, "produced", 0), json_get_u64(up, "acked", 0));
+	printf("rules       %" PRIu64 " (%.*s)\n", json_get_u64(doc, "rules", 0),
+	       SLICE_FMT(json_get_str(doc, "rules_version")));
+	printf("engine      %s\n", json_get_bool(w, "engine_connected", false) ? "docker, connected"
+									     : "docker NOT connected");
+	printf("world       %" PRIu64 " processes, %" PRIu64 " containers\n", json_get_u64(w, "processes", 0),
+	       json_get_u64(w, "containers", 0));
+	printf("memory      %" PRIu64 " KiB resident\n", json_get_u64(doc, "rss_bytes", 0) / 1024);
+	print_sensors(doc);
+}
+
+int status_show(const char *run_dir, bool as_json)
+{
+	CLEANUP(buf_finip) struct buf text = { 0 };
+	CLEANUP(cJSON_Deletep) cJSON *doc = NULL;
+	struct err err;
+	int r = fetch_document(run_dir, &text, &err);
+
+	if (r >= 0)
+		r = json_parse(buf_slice(&text), MAX_DOCUMENT, &doc, &err);
+	if (r < 0) {
+		fprintf(stderr, "picket-agent: %s\n", err.msg);
+		return err_exit_code(r);
+	}
+	if (as_json)
+		fputs(text.p, stdout);
+	else
+		print_text(doc);
+	return json_get_bool(doc, "healthy", false) ? 0 : 1;
+}

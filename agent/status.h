@@ -1,0 +1,17 @@
+/* status.h - a unix socket that answers each connection with one JSON document, and its reader. */
+#pragma once
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/loop.h"
+
+struct status_server;
+typedef void (*status_fn)(void *arg, struct json *j);
+
+/* Listens on RUN_DIR/agent.sock (0600, the folder is made). fn writes the members of one object. */
+int status_server_new(struct loop *l, const char *run_dir, status_fn fn, void *arg,
+		      struct status_server **ret, struct err *err) WARN_UNUSED;
+void status_server_free(struct status_server *s);
+
+/* `picket-agent status [--json]`. Returns the exit code: 0 healthy, 1 not, 6 not running. */
+int status_show(const char *run_dir, bool as_json);

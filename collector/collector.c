@@ -1,0 +1,326 @@
+/* collector.c - see collector.h.
+ *
+ *   intake -> [ history + alert + outbox, one transaction ] -> acknowledgement -> notify
+ *
+ * One thread. The tick of a second does what is not caused by a message: retention, revocations made
+ * by other processes, retries. */
+#include "collector/collector.h"
+
+#include <errno.h>
+
+#include "collector/alert/alert.h"
+#include "collector/api/api.h"
+#include "collector/fleet/fleet.h"
+#include "collector/intake/intake.h"
+#include "common/file.h"
+#include "common/log.h"
+
+enum { TICK_MS = 1000, MAX_PEM_BYTES = 65536, NOTIFY_CONNECTIONS = 16, MAX_NOTICES = 32 };
+
+/* What the door may notice, and how people hear of it. */
+static const struct notice_text {
+	const char *what, *rule, *title;
+	enum msg_severity severity;
+} notice_texts[] = {
+	{ "revoked_agent", "Revoked agent knocks", "A revoked agent tried to send events", SEVERITY_MEDIUM },
+	{ "forged_sender", "Forged sender", "An agent sent a message in another agent's name", SEVERITY_CRITICAL },
+	{ "sequence_jump", "Sequence jump", "An agent's sequence numbers jumped beyond reason", SEVERITY_HIGH },
+	{ "identity_clone", "Cloned identity", "Two machines use one agent's identity", SEVERITY_CRITICAL },
+};
+
+struct collector {
+	const struct collector_config *cfg;
+	const struct clock *clk;
+	struct store *store;
+	struct fetch_pool *fetch;
+	struct notify *notify;
+	struct intake *intake;
+	struct fleet *fleet;
+	struct api *api;
+	struct loop_timer *tick;
+	struct alert_config alert;
+	struct buf ca_pem, ca_key_pem, cert_pem, key_pem;
+	char agent_url_text[512], inbox_url_text[512];
+	const char *agent_urls[9];
+	/* What the door noticed since the last tick; the same thing of the same agent once. */
+	struct notice {
+		const struct notice_text *text;
+		char agent[TLS_ID_MAX], detail[200];
+	} notices[MAX_NOTICES];
+	size_t notice_count;
+};
+
+void collector_public_urls(const struct collector_config *cfg, const struct conf_list *own,
+			   const char *listen, char text[512], const char *ret[9])
+{
+	char **items = own->items;
+	size_t n = 0;
+
+	for (; n < own->count && n < 8; n++)
+		ret[n] = items[n];
+	if (!n) {
+		const char *port = strrchr(listen, ':');
+		bool is_v6 = strchr(cfg->name, ':') != NULL;
+
+		snprintf(text, 512, is_v6 ? "tls+tcp://[%s]%s" : "tls+tcp://%s%s", cfg->name, port ? port : ":7443");
+		ret[n++] = text;
+	}
+	ret[n] = NULL;
+}
+
+/* ---- one record, inside the transaction ---- */
+
+static int tell(struct collector *c, const struct alert_change *change, struct err *err)
+{
+	if (!change->is_new && !change->is_escalated)
+		return 0;
+	return notify_enqueue(c->notify, change->id, change->is_new, err);
+}
+
+static int on_gap(struct collector *c, const char *host, const Picket__Gap *gap, struct err *err)
+{
+	struct alert_change change;
+	char detail[200], title[400];
+
+	snprintf(title, sizeof(title), "%llu %s events of host %s were lost (%s)",
+		 (unsigned long long)gap->lost, msg_loss_class_name((int)gap->loss_class), host, gap->reason);
+	snprintf(detail, sizeof(detail), "class %s, reason %s", msg_loss_class_name((int)gap->loss_class),
+		 gap->reason);
+	int r = alert_from_system(c->store, &c->alert, c->clk, "Events lost", SEVERITY_MEDIUM, host, title,
+				  detail, &change, err);
+	return r < 0 ? r : tell(c, &change, err);
+}
+
+static int on_record(void *arg, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
+		     const Picket__Record *rec, struct err *err)
+{
+	struct collector *c = arg;
+	struct alert_change change;
+	int r;
+
+	switch (rec->body_case) {
+	case PICKET__RECORD__BODY_FINDING:
+		r = alert_from_finding(c->store, &c->alert, agent, host, epoch, seq, rec, &change, err);
+		return r < 0 ? r : tell(c, &change, err);
+	case PICKET__RECORD__BODY_CONTAINER:
+		return store_container_put(c->store, agent, rec->container, err);
+	case PICKET__RECORD__BODY_GAP:
+		return on_gap(c, host, rec->gap, err);
+	default:
+		return 0; /* events are history; the rest is for rooms to come */
+	}
+}
+
+static void on_committed(void *arg)
+{
+	notify_kick(((struct collector *)arg)->notify);
+}
+
+/* ---- what the door noticed ---- */
+
+
+static void on_notice(void *arg, const char *what, const char *agent, const char *detail)
+{
+	struct collector *c = arg;
+	const struct notice_text *text = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(notice_texts); i++)
+		if (!strcmp(notice_texts[i].what, what))
+			text = &notice_texts[i];
+	for (size_t i = 0; i < c->notice_count; i++)
+		if (c->notices[i].text == text && !strcmp(c->notices[i].agent, agent))
+			return;
+	if (!text || c->notice_count == MAX_NOTICES)
+		return;
+	struct notice *n = &c->notices[c->notice_count++];
+	n->text = text;
+	slice_copy(slice_of(agent), n->agent, sizeof(n->agent));
+	slice_copy(slice_of(detail), n->detail, sizeof(n->detail));
+}
+
+static int raise_notice(struct collector *c, const struct notice *n, struct err *err)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(65536);
+	struct store_agent known;
+	struct alert_change change;
+	const char *host = n->agent;
+
+	if (a && store_agent_get(c->store, n->agent, &known, a, err) >= 0)
+		host = known.host;
+	int r = alert_from_system(c->store, &c->alert, c->clk, n->text->rule, n->text->severity, host,
+				  n->text->title, n->detail, &change, err);
+	return r < 0 ? r : tell(c, &change, err);
+}
+
+/* From the tick, when no group's transaction is open. */
+static void raise_notices(struct collector *c)
+{
+	struct err err;
+
+	if (!c->notice_count)
+		return;
+	int r = store_begin(c->store, &err);
+	for (size_t i = 0; i < c->notice_count && r >= 0; i++)
+		r = raise_notice(c, &c->notices[i], &err);
+	if (r >= 0)
+		r = store_commit(c->store, &err);
+	else
+		store_rollback(c->store);
+	if (r < 0)
+		LOG(ERROR, "collector.notice", KV_STR("why", err.msg));
+	c->notice_count = 0;
+}
+
+/* ---- the tick ---- */
+
+static void on_tick(void *arg)
+{
+	struct collector *c = arg;
+	struct err err;
+
+	if (store_history_tidy(c->store, &err) < 0)
+		LOG(ERROR, "store.tidy", KV_STR("why", err.msg));
+	raise_notices(c);
+	intake_sweep(c->intake);
+	notify_kick(c->notify);
+}
+
+static void on_status(void *arg, struct json *j)
+{
+	struct collector *c = arg;
+	struct intake_stats st;
+
+	intake_stats(c->intake, &st);
+	json_kv_str(j, "version", PICKET_VERSION);
+	json_kv_str(j, "name", c->cfg->name);
+	json_key(j, "intake");
+	json_object_open(j);
+	json_kv_u64(j, "peers", st.peers);
+	json_kv_u64(j, "connections", st.connections);
+	json_kv_u64(j, "refused_handshakes", st.refused_handshakes);
+	json_kv_u64(j, "refused_batches", st.refused_batches);
+	json_kv_u64(j, "batches", st.batches);
+	json_kv_u64(j, "records", st.records);
+	json_kv_u64(j, "duplicates", st.duplicates);
+	json_kv_u64(j, "commits", st.groups);
+	json_object_close(j);
+}
+
+/* ---- start ---- */
+
+static int open_store(struct collector *c, struct err *err)
+{
+	struct store_config cfg = { .dir = c->cfg->data_dir,
+				    .history_days = c->cfg->history_days,
+				    .reserve_bytes = c->cfg->reserve_bytes };
+
+	return store_open(&cfg, c->clk, &c->store, err);
+}
+
+static int read_pems(struct collector *c, struct err *err)
+{
+	int r = file_read(c->cfg->ca_file, MAX_PEM_BYTES, &c->ca_pem, err);
+
+	if (r >= 0)
+		r = file_read(c->cfg->ca_key_file, MAX_PEM_BYTES, &c->ca_key_pem, err);
+	if (r >= 0)
+		r = file_read(c->cfg->cert_file, MAX_PEM_BYTES, &c->cert_pem, err);
+	if (r >= 0)
+		r = file_read(c->cfg->key_file, MAX_PEM_BYTES, &c->key_pem, err);
+	if (r < 0)
+		return err_wrap(err, r, "run `picket-collector init` first");
+	return tls_key_matches(buf_slice(&c->cert_pem), buf_slice(&c->key_pem), err);
+}
+
+static int open_notify(struct collector *c, struct loop *l, struct err *err)
+{
+	const char *port = strrchr(c->cfg->http, ':');
+
+	snprintf(c->inbox_url_text, sizeof(c->inbox_url_text), "https://%s%s", c->cfg->name, port ? port : "");
+	struct notify_config cfg = {
+		.webhooks = c->cfg->webhooks.items,
+		.webhook_count = c->cfg->webhooks.count,
+		.mails = c->cfg->mails.items,
+		.mail_count = c->cfg->mails.count,
+		.inbox_url = c->cfg->inbox_url[0] ? c->cfg->inbox_url : c->inbox_url_text,
+		.group_wait_ms = c->cfg->group_wait_ms,
+		.max_attempts = (uint32_t)c->cfg->max_attempts,
+	};
+	int r = fetch_pool_new(l, NOTIFY_CONNECTIONS, &c->fetch, err);
+	return r < 0 ? r : notify_new(l, c->store, c->fetch, c->clk, &cfg, &c->notify, err);
+}
+
+static int open_doors(struct collector *c, struct loop *l, struct err *err)
+{
+	static const struct intake_ops ops = { .on_record = on_record,
+					       .on_committed = on_committed,
+					       .on_notice = on_notice };
+	static const struct api_ops api_ops = { .on_status = on_status };
+	struct wire_tls tls = { .ca_pem = buf_slice(&c->ca_pem),
+				.cert_pem = buf_slice(&c->cert_pem),
+				.key_pem = buf_slice(&c->key_pem) };
+	struct intake_config in = { .url = c->cfg->listen, .tls = tls, .credit = (uint32_t)c->cfg->credit };
+	struct fleet_config fl = { .enrol_url = c->cfg->enrol_listen,
+				   .tls = tls,
+				   .ca_pem = buf_slice(&c->ca_pem),
+				   .ca_key_pem = buf_slice(&c->ca_key_pem),
+				   .agent_urls = c->agent_urls,
+				   .cert_days = c->cfg->cert_days };
+	struct api_config api = { .address = c->cfg->http,
+				  .cert_file = c->cfg->cert_file,
+				  .key_file = c->cfg->key_file };
+
+	collector_public_urls(c->cfg, &c->cfg->agent_urls, c->cfg->listen, c->agent_url_text, c->agent_urls);
+	int r = intake_new(l, c->store, c->clk, &in, &ops, c, &c->intake, err);
+	if (r >= 0)
+		r = fleet_new(l, c->store, c->clk, &fl, &c->fleet, err);
+	if (r >= 0)
+		r = api_new(l, c->store, c->clk, &api, &api_ops, c, &c->api, err);
+	return r;
+}
+
+int collector_new(struct loop *l, const struct clock *clk, const struct collector_config *cfg,
+		  struct collector **ret, struct err *err)
+{
+	CLEANUP(collector_freep) struct collector *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return err_set(err, ENOMEM, "collector");
+	c->cfg = cfg;
+	c->clk = clk;
+	c->alert.fold_ms = cfg->fold_ms;
+	int r = read_pems(c, err);
+	if (r >= 0)
+		r = open_store(c, err);
+	if (r >= 0)
+		r = open_notify(c, l, err);
+	if (r >= 0)
+		r = open_doors(c, l, err);
+	if (r < 0)
+		return r;
+	c->tick = loop_timer_new(l, on_tick, c);
+	if (!c->tick)
+		return err_set(err, ENOMEM, "timer");
+	loop_timer_every(c->tick, TICK_MS);
+	notify_kick(c->notify); /* what an earlier run left in the outbox */
+	*ret = take_ptr(c);
+	return 0;
+}
+
+void collector_free(struct collector *c)
+{
+	if (!c)
+		return;
+	loop_timer_free(c->tick);
+	api_free(c->api);
+	fleet_free(c->fleet);
+	intake_free(c->intake);
+	notify_free(c->notify);
+	fetch_pool_free(c->fetch);
+	store_close(c->store);
+	buf_fini(&c->ca_pem);
+	buf_fini(&c->ca_key_pem);
+	buf_fini(&c->cert_pem);
+	buf_fini(&c->key_pem);
+	free(c);
+}

@@ -1,0 +1,324 @@
+/* main.c - picket-collector: init, run, token, agent, verify, backup, config. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "collector/collector.h"
+#include "collector/fleet/fleet.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/text.h"
+
+static const char default_config[] = "/etc/picket/collector.yaml";
+
+static const char usage_text[] =
+	"picket-collector - keeps what agents send, raises alerts and tells people\n"
+	"\n"
+	"  picket-collector init --dir DIR [--name HOST] [--listen URL] [--enrol-listen URL] [--http ADDR]\n"
+	"                                          CA, certificate, configuration, admin token\n"
+	"  picket-collector run                    the daemon, in the foreground\n"
+	"  picket-collector token create [--ttl 1h] [--uses N]\n"
+	"                                          a token for `picket-agent enroll`\n"
+	"  picket-collector agent list             who belongs to the fleet\n"
+	"  picket-collector agent revoke HOST      cuts its session within 5 s, for good\n"
+	"  picket-collector verify                 reads everything stored and checks it\n"
+	"  picket-collector backup DIR             a consistent copy, while running\n"
+	"  picket-collector config                 every configuration key\n"
+	"  picket-collector version\n"
+	"\n"
+	"  --config FILE    default /etc/picket/collector.yaml\n";
+
+static int fail(int r, const struct err *err)
+{
+	fprintf(stderr, "picket-collector: %s\n", err->msg);
+	return err_exit_code(r);
+}
+
+/* What every command takes, and what some do. */
+struct args {
+	const char *config, *dir, *name, *listen, *enrol_listen, *http, *ttl, *uses;
+	int rest_count;
+	char **rest;
+};
+
+static int parse(int argc, char **argv, struct args *a)
+{
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+						 { "dir", required_argument, NULL, 'd' },
+						 { "name", required_argument, NULL, 'n' },
+						 { "listen", required_argument, NULL, 'l' },
+						 { "enrol-listen", required_argument, NULL, 'e' },
+						 { "http", required_argument, NULL, 'h' },
+						 { "ttl", required_argument, NULL, 't' },
+						 { "uses", required_argument, NULL, 'u' },
+						 { 0 } };
+
+	*a = (struct args){ 0 };
+	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+		const char **target = c == 'c'	 ? &a->config
+				      : c == 'd' ? &a->dir
+				      : c == 'n' ? &a->name
+				      : c == 'l' ? &a->listen
+				      : c == 'e' ? &a->enrol_listen
+				      : c == 'h' ? &a->http
+				      : c == 't' ? &a->ttl
+				      : c == 'u' ? &a->uses
+						 : NULL;
+		if (!target)
+			return 2;
+		*target = optarg;
+	}
+	a->rest = argv + optind;
+	a->rest_count = argc - optind;
+	return 0;
+}
+
+static int read_config(const struct args *a, struct collector_config *cfg, struct err *err)
+{
+	collector_config_init(cfg);
+	return collector_config_read(a->config ? a->config : default_config, cfg, err);
+}
+
+static int open_store(const struct collector_config *cfg, struct store **ret, struct err *err)
+{
+	struct store_config sc = { .dir = cfg->data_dir, .history_days = cfg->history_days };
+
+	return store_open(&sc, clock_real(), ret, err);
+}
+
+/* ---- init ---- */
+
+static int do_init(const struct args *a, struct collector_config *cfg, struct err *err)
+{
+	char pin[65], *dir;
+	struct fleet_init how = { .host = a->name ? a->name : cfg->name,
+				  .listen = a->listen ? a->listen : cfg->listen,
+				  .enrol_listen = a->enrol_listen ? a->enrol_listen : cfg->enrol_listen,
+				  .http = a->http ? a->http : cfg->http };
+
+	if (!a->dir)
+		return err_set(err, ERR_USAGE, "init needs --dir DIR; see picket-collector --help");
+	int r = file_make_dirs(a->dir, 0755, err);
+	if (r < 0)
+		return r;
+	dir = realpath(a->dir, NULL); /* the configuration holds whole paths */
+	if (!dir)
+		return err_set(err, errno, "'%s'", a->dir);
+	how.dir = dir;
+	r = fleet_init(&how, clock_real(), pin, err);
+	if (r >= 0)
+		printf("CA fingerprint (SHA-256): %s\n"
+		       "configuration:            %s/collector.yaml\n"
+		       "admin token:              %s/admin.token\n"
+		       "next:\n"
+		       "  picket-collector run --config %s/collector.yaml\n"
+		       "  picket-collector token create --config %s/collector.yaml      # for each new host\n",
+		       pin, dir, dir, dir, dir);
+	free(dir);
+	return r;
+}
+
+/* ---- run ---- */
+
+static void on_stop(void *arg)
+{
+	LOG(INFO, "collector.stopping", KV_STR("why", "signal"));
+	loop_stop(arg);
+}
+
+static int do_run(const struct args *a, struct collector_config *cfg, struct err *err)
+{
+	CLEANUP(loop_freep) struct loop *loop = NULL;
+	CLEANUP(collector_freep) struct collector *c = NULL;
+
+	(void)a;
+	log_open((enum log_level)cfg->log_level, STDERR_FILENO);
+	int r = loop_new(&loop, err);
+	if (r >= 0)
+		r = loop_signal(loop, SIGTERM, on_stop, loop, err);
+	if (r >= 0)
+		r = loop_signal(loop, SIGINT, on_stop, loop, err);
+	if (r >= 0)
+		r = collector_new(loop, clock_real(), cfg, &c, err);
+	if (r < 0)
+		return r;
+	LOG(INFO, "collector.running", KV_STR("version", PICKET_VERSION), KV_STR("agents", cfg->listen),
+	    KV_STR("enrolment", cfg->enrol_listen), KV_STR("http", cfg->http));
+	loop_run(loop);
+	return 0;
+}
+
+/* ---- token, agent ---- */
+
+static int create_token(const struct args *a, struct collector_config *cfg, struct err *err)
+{
+	CLEANUP(store_closep) struct store *s = NULL;
+	CLEANUP(buf_finip) struct buf ca = { 0 }, text = { 0 };
+	char urls_text[512];
+	const char *urls[9];
+	struct fleet_token how = { .enrol_urls = urls,
+				   .server_name = cfg->name,
+				   .ttl_ms = 3600 * 1000,
+				   .uses = 1,
+				   .by = "command line" };
+	uint64_t uses = 1;
+
+	if (a->ttl && (!text_duration_parse(slice_of(a->ttl), &how.ttl_ms) || how.ttl_ms < 1000 ||
+		       how.ttl_ms > 30ull * 86400000))
+		return err_set(err, ERR_USAGE, "--ttl '%s': 1s to 30d, like 1h", a->ttl);
+	if (a->uses && (!slice_to_u64(slice_of(a->uses), &uses) || !uses || uses > 100000))
+		return err_set(err, ERR_USAGE, "--uses '%s': 1 to 100000", a->uses);
+	how.uses = (uint32_t)uses;
+	collector_public_urls(cfg, &cfg->enrol_urls, cfg->enrol_listen, urls_text, urls);
+	int r = file_read(cfg->ca_file, 65536, &ca, err);
+	if (r >= 0)
+		r = open_store(cfg, &s, err);
+	if (r < 0)
+		return r;
+	how.ca_pem = buf_slice(&ca);
+	r = fleet_token_new(s, clock_real(), &how, &text, err);
+	if (r >= 0)
+		printf("%.*s\n", SLICE_FMT(buf_slice(&text)));
+	return r;
+}
+
+static int do_token(const struct args *a, struct collector_config *cfg, struct err *err)
+{
+	if (a->rest_count != 1 || strcmp(a->rest[0], "create") != 0)
+		return err_set(err, ERR_USAGE, "usage: picket-collector token create [--ttl 1h] [--uses N]");
+	return create_token(a, cfg, err);
+}
+
+static int print_agent(void *arg, const struct store_agent *ag)
+{
+	struct store *s = arg;
+	char seen[TEXT_TIME_MAX] = "never";
+
+	if (ag->last_seen_unix_ns)
+		text_time(ag->last_seen_unix_ns / 1000000000 * 1000000000, seen, sizeof(seen));
+	printf("%-36s %-8s %-24s %s\n", ag->id, store_agent_state_name(store_agent_state(s, ag)), ag->host, seen);
+	return 0;
+}
+
+static int do_agent(const struct args *a, struct collector_config *cfg, struct err *err)
+{
+	CLEANUP(store_closep) struct store *s = NULL;
+	bool list = a->rest_count == 1 && !strcmp(a->rest[0], "list");
+	bool revoke = a->rest_count == 2 && !strcmp(a->rest[0], "revoke");
+
+	if (!list && !revoke)
+		return err_set(err, ERR_USAGE, "usage: picket-collector agent list | agent revoke HOST");
+	int r = open_store(cfg, &s, err);
+	if (r < 0)
+		return r;
+	if (list)
+		return store_agents_each(s, print_agent, s, err);
+	r = store_begin(s, err);
+	if (r >= 0)
+		r = store_agent_revoke(s, a->rest[1], err);
+	if (r >= 0)
+		r = store_audit_log(s, "command line", "agent.revoke", a->rest[1], err);
+	if (r < 0) {
+		store_rollback(s);
+		return r;
+	}
+	r = store_commit(s, err);
+	if (r >= 0)
+		printf("revoked %s; an open session ends within 5 s\n", a->rest[1]);
+	return r;
+}
+
+/* ---- verify, backup ---- */
+
+static void print_fault(void *arg, const char *fault)
+{
+	++*(uint64_t *)arg;
+	puts(fault);
+}
+
+static int do_verify(const struct args *a, struct collector_config *cfg, struct err *err)
+{
+	CLEANUP(store_closep) struct store *s = NULL;
+	uint64_t faults = 0, records = 0;
+
+	(void)a;
+	int r = open_store(cfg, &s, err);
+	if (r >= 0)
+		r = store_verify(s, print_fault, &faults, &records, err);
+	if (r < 0)
+		return r;
+	fprintf(stderr, "%" PRIu64 " records read, %" PRIu64 " faults\n", records, faults);
+	return faults ? err_set(err, EIO, "stored data is damaged in %" PRIu64 " places", faults) : 0;
+}
+
+static int do_backup(const struct args *a, struct collector_config *cfg, struct err *err)
+{
+	CLEANUP(store_closep) struct store *s = NULL;
+
+	if (a->rest_count != 1)
+		return err_set(err, ERR_USAGE, "usage: picket-collector backup DIR");
+	int r = open_store(cfg, &s, err);
+	return r < 0 ? r : store_backup(s, a->rest[0], err);
+}
+
+/* ---- the table ---- */
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct args *a, struct collector_config *cfg, struct err *err);
+	bool needs_no_config;
+} commands[] = {
+	{ "init", do_init, true }, { "run", do_run },	    { "token", do_token },
+	{ "agent", do_agent },	   { "verify", do_verify }, { "backup", do_backup },
+};
+
+static int run_command(const struct command *cmd, int argc, char **argv)
+{
+	struct collector_config cfg;
+	struct args a;
+	struct err err = { 0 };
+
+	if (parse(argc, argv, &a))
+		return 2;
+	log_open(LOG_WARN, STDERR_FILENO);
+	int r = 0;
+	if (cmd->needs_no_config)
+		collector_config_init(&cfg);
+	else
+		r = read_config(&a, &cfg, &err);
+	if (r >= 0)
+		r = cmd->run(&a, &cfg, &err);
+	collector_config_fini(&cfg);
+	return r < 0 ? fail(r, &err) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const names[] = { "init", "run", "token", "agent", "verify", "backup", "config" };
+
+	if (argc < 2) {
+		fputs(usage_text, stderr);
+		return 2;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		fputs(usage_text, stdout);
+		return 0;
+	}
+	if (!strcmp(argv[1], "version") || !strcmp(argv[1], "--version")) {
+		puts("picket-collector " PICKET_VERSION);
+		return 0;
+	}
+	if (!strcmp(argv[1], "config")) {
+		collector_config_print();
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return run_command(&commands[i], argc - 1, argv + 1);
+	const char *near = text_nearest(slice_of(argv[1]), names, ARRAY_LEN(names));
+	fprintf(stderr, "picket-collector: unknown command '%s'%s%s%s; see picket-collector --help\n", argv[1],
+		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return 2;
+}
