@@ -9,7 +9,28 @@
 #include "common/loop.h"
 #include "common/tls.h"
 
-enum { WIRE_MAX_MESSAGE_BYTES = 4 * 1024 * 1024 };
+enum {
+	WIRE_MAX_MESSAGE_BYTES = 4 * 1024 * 1024,
+	/* Requests without an answer, of one client. nng's raw REP keeps 64 replies a connection and
+	 * silently drops the next, so more can't be promised an answer: wire_request says EAGAIN, and
+	 * the server cuts who sends more anyway. */
+	WIRE_MAX_OPEN = 64,
+	/* Tokens of all peers together; the server stops reading until some are used up. */
+	WIRE_MAX_TOKENS = 16384,
+	WIRE_MAX_PEERS = 8192, /* open connections of one listener; further ones are refused */
+};
+
+/* What happened to connections so far (and negotiating: now). */
+struct wire_counts {
+	uint64_t started;	 /* TCP connections that reached TLS */
+	uint64_t opened;	 /* negotiated */
+	uint64_t refused;	 /* with a reason; each goes to on_refused, but for... */
+	uint64_t refused_untold; /* ...those that came faster than the loop took them */
+	uint64_t too_slow, too_many; /* of the refused: past the deadline; cut for a newer one */
+	uint64_t went_away;	     /* closed by the peer before they were negotiated */
+	uint64_t overfull;	     /* open connections cut for passing WIRE_MAX_OPEN */
+	unsigned negotiating;
+};
 
 struct wire_tls {
 	struct slice ca_pem;   /* trusted CA(s), PEM; empty with a pin */
@@ -58,6 +79,11 @@ void wire_peer_close(struct wire_peer *p);
 /* Calls fn for each open peer; fn may close it. */
 void wire_server_each(struct wire_server *s, void (*fn)(void *arg, struct wire_peer *p), void *arg);
 size_t wire_server_peer_count(const struct wire_server *s);
+/* Certificates with this serial (tls_identity's form) are refused from now on, within the handshake,
+ * so that the agent learns why; open sessions of it are cut. Errors: EINVAL, ERR_LIMIT (65,536). */
+int wire_server_deny(struct wire_server *s, const char *serial, struct err *err) WARN_UNUSED;
+void wire_server_counts(struct wire_server *s, struct wire_counts *ret);
+/* Calls on_close for what is open. Not from inside a callback of this server. */
 void wire_server_free(struct wire_server *s);
 DEFINE_CLEANUP(struct wire_server, wire_server_free)
 

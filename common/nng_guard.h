@@ -1,0 +1,51 @@
+/* nng_guard.h - what keeps a stranger from hurting nng: connections in negotiation are known by their
+ * descriptor, counted, and cut when they take too long.
+ *
+ * nng 1.5.2 (and, but for the first, 1.10) can be hurt by anyone who reaches the port:
+ * 1. EPIPE while negotiating is taken for "closed" and the listener never accepts again. The
+ *    sendmsg() of this executable says ECONNRESET instead.
+ * 2. I/O started on a connection that died a moment ago never ends: descriptor and memory leak. The
+ *    engine asks guard_is_dead() whenever it is about to wait.
+ * 3. A negotiation may last for ever. guard_expire() shuts the descriptor down.
+ *
+ * The descriptor is found without a table: guard_stream_fd() asks nng for the peer's address, nng
+ * calls getpeername(fd) on the same thread, and the getpeername() of this executable takes note. */
+#pragma once
+#include <nng/nng.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { GUARD_ADDR_MAX = 64 };
+
+/* One connection in negotiation; embedded in the engine's connection. */
+struct guard_conn {
+	struct guard_conn *prev, *next;
+	int fd; /* open from the engine's init to its fini; nng closes it after that */
+	uint64_t since_ms;
+	bool listed, cut;
+	char addr[GUARD_ADDR_MAX]; /* "192.0.2.1:55555", "[2001:db8::1]:55555" or "-" */
+};
+
+struct guard {
+	pthread_mutex_t mutex;
+	struct guard_conn *oldest, *newest;
+	unsigned count, max;
+	uint64_t deadline_ms;
+	void (*on_cut)(void *arg, const struct guard_conn *c, bool too_many); /* under the mutex */
+	void *arg;
+};
+
+void guard_init(struct guard *g, unsigned max, uint64_t deadline_ms);
+void guard_fini(struct guard *g);
+/* Finds out the descriptor and the peer's address of a stream. fd is -1 when nng did not ask the
+ * kernel in this thread; false when the peer is already gone. */
+bool guard_stream_fd(nng_stream *s, struct guard_conn *ret);
+/* Puts c at the end of the list; past the maximum the oldest is cut. */
+void guard_add(struct guard *g, struct guard_conn *c);
+/* Negotiated, or about to be freed. After it nobody touches c's descriptor. */
+void guard_remove(struct guard *g, struct guard_conn *c);
+/* Cuts what is older than the deadline. */
+void guard_expire(struct guard *g);
+/* Was the connection shut down or reset, by either side? */
+bool guard_is_dead(int fd);
