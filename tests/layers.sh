@@ -1,0 +1,54 @@
+#!/bin/sh
+# layers.sh - who may include whom. A line here is a rule of the design; grep is the judge.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+bad=0
+
+forbid() { # room, folders it must not name
+	if grep -rnE "#[[:space:]]*include[[:space:]]*[<\"]($2)/" "$1" --include='*.[ch]' --include='*.def'; then
+		echo "  ^ $1 must not include $2" >&2
+		bad=1
+	fi
+}
+
+forbid common 'agent|collector|proto|tests'
+forbid proto 'agent|collector|tests'
+forbid agent 'collector|tests'
+forbid collector 'agent|tests'
+
+# inside the agent: sensing rooms are siblings; each may use world (and the agent's event.h)
+for room in probe rules audit image guard learn; do
+	others=$(echo probe rules audit image guard learn uplink | tr ' ' '\n' | grep -vx "$room" | paste -sd'|')
+	[ -d "agent/$room" ] && forbid "agent/$room" "agent/($others)"
+done
+forbid agent/world 'agent/(probe|rules|audit|image|guard|learn|uplink)'
+forbid agent/uplink 'agent/(probe|rules|audit|image|guard|learn|world)'
+forbid agent/bpf 'agent/(probe|rules|audit|image|guard|learn|world|uplink)|common|proto'
+
+# inside the collector: rooms meet in store and in collector.c
+for room in intake correlate alert notify vuln fleet api; do
+	others=$(echo intake correlate notify vuln fleet api | tr ' ' '\n' | grep -vx "$room" | paste -sd'|')
+	# alert's JSON form is what people and receivers get, so notify and api may name alert
+	case $room in alert | notify | api) ;; *) others="$others|alert" ;; esac
+	[ -d "collector/$room" ] && forbid "collector/$room" "collector/($others)"
+done
+forbid collector/store 'collector/(intake|correlate|alert|notify|vuln|fleet|api|ctl)'
+forbid collector/ctl 'collector/(intake|correlate|alert|notify|vuln|fleet|store)'
+
+# one README a room, with the same five headings
+for d in common proto agent/bpf agent/probe agent/world agent/rules agent/uplink agent/audit agent/image \
+	agent/guard agent/learn agent/packaging collector/intake collector/store collector/correlate \
+	collector/alert collector/notify collector/vuln collector/fleet collector/api collector/web \
+	collector/ctl collector/packaging common/version common/vulndb; do
+	for h in Owns 'May include' 'Included by' 'Flow in -> out' Decisions; do
+		if ! grep -qsF "**$h**" "$d/README.md"; then
+			echo "$d/README.md: no **$h**" >&2
+			bad=1
+		fi
+	done
+	[ ! -f "$d/README.md" ] || [ "$(wc -l <"$d/README.md")" -le 40 ] || {
+		echo "$d/README.md: over 40 lines" >&2
+		bad=1
+	}
+done
+exit $bad
