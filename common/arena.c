@@ -20,8 +20,9 @@ struct arena *arena_new(size_t cap_bytes)
 {
 	struct arena *a = calloc(1, sizeof(*a));
 
+	/* So that rounding a wish up, or adding a block's head to it, can't pass SIZE_MAX. */
 	if (a)
-		a->cap = cap_bytes;
+		a->cap = cap_bytes < PTRDIFF_MAX ? cap_bytes : PTRDIFF_MAX;
 	return a;
 }
 
