@@ -5,17 +5,18 @@
 #include "common/json.h"
 
 struct alert_config {
-	uint64_t fold_ms; /* an open alert takes further findings for so long after its last; default 24 h */
+	uint64_t fold_ms; /* an alert takes further findings for so long after its last; default 24 h */
 };
 
-/* What happened to the inbox. */
+/* What happened to the inbox. Worth telling somebody: is_new, is_escalated or is_reopened. */
 struct alert_change {
 	int64_t id;
 	bool is_new;	    /* else folded into one that was there */
 	bool is_escalated;  /* severity went up */
+	bool is_reopened;   /* it was resolved, and happened again: status is "new", the count goes on */
 	uint64_t count;
 };
-/* A finding of an agent -> alert row. */
+/* A finding of an agent -> alert row. rec: its body must be a finding. */
 int alert_from_finding(struct store *s, const struct alert_config *cfg, const char *agent,
 		       const char *host, uint64_t epoch, uint64_t seq, const Picket__Record *rec,
 		       struct alert_change *ret, struct err *err) WARN_UNUSED;

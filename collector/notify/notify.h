@@ -16,7 +16,7 @@ struct notify_mail {
 	char *name, *url; /* smtp://host:25, smtps://host:465 */
 	char *from, *user, *password_file, *ca_file;
 	struct conf_list to; /* of addresses */
-	int starttls; /* required, when-offered, none */
+	int starttls; /* 0 required, 1 when offered, 2 none: enum of the configuration, in this order */
 	int min_severity;
 };
 struct notify_config {
@@ -30,9 +30,10 @@ struct notify_config {
 };
 
 struct notify;
+/* cfg: borrowed until notify_free. Fails on an address, a secret file or a name that is wrong. */
 int notify_new(struct loop *l, struct store *s, struct fetch_pool *pool, const struct clock *clk,
 	       const struct notify_config *cfg, struct notify **ret, struct err *err) WARN_UNUSED;
-/* Inside the transaction that made or raised the alert. */
+/* Inside the transaction that made, raised or re-opened the alert. A folded repeat is not news. */
 int notify_enqueue(struct notify *n, int64_t alert_id, bool is_new, struct err *err) WARN_UNUSED;
 /* After the commit, and each second: sends what is due. */
 void notify_kick(struct notify *n);

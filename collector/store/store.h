@@ -40,7 +40,14 @@ struct store_agent {
 	const char *sensors_json; /* [{"name","attached","why"}] */
 	bool is_revoked;
 	uint64_t enrolled_unix_ns, last_seen_unix_ns, cert_not_after_unix_ns;
-	uint64_t epoch, produced, stored, lost; /* records, over all epochs */
+	uint64_t epoch;
+	/* Records, over all epochs. produced: sequence numbers given out + records lost before they
+	 * got one (Gap of ring_full, scratch_busy …). stored: records stored. lost: numbers that will
+	 * never be stored (holes) + those lost before. So once everything is delivered, produced ==
+	 * stored + lost exactly; until then the difference is what waits in the spool. A Gap of
+	 * spool_full, spool_damaged, disk_full or refused describes holes and adds nothing. */
+	uint64_t produced, stored, lost;
+	uint64_t loss_seen_unix_ns; /* newest loss of any kind; degraded for 5 min after */
 	uint64_t spool_records, spool_bytes, spool_oldest_unix_ns;
 	uint64_t rss_bytes, cpu_ns;
 	uint32_t containers, processes;
@@ -67,7 +74,9 @@ const char *store_agent_state_name(enum store_agent_state st);
 /* Newest stored sequence number of (agent, epoch); 0 = none. */
 int store_seq_get(struct store *s, const char *agent, uint64_t epoch, uint64_t *ret,
 		  struct err *err) WARN_UNUSED;
-/* Moves it on; stored and lost are added to the agent's counts. */
+/* Moves it on; stored and lost are added to the agent's counts. Every number passed over that was
+ * not stored counts as lost, so lost is seq - the earlier seq - stored whatever is given here.
+ * EINVAL when seq goes back or stored is more than there are numbers. */
 int store_seq_set(struct store *s, const char *agent, uint64_t epoch, uint64_t seq, uint64_t stored,
 		  uint64_t lost, struct err *err) WARN_UNUSED;
 
@@ -122,9 +131,14 @@ struct store_alert {
 /* The open alert with this fold key, last seen at or after since: else ERR_NOT_FOUND. */
 int store_alert_find_open(struct store *s, const char *fold_key, uint64_t since_unix_ns,
 			  struct arena *a, struct store_alert *ret, struct err *err) WARN_UNUSED;
+/* The newest alert with this fold key, resolved ones too (new evidence opens them again), last seen
+ * at or after since: else ERR_NOT_FOUND. */
+int store_alert_find_last(struct store *s, const char *fold_key, uint64_t since_unix_ns,
+			  struct arena *a, struct store_alert *ret, struct err *err) WARN_UNUSED;
 int store_alert_insert(struct store *s, const struct store_alert *al, int64_t *ret_id,
 		       struct err *err) WARN_UNUSED;
-/* Count, last_seen, document, evidence, severity of an existing one. */
+/* First and last seen, count, severity, priority, title, document and evidence of an existing one;
+ * its status and assignee stay. */
 int store_alert_update(struct store *s, const struct store_alert *al, struct err *err) WARN_UNUSED;
 int store_alert_get(struct store *s, int64_t id, struct arena *a, struct store_alert *ret,
 		    struct err *err) WARN_UNUSED;
@@ -153,6 +167,10 @@ int store_outbox_add(struct store *s, const struct store_outbox *o, struct err *
 int store_outbox_due(struct store *s, uint64_t now_unix_ns, size_t limit,
 		     int (*fn)(void *arg, const struct store_outbox *o), void *arg,
 		     struct err *err) WARN_UNUSED;
+/* The same for one route, so that another's backlog can't stand in its way. */
+int store_outbox_due_route(struct store *s, const char *route, uint64_t now_unix_ns, size_t limit,
+			   int (*fn)(void *arg, const struct store_outbox *o), void *arg,
+			   struct err *err) WARN_UNUSED;
 int store_outbox_done(struct store *s, int64_t id, struct err *err) WARN_UNUSED;
 /* due 0 = give up: to the dead letters. */
 int store_outbox_retry(struct store *s, int64_t id, uint64_t due_unix_ns, const char *error,

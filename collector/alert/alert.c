@@ -1,0 +1,205 @@
+/* alert.c - see alert.h.
+ *
+ *   finding -> fold key -> is there one, last seen within fold_ms?
+ *     no        insert: new
+ *     open      count + 1, newest document and evidence; severity only ever rises
+ *     resolved  the same, and its status is "new" again
+ */
+#include "collector/alert/alert.h"
+
+#include <errno.h>
+
+#include "collector/alert/alert_text.h"
+#include "collector/store/record_json.h"
+#include "common/show.h"
+
+enum {
+	DOCUMENT_BYTES = 128 * 1024,
+	EVIDENCE_MAX = 20,
+	ROW_ARENA_BYTES = 2 * DOCUMENT_BYTES,
+};
+static const uint64_t fold_ms_default = 24ULL * 3600 * 1000;
+
+/* One finding, made ready; buffers live on the caller's stack. */
+struct draft {
+	struct store_alert row; /* borrows the buffers */
+	const char *evidence_id; /* "" = none */
+	struct buf title, document, fold_key, evidence;
+};
+
+static void draft_init(struct draft *d)
+{
+	*d = (struct draft){ .evidence_id = "" };
+	buf_init(&d->title, 4096);
+	buf_init(&d->document, DOCUMENT_BYTES);
+	buf_init(&d->fold_key, 8192);
+	buf_init(&d->evidence, 8192);
+}
+
+static void draft_fini(struct draft *d)
+{
+	buf_fini(&d->title);
+	buf_fini(&d->document);
+	buf_fini(&d->fold_key);
+	buf_fini(&d->evidence);
+}
+
+static int add_new(struct store *s, struct draft *d, struct alert_change *ret, struct err *err)
+{
+	int64_t id;
+
+	if (d->evidence_id[0]) {
+		int r = alert_text_evidence(&d->evidence, "", d->evidence_id, EVIDENCE_MAX, err);
+		if (r < 0)
+			return r;
+	}
+	d->row.evidence = d->evidence.n ? d->evidence.p : "[]";
+	d->row.count = 1;
+	d->row.status = "new";
+	d->row.assignee = "";
+	int r = store_alert_insert(s, &d->row, &id, err);
+	if (r < 0)
+		return r;
+	*ret = (struct alert_change){ .id = id, .is_new = true, .count = 1 };
+	return 0;
+}
+
+static int fold(struct store *s, struct draft *d, const struct store_alert *old,
+		struct alert_change *ret, struct err *err)
+{
+	struct alert_change c = { .id = old->id, .count = old->count + 1 };
+	struct store_alert row = d->row;
+	int r;
+
+	row.id = old->id;
+	row.count = c.count;
+	row.status = old->status;
+	row.assignee = old->assignee;
+	/* Deliveries may come late and out of order: the span only grows. */
+	if (old->first_seen_unix_ns < row.first_seen_unix_ns)
+		row.first_seen_unix_ns = old->first_seen_unix_ns;
+	if (old->last_seen_unix_ns > row.last_seen_unix_ns)
+		row.last_seen_unix_ns = old->last_seen_unix_ns;
+	if (row.severity > old->severity) {
+		c.is_escalated = true;
+	} else {
+		row.severity = old->severity;
+		row.priority = old->priority;
+	}
+	if (d->evidence_id[0]) {
+		r = alert_text_evidence(&d->evidence, old->evidence, d->evidence_id, EVIDENCE_MAX, err);
+		if (r < 0)
+			return r;
+		row.evidence = d->evidence.p;
+	} else {
+		row.evidence = old->evidence;
+	}
+	r = store_alert_update(s, &row, err);
+	if (r < 0)
+		return r;
+	if (!strcmp(old->status, "resolved")) {
+		c.is_reopened = true;
+		r = store_alert_set_status(s, old->id, "new", NULL, "picket: seen again", err);
+		if (r < 0)
+			return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+static int put(struct store *s, const struct alert_config *cfg, struct draft *d,
+	       struct alert_change *ret, struct err *err)
+{
+	uint64_t fold_ns = (cfg->fold_ms ? cfg->fold_ms : fold_ms_default) * 1000000;
+	uint64_t when = d->row.last_seen_unix_ns;
+	struct store_alert old;
+
+	if (d->title.failed || d->document.failed || d->fold_key.failed)
+		return err_set(err, ERR_LIMIT, "alert of rule '%.64s' is too large", d->row.rule);
+	d->row.title = d->title.p;
+	d->row.document = d->document.p;
+	d->row.fold_key = d->fold_key.p;
+	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
+	if (!a)
+		return err_set(err, ENOMEM, "alert");
+	int r = store_alert_find_last(s, d->fold_key.p, when > fold_ns ? when - fold_ns : 0, a, &old, err);
+	if (r == -ERR_NOT_FOUND)
+		return add_new(s, d, ret, err);
+	if (r < 0)
+		return r;
+	return fold(s, d, &old, ret, err);
+}
+
+int alert_from_finding(struct store *s, const struct alert_config *cfg, const char *agent,
+		       const char *host, uint64_t epoch, uint64_t seq, const Picket__Record *rec,
+		       struct alert_change *ret, struct err *err)
+{
+	char id[RECORD_ID_MAX];
+	const Picket__Finding *f = rec->finding;
+	struct draft d;
+
+	if (rec->body_case != PICKET__RECORD__BODY_FINDING || !f)
+		return err_set(err, EINVAL, "record %llu is no finding", (unsigned long long)seq);
+	draft_init(&d);
+	d.evidence_id = record_json_id(agent, epoch, f->event_seq ? f->event_seq : seq, id);
+	d.row = (struct store_alert){
+		.first_seen_unix_ns = rec->time_unix_ns,
+		.last_seen_unix_ns = rec->time_unix_ns,
+		.severity = msg_severity(slice_of(f->priority)),
+		.priority = f->priority,
+		.source = "runtime",
+		.rule = f->rule,
+		.host = host,
+		.agent = agent,
+		.container_id = f->container ? f->container->id : "",
+	};
+	alert_text_title(&d.title, host, f);
+	alert_text_document(&d.document, f, DOCUMENT_BYTES);
+	alert_text_fold_key(&d.fold_key, f->rule, host, d.row.container_id);
+	int r = put(s, cfg, &d, ret, err);
+	draft_fini(&d);
+	return r < 0 ? err_wrap(err, r, "alert") : 0;
+}
+
+static const char *priority_of(enum msg_severity severity)
+{
+	static const char *const words[] = { "informational", "notice", "warning", "error", "critical" };
+
+	return (size_t)severity < ARRAY_LEN(words) ? words[severity] : "critical";
+}
+
+int alert_from_system(struct store *s, const struct alert_config *cfg, const struct clock *clk,
+		      const char *rule, enum msg_severity severity, const char *host,
+		      const char *title, const char *detail, struct alert_change *ret,
+		      struct err *err)
+{
+	uint64_t now = clock_unix_ns(clk);
+	Picket__Finding f = PICKET__FINDING__INIT;
+	struct draft d;
+
+	draft_init(&d);
+	d.row = (struct store_alert){
+		.first_seen_unix_ns = now,
+		.last_seen_unix_ns = now,
+		.severity = severity,
+		.priority = priority_of(severity),
+		.source = "system",
+		.rule = rule,
+		.host = host,
+		.agent = "",
+		.container_id = "",
+	};
+	f.output = (char *)(uintptr_t)detail;
+	f.description = (char *)(uintptr_t)detail;
+	show_text(&d.title, slice_of(title), 500);
+	alert_text_document(&d.document, &f, DOCUMENT_BYTES);
+	alert_text_fold_key(&d.fold_key, rule, host, "");
+	int r = put(s, cfg, &d, ret, err);
+	draft_fini(&d);
+	return r < 0 ? err_wrap(err, r, "system alert") : 0;
+}
+
+void alert_json(struct json *j, const struct store_alert *al)
+{
+	record_json_alert(j, al);
+}

@@ -1,0 +1,157 @@
+/* alert_text.c - see alert_text.h. */
+#include "collector/alert/alert_text.h"
+
+#include "collector/store/record_json.h"
+#include "common/show.h"
+
+enum { NAME_CHARS = 64, IMAGE_CHARS = 120, RULE_CHARS = 120, SHORT_ID = 12 };
+
+/* A backtick in a name would end its quotes, as it would open code in a chat message. */
+static void add_name(struct buf *out, struct slice s, size_t max_chars)
+{
+	size_t from = out->n;
+
+	show_text(out, s, max_chars);
+	for (size_t i = from; i < out->n; i++) {
+		if (out->p[i] == '`')
+			out->p[i] = '\'';
+	}
+}
+
+static void add_quoted(struct buf *out, struct slice s)
+{
+	buf_add_char(out, '`');
+	add_name(out, s, NAME_CHARS);
+	buf_add_char(out, '`');
+}
+
+static void add_place(struct buf *out, const char *host, const Picket__Container *c)
+{
+	if (c && c->id[0]) {
+		buf_add_str(out, " in container ");
+		if (c->name.len)
+			add_name(out, msg_slice(c->name), NAME_CHARS);
+		else
+			add_name(out, slice_sub(slice_of(c->id), 0, SHORT_ID), NAME_CHARS);
+		if (c->image.len) {
+			buf_add_str(out, " (");
+			add_name(out, msg_slice(c->image), IMAGE_CHARS);
+			buf_add_char(out, ')');
+		}
+	}
+	buf_add_str(out, " on ");
+	add_name(out, slice_of(host), NAME_CHARS);
+}
+
+void alert_text_title(struct buf *out, const char *host, const Picket__Finding *f)
+{
+	const Picket__Process *p = f->process;
+	bool is_exec = f->event_type == PICKET__EVENT_TYPE__EVENT_EXEC;
+
+	if (!p || !p->name.len || !is_exec)
+		add_name(out, slice_of(f->rule), RULE_CHARS);
+	if (p && p->name.len) {
+		if (!is_exec)
+			buf_add_str(out, ": ");
+		add_quoted(out, msg_slice(p->name));
+		if (is_exec)
+			buf_add_str(out, " ran");
+	}
+	add_place(out, host, f->container);
+	if (p && p->n_ancestors && p->ancestors[0]->name.len) {
+		buf_add_str(out, ", started by ");
+		add_quoted(out, msg_slice(p->ancestors[0]->name));
+	}
+}
+
+static void add_fields(struct json *j, const Picket__Finding *f)
+{
+	json_key(j, "fields");
+	json_object_open(j);
+	for (size_t i = 0; i < f->n_fields && i < LIMIT_FIELDS; i++)
+		record_json_text(j, f->fields[i]->key, msg_slice(f->fields[i]->value),
+				 LIMIT_ARGS_BYTES);
+	json_object_close(j);
+}
+
+enum { WITH_FIELDS = 1, WITH_PROCESS = 2, WITH_OUTPUT = 4 };
+
+static void add_document(struct buf *out, const Picket__Finding *f, unsigned parts)
+{
+	struct json j;
+
+	json_init(&j, out);
+	json_object_open(&j);
+	record_json_container(&j, "container", f->container);
+	record_json_process(&j, "process", parts & WITH_PROCESS ? f->process : NULL);
+	if (parts & WITH_FIELDS)
+		add_fields(&j, f);
+	json_key(&j, "tags");
+	json_array_open(&j);
+	for (size_t i = 0; i < f->n_tags && i < LIMIT_TAGS; i++)
+		json_str(&j, slice_sub(slice_of(f->tags[i]), 0, LIMIT_NAME_BYTES));
+	json_array_close(&j);
+	record_json_text(&j, "output", slice_of(f->output), parts & WITH_OUTPUT ? LIMIT_OUTPUT_BYTES : 256);
+	record_json_text(&j, "description", slice_of(f->description),
+			 parts & WITH_OUTPUT ? LIMIT_OUTPUT_BYTES : 256);
+	json_kv_str(&j, "event_type", msg_event_type_name((int)f->event_type));
+	json_object_close(&j);
+}
+
+void alert_text_document(struct buf *out, const Picket__Finding *f, size_t max_bytes)
+{
+	static const unsigned tries[] = { WITH_FIELDS | WITH_PROCESS | WITH_OUTPUT,
+					  WITH_PROCESS | WITH_OUTPUT, WITH_OUTPUT, 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(tries); i++) {
+		buf_reset(out);
+		add_document(out, f, tries[i]);
+		if (!out->failed && out->n <= max_bytes)
+			return;
+	}
+	/* Not even the names fit (they are bounded, so only a tiny max_bytes does that). */
+	buf_reset(out);
+	buf_add_str(out, "{\"container\":null,\"process\":null,\"tags\":[]}");
+}
+
+int alert_text_evidence(struct buf *out, const char *list, const char *id, size_t max,
+			struct err *err)
+{
+	struct json j;
+	cJSON *old = NULL;
+
+	if (list[0]) {
+		int r = json_parse(slice_of(list), 64 * 1024, &old, err);
+		if (r < 0)
+			return err_wrap(err, r, "evidence of an alert");
+	}
+	json_init(&j, out);
+	json_array_open(&j);
+	json_str(&j, slice_of(id));
+	size_t n = 1;
+	const cJSON *item;
+	cJSON_ArrayForEach(item, old)
+	{
+		if (n >= max)
+			break;
+		if (!cJSON_IsString(item) || !strcmp(item->valuestring, id))
+			continue;
+		json_str(&j, slice_of(item->valuestring));
+		n++;
+	}
+	json_array_close(&j);
+	cJSON_Delete(old);
+	return 0;
+}
+
+void alert_text_fold_key(struct buf *out, const char *rule, const char *host, const char *container)
+{
+	struct json j;
+
+	json_init(&j, out);
+	json_array_open(&j);
+	json_str(&j, slice_of(rule));
+	json_str(&j, slice_of(host));
+	json_str(&j, slice_of(container));
+	json_array_close(&j);
+}
