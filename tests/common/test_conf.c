@@ -100,7 +100,7 @@ static void every_kind_is_read(void **state)
 static void what_is_not_said_keeps_its_default(void **state)
 {
 	static const char *const rows[] = { "", "# only a comment\n", "---\n", "spool:\n", "{}",
-					    "spool: {}", "\xef\xbb\xbf# with a byte order mark\n" };
+					    "spool: {}", "names: ['%TAG']", "\xef\xbb\xbf# with a byte order mark\n" };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP(settings_fini) struct settings s;
@@ -161,6 +161,7 @@ static void wrong_files_say_where_and_what(void **state)
 		{ "? {a: b}\n: x", "a.yaml:1:3: a key must be text" },
 		{ "- a", "a.yaml:1:1: expected \"key: value\" lines" },
 		{ "hello", "a.yaml:1:1: expected \"key: value\" lines" },
+		{ "# x\n%TAG ! a\n---\n", "a.yaml:2:1: tags are not allowed here" },
 		{ "listen: a\n---\nlisten: b", "a.yaml:2:1: more than one document" },
 	};
 
