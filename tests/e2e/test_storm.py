@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""An exec storm and a fork bomb: what is produced is stored or counted, and memory stays flat."""
+import re
+import subprocess
+import time
+
+from lib import Fleet, main, status_kib, wait_until
+
+RATE, SECONDS = 5000, 60
+
+
+def an_idle_agent_needs_at_most_15_mb():
+    f = Fleet(docker=True)
+    try:
+        f.up()
+        time.sleep(12)  # a heartbeat, a timer of everything
+        rss = status_kib(f.pid("agent"), "VmRSS")
+        assert rss <= 15 * 1024, f"{rss} KiB resident, {status_kib(f.pid('agent'), 'RssAnon')} of it anonymous"
+        return f"{rss} KiB resident"
+    finally:
+        f.close()
+
+
+def a_storm_of_5000_execs_a_second_loses_no_exec():
+    f = Fleet()
+    try:
+        f.up()
+        load = f.bin["load"]
+        r = subprocess.run([load, "-r", str(RATE), "-t", str(SECONDS), "-j", "2"], capture_output=True, text=True)
+        m = re.search(r"ops=(\d+) failed=(\d+) secs=([\d.]+) rate=(\d+)", r.stdout)
+        assert m, r.stdout + r.stderr
+        made, rate = int(m[1]), int(m[4])
+        peak = status_kib(f.pid("agent"), "VmHWM")
+        cpu = int(open(f"/proc/{f.pid('agent')}/stat").read().rsplit(")", 1)[1].split()[11]) + \
+            int(open(f"/proc/{f.pid('agent')}/stat").read().rsplit(")", 1)[1].split()[12])
+        f.settle(seconds=120)
+        h = f.ledger()
+        lost = f.status()["events"]["lost"]
+        assert rate >= RATE * 0.95, f"the machine made only {rate} exec/s"
+        assert lost == 0 and h["lost"] == 0, f"{lost} lost in the kernel, {h['lost']} in all"
+        stored = int(f.ctl("event", "search", "process=load_tiny", "type=exec", "--count").stdout)
+        assert stored == made, f"{made} execs made, {stored} stored"
+        assert peak <= 40 * 1024, f"agent's peak {peak} KiB"
+        return (f"{made} execs at {rate}/s, all stored; agent peak {peak} KiB, {cpu / 100 / SECONDS * 100:.0f} % of a "
+                f"core; produced {h['produced']} = stored {h['stored']} + lost {h['lost']}")
+    finally:
+        f.close()
+
+
+def a_fork_bomb_in_a_container_leaves_the_agents_memory_flat():
+    f = Fleet(docker=True)
+    try:
+        f.up()
+        f.docker("run", "--rm", "--network", "none", "test/busybox:1.0", "true")
+        time.sleep(2)
+        before = status_kib(f.pid("agent"), "RssAnon")
+        # bounded: each level forks two more until pids-limit, all over in 10 s
+        f.docker("run", "--rm", "--network", "none", "--pids-limit", "500", "test/busybox:1.0", "timeout", "-s", "KILL", "10",
+                 "sh", "-c", "b() { b | b & }; b; while :; do b 2>/dev/null; done", check=False)
+        for _ in range(3):
+            f.docker("run", "--rm", "--network", "none", "--pids-limit", "500", "test/busybox:1.0", "sh", "-c",
+                     "i=0; while [ $i -lt 3000 ]; do (true) & (true) & (true) & (true) & wait; i=$((i+4)); done")
+        after = status_kib(f.pid("agent"), "RssAnon")
+        seen = f.status()["events"]["seen"]
+        assert seen > 5000, f"only {seen} events: no bomb"
+        assert after - before <= 6 * 1024, f"{before} -> {after} KiB anonymous after {seen} events"
+        f.settle(seconds=60)
+        assert f.procs["agent"].poll() is None
+        return f"{before} -> {after} KiB anonymous after {seen} events"
+    finally:
+        f.close()
+
+
+main(an_idle_agent_needs_at_most_15_mb, a_storm_of_5000_execs_a_second_loses_no_exec,
+     a_fork_bomb_in_a_container_leaves_the_agents_memory_flat)
