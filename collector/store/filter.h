@@ -23,3 +23,11 @@ int filter_parse(struct slice text, const char *const *keys, struct arena *a, st
 /* Does a text value satisfy the term (negation included)? Numbers and times compare as such. */
 bool filter_match_text(const struct filter_term *t, struct slice value);
 bool filter_match_number(const struct filter_term *t, int64_t value);
+/* "24h" before now, a day, or RFC 3339: what since=, until= and time= take. */
+bool filter_time_parse(struct slice s, uint64_t now_unix_ns, uint64_t *ret_unix_ns);
+/* Is needle somewhere in hay? ASCII letters of either case are the same; what ~ and free text mean. */
+bool filter_contains(struct slice hay, struct slice needle);
+/* A moment against a term whose key is since, until or time. */
+bool filter_match_time(const struct filter_term *t, uint64_t now_unix_ns, uint64_t unix_ns);
+/* Narrows [*since, *until] (0 = open) by the terms that name a time: what can't match outside. */
+void filter_window(const struct filter *f, uint64_t now_unix_ns, uint64_t *since, uint64_t *until);

@@ -86,6 +86,10 @@ int store_seq_set(struct store *s, const char *agent, uint64_t epoch, uint64_t s
 int store_history_add(struct store *s, const char *agent, uint64_t epoch, uint64_t seq,
 		      struct slice packed, const Picket__Record *rec, struct err *err) WARN_UNUSED;
 
+/* The contract's word for a record: an event's type ("exec" …), "finding", "gap", "container", "audit",
+ * "inventory"; "unknown" for what a newer agent sent. What type= asks for. */
+const char *store_record_type(const Picket__Record *rec);
+
 struct store_event { /* one answer of a query */
 	const char *agent, *host;
 	uint64_t epoch, seq;
@@ -99,8 +103,14 @@ struct store_query {
 	const char *cursor;	 /* from an earlier answer; nullable */
 	bool oldest_first;
 };
-/* Newest first, unless asked otherwise. ret_cursor: at least 64 bytes, "" at the end.
- * ERR_SYNTAX with the column for a wrong filter. fn returns 0 to go on, negative to stop. */
+/* Newest first, unless asked otherwise, in the order of storing: within an agent that is the order of
+ * its sequence, between agents the order of arrival. ret_cursor: at least 64 bytes, "" at the end.
+ * After the limit or 2 s it is not empty, even when no row was given: ask again with it.
+ * A block that is damaged is answered as a gap (reason "block_damaged", agent ""), whatever the filter.
+ * Keys: host agent container container.id image type user process exe cmdline pid ppid parent rule
+ * text time since until. ERR_SYNTAX with the column for a wrong filter, or a foreign cursor; ERR_LIMIT
+ * for a wrong limit. fn returns 0 to go on, negative to stop (and that is returned); it must not write
+ * to the store or ask the history again. */
 int store_history_query(struct store *s, const struct store_query *q,
 			int (*fn)(void *arg, const struct store_event *e), void *arg,
 			char *ret_cursor, size_t cursor_size, struct err *err) WARN_UNUSED;
@@ -135,17 +145,21 @@ int store_alert_find_open(struct store *s, const char *fold_key, uint64_t since_
  * at or after since: else ERR_NOT_FOUND. */
 int store_alert_find_last(struct store *s, const char *fold_key, uint64_t since_unix_ns,
 			  struct arena *a, struct store_alert *ret, struct err *err) WARN_UNUSED;
+/* From now on this one takes the findings of its fold key. Name and image of the container are read from
+ * document.container, so that filters find them. */
 int store_alert_insert(struct store *s, const struct store_alert *al, int64_t *ret_id,
 		       struct err *err) WARN_UNUSED;
-/* First and last seen, count, severity, priority, title, document and evidence of an existing one;
- * its status and assignee stay. */
+/* Count, last_seen, severity, priority, title, document and evidence of an existing one. */
 int store_alert_update(struct store *s, const struct store_alert *al, struct err *err) WARN_UNUSED;
 int store_alert_get(struct store *s, int64_t id, struct arena *a, struct store_alert *ret,
 		    struct err *err) WARN_UNUSED;
+/* Newest last_seen first. Keys: id severity status host container container.id image rule source
+ * assignee priority title agent count text time since until (the times mean last_seen). Cursor, limit
+ * and fn as for the history. */
 int store_alert_query(struct store *s, const struct store_query *q,
 		      int (*fn)(void *arg, const struct store_alert *al), void *arg, char *ret_cursor,
 		      size_t cursor_size, struct err *err) WARN_UNUSED;
-/* status: acknowledged, resolved, new; assignee nullable = unchanged. by: who, for the audit log. */
+/* status: acknowledged, resolved, new, snoozed (else ERR_SYNTAX); assignee nullable = unchanged. by: who, for the audit log. */
 int store_alert_set_status(struct store *s, int64_t id, const char *status, const char *assignee,
 			   const char *by, struct err *err) WARN_UNUSED;
 
@@ -162,6 +176,7 @@ struct store_outbox {
 	const char *last_error;
 	bool is_dead;
 };
+/* The same key for the same route again is ignored: the message waits already. */
 int store_outbox_add(struct store *s, const struct store_outbox *o, struct err *err) WARN_UNUSED;
 /* Due now, oldest first, at most limit. */
 int store_outbox_due(struct store *s, uint64_t now_unix_ns, size_t limit,

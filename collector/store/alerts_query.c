@@ -1,0 +1,195 @@
+/* alerts_query.c - the inbox, filtered. The order is (last_seen, id); a cursor is the last row's. */
+#include <errno.h>
+
+#include "collector/store/alerts_priv.h"
+
+enum { FILTER_ARENA_BYTES = 256 * 1024, BUDGET_EVERY = 256 };
+
+static const char *const alert_keys[] = { "id",	   "severity", "status",    "host",	"container",
+					  "container.id", "image", "rule",   "source",	"assignee",
+					  "priority",	  "title", "agent",  "count", "text",
+					  "time",	  "since", "until",  NULL };
+
+struct row {
+	struct store_alert al;
+	struct slice container, image;
+};
+
+static bool match_anywhere(const struct row *row, struct slice needle)
+{
+	const struct slice texts[] = { slice_of(row->al.rule),	   slice_of(row->al.title),
+				       slice_of(row->al.host),	   slice_of(row->al.container_id),
+				       row->container,		   row->image,
+				       slice_of(row->al.assignee), slice_of(row->al.priority),
+				       slice_of(row->al.document) };
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (filter_contains(texts[i], needle))
+			return true;
+	return false;
+}
+
+/* Twelve digits or more of a container's id name it, as docker prints them. */
+static bool match_container_id(const struct filter_term *t, const char *id)
+{
+	struct slice want = slice_of(t->value), have = slice_of(id);
+
+	if (t->op == FILTER_EQ && want.n >= 12 && want.n < have.n)
+		return slice_starts(have, want) != t->is_negated;
+	return filter_match_text(t, have);
+}
+
+static bool match_term(const struct filter_term *t, const struct row *row, uint64_t now)
+{
+	const struct store_alert *al = &row->al;
+	const struct {
+		const char *key, *text;
+	} texts[] = { { "status", al->status },	    { "host", al->host },
+		      { "rule", al->rule },	    { "source", al->source },
+		      { "assignee", al->assignee }, { "priority", al->priority },
+		      { "title", al->title },	    { "agent", al->agent },
+		      { "severity", msg_severity_name(al->severity) } };
+
+	if (!t->key || !strcmp(t->key, "text"))
+		return match_anywhere(row, slice_of(t->value)) != t->is_negated;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (!strcmp(t->key, texts[i].key))
+			return filter_match_text(t, slice_of(texts[i].text));
+	if (!strcmp(t->key, "container"))
+		return filter_match_text(t, row->container);
+	if (!strcmp(t->key, "image"))
+		return filter_match_text(t, row->image);
+	if (!strcmp(t->key, "container.id"))
+		return match_container_id(t, al->container_id);
+	if (!strcmp(t->key, "id"))
+		return filter_match_number(t, al->id);
+	if (!strcmp(t->key, "count"))
+		return filter_match_number(t, (int64_t)al->count);
+	return filter_match_time(t, now, al->last_seen_unix_ns);
+}
+
+static bool match_row(const struct filter *f, const struct row *row, uint64_t now)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (!match_term(&f->terms[i], row, now))
+			return false;
+	return true;
+}
+
+static int read_cursor(const char *cursor, int64_t *ret_seen, int64_t *ret_id, struct err *err)
+{
+	struct slice rest = slice_of(cursor), seen;
+	uint64_t a, b;
+
+	if (!slice_starts(rest, SLICE_LIT("a")))
+		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
+	rest = slice_sub(rest, 1, rest.n);
+	if (!slice_split(&rest, '.', &seen) || !slice_to_u64(seen, &a) || !slice_to_u64(rest, &b) ||
+	    a > INT64_MAX || b > INT64_MAX)
+		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
+	*ret_seen = (int64_t)a;
+	*ret_id = (int64_t)b;
+	return 0;
+}
+
+/* The one status asked for, so that its index is used; NULL when the filter is wider. */
+static const char *only_status(const struct filter *f)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		const struct filter_term *t = &f->terms[i];
+
+		if (t->key && !strcmp(t->key, "status") && t->op == FILTER_EQ && !t->is_negated)
+			return t->value;
+	}
+	return NULL;
+}
+
+static const char *choose_sql(bool has_status, bool is_oldest_first)
+{
+	/* ?1 since, ?2 until, ?3 and ?4 the cursor, ?5 status */
+	static const char *const sql[2][2] = {
+		{ "SELECT " ALERT_COLUMNS " FROM alert WHERE last_seen BETWEEN ?1 AND ?2"
+		  " AND (last_seen, id) < (?3, ?4) AND ?5 = '' ORDER BY last_seen DESC, id DESC",
+		  "SELECT " ALERT_COLUMNS " FROM alert WHERE last_seen BETWEEN ?1 AND ?2"
+		  " AND (last_seen, id) > (?3, ?4) AND ?5 = '' ORDER BY last_seen, id" },
+		{ "SELECT " ALERT_COLUMNS " FROM alert WHERE status = ?5 AND last_seen BETWEEN ?1 AND ?2"
+		  " AND (last_seen, id) < (?3, ?4) ORDER BY last_seen DESC, id DESC",
+		  "SELECT " ALERT_COLUMNS " FROM alert WHERE status = ?5 AND last_seen BETWEEN ?1 AND ?2"
+		  " AND (last_seen, id) > (?3, ?4) ORDER BY last_seen, id" },
+	};
+
+	return sql[has_status][is_oldest_first];
+}
+
+struct run {
+	const struct store_query *q;
+	const struct filter *filter;
+	uint64_t now, deadline_boot_ns;
+	int (*fn)(void *arg, const struct store_alert *al);
+	void *arg;
+};
+
+/* Gives out rows until the limit, the budget or the end; 1 when there may be more after *last. */
+static int give_rows(struct store *s, sqlite3_stmt *st, const struct run *run, struct row *last,
+		     struct err *err)
+{
+	uint64_t given = 0, looked_at = 0;
+	int r;
+
+	while ((r = db_step(&s->state, st, err)) > 0) {
+		struct row row = { .container = db_blob(st, ALERT_CONTAINER),
+				   .image = db_blob(st, ALERT_IMAGE) };
+
+		alerts_read_row(st, &row.al);
+		*last = row;
+		if (match_row(run->filter, &row, run->now)) {
+			r = run->fn(run->arg, &row.al);
+			if (r < 0)
+				return r;
+			given++;
+		}
+		if (given == run->q->limit)
+			return 1;
+		if (++looked_at % BUDGET_EVERY == 0 && clock_boot_ns(s->clk) > run->deadline_boot_ns)
+			return 1;
+	}
+	return r;
+}
+
+int store_alert_query(struct store *s, const struct store_query *q,
+		      int (*fn)(void *arg, const struct store_alert *al), void *arg, char *ret_cursor,
+		      size_t cursor_size, struct err *err)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(FILTER_ARENA_BYTES);
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	uint64_t now = clock_unix_ns(s->clk);
+	uint64_t since = q->since_unix_ns, until = q->until_unix_ns;
+	int64_t seen = q->oldest_first ? -1 : INT64_MAX, id = seen;
+	struct filter f;
+
+	if (!a)
+		return err_set(err, ENOMEM, "alert query");
+	if (!q->limit || q->limit > QUERY_LIMIT_MAX)
+		return err_set(err, ERR_LIMIT, "the limit must be 1 to %d", QUERY_LIMIT_MAX);
+	int r = filter_parse(q->filter, alert_keys, a, &f, err);
+	if (r >= 0 && q->cursor && q->cursor[0])
+		r = read_cursor(q->cursor, &seen, &id, err);
+	if (r < 0)
+		return r;
+	filter_window(&f, now, &since, &until);
+	const char *status = only_status(&f);
+	r = DB_PREPARE(&s->state, &st, err, choose_sql(status != NULL, q->oldest_first),
+		       B_INT(since > INT64_MAX ? INT64_MAX : since),
+		       B_INT(!until || until > INT64_MAX ? INT64_MAX : until), B_INT(seen), B_INT(id),
+		       B_STR(status));
+	if (r < 0)
+		return r;
+	const struct run run = { q, &f, now, clock_boot_ns(s->clk) + query_budget_ns, fn, arg };
+	struct row last = { 0 };
+	r = give_rows(s, st, &run, &last, err);
+	if (r < 0)
+		return r;
+	snprintf(ret_cursor, cursor_size, r ? "a%llu.%lld" : "",
+		 (unsigned long long)last.al.last_seen_unix_ns, (long long)last.al.id);
+	return 0;
+}

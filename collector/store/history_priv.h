@@ -1,0 +1,69 @@
+/* history_priv.h - the day files, shared by writing, asking, checking. Private to the store.
+ *
+ *	a commit ──► tail row ──┐ 8,192 records, 10 minutes or midnight
+ *	a commit ──► tail row ──┴──► block (zstd) + postings (term, block)
+ *
+ * Records are numbered through a day (rid); sealing moves records and keeps their numbers. */
+#pragma once
+#include <zstd.h>
+
+#include "collector/store/record.h"
+#include "collector/store/segment.h"
+#include "collector/store/store_priv.h"
+
+enum { DAYS_OPEN = 6, DAYS_MAX = 4096, SOURCES_MAX = 8192, TERM_SLOTS = 1 << 17 };
+
+struct day {
+	uint32_t date; /* 20261123; 0 = free */
+	uint64_t used;
+	struct db db;
+};
+
+/* What the history has of one agent's epoch. */
+struct source {
+	char *agent; /* owned */
+	uint64_t epoch, mark;
+	bool is_dirty;
+};
+
+struct history {
+	struct day days[DAYS_OPEN];
+	uint64_t uses;
+	/* the open transaction */
+	struct day *write; /* NULL = none */
+	uint64_t next_rid, tail_count;
+	struct segment *pending;
+	struct source *sources;
+	size_t source_count, source_last;
+	/* room to work in, kept so that nothing is allocated per block */
+	struct segment *sealing, *reading;
+	struct buf encoded, packed;
+	uint64_t *terms; /* open addressing while a block is made; 0 = free */
+	uint64_t *term_list;
+	size_t term_count;
+	struct arena *arena;
+	ZSTD_CCtx *zc;
+	ZSTD_DCtx *zd;
+	uint64_t tidied_boot_ns;
+	uint32_t tidied_date;
+	bool is_asking;
+	struct {
+		uint32_t date;
+		uint64_t records;
+	} counted[DAYS_MAX]; /* days that no longer change */
+	size_t counted_count;
+};
+
+uint32_t history_date(uint64_t unix_ns);
+/* Dates of the day files, ascending; at most DAYS_MAX. */
+int history_dates(struct store *s, uint32_t *ret, size_t *ret_count, struct err *err) WARN_UNUSED;
+/* Opens (or finds open) the file of a day. ENOENT unless create. */
+int history_day(struct store *s, uint32_t date, bool create, struct day **ret,
+		struct err *err) WARN_UNUSED;
+/* Turns the tail into blocks: whole ones, and with `all` the rest too. In a transaction of the day. */
+int history_seal(struct history *h, struct db *d, bool all, struct err *err) WARN_UNUSED;
+/* The terms of a segment's records into h->term_list (sorted, unique), and their times. */
+void history_terms(struct history *h, const struct segment *g, uint64_t *ret_t0, uint64_t *ret_t1);
+/* A block's bytes into h->encoded, checked by zstd's own checksum. ERR_CORRUPT. */
+int history_unpack(struct history *h, struct slice packed, uint64_t raw_bytes,
+		   struct err *err) WARN_UNUSED;

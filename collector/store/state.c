@@ -1,0 +1,204 @@
+/* state.c - opening, transactions, room and figures of the store. */
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "collector/store/store_priv.h"
+#include "common/file.h"
+
+static const uint64_t second_ns = 1000000000;
+static const uint64_t default_reserve = 64 * 1024 * 1024;
+
+int store_path(const struct store *s, const char *name, char *dst, size_t size, struct err *err)
+{
+	int n = snprintf(dst, size, "%s/%s", s->dir, name);
+
+	if (n < 0 || (size_t)n >= size)
+		return err_set(err, ENAMETOOLONG, "'%s'", s->dir);
+	return 0;
+}
+
+static int open_state(struct store *s, struct err *err)
+{
+	char path[PATH_MAX];
+	int r = store_path(s, "history", path, sizeof(path), err);
+
+	if (r >= 0)
+		r = file_make_dirs(path, 0700, err);
+	if (r >= 0)
+		r = store_path(s, "state.db", path, sizeof(path), err);
+	if (r >= 0)
+		r = db_open(path, DB_CREATE, &s->state, err);
+	if (r >= 0)
+		r = schema_migrate(&s->state, &schema_state, err);
+	if (r >= 0)
+		r = agents_refresh(s, err);
+	if (r >= 0)
+		r = history_open(s, &s->history, err);
+	return r;
+}
+
+int store_open(const struct store_config *cfg, const struct clock *clk, struct store **ret,
+	       struct err *err)
+{
+	CLEANUP(store_closep) struct store *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_set(err, ENOMEM, "open store");
+	s->clk = clk;
+	s->history_days = cfg->history_days;
+	s->reserve_bytes = cfg->reserve_bytes ? cfg->reserve_bytes : default_reserve;
+	s->agents.is_stale = true;
+	s->dir = slice_dup(slice_of(cfg->dir));
+	if (!s->dir)
+		return err_set(err, ENOMEM, "open store");
+	int r = open_state(s, err);
+	if (r < 0)
+		return err_wrap(err, r, "open store '%s'", cfg->dir);
+	*ret = take_ptr(s);
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	store_rollback(s);
+	history_close(s->history);
+	agents_fini(&s->agents);
+	db_close(&s->state);
+	free(s->dir);
+	free(s);
+}
+
+int store_begin(struct store *s, struct err *err)
+{
+	return db_begin(&s->state, err);
+}
+
+int store_commit(struct store *s, struct err *err)
+{
+	if (!store_in_tx(s))
+		return err_set(err, EINVAL, "no transaction is open");
+	if (s->state.tx_failed) {
+		int code = s->state.tx_failed;
+
+		store_rollback(s);
+		return err_set(err, code, "commit: rolled back, because a write failed");
+	}
+	int r = history_commit(s, err);
+	if (r >= 0)
+		r = db_commit(&s->state, err);
+	if (r < 0)
+		store_rollback(s);
+	return r;
+}
+
+void store_rollback(struct store *s)
+{
+	history_rollback(s);
+	if (store_in_tx(s)) {
+		db_rollback(&s->state);
+		s->agents.is_stale = true;
+	}
+}
+
+int store_own_begin(struct store *s, bool *ret_is_own, struct err *err)
+{
+	*ret_is_own = !store_in_tx(s);
+	return *ret_is_own ? db_begin(&s->state, err) : 0;
+}
+
+int store_own_end(struct store *s, bool is_own, int r, struct err *err)
+{
+	if (!is_own)
+		return r;
+	if (r < 0) {
+		store_rollback(s);
+		return r;
+	}
+	int c = db_commit(&s->state, err);
+	if (c < 0)
+		s->agents.is_stale = true;
+	return c < 0 ? c : r;
+}
+
+int store_has_room(struct store *s, struct err *err)
+{
+	uint64_t now = clock_boot_ns(s->clk);
+
+	if (!s->room_checked_boot_ns || now - s->room_checked_boot_ns >= second_ns) {
+		int r = file_free_bytes(s->dir, &s->free_bytes, err);
+		if (r < 0)
+			return r;
+		s->room_checked_boot_ns = now;
+	}
+	if (s->free_bytes < s->reserve_bytes)
+		return err_set(err, ENOSPC, "store '%s': %llu MiB free, %llu MiB are kept for alerts",
+			       s->dir, (unsigned long long)(s->free_bytes >> 20),
+			       (unsigned long long)(s->reserve_bytes >> 20));
+	return 0;
+}
+
+int store_audit_log(struct store *s, const char *who, const char *what, const char *subject,
+		    struct err *err)
+{
+	return DB_RUN(&s->state, err, "INSERT INTO audit_log(at, who, what, subject) VALUES (?,?,?,?)",
+		      B_INT(clock_unix_ns(s->clk)), B_STR(who), B_STR(what), B_STR(subject));
+}
+
+static uint64_t file_bytes(const char *path, const char *suffix)
+{
+	char full[PATH_MAX];
+	struct stat st;
+	int n = snprintf(full, sizeof(full), "%s%s", path, suffix);
+
+	return n > 0 && (size_t)n < sizeof(full) && !stat(full, &st) ? (uint64_t)st.st_size : 0;
+}
+
+static int read_figures(struct store *s, struct store_status *ret, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	uint64_t now = clock_unix_ns(s->clk);
+	/* total() and not sum(): an agent that lies about its numbers must not make this fail */
+	int r = DB_PREPARE(&s->state, &st, err,
+			   "SELECT (SELECT count(*) FROM agent WHERE is_revoked = 0),"
+			   " (SELECT count(*) FROM agent WHERE is_revoked = 0 AND last_seen >= ?),"
+			   " (SELECT count(*) FROM alert WHERE status <> 'resolved'),"
+			   " (SELECT count(*) FROM outbox WHERE is_dead = 0),"
+			   " (SELECT count(*) FROM outbox WHERE is_dead = 1),"
+			   " total(given) + total(kernel_lost), total(stored),"
+			   " total(holes) + total(kernel_lost) FROM agent",
+			   B_INT(now > 30 * second_ns ? now - 30 * second_ns : 0));
+
+	if (r < 0)
+		return r;
+	r = db_step(&s->state, st, err);
+	if (r < 0)
+		return r;
+	ret->agents = db_u64(st, 0);
+	ret->agents_online = db_u64(st, 1);
+	ret->alerts_open = db_u64(st, 2);
+	ret->outbox_waiting = db_u64(st, 3);
+	ret->outbox_dead = db_u64(st, 4);
+	ret->produced = (uint64_t)sqlite3_column_double(st, 5);
+	ret->stored = (uint64_t)sqlite3_column_double(st, 6);
+	ret->lost = (uint64_t)sqlite3_column_double(st, 7);
+	return 0;
+}
+
+int store_status(struct store *s, struct store_status *ret, struct err *err)
+{
+	struct store_status out = { .schema = (uint32_t)schema_state.count };
+	int r = read_figures(s, &out, err);
+
+	if (r >= 0)
+		r = history_status(s, &out.events, &out.history_bytes, err);
+	if (r >= 0)
+		r = file_free_bytes(s->dir, &out.free_bytes, err);
+	if (r < 0)
+		return r;
+	out.state_bytes = file_bytes(s->state.path, "") + file_bytes(s->state.path, "-wal");
+	*ret = out;
+	return 0;
+}
