@@ -46,6 +46,7 @@ struct event_process {
 	uint32_t exe_dev;
 	bool args_truncated, exe_truncated, cwd_truncated;
 	bool exe_upper_layer, exe_lower_layer, exe_from_memfd, exe_writable;
+	bool exe_deleted; /* the file had no name any more when it was run */
 };
 
 struct event {

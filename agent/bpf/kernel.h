@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* kernel.h - the kernel's structures, only the fields we read. Offsets are the running kernel's
+ * (CO-RE); a name ending in ___x is an older or newer shape of the structure before it. */
+#pragma once
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_helpers.h>
+/* after bpf_helpers.h */
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* files */
+struct qstr {
+	u32 len;
+	const unsigned char *name;
+};
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+struct dentry {
+	struct hlist_bl_node d_hash; /* pprev is NULL once unlinked */
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+};
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+};
+struct super_block {
+	u32 s_dev;
+	unsigned long s_flags;
+	unsigned long s_magic;
+};
+typedef struct {
+	u32 val;
+} kuid_t;
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+struct inode { /* times: since 6.11 */
+	u16 i_mode;
+	kuid_t i_uid, i_gid;
+	u32 i_flags;
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	__s64 i_mtime_sec, i_ctime_sec;
+	u32 i_mtime_nsec, i_ctime_nsec;
+};
+struct inode___v6_7 { /* 6.7 .. 6.10; 6.6 has only the first */
+	struct timespec64 __i_ctime, __i_mtime;
+};
+struct inode___v5 { /* .. 6.5; 6.6 has only i_mtime */
+	struct timespec64 i_ctime, i_mtime;
+};
+struct ovl_inode { /* in the kernel's own BTF only where overlayfs is built in */
+	struct inode vfs_inode;
+	struct dentry *__upperdentry;
+};
+
+/* cgroups */
+struct kernfs_node { /* since 6.15 */
+	struct kernfs_node *__parent;
+	const char *name;
+	u64 id;
+};
+struct kernfs_node___v5 {
+	struct kernfs_node *parent;
+};
+struct cgroup {
+	int level;
+	struct kernfs_node *kn;
+};
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+struct css_set {
+	struct cgroup_subsys_state *subsys[16];
+	struct cgroup *dfl_cgrp;
+};
+/* The numbers differ from kernel to kernel: relocated, never taken from here. */
+enum cgroup_subsys_id { cpu_cgrp_id = 1, memory_cgrp_id = 2, pids_cgrp_id = 3 };
+
+/* namespaces and process ids */
+struct ns_common {
+	u32 inum;
+};
+struct uts_namespace {
+	struct ns_common ns;
+};
+struct ipc_namespace {
+	struct ns_common ns;
+};
+struct mnt_namespace {
+	struct ns_common ns;
+};
+struct pid_namespace {
+	struct ns_common ns;
+};
+struct cgroup_namespace {
+	struct ns_common ns;
+};
+struct user_namespace {
+	int level;
+	struct ns_common ns;
+};
+struct net {
+	struct ns_common ns;
+};
+struct nsproxy {
+	struct uts_namespace *uts_ns;
+	struct ipc_namespace *ipc_ns;
+	struct mnt_namespace *mnt_ns;
+	struct net *net_ns;
+	struct cgroup_namespace *cgroup_ns;
+};
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+/* tasks */
+typedef struct {
+	u64 val; /* before 6.3 two u32, low half first: the same bytes */
+} kernel_cap_t;
+struct cred {
+	kuid_t uid, gid, euid, egid, fsuid, fsgid;
+	kernel_cap_t cap_inheritable, cap_permitted, cap_effective;
+	struct user_namespace *user_ns;
+};
+struct tty_driver {
+	int major, minor_start;
+};
+struct tty_struct {
+	int index;
+	struct tty_driver *driver;
+};
+typedef struct {
+	int counter;
+} atomic_t;
+enum { PIDTYPE_PGID = 2, PIDTYPE_SID = 3 }; /* so since 4.19 */
+struct signal_struct {
+	atomic_t live;
+	int nr_threads;
+	int group_exit_code;
+	unsigned int flags;
+	struct pid *pids[4];
+	struct tty_struct *tty;
+};
+struct fs_struct {
+	struct path pwd;
+};
+struct mm_struct {
+	unsigned long arg_start, arg_end, env_start, env_end;
+	struct file *exe_file;
+};
+struct task_struct {
+	struct mm_struct *mm;
+	unsigned int flags;
+	int exit_code;
+	int pid, tgid;
+	struct task_struct *real_parent, *group_leader;
+	struct pid *thread_pid;
+	u64 start_boottime;
+	const struct cred *cred;
+	char comm[16];
+	struct fs_struct *fs;
+	struct nsproxy *nsproxy;
+	struct signal_struct *signal;
+	kuid_t loginuid; /* only with CONFIG_AUDIT */
+	struct css_set *cgroups;
+};
+struct linux_binprm {
+	struct file *file;
+};
+
+/* iterators */
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+#pragma clang attribute pop

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* read.h - from the kernel's structures into a record's fields. Nothing here fails: what can't be
+ * read stays 0. */
+#pragma once
+#include "agent/bpf/maps.h"
+
+enum {
+	COMPONENTS_MAX = 96, /* of a path; deeper ones are marked truncated */
+	CGROUP_DEPTH_MAX = 32,
+	OVERLAYFS_MAGIC = 0x794c7630,
+	SB_READ_ONLY = 1,
+	INODE_IMMUTABLE = 8,
+	CAP_DAC_OVERRIDE_BIT = 1 << 1,
+};
+
+static __always_inline struct scratch *scratch_of(u32 slot)
+{
+	u32 first = 0;
+
+	if (slot == SLOT_SEED)
+		return bpf_map_lookup_elem(&seed_scratch, &first);
+	return bpf_map_lookup_elem(&scratches, &slot);
+}
+
+/* A path stands at path + TEXT_PATH_MAX - n, n bytes long. */
+struct text {
+	u16 n;
+	bool truncated;
+};
+
+/* Puts one name and its slash before what is there. Returns the new start, 0 when there is no room. */
+static __always_inline u64 path_prepend(struct scratch *s, u64 at, const void *name, u64 n)
+{
+	n &= 0xff;
+	if (n + 1 >= at)
+		return 0;
+	at = (at - n - 1) & TEXT_PATH_MAX;
+	s->path[at] = '/';
+	bpf_probe_read_kernel(&s->path[at + 1], n, name);
+	return at;
+}
+
+/* Its length; "/" when no name was put. */
+static __always_inline u64 path_text(struct scratch *s, u64 at)
+{
+	if (at == TEXT_PATH_MAX) {
+		at--;
+		s->path[TEXT_PATH_MAX - 1] = '/';
+	}
+	return TEXT_PATH_MAX - at;
+}
+
+/* Dentry by dentry and mount by mount, up to the root of the mount namespace: a chroot does not
+ * shorten it. bpf_d_path is not allowed in these programs. A global function, which the verifier
+ * judges once and by itself: inlined twice, the loop's exits multiply past its limit. For the same
+ * reason it takes numbers only and finds the scratch again. Returns the text packed. */
+__weak __noinline u64 walk_path(u32 slot, u64 vfsmount, u64 leaf)
+{
+	struct scratch *s = scratch_of(slot);
+	struct vfsmount *vfs = (void *)vfsmount;
+	struct dentry *dentry = (void *)leaf;
+	struct mount *mnt = (void *)vfs - bpf_core_field_offset(struct mount, mnt);
+	struct dentry *root = BPF_CORE_READ(vfs, mnt_root);
+	u64 at = TEXT_PATH_MAX, is_cut = 1;
+
+	if (!s)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < COMPONENTS_MAX; i++) {
+		if (dentry == root) {
+			struct mount *up = BPF_CORE_READ(mnt, mnt_parent);
+
+			if (up == mnt || !up) {
+				is_cut = 0;
+				break;
+			}
+			dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
+			mnt = up;
+			root = BPF_CORE_READ(mnt, mnt.mnt_root);
+			continue;
+		}
+		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+		const void *name = BPF_CORE_READ(dentry, d_name.name);
+		u64 n = BPF_CORE_READ(dentry, d_name.len) & 0xff;
+
+		if (parent == dentry || !parent) {
+			/* Its own parent and no root of a mount: memfd and the like, "memfd:name". */
+			is_cut = 0;
+			if (n >= at)
+				break;
+			at = (at - n) & TEXT_PATH_MAX;
+			bpf_probe_read_kernel(&s->path[at], n, name);
+			break;
+		}
+		u64 next = path_prepend(s, at, name, n);
+		if (!next)
+			break;
+		at = next;
+		dentry = parent;
+	}
+	return path_text(s, at) | is_cut << 16;
+}
+
+static __always_inline struct text read_path(u32 slot, const struct path *path)
+{
+	u64 r = walk_path(slot, (u64)BPF_CORE_READ(path, mnt), (u64)BPF_CORE_READ(path, dentry));
+
+	return (struct text){ .n = r & TEXT_PATH_MAX, .truncated = r >> 16 & 1 };
+}
+
+static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
+{
+	if (bpf_core_field_exists(kn->__parent))
+		return BPF_CORE_READ(kn, __parent);
+	return BPF_CORE_READ((struct kernfs_node___v5 *)kn, parent);
+}
+
+__weak __noinline u64 walk_cgroup(u32 slot, u64 leaf)
+{
+	struct scratch *s = scratch_of(slot);
+	struct kernfs_node *kn = (void *)leaf;
+	u64 at = TEXT_PATH_MAX;
+
+	if (!s)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < CGROUP_DEPTH_MAX; i++) {
+		struct kernfs_node *parent = kernfs_parent(kn);
+		char *name = &s->path[TEXT_PATH_MAX + 1];
+
+		if (!parent)
+			break;
+		long n = bpf_probe_read_kernel_str(name, 256, BPF_CORE_READ(kn, name));
+		if (n < 1 || at < TEXT_PATH_MAX + 257 - TEXT_CGROUP_MAX)
+			break;
+		u64 next = path_prepend(s, at, name, n - 1);
+		if (!next)
+			break;
+		at = next;
+		kn = parent;
+	}
+	return path_text(s, at);
+}
+
+#define V1_CGROUP(css, id)                                                                         \
+	(bpf_core_enum_value_exists(enum cgroup_subsys_id, id) ?                                   \
+		 v1_cgroup(css, bpf_core_enum_value(enum cgroup_subsys_id, id)) :                  \
+		 NULL)
+
+static __always_inline struct cgroup *v1_cgroup(struct css_set *css, u64 id)
+{
+	struct cgroup_subsys_state *state = NULL;
+	void *at = (void *)css + bpf_core_field_offset(struct css_set, subsys) + id * sizeof(state);
+
+	bpf_probe_read_kernel(&state, sizeof(state), at);
+	struct cgroup *c = BPF_CORE_READ(state, cgroup);
+	return BPF_CORE_READ(c, level) > 0 ? c : NULL;
+}
+
+/* The v2 cgroup, or where that is the root (v1 hosts) the first v1 hierarchy that says more. */
+static __always_inline struct cgroup *read_cgroup(struct task_struct *task)
+{
+	struct css_set *css = BPF_CORE_READ(task, cgroups);
+	struct cgroup *v2 = BPF_CORE_READ(css, dfl_cgrp), *c = NULL;
+
+	if (BPF_CORE_READ(v2, level) > 0)
+		return v2;
+	c = V1_CGROUP(css, pids_cgrp_id);
+	if (!c)
+		c = V1_CGROUP(css, memory_cgrp_id);
+	if (!c)
+		c = V1_CGROUP(css, cpu_cgrp_id);
+	return c ? c : v2;
+}
+
+/* new_encode_dev(): what stat(2) and Falco show. */
+static __always_inline u32 encode_dev(u32 major, u32 minor)
+{
+	return (minor & 0xff) | (major << 8) | ((minor & ~0xffU) << 12);
+}
+
+static __always_inline u32 read_tty(struct signal_struct *signal)
+{
+	struct tty_struct *tty = BPF_CORE_READ(signal, tty);
+
+	if (!tty)
+		return 0;
+	return encode_dev(BPF_CORE_READ(tty, driver, major),
+			  BPF_CORE_READ(tty, driver, minor_start) + BPF_CORE_READ(tty, index));
+}
+
+static __always_inline void read_ids(struct record *r, struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
+	struct upid own = { 0 };
+
+	r->pid = BPF_CORE_READ(task, tgid);
+	r->tid = BPF_CORE_READ(task, pid);
+	r->ppid = BPF_CORE_READ(parent, tgid);
+	r->start_ns = BPF_CORE_READ(leader, start_boottime);
+	r->parent_start_ns = BPF_CORE_READ(parent, start_boottime);
+	BPF_CORE_READ_INTO(&r->comm, task, comm);
+	BPF_CORE_READ_INTO(&r->parent_comm, parent, comm);
+	r->tty = read_tty(signal);
+	r->group_id = BPF_CORE_READ(signal, pids[PIDTYPE_PGID], numbers[0].nr);
+	r->session_id = BPF_CORE_READ(signal, pids[PIDTYPE_SID], numbers[0].nr);
+	/* The innermost of its numbers: struct upid is 16 bytes wherever there is BTF. */
+	bpf_probe_read_kernel(&own, sizeof(own),
+			      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+				      (u64)BPF_CORE_READ(pid, level) * sizeof(own));
+	r->vpid = own.nr;
+	r->ns_pid = BPF_CORE_READ(own.ns, ns.inum);
+}
+
+static __always_inline void read_cred(struct record *r, struct task_struct *task)
+{
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+
+	r->uid = BPF_CORE_READ(cred, uid.val);
+	r->gid = BPF_CORE_READ(cred, gid.val);
+	r->euid = BPF_CORE_READ(cred, euid.val);
+	r->egid = BPF_CORE_READ(cred, egid.val);
+	bpf_core_read(&r->cap_effective, sizeof(u64), &cred->cap_effective);
+	bpf_core_read(&r->cap_permitted, sizeof(u64), &cred->cap_permitted);
+	bpf_core_read(&r->cap_inheritable, sizeof(u64), &cred->cap_inheritable);
+	r->ns_user = BPF_CORE_READ(cred, user_ns, ns.inum);
+	r->login_uid = -1;
+	if (bpf_core_field_exists(task->loginuid))
+		r->login_uid = BPF_CORE_READ(task, loginuid.val);
+}
+
+static __always_inline void read_namespaces(struct record *r, struct task_struct *task)
+{
+	struct nsproxy *ns = BPF_CORE_READ(task, nsproxy);
+
+	r->ns_mnt = BPF_CORE_READ(ns, mnt_ns, ns.inum);
+	r->ns_net = BPF_CORE_READ(ns, net_ns, ns.inum);
+	r->ns_uts = BPF_CORE_READ(ns, uts_ns, ns.inum);
+	r->ns_ipc = BPF_CORE_READ(ns, ipc_ns, ns.inum);
+	r->ns_cgroup = BPF_CORE_READ(ns, cgroup_ns, ns.inum);
+}
+
+static __always_inline u64 timespec_ns(struct timespec64 t)
+{
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static __always_inline void read_times(struct record_exec *e, struct inode *inode)
+{
+	struct inode___v6_7 *v6_7 = (void *)inode;
+	struct inode___v5 *v5 = (void *)inode;
+	struct timespec64 c = { 0 }, m = { 0 };
+
+	if (bpf_core_field_exists(inode->i_ctime_sec)) {
+		c.tv_sec = BPF_CORE_READ(inode, i_ctime_sec);
+		/* the top bit says that somebody looked (6.13) */
+		c.tv_nsec = BPF_CORE_READ(inode, i_ctime_nsec) & ~(1U << 31);
+	} else if (bpf_core_field_exists(v6_7->__i_ctime)) {
+		bpf_core_read(&c, sizeof(c), &v6_7->__i_ctime);
+	} else {
+		bpf_core_read(&c, sizeof(c), &v5->i_ctime);
+	}
+	if (bpf_core_field_exists(inode->i_mtime_sec)) {
+		m.tv_sec = BPF_CORE_READ(inode, i_mtime_sec);
+		m.tv_nsec = BPF_CORE_READ(inode, i_mtime_nsec);
+	} else if (bpf_core_field_exists(v6_7->__i_mtime)) {
+		bpf_core_read(&m, sizeof(m), &v6_7->__i_mtime);
+	} else {
+		bpf_core_read(&m, sizeof(m), &v5->i_mtime);
+	}
+	e->exe_ctime_ns = timespec_ns(c);
+	e->exe_mtime_ns = timespec_ns(m);
+}
+
+/* The overlay's own inode ends with the upper dentry; where overlayfs is a module, its layout is
+ * not in the kernel's BTF, but that pointer has always stood right behind struct inode. */
+static __always_inline u16 read_layer(struct inode *inode)
+{
+	struct dentry *upper = NULL;
+	u64 offset = bpf_core_type_size(struct inode);
+
+	if (bpf_core_type_exists(struct ovl_inode))
+		offset = bpf_core_field_offset(struct ovl_inode, __upperdentry) -
+			 bpf_core_field_offset(struct ovl_inode, vfs_inode);
+	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + offset);
+	return upper ? RECORD_EXE_UPPER : RECORD_EXE_LOWER;
+}
+
+/* inode_permission(MAY_WRITE), nearly: no access lists, no supplementary groups, and a capability
+ * counts in the initial user namespace only. */
+static __always_inline bool may_write(struct inode *inode, struct super_block *sb,
+				      struct task_struct *task)
+{
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+	u64 caps = 0;
+	u16 mode = BPF_CORE_READ(inode, i_mode);
+
+	if (BPF_CORE_READ(sb, s_flags) & SB_READ_ONLY ||
+	    BPF_CORE_READ(inode, i_flags) & INODE_IMMUTABLE)
+		return false;
+	bpf_core_read(&caps, sizeof(caps), &cred->cap_effective);
+	if (caps & CAP_DAC_OVERRIDE_BIT && !BPF_CORE_READ(cred, user_ns, level))
+		return true;
+	if (BPF_CORE_READ(cred, fsuid.val) == BPF_CORE_READ(inode, i_uid.val))
+		return mode & 0200;
+	if (BPF_CORE_READ(cred, fsgid.val) == BPF_CORE_READ(inode, i_gid.val))
+		return mode & 0020;
+	return mode & 0002;
+}
+
+static __always_inline void read_exe(struct record_exec *e, struct file *file,
+				     struct task_struct *task)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
+	u32 dev = BPF_CORE_READ(sb, s_dev);
+	bool is_own_parent = BPF_CORE_READ(dentry, d_parent) == dentry;
+	char name[8] = "";
+
+	e->exe_inode = BPF_CORE_READ(inode, i_ino);
+	e->exe_dev = encode_dev(dev >> 20, dev & 0xfffff);
+	read_times(e, inode);
+	if (BPF_CORE_READ(sb, s_magic) == OVERLAYFS_MAGIC)
+		e->r.flags |= read_layer(inode);
+	if (may_write(inode, sb, task))
+		e->r.flags |= RECORD_EXE_WRITABLE;
+	if (is_own_parent) {
+		bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+		if (name[0] == 'm' && name[1] == 'e' && name[2] == 'm' && name[3] == 'f' &&
+		    name[4] == 'd' && name[5] == ':')
+			e->r.flags |= RECORD_EXE_MEMFD;
+	} else if (!BPF_CORE_READ(dentry, d_hash.pprev)) {
+		e->r.flags |= RECORD_EXE_DELETED;
+	}
+}

@@ -1,0 +1,218 @@
+/* probe.c - see probe.h. A timer reads the rings; a ring a quarter full calls before it. */
+#include "agent/probe/probe_priv.h"
+
+#include <errno.h>
+
+#include "agent/probe/ring.h"
+
+enum { POLL_DEFAULT_MS = 5, POLL_MAX_MS = 10 };
+/* Asking for missed events is a system call per program; they are next to impossible. */
+static const uint64_t misses_every_ns = 1000000000;
+
+static const char *const sensor_names[SENSOR_COUNT] = {
+	[SENSOR_EXEC] = "exec",
+	[SENSOR_EXIT] = "exit",
+	[SENSOR_FORK] = "fork",
+};
+
+struct stream {
+	struct ring *ring;
+	struct loop_fd *watch;
+	uint64_t told_lost; /* of the counters: this much has been delivered as gaps */
+	uint64_t delivered, malformed;
+};
+
+struct probe {
+	const struct clock *clk;
+	struct probe_ops ops;
+	void *arg;
+	struct loop_timer *timer;
+	struct loaded loaded;
+	struct probe_sensor sensor[SENSOR_COUNT];
+	struct stream stream[EVC_COUNT];
+	struct stream *reading;	 /* whose records are being delivered; NULL outside of a drain */
+	int64_t boot_to_unix_ns; /* as of this drain */
+	uint64_t drained_unix_ns; /* the last drain: a loss found now is not older */
+	uint64_t misses, misses_boot_ns;
+};
+
+static struct counters sum_counters(const struct probe *p, size_t class)
+{
+	struct counters sum = { 0 };
+
+	for (size_t cpu = 0; cpu < p->loaded.cpu_count; cpu++) {
+		const volatile struct counters *c =
+			&p->loaded.counters[cpu * CLASS_COUNT + class];
+
+		/* What was lost first: read the other way round, an event between the two reads
+		 * could be lost without having been seen. */
+		sum.lost += c->lost;
+		sum.submitted += c->submitted;
+		sum.seen += c->seen;
+		sum.faults += c->faults;
+	}
+	if (class == EVC_PROCESS) {
+		sum.lost += p->misses;
+		sum.seen += p->misses;
+	}
+	return sum;
+}
+
+static void on_record(void *arg, struct slice record)
+{
+	struct probe *p = arg;
+	struct event e;
+
+	if (probe_decode(record, p->boot_to_unix_ns, &e, NULL) < 0) {
+		p->reading->malformed++;
+		return;
+	}
+	p->reading->delivered++;
+	p->ops.on_event(p->arg, &e);
+}
+
+/* What has been lost since the last time, as an event before those that are in the ring now. */
+static void deliver_gap(struct probe *p, enum event_class class, uint64_t now_unix, uint64_t now_boot)
+{
+	struct stream *s = &p->stream[class];
+	uint64_t lost = sum_counters(p, class).lost;
+
+	if (lost <= s->told_lost)
+		return;
+	struct event e = {
+		.type = EV_GAP,
+		.class = class,
+		.boot_ns = now_boot,
+		.unix_ns = now_unix,
+		.gap = { .class = class,
+			 .lost = lost - s->told_lost,
+			 .from_unix_ns = p->drained_unix_ns,
+			 .to_unix_ns = now_unix,
+			 .reason = "ring full" },
+	};
+	s->told_lost = lost;
+	p->ops.on_event(p->arg, &e);
+}
+
+unsigned probe_drain(struct probe *p)
+{
+	uint64_t now_unix = clock_unix_ns(p->clk), now_boot = clock_boot_ns(p->clk);
+	unsigned count = 0;
+
+	if (p->reading) /* called from a callback */
+		return 0;
+	p->boot_to_unix_ns = (int64_t)(now_unix - now_boot);
+	if (now_boot - p->misses_boot_ns >= misses_every_ns) {
+		p->misses = loaded_misses(&p->loaded);
+		p->misses_boot_ns = now_boot;
+	}
+	for (size_t i = 0; i < EVC_COUNT; i++) {
+		struct stream *s = &p->stream[i];
+
+		if (!s->ring)
+			continue;
+		p->reading = s;
+		deliver_gap(p, i, now_unix, now_boot);
+		count += ring_drain(s->ring, on_record, p);
+	}
+	p->reading = NULL;
+	p->drained_unix_ns = now_unix;
+	if (count && p->ops.on_drained)
+		p->ops.on_drained(p->arg);
+	return count;
+}
+
+static void on_timer(void *arg)
+{
+	(void)probe_drain(arg);
+}
+
+static void on_full(void *arg, int fd, unsigned ready)
+{
+	(void)fd;
+	(void)ready;
+	(void)probe_drain(arg);
+}
+
+static int open_streams(struct probe *p, struct loop *l, struct err *err)
+{
+	for (size_t i = 0; i < EVC_COUNT; i++) {
+		struct stream *s = &p->stream[i];
+		int fd = p->loaded.ring_fd[i];
+
+		if (fd < 0)
+			continue;
+		int r = ring_open(fd, p->loaded.ring_bytes[i], &s->ring, err);
+		if (r < 0)
+			return r;
+		s->watch = loop_fd_new(l, fd, LOOP_READ, on_full, p);
+		if (!s->watch)
+			return err_set(err, ENOMEM, "watch the ring");
+	}
+	return 0;
+}
+
+int probe_new(struct loop *l, const struct clock *clk, const struct probe_config *cfg,
+	      const struct probe_ops *ops, void *arg, struct probe **ret, struct err *err)
+{
+	uint32_t poll_ms = cfg->poll_ms ? cfg->poll_ms : POLL_DEFAULT_MS;
+
+	if (poll_ms > POLL_MAX_MS)
+		return err_set(err, EINVAL, "poll_ms %u", poll_ms);
+	CLEANUP(probe_freep) struct probe *p = calloc(1, sizeof(*p));
+	if (!p)
+		return err_set(err, ENOMEM, "probe");
+	p->clk = clk;
+	p->ops = *ops;
+	p->arg = arg;
+	p->drained_unix_ns = clock_unix_ns(clk);
+	int r = loaded_init(cfg, &p->loaded, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < p->loaded.sensor_count; i++)
+		p->sensor[i] = (struct probe_sensor){
+			.name = sensor_names[i],
+			.why_not = p->loaded.sensor[i].why_not,
+			.attached = p->loaded.sensor[i].link_fd >= 0,
+		};
+	r = open_streams(p, l, err);
+	if (r < 0)
+		return r;
+	p->timer = loop_timer_new(l, on_timer, p);
+	if (!p->timer)
+		return err_set(err, ENOMEM, "probe's timer");
+	loop_timer_every(p->timer, poll_ms);
+	*ret = take_ptr(p);
+	return 0;
+}
+
+void probe_stats(struct probe *p, struct probe_stats *ret)
+{
+	*ret = (struct probe_stats){ .sensors = p->sensor,
+				     .sensor_count = p->loaded.sensor_count };
+	p->misses = loaded_misses(&p->loaded);
+	for (size_t i = 0; i < EVC_COUNT; i++) {
+		struct counters c = sum_counters(p, i);
+
+		ret->class[i].seen = c.seen;
+		ret->class[i].submitted = c.submitted;
+		ret->class[i].lost = c.lost;
+		ret->class[i].delivered = p->stream[i].delivered;
+		ret->class[i].malformed = p->stream[i].malformed;
+	}
+}
+
+void probe_free(struct probe *p)
+{
+	if (!p)
+		return;
+	if (p->timer)
+		loop_timer_free(p->timer);
+	for (size_t i = 0; i < EVC_COUNT; i++) {
+		if (p->stream[i].watch)
+			loop_fd_free(p->stream[i].watch);
+		ring_close(p->stream[i].ring);
+	}
+	loaded_fini(&p->loaded);
+	free(p);
+}
