@@ -116,7 +116,10 @@ int store_history_query(struct store *s, const struct store_query *q,
 			char *ret_cursor, size_t cursor_size, struct err *err) WARN_UNUSED;
 /* Seals tails, drops old days. Call about every second from the loop. */
 int store_history_tidy(struct store *s, struct err *err) WARN_UNUSED;
-/* Reads everything stored and checks it; each fault is given to fn as one line. Returns the count. */
+/* Reads everything stored and checks it: SQLite's own check, every block's SHA-256, every record, times,
+ * postings, the order of numbers, watermarks, and that what was acknowledged is there. Each fault is given
+ * to fn as one line that names day and block. *ret_records (nullable): the records read. Returns 0 when it
+ * could look everywhere, faults or not. May run beside a collector, from another process. */
 int store_verify(struct store *s, void (*fn)(void *arg, const char *fault), void *arg,
 		 uint64_t *ret_records, struct err *err) WARN_UNUSED;
 

@@ -1,0 +1,328 @@
+/* history_plan.c - see history_query.h. */
+#include <errno.h>
+
+#include "collector/store/history_query.h"
+
+static const char *const event_keys[] = { "host",    "agent", "container", "container.id", "image",
+					  "type",    "user",  "process",   "exe",	   "cmdline",
+					  "pid",     "ppid",  "parent",	   "rule",	   "text",
+					  "time",    "since", "until",	   NULL };
+
+static bool is_key(const struct filter_term *t, const char *key)
+{
+	return t->key && !strcmp(t->key, key);
+}
+
+static bool is_text(const struct filter_term *t)
+{
+	return !t->key || !strcmp(t->key, "text");
+}
+
+/* As many hex digits as docker prints of a container's id, or more. */
+static bool is_container_id(struct slice v)
+{
+	if (v.n < CONTAINER_ID_SHORT || v.n > 64)
+		return false;
+	for (size_t i = 0; i < v.n; i++)
+		if (!strchr("0123456789abcdef", v.p[i]) || !v.p[i])
+			return false;
+	return true;
+}
+
+static void add(struct plan_set *set, enum term_kind kind, struct slice value)
+{
+	set->terms[set->count++] = record_term(kind, value);
+}
+
+static void add_id(struct plan_set *set, struct slice id)
+{
+	add(set, TERM_CONTAINER_ID, slice_sub(id, 0, CONTAINER_ID_SHORT));
+}
+
+/* Hosts are resolved here, through the agents' present names: patterns and renamed hosts included. */
+static bool set_of_hosts(struct store *s, const struct filter_term *t, struct plan_set *set)
+{
+	for (size_t i = 0; i < s->agents.count; i++) {
+		const struct agent_brief *a = &s->agents.rows[i];
+
+		if (!filter_match_text(t, slice_of(a->host)))
+			continue;
+		if (set->count == PLAN_IDS_MAX)
+			return false; /* so many that looking costs more than it saves */
+		add(set, TERM_AGENT, slice_of(a->id));
+	}
+	return true;
+}
+
+/* By the name in the record, or by the id of a container known by that name. 1 if the set is of use. */
+static int set_of_containers(struct store *s, const struct filter_term *t, struct arena *a,
+			     struct plan_set *set, struct err *err)
+{
+	const char *ids[PLAN_IDS_MAX + 1];
+	struct slice value = slice_of(t->value);
+	size_t count;
+	int r = containers_named(s, t->key, value, PLAN_IDS_MAX, a, ids, &count, err);
+
+	if (r < 0 || count > PLAN_IDS_MAX)
+		return r;
+	for (size_t i = 0; i < count; i++)
+		add_id(set, slice_of(ids[i]));
+	add(set, is_key(t, "image") ? TERM_IMAGE : TERM_CONTAINER_NAME, value);
+	if (is_key(t, "container") && is_container_id(value))
+		add_id(set, value);
+	return 1;
+}
+
+/* 1: every record that satisfies t has one of set's terms. 0: nothing is known. */
+static int set_of_term(struct store *s, const struct filter_term *t, struct arena *a,
+		       struct plan_set *set, struct err *err)
+{
+	static const struct {
+		const char *key;
+		enum term_kind kind;
+	} plain[] = { { "agent", TERM_AGENT },	 { "type", TERM_TYPE }, { "process", TERM_PROCESS },
+		      { "exe", TERM_EXE },	 { "user", TERM_USER }, { "rule", TERM_RULE },
+		      { "parent", TERM_PARENT } };
+
+	if (t->is_negated || !t->key)
+		return 0;
+	if (is_key(t, "host"))
+		return t->op != FILTER_NE && set_of_hosts(s, t, set);
+	/* an empty value is also what a record without the field has */
+	if (t->op != FILTER_EQ || !t->value[0])
+		return 0;
+	if (is_key(t, "container") || is_key(t, "image"))
+		return set_of_containers(s, t, a, set, err);
+	if (is_key(t, "container.id") && slice_of(t->value).n >= CONTAINER_ID_SHORT) {
+		add_id(set, slice_of(t->value));
+		return 1;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+		if (is_key(t, plain[i].key)) {
+			add(set, plain[i].kind, slice_of(t->value));
+			return 1;
+		}
+	return 0;
+}
+
+/* The longest value that a matching record must hold byte for byte. */
+static void choose_needle(struct plan *p, const struct filter_term *t)
+{
+	static const char *const keys[] = { "process", "exe", "rule", "parent", "container.id" };
+	struct slice value = slice_of(t->value);
+
+	if (t->is_negated || t->op != FILTER_EQ || value.n <= p->needle.n)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (is_key(t, keys[i]))
+			p->needle = value;
+}
+
+int plan_make(struct store *s, const struct store_query *q, struct arena *a, struct plan *ret,
+	      struct err *err)
+{
+	struct plan p = { .now = clock_unix_ns(s->clk),
+			  .since = q->since_unix_ns,
+			  .until = q->until_unix_ns };
+	int r = filter_parse(q->filter, event_keys, a, &p.filter, err);
+
+	if (r < 0)
+		return r;
+	p.sets = arena_zalloc(a, PLAN_SETS, sizeof(*p.sets));
+	if (!p.sets)
+		return err_set(err, ENOMEM, "history query");
+	filter_window(&p.filter, p.now, &p.since, &p.until);
+	for (size_t i = 0; i < p.filter.count; i++) {
+		const struct filter_term *t = &p.filter.terms[i];
+
+		p.needs_names |= is_text(t) || is_key(t, "container") || is_key(t, "image");
+		choose_needle(&p, t);
+		p.sets[p.set_count].count = 0;
+		r = set_of_term(s, t, a, &p.sets[p.set_count], err);
+		if (r < 0)
+			return r;
+		p.set_count += r > 0;
+	}
+	*ret = p;
+	return 0;
+}
+
+bool plan_match_agent(struct store *s, const struct plan *p, const char *agent)
+{
+	const struct agent_brief *brief = agents_find(s, agent);
+
+	for (size_t i = 0; i < p->filter.count; i++) {
+		const struct filter_term *t = &p->filter.terms[i];
+
+		if (is_key(t, "host") && !filter_match_text(t, slice_of(brief ? brief->host : "")))
+			return false;
+		if (is_key(t, "agent") && !filter_match_text(t, slice_of(agent)))
+			return false;
+	}
+	return true;
+}
+
+bool plan_may_match(const struct plan *p, struct slice packed)
+{
+	return !p->needle.n || memmem(packed.p, packed.n, p->needle.p, p->needle.n);
+}
+
+/* ---- one record ---- */
+
+struct subject {
+	const Picket__Record *rec;
+	struct record_view v;
+	struct slice id, name, image, host;
+	struct arena *arena;
+};
+
+static bool match_anywhere(const struct filter_term *t, const struct subject *u)
+{
+	struct slice needle = slice_of(t->value);
+	const struct slice own[] = { u->host, u->id, u->name, u->image, slice_of(u->v.type) };
+
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (filter_contains(own[i], needle))
+			return true;
+	if (u->v.process) {
+		const Picket__Process *p = u->v.process;
+
+		if (filter_contains(msg_slice(p->exe), needle) ||
+		    filter_contains(msg_slice(p->user), needle) ||
+		    filter_contains(msg_slice(p->cwd), needle) ||
+		    filter_contains(record_cmdline(p, u->arena), needle))
+			return true;
+	}
+	if (u->v.finding && (filter_contains(slice_of(u->v.finding->rule), needle) ||
+			     filter_contains(slice_of(u->v.finding->output), needle)))
+		return true;
+	return u->v.gap && filter_contains(slice_of(u->v.gap->reason), needle);
+}
+
+static bool match_id(const struct filter_term *t, struct slice id)
+{
+	struct slice want = slice_of(t->value);
+
+	if (t->op == FILTER_EQ && want.n >= CONTAINER_ID_SHORT && want.n < id.n)
+		return slice_starts(id, want) != t->is_negated;
+	return filter_match_text(t, id);
+}
+
+static bool match_container(const struct filter_term *t, const struct subject *u)
+{
+	struct slice want = slice_of(t->value);
+
+	if (t->op == FILTER_EQ && is_container_id(want) && slice_starts(u->id, want))
+		return !t->is_negated;
+	return filter_match_text(t, u->name);
+}
+
+static bool match_user(const struct filter_term *t, const Picket__Process *p)
+{
+	struct slice want = slice_of(t->value);
+	char uid[16];
+	uint64_t number;
+
+	snprintf(uid, sizeof(uid), "%u", p->uid);
+	if (slice_to_u64(want, &number) || !p->user.len)
+		return filter_match_text(t, slice_of(uid));
+	return filter_match_text(t, msg_slice(p->user));
+}
+
+/* Does a record without a process satisfy a term about one? As if it were empty. */
+static bool match_process(const struct filter_term *t, const struct subject *u)
+{
+	static const Picket__Process none = PICKET__PROCESS__INIT;
+	const Picket__Process *p = u->v.process ? u->v.process : &none;
+
+	if (!u->v.process && (is_key(t, "user") || is_key(t, "pid") || is_key(t, "ppid")))
+		return filter_match_text(t, SLICE_NONE);
+	if (is_key(t, "user"))
+		return match_user(t, p);
+	if (is_key(t, "process"))
+		return filter_match_text(t, msg_slice(p->name));
+	if (is_key(t, "exe"))
+		return filter_match_text(t, msg_slice(p->exe));
+	if (is_key(t, "cmdline"))
+		return filter_match_text(t, record_cmdline(p, u->arena));
+	if (is_key(t, "pid"))
+		return filter_match_number(t, p->pid);
+	if (is_key(t, "ppid"))
+		return filter_match_number(t, p->ppid);
+	return filter_match_text(t, p->n_ancestors ? msg_slice(p->ancestors[0]->name) : SLICE_NONE);
+}
+
+static bool match_term(const struct plan *plan, const struct filter_term *t, const struct subject *u)
+{
+	if (is_text(t))
+		return match_anywhere(t, u) != t->is_negated;
+	if (is_key(t, "host") || is_key(t, "agent"))
+		return true; /* plan_match_agent has looked */
+	if (is_key(t, "container"))
+		return match_container(t, u);
+	if (is_key(t, "container.id"))
+		return match_id(t, u->id);
+	if (is_key(t, "image"))
+		return filter_match_text(t, u->image);
+	if (is_key(t, "type"))
+		return filter_match_text(t, slice_of(u->v.type));
+	if (is_key(t, "rule"))
+		return filter_match_text(t, slice_of(u->v.finding ? u->v.finding->rule : ""));
+	if (is_key(t, "time") || is_key(t, "since") || is_key(t, "until"))
+		return filter_match_time(t, plan->now, u->rec->time_unix_ns);
+	return match_process(t, u);
+}
+
+/* The record knows only the id: the rest from what the agent told about the container. */
+static int fill_names(struct store *s, const char *agent, Picket__Container *c, struct arena *a,
+		      struct err *err)
+{
+	struct slice name, image;
+
+	if (!c || !c->id || !c->id[0] || (c->name.len && c->image.len))
+		return 0;
+	int r = containers_find(s, agent, c->id, a, &name, &image, err);
+	if (r <= 0)
+		return r;
+	if (!c->name.len)
+		c->name = msg_bytes(name);
+	if (!c->image.len)
+		c->image = msg_bytes(image);
+	return 0;
+}
+
+static Picket__Container *container_of(Picket__Record *rec)
+{
+	if (rec->body_case == PICKET__RECORD__BODY_EVENT)
+		return rec->event->container;
+	return rec->body_case == PICKET__RECORD__BODY_FINDING ? rec->finding->container : NULL;
+}
+
+int plan_match(struct store *s, const struct plan *p, const char *agent, Picket__Record *rec,
+	       struct arena *a, struct err *err)
+{
+	struct subject u = { .rec = rec, .arena = a };
+
+	if ((p->since && rec->time_unix_ns < p->since) || (p->until && rec->time_unix_ns > p->until))
+		return 0;
+	int r = p->needs_names ? fill_names(s, agent, container_of(rec), a, err) : 0;
+	if (r < 0)
+		return r;
+	record_view(rec, &u.v);
+	if (u.v.container) {
+		u.id = slice_of(u.v.container->id);
+		u.name = msg_slice(u.v.container->name);
+		u.image = msg_slice(u.v.container->image);
+	}
+	if (p->needs_names) {
+		const struct agent_brief *brief = agents_find(s, agent);
+
+		u.host = slice_of(brief ? brief->host : "");
+	}
+	for (size_t i = 0; i < p->filter.count; i++)
+		if (!match_term(p, &p->filter.terms[i], &u))
+			return 0;
+	if (!p->needs_names)
+		r = fill_names(s, agent, container_of(rec), a, err);
+	return r < 0 ? r : 1;
+}

@@ -1,0 +1,31 @@
+/* history_query.h - a filter made ready for the history: which blocks can hold a match, which records
+ * do. Private to the store. */
+#pragma once
+#include "collector/store/history_priv.h"
+
+enum { PLAN_SET_MAX = 80, PLAN_IDS_MAX = 64, PLAN_SETS = 64 };
+
+/* A block must have one of these. */
+struct plan_set {
+	uint64_t terms[PLAN_SET_MAX];
+	size_t count;
+};
+struct plan {
+	struct filter filter;
+	uint64_t now, since, until; /* 0 = open */
+	struct plan_set *sets;
+	size_t set_count;
+	struct slice needle;	   /* stands in every matching packed record; may be empty */
+	bool needs_names;	   /* container name or image is asked for */
+};
+
+/* The plan lives in the arena. ERR_SYNTAX with the column. */
+int plan_make(struct store *s, const struct store_query *q, struct arena *a, struct plan *ret,
+	      struct err *err) WARN_UNUSED;
+/* Could a record of this agent match? */
+bool plan_match_agent(struct store *s, const struct plan *p, const char *agent);
+/* Could this packed record match? Cheap. */
+bool plan_may_match(const struct plan *p, struct slice packed);
+/* 1: it matches, and its container's name and image are filled in where they are known. 0: no. */
+int plan_match(struct store *s, const struct plan *p, const char *agent, Picket__Record *rec,
+	       struct arena *a, struct err *err) WARN_UNUSED;
