@@ -205,6 +205,7 @@ static void pump(struct batcher *b)
 				return;
 			/* All of an earlier run's has been sent and acknowledged. */
 			spool_ack(b->spool, b->epoch, UINT64_MAX);
+			b->suspect_end = 0;
 			greet(b);
 			return;
 		}
@@ -337,13 +338,14 @@ static void got_refusal(struct batcher *b, const struct flight *f, const Picket_
 	slice_copy(slice_of(r->message), why, sizeof(why));
 	switch (r->reason) {
 	case PICKET__REFUSAL__REASON__REASON_ORDER:
+		if (b->after != GO_ON) /* in the wake of another refusal */
+			return;
 		if (b->order_seq == r->stored_seq + 1) { /* once more, and nothing came of it */
 			wait_ms(b, UPLINK_PAUSE_MS, why);
 			return;
 		}
 		b->order_seq = r->stored_seq + 1;
-		if (b->after == GO_ON)
-			b->after = GREET;
+		b->after = GREET;
 		return;
 	case PICKET__REFUSAL__REASON__REASON_BUSY:
 		wait_ms(b, r->retry_ms > 100 ? r->retry_ms : UPLINK_PAUSE_MS, why);
@@ -454,14 +456,28 @@ uint64_t batcher_tick(struct batcher *b)
 void batcher_open(struct batcher *b)
 {
 	b->order_seq = 0;
-	greet(b);
+	/* A new connection does not end the time that a refusal set. */
+	if (clock_boot_ns(b->clk) < b->wait_until_ns)
+		b->state = WAITING;
+	else
+		greet(b);
 }
 
-void batcher_close(struct batcher *b, const char *why)
+void batcher_close(struct batcher *b)
 {
+	/* Otherwise it was said already why. */
+	bool is_news = b->state == GREETING || b->state == RUNNING;
+
 	forget_flights(b);
 	b->state = DOWN;
-	say(b, false, why);
+	if (is_news)
+		say(b, false, "connection lost");
+}
+
+void batcher_failed(struct batcher *b, const char *why)
+{
+	if (clock_boot_ns(b->clk) >= b->wait_until_ns)
+		say(b, false, why);
 }
 
 /* ---- life ---- */

@@ -16,7 +16,7 @@ struct batcher;
 struct batcher_ops {
 	/* Sends a request; its answer comes to batcher_reply with the same id. */
 	int (*send)(void *arg, uint32_t id, struct slice msg, struct err *err);
-	/* Closes the connection and dials again. batcher_close need not follow. */
+	/* Closes the connection and dials again. batcher_close may follow from inside. */
 	void (*restart)(void *arg);
 	/* Packs a heartbeat request into out. */
 	int (*heartbeat)(void *arg, struct buf *out, struct err *err);
@@ -28,9 +28,10 @@ struct batcher_ops {
 int batcher_new(struct spool *spool, const struct clock *clk, const struct uplink_config *cfg,
 		const char *agent_id, const struct batcher_ops *ops, void *arg, struct batcher **ret,
 		struct err *err) WARN_UNUSED;
-/* The connection is open, or gone: then every request under way is void. */
+/* The connection is open, or gone: then every request under way is void; or a dial failed. */
 void batcher_open(struct batcher *b);
-void batcher_close(struct batcher *b, const char *why);
+void batcher_close(struct batcher *b);
+void batcher_failed(struct batcher *b, const char *why);
 void batcher_reply(struct batcher *b, uint32_t id, struct slice msg);
 /* Does what is due: sends what the spool has, heartbeats, timeouts. Returns in how many ms at the
  * latest it wants to be called again. */

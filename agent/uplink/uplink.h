@@ -11,6 +11,7 @@ struct uplink;
 
 enum uplink_class { UPLINK_PROCESS, UPLINK_RARE, UPLINK_VOLUME, UPLINK_CLASS_COUNT };
 
+/* Every string: borrowed until uplink_free. */
 struct uplink_config {
 	const char *state_dir;	  /* holds spool/, agent.key, agent.pem, ca.pem, agent.id */
 	const char *url;	  /* tls+tcp://collector:7443 */
