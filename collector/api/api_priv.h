@@ -1,0 +1,110 @@
+/* api_priv.h - what api's files share: one call and its answer, who may ask, open connections. */
+#pragma once
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <openssl/ssl.h>
+
+#include "collector/api/api.h"
+
+enum {
+	API_HEADER_BYTES = 16 * 1024,
+	API_BODY_BYTES = 64 * 1024,
+	API_ANSWER_BYTES = 8 * 1024 * 1024,
+	API_CONNECTIONS = 256,
+	API_CONNECTIONS_PER_ADDRESS = 64,
+	API_REQUEST_MS = 30 * 1000, /* from the connection, or the last answer, to a whole request */
+	API_ANSWER_MS = 60 * 1000,  /* for the client to take the answer */
+	API_FAILED_AUTH_PER_S = 10,
+	API_LIMIT_DEFAULT = 100,
+	API_LIMIT_MAX = 1000,
+};
+
+enum api_role { ROLE_NONE, ROLE_VIEWER, ROLE_ANALYST, ROLE_ADMIN };
+
+/* Failed tries, per address (IPv6: per /64); a bucket of API_FAILED_AUTH_PER_S. */
+struct api_guard {
+	struct {
+		uint64_t address_hash;
+		uint64_t milli_tokens, last_boot_ns;
+	} slots[1024];
+};
+
+struct api_conn;
+struct api {
+	struct event_base *base;
+	struct store *store;
+	const struct clock *clk;
+	struct api_ops ops;
+	void *arg;
+	SSL_CTX *tls;
+	struct evhttp *http;
+	struct evconnlistener *listener; /* owned by http */
+	int port;
+	struct api_conn *conns;
+	unsigned conn_count;
+	struct api_guard guard;
+	uint64_t requests, refused; /* for /metrics */
+};
+
+/* One request being answered. */
+struct api_call {
+	struct api *api;
+	struct evhttp_request *req; /* borrowed */
+	struct evkeyvalq query;
+	struct slice id; /* what stood for the * of the route's path, decoded */
+	char user[64];
+	enum api_role role;
+	struct buf out; /* the answer's body */
+	const char *type; /* its Content-Type */
+};
+
+/* api_conn.c: TLS connections, counted and timed. */
+struct bufferevent *api_conn_new(struct event_base *base, void *api);
+void api_conn_request_done(struct api *a, struct evhttp_request *req); /* a whole request is here */
+void api_conns_forget(struct api *a);
+
+/* api_auth.c */
+/* 0 and call->user, call->role; else the HTTP status to answer: 401, 403 (a role is missing), 429. */
+int api_auth_check(struct api_call *c, enum api_role needed);
+
+/* api_reply.c: each answers and ends the request. */
+void api_reply(struct api_call *c, int status);
+/* RFC 9457. detail: nullable. */
+void api_reply_problem(struct api_call *c, int status, const char *detail);
+void api_reply_err(struct api_call *c, const struct err *err);
+
+/* api_routes.c */
+void api_route(struct api_call *c);
+
+/* Handlers: 0 and call->out, or an error. api_alerts.c, api_hosts.c, api_events.c, api_status.c */
+int api_alerts_list(struct api_call *c, struct err *err);
+int api_alert_show(struct api_call *c, struct err *err);
+int api_alert_ack(struct api_call *c, struct err *err);
+int api_alert_resolve(struct api_call *c, struct err *err);
+int api_alert_assign(struct api_call *c, struct err *err);
+int api_alert_comment(struct api_call *c, struct err *err);
+int api_events_list(struct api_call *c, struct err *err);
+int api_hosts_list(struct api_call *c, struct err *err);
+int api_host_show(struct api_call *c, struct err *err);
+int api_status_show(struct api_call *c, struct err *err);
+int api_metrics(struct api_call *c, struct err *err);
+int api_health(struct api_call *c, struct err *err);
+int api_front_page(struct api_call *c, struct err *err);
+
+/* api_page.c: lists. */
+const char *api_param(const struct api_call *c, const char *name); /* NULL when absent */
+/* filter, since, until, limit, cursor, order of the query string. */
+int api_page_query(const struct api_call *c, struct store_query *ret, struct err *err);
+struct api_page {
+	struct json j;
+	struct buf *out;
+	uint64_t rows;
+};
+/* {"items":[rows],"cursor":…}. run asks the store with q and gives each row to the page; a page that
+ * would pass API_ANSWER_BYTES is asked for again with fewer rows. */
+int api_page_write(struct api_call *c, struct store_query *q,
+		   int (*run)(struct api *a, const struct store_query *q, struct api_page *p,
+			      char *ret_cursor, size_t cursor_size, struct err *err),
+		   struct err *err);
+/* For run's callback, after each row: 0, or -E2BIG when the page is full. */
+int api_page_row_done(struct api_page *p);

@@ -1,0 +1,129 @@
+/* api_routes.c - which path is whose, with which role and which parameters. */
+#include "collector/api/api_priv.h"
+
+#include "common/text.h"
+
+enum { ID_MAX = 256, PARAMS_MAX = 7 };
+
+static const struct route {
+	enum evhttp_cmd_type method;
+	const char *path; /* a * stands for one segment: call->id */
+	enum api_role role;
+	int (*fn)(struct api_call *c, struct err *err);
+	const char *params[PARAMS_MAX]; /* of the query string; others are an error */
+} routes[] = {
+	{ EVHTTP_REQ_GET, "/", ROLE_NONE, api_front_page, { NULL } },
+	{ EVHTTP_REQ_GET, "/alerts/*", ROLE_NONE, api_front_page, { NULL } },
+	{ EVHTTP_REQ_GET, "/healthz", ROLE_NONE, api_health, { NULL } },
+	{ EVHTTP_REQ_GET, "/metrics", ROLE_VIEWER, api_metrics, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/status", ROLE_VIEWER, api_status_show, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/alerts", ROLE_VIEWER, api_alerts_list,
+	  { "filter", "since", "until", "limit", "cursor", "order" } },
+	{ EVHTTP_REQ_GET, "/api/v1/alerts/*", ROLE_VIEWER, api_alert_show, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/alerts/*/ack", ROLE_ANALYST, api_alert_ack, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/alerts/*/resolve", ROLE_ANALYST, api_alert_resolve, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/alerts/*/assign", ROLE_ANALYST, api_alert_assign, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/alerts/*/comment", ROLE_ANALYST, api_alert_comment, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/events", ROLE_VIEWER, api_events_list,
+	  { "filter", "since", "until", "limit", "cursor", "order" } },
+	{ EVHTTP_REQ_GET, "/api/v1/hosts", ROLE_VIEWER, api_hosts_list, { "filter", "limit", "cursor" } },
+	{ EVHTTP_REQ_GET, "/api/v1/hosts/*", ROLE_VIEWER, api_host_show, { NULL } },
+};
+
+static bool path_matches(const char *pattern, const char *path, struct slice *ret_id)
+{
+	struct slice want = slice_of(pattern), have = slice_of(path), a, b;
+
+	for (;;) {
+		bool more = slice_split(&want, '/', &a);
+
+		if (more != slice_split(&have, '/', &b))
+			return false;
+		if (!more)
+			return true;
+		if (slice_is(a, "*") && b.n)
+			*ret_id = b;
+		else if (!slice_eq(a, b))
+			return false;
+	}
+}
+
+static bool is_param(const struct route *r, const char *name)
+{
+	for (size_t i = 0; i < PARAMS_MAX && r->params[i]; i++) {
+		if (!strcmp(r->params[i], name))
+			return true;
+	}
+	return false;
+}
+
+static int check_params(const struct route *r, const struct api_call *c, struct err *err)
+{
+	const struct evkeyval *kv;
+
+	for (kv = c->query.tqh_first; kv; kv = kv->next.tqe_next) {
+		if (!is_param(r, kv->key))
+			return err_set(err, ERR_USAGE, "no parameter '%.40s' here", kv->key);
+	}
+	return 0;
+}
+
+static void answer(const struct route *r, struct api_call *c)
+{
+	struct err err = { 0 };
+	int status = api_auth_check(c, r->role);
+
+	if (status) {
+		api_reply_problem(c, status,
+				  status == 401	  ? "a valid token is needed: Authorization: Bearer …" :
+				  status == 403 ? "this token's role may not do that" :
+						  "too many failed tries from your address");
+		return;
+	}
+	if (check_params(r, c, &err) < 0 || r->fn(c, &err) < 0)
+		api_reply_err(c, &err);
+	else
+		api_reply(c, 200);
+}
+
+static void decode_id(struct api_call *c, struct slice raw, char *dst, size_t size)
+{
+	char text[ID_MAX];
+	size_t n = 0;
+
+	c->id = SLICE_NONE;
+	if (!raw.n || !slice_copy(raw, text, sizeof(text)))
+		return;
+	char *decoded = evhttp_uridecode(text, 0, &n);
+	if (decoded && slice_copy(slice_from(decoded, n), dst, size))
+		c->id = slice_of(dst);
+	free(decoded);
+}
+
+void api_route(struct api_call *c)
+{
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(c->req));
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(c->req));
+	char id[ID_MAX];
+	bool is_other_method = false;
+
+	if (!path || !path[0])
+		path = "/";
+	if (query && query[0] && evhttp_parse_query_str(query, &c->query) < 0) {
+		api_reply_problem(c, 400, "the query string is malformed");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		struct slice raw = SLICE_NONE;
+
+		if (!path_matches(routes[i].path, path, &raw))
+			continue;
+		is_other_method = true;
+		if (routes[i].method != evhttp_request_get_command(c->req))
+			continue;
+		decode_id(c, raw, id, sizeof(id));
+		answer(&routes[i], c);
+		return;
+	}
+	api_reply_problem(c, is_other_method ? 405 : 404, NULL);
+}

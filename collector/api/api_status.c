@@ -1,0 +1,96 @@
+/* api_status.c - is it well: status, metrics, health, and the page behind the printed address. */
+#include <inttypes.h>
+
+#include "collector/api/api_priv.h"
+
+int api_health(struct api_call *c, struct err *err)
+{
+	(void)err;
+	c->type = "text/plain; charset=utf-8";
+	buf_add_str(&c->out, "ok\n");
+	return 0;
+}
+
+int api_front_page(struct api_call *c, struct err *err)
+{
+	(void)err;
+	c->type = "text/html; charset=utf-8";
+	buf_add_str(&c->out,
+		    "<!DOCTYPE html>\n<html lang=\"en\"><head><title>picket</title></head><body>\n"
+		    "<h1>picket collector</h1>\n"
+		    "<p>This collector keeps what the picket agents of your container hosts see, raises\n"
+		    "alerts and tells people. It is read with <code>picketctl</code>:</p>\n"
+		    "<pre>picketctl alert list\npicketctl alert show ID\n"
+		    "picketctl event search container=web-1 since=1h\npicketctl host list\n"
+		    "picketctl status</pre>\n"
+		    "<p>picketctl needs this address, a token and the collector's CA: <code>--server,\n"
+		    "--token-file, --ca</code>. Scripts use <code>/api/v1/</code> with a bearer token.</p>\n"
+		    "</body></html>\n");
+	return 0;
+}
+
+int api_status_show(struct api_call *c, struct err *err)
+{
+	struct store_status st;
+	struct json j;
+
+	int r = store_status(c->api->store, &st, err);
+	if (r < 0)
+		return r;
+	json_init(&j, &c->out);
+	json_object_open(&j);
+	json_kv_str(&j, "version", PICKET_VERSION);
+	json_kv_time(&j, "time", clock_unix_ns(c->api->clk));
+	json_kv_u64(&j, "agents", st.agents);
+	json_kv_u64(&j, "agents_online", st.agents_online);
+	json_kv_u64(&j, "alerts_open", st.alerts_open);
+	json_kv_u64(&j, "events", st.events);
+	json_kv_u64(&j, "produced", st.produced);
+	json_kv_u64(&j, "stored", st.stored);
+	json_kv_u64(&j, "lost", st.lost);
+	json_kv_u64(&j, "history_bytes", st.history_bytes);
+	json_kv_u64(&j, "state_bytes", st.state_bytes);
+	json_kv_u64(&j, "free_bytes", st.free_bytes);
+	json_kv_u64(&j, "outbox_waiting", st.outbox_waiting);
+	json_kv_u64(&j, "outbox_dead", st.outbox_dead);
+	json_kv_u64(&j, "schema", st.schema);
+	if (c->api->ops.on_status)
+		c->api->ops.on_status(c->api->arg, &j);
+	json_object_close(&j);
+	return 0;
+}
+
+int api_metrics(struct api_call *c, struct err *err)
+{
+	struct store_status st;
+
+	int r = store_status(c->api->store, &st, err);
+	if (r < 0)
+		return r;
+	const struct {
+		const char *name, *kind, *help;
+		uint64_t value;
+	} rows[] = {
+		{ "picket_agents", "gauge", "Enrolled agents.", st.agents },
+		{ "picket_agents_online", "gauge", "Agents heard of lately.", st.agents_online },
+		{ "picket_alerts_open", "gauge", "Alerts that nobody resolved.", st.alerts_open },
+		{ "picket_history_events", "gauge", "Events in the history.", st.events },
+		{ "picket_records_produced_total", "counter", "Records the agents made.", st.produced },
+		{ "picket_records_stored_total", "counter", "Records stored.", st.stored },
+		{ "picket_records_lost_total", "counter", "Records counted as lost.", st.lost },
+		{ "picket_history_bytes", "gauge", "Size of the history.", st.history_bytes },
+		{ "picket_state_bytes", "gauge", "Size of the state database.", st.state_bytes },
+		{ "picket_free_bytes", "gauge", "Free space where the data is.", st.free_bytes },
+		{ "picket_outbox_waiting", "gauge", "Notifications not delivered yet.", st.outbox_waiting },
+		{ "picket_outbox_dead", "gauge", "Notifications given up.", st.outbox_dead },
+		{ "picket_api_connections", "gauge", "Open API connections.", c->api->conn_count },
+		{ "picket_api_requests_total", "counter", "API requests.", c->api->requests },
+		{ "picket_api_refused_total", "counter", "API requests and connections refused.",
+		  c->api->refused },
+	};
+	c->type = "text/plain; version=0.0.4; charset=utf-8";
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		buf_printf(&c->out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", rows[i].name,
+			   rows[i].help, rows[i].name, rows[i].kind, rows[i].name, rows[i].value);
+	return 0;
+}

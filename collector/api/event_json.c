@@ -1,0 +1,76 @@
+/* event_json.c - see event_json.h. */
+#include "collector/api/event_json.h"
+
+#include "collector/store/record_json.h"
+
+static void add_event(struct json *j, const Picket__Event *ev)
+{
+	json_kv_str(j, "type", msg_event_type_name((int)ev->type));
+	record_json_container(j, "container", ev->container);
+	record_json_process(j, "process", ev->process);
+	if (ev->type != PICKET__EVENT_TYPE__EVENT_EXIT || !ev->exit)
+		return;
+	json_key(j, "exit");
+	json_object_open(j);
+	json_kv_i64(j, "code", ev->exit->code);
+	json_kv_u64(j, "signal", ev->exit->signal);
+	json_kv_u64(j, "duration_ns", ev->exit->duration_ns);
+	json_object_close(j);
+}
+
+static void add_finding(struct json *j, const Picket__Finding *f)
+{
+	json_kv_str(j, "type", "finding");
+	record_json_container(j, "container", f->container);
+	record_json_process(j, "process", f->process);
+	json_key(j, "finding");
+	json_object_open(j);
+	json_kv_str(j, "rule", f->rule);
+	json_kv_str(j, "priority", f->priority);
+	json_kv_str(j, "severity", msg_severity_name(msg_severity(slice_of(f->priority))));
+	record_json_text(j, "output", slice_of(f->output), LIMIT_OUTPUT_BYTES);
+	json_key(j, "tags");
+	json_array_open(j);
+	for (size_t i = 0; i < f->n_tags && i < LIMIT_TAGS; i++)
+		json_str(j, slice_of(f->tags[i]));
+	json_array_close(j);
+	json_object_close(j);
+}
+
+static void add_gap(struct json *j, const Picket__Gap *g)
+{
+	json_kv_str(j, "type", "gap");
+	json_key(j, "gap");
+	json_object_open(j);
+	json_kv_str(j, "class", msg_loss_class_name((int)g->loss_class));
+	json_kv_u64(j, "lost", g->lost);
+	json_kv_time(j, "from", g->from_unix_ns);
+	json_kv_time(j, "to", g->to_unix_ns);
+	json_kv_str(j, "reason", g->reason);
+	record_json_text(j, "noisiest", msg_slice(g->noisiest), LIMIT_NAME_BYTES);
+	json_object_close(j);
+}
+
+void event_json(struct json *j, const struct store_event *e)
+{
+	const Picket__Record *rec = e->record;
+	char id[RECORD_ID_MAX];
+
+	json_object_open(j);
+	json_kv_str(j, "id", record_json_id(e->agent, e->epoch, e->seq, id));
+	json_kv_time(j, "time", rec->time_unix_ns);
+	json_kv_str(j, "host", e->host);
+	if (rec->body_case == PICKET__RECORD__BODY_EVENT) {
+		add_event(j, rec->event);
+	} else if (rec->body_case == PICKET__RECORD__BODY_FINDING) {
+		add_finding(j, rec->finding);
+	} else if (rec->body_case == PICKET__RECORD__BODY_GAP) {
+		add_gap(j, rec->gap);
+	} else if (rec->body_case == PICKET__RECORD__BODY_CONTAINER) {
+		json_kv_str(j, "type", "container");
+		record_json_container(j, "container", rec->container);
+	} else {
+		json_kv_str(j, "type", "unknown");
+	}
+	json_object_close(j);
+}

@@ -1,0 +1,105 @@
+/* ctl.h - picketctl's parts: the command line, the API's client, rows as table, JSON, YAML or CSV.
+ *
+ * Data goes to standard output, the rest to standard error. What hosts and containers chose is
+ * escaped wherever it may meet a terminal. */
+#pragma once
+#include <time.h>
+
+#include "common/buf.h"
+#include "common/json.h"
+
+enum ctl_format { CTL_AUTO, CTL_TABLE, CTL_WIDE, CTL_JSON, CTL_NDJSON, CTL_YAML, CTL_CSV };
+
+enum { CTL_ARGS_MAX = 64, CTL_LIMIT_DEFAULT = 100, CTL_EXIT_TIMEOUT = 7 };
+
+struct ctl {
+	/* where: option, else environment, else ~/.config/picket/config.yaml; owned strings */
+	char *server, *token_file, *ca;
+	enum ctl_format format;
+	const char *since, *until, *comment, *reason; /* nullable, borrowed from argv */
+	uint64_t limit;
+	bool is_watching, wants_help, is_oldest_first;
+	const char *noun, *verb;	   /* nullable */
+	const char *args[CTL_ARGS_MAX]; /* what follows the verb: filter, or ids */
+	size_t arg_count;
+	/* how it is shown */
+	bool is_tty, has_colour;
+	size_t columns; /* of the terminal; 0 = any width */
+	FILE *out;
+	struct buf token;
+};
+
+/* ctl_args.c: argv -> ctl. Error: ERR_USAGE. */
+int ctl_args(struct ctl *c, int argc, char **argv, struct err *err) WARN_UNUSED;
+/* The environment and the config file, for what the options left open. */
+int ctl_settings(struct ctl *c, struct err *err) WARN_UNUSED;
+void ctl_fini(struct ctl *c);
+/* The words after the verb as one filter; words with blanks get their quotes back. */
+void ctl_filter(const struct ctl *c, struct buf *out);
+
+/* ctl_http.c */
+/* Appends "name=value" with what it needs before it (? or &), percent-encoded; value NULL: nothing. */
+void ctl_query(struct buf *path, const char *name, const char *value);
+void ctl_escape_path(struct buf *path, const char *segment);
+/* body NULL: GET. Answers of 400 and more become errors: ERR_USAGE, ERR_DENIED, ERR_NOT_FOUND, EIO. */
+int ctl_request(struct ctl *c, const char *path, const struct slice *body, struct buf *ret,
+		struct err *err) WARN_UNUSED;
+
+/* ctl_table.c */
+struct ctl_column {
+	const char *title; /* upper case, stable: scripts cut by it */
+	const char *path;  /* "container.name" */
+	void (*value)(const cJSON *row, struct buf *out); /* instead of path; unescaped text */
+	bool is_wide; /* only with -o wide and csv */
+	bool may_shrink;
+};
+struct ctl_view {
+	const char *path; /* of the API: "/api/v1/alerts" */
+	const struct ctl_column *columns;
+	size_t column_count;
+	bool has_times; /* takes since, until and order */
+};
+struct ctl_table {
+	const struct ctl_view *view;
+	size_t widths[24];
+	bool has_header;
+};
+const cJSON *ctl_at(const cJSON *row, const char *path);
+/* The text of a value: strings as they are, numbers, "" for null. Unescaped. */
+void ctl_value(const cJSON *v, struct buf *out);
+void ctl_table_print(struct ctl *c, struct ctl_table *t, cJSON *const *rows, size_t count);
+/* Begins the severity's colour; true: end it with "\033[0m". */
+bool ctl_severity(const struct ctl *c, const char *severity, struct buf *out);
+
+/* ctl_text.c */
+/* JSON as it came, without characters that a terminal obeys. */
+void ctl_json_safe(struct slice json, struct buf *out);
+void ctl_yaml(const cJSON *v, unsigned indent, struct buf *out);
+void ctl_csv_header(const struct ctl_view *view, struct buf *out);
+void ctl_csv_row(const struct ctl_view *view, const cJSON *row, struct buf *out);
+/* How long ago an RFC 3339 time was, in one unit: "12s", "3m", "5h", "8d". */
+void ctl_age(const char *time, struct buf *out);
+
+/* ctl_list.c: asks for pages, prints rows, watches. Returns an exit code or a negative error. */
+int ctl_list(struct ctl *c, const struct ctl_view *view, struct err *err) WARN_UNUSED;
+/* One document, in every format but the table. */
+void ctl_print_one(struct ctl *c, struct slice raw, const cJSON *doc);
+
+/* ctl_alert.c, ctl_fleet.c: the verbs. */
+int ctl_alert_list(struct ctl *c, struct err *err);
+int ctl_alert_show(struct ctl *c, struct err *err);
+int ctl_alert_change(struct ctl *c, struct err *err);
+int ctl_event_search(struct ctl *c, struct err *err);
+int ctl_host_list(struct ctl *c, struct err *err);
+int ctl_host_show(struct ctl *c, struct err *err);
+int ctl_status(struct ctl *c, struct err *err);
+
+/* ctl_help.c */
+struct ctl_command {
+	const char *noun, *verb; /* verb NULL: the noun alone */
+	int (*run)(struct ctl *c, struct err *err);
+	const char *help; /* examples first */
+};
+/* Error: ERR_USAGE with the nearest. *ret NULL: only help was asked for. */
+int ctl_find(const struct ctl *c, const struct ctl_command **ret, struct err *err) WARN_UNUSED;
+void ctl_help(const struct ctl *c, const struct ctl_command *cmd);

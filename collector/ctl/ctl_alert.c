@@ -1,0 +1,267 @@
+/* ctl_alert.c - alert list, show, ack, resolve, assign, comment. */
+#include <errno.h>
+
+#include "collector/ctl/ctl.h"
+
+#include "common/show.h"
+
+enum { VALUE_CHARS = 4000 };
+
+static const char *str(const cJSON *row, const char *path)
+{
+	const cJSON *v = ctl_at(row, path);
+
+	return cJSON_IsString(v) ? v->valuestring : "";
+}
+
+static void age(const cJSON *row, struct buf *out)
+{
+	ctl_age(str(row, "last_seen"), out);
+}
+
+static void container(const cJSON *row, struct buf *out)
+{
+	const char *name = str(row, "container.name");
+
+	if (name[0])
+		buf_add_str(out, name);
+	else
+		buf_add_slice(out, slice_sub(slice_of(str(row, "container.id")), 0, 12));
+}
+
+static const struct ctl_column columns[] = {
+	{ .title = "ID", .path = "id" },
+	{ .title = "SEVERITY", .path = "severity" },
+	{ .title = "AGE", .path = "last_seen", .value = age },
+	{ .title = "COUNT", .path = "count" },
+	{ .title = "STATUS", .path = "status", .may_shrink = true },
+	{ .title = "RULE", .path = "rule", .may_shrink = true },
+	{ .title = "HOST", .path = "host", .may_shrink = true },
+	{ .title = "CONTAINER", .value = container, .may_shrink = true },
+	{ .title = "IMAGE", .path = "container.image", .may_shrink = true },
+	{ .title = "PROCESS", .path = "process.name", .may_shrink = true },
+	{ .title = "PARENT", .path = "process.parent.name", .may_shrink = true },
+	{ .title = "COMMAND", .path = "process.cmdline", .may_shrink = true },
+	{ .title = "USER", .path = "process.user", .is_wide = true },
+	{ .title = "ASSIGNEE", .path = "assignee", .is_wide = true },
+	{ .title = "FIRST_SEEN", .path = "first_seen", .is_wide = true },
+	{ .title = "TITLE", .path = "title", .is_wide = true },
+};
+static const struct ctl_view view = { .path = "/api/v1/alerts",
+				      .columns = columns,
+				      .column_count = ARRAY_LEN(columns),
+				      .has_times = true };
+
+int ctl_alert_list(struct ctl *c, struct err *err)
+{
+	return ctl_list(c, &view, err);
+}
+
+static void line(struct buf *out, unsigned indent, const char *name, const char *value)
+{
+	if (!value[0])
+		return;
+	buf_printf(out, "%*s%-*s", (int)indent, "", 14 - (int)indent, name);
+	show_text(out, slice_of(value), VALUE_CHARS);
+	buf_add_char(out, '\n');
+}
+
+static void line_at(struct buf *out, unsigned indent, const char *name, const cJSON *row, const char *path)
+{
+	CLEANUP(buf_finip) struct buf value = { 0 };
+
+	ctl_value(ctl_at(row, path), &value);
+	line(out, indent, name, value.n ? value.p : "");
+}
+
+static void add_process(struct buf *out, const cJSON *p, const char *heading)
+{
+	if (!cJSON_IsObject(p))
+		return;
+	buf_printf(out, "\n%s\n", heading);
+	line_at(out, 2, "command", p, "cmdline");
+	line_at(out, 2, "executable", p, "exe");
+	line_at(out, 2, "pid", p, "pid");
+	line_at(out, 2, "user", p, "user");
+	line_at(out, 2, "directory", p, "cwd");
+}
+
+static void add_list(struct buf *out, const cJSON *list, const char *heading)
+{
+	const cJSON *item;
+
+	if (!cJSON_GetArraySize(list) && !(cJSON_IsObject(list) && list->child))
+		return;
+	buf_printf(out, "\n%s\n", heading);
+	cJSON_ArrayForEach(item, list)
+	{
+		CLEANUP(buf_finip) struct buf value = { 0 };
+
+		buf_add_str(out, "  ");
+		if (item->string) {
+			show_text(out, slice_of(item->string), 100);
+			buf_add_str(out, " = ");
+		}
+		ctl_value(item, &value);
+		show_text(out, buf_slice(&value), VALUE_CHARS);
+		buf_add_char(out, '\n');
+	}
+}
+
+static void add_head(const struct ctl *c, const cJSON *al, struct buf *out)
+{
+	CLEANUP(buf_finip) struct buf s = { 0 };
+	bool is_coloured;
+
+	show_text(out, slice_of(str(al, "title")), VALUE_CHARS);
+	buf_add_str(out, "\n\n");
+	buf_printf(out, "%-14s", "severity");
+	is_coloured = ctl_severity(c, str(al, "severity"), out);
+	show_text(out, slice_of(str(al, "severity")), 40);
+	buf_add_str(out, is_coloured ? "\033[0m" : "");
+	buf_add_str(out, "  (");
+	show_text(out, slice_of(str(al, "priority")), 40);
+	buf_add_str(out, ")\n");
+	line_at(out, 0, "alert", al, "id");
+	line_at(out, 0, "status", al, "status");
+	line_at(out, 0, "assignee", al, "assignee");
+	ctl_value(ctl_at(al, "count"), &s);
+	buf_add_str(&s, " x, ");
+	ctl_age(str(al, "last_seen"), &s);
+	buf_printf(&s, " ago (first %s, last %s)", str(al, "first_seen"), str(al, "last_seen"));
+	line(out, 0, "seen", s.p);
+	line_at(out, 0, "rule", al, "rule");
+	line_at(out, 0, "why", al, "description");
+	line_at(out, 0, "host", al, "host");
+}
+
+static void add_page(const struct ctl *c, const cJSON *al, struct buf *out)
+{
+	const cJSON *box = ctl_at(al, "container");
+
+	add_head(c, al, out);
+	if (cJSON_IsObject(box)) {
+		buf_add_str(out, "\nContainer\n");
+		line_at(out, 2, "name", box, "name");
+		line_at(out, 2, "id", box, "id");
+		line_at(out, 2, "image", box, "image");
+		line_at(out, 2, "digest", box, "image_digest");
+	}
+	add_process(out, ctl_at(al, "process"), "Process");
+	add_process(out, ctl_at(al, "process.parent"), "Started by");
+	if (str(al, "output")[0]) {
+		buf_add_str(out, "\nOutput\n  ");
+		show_text(out, slice_of(str(al, "output")), VALUE_CHARS);
+		buf_add_char(out, '\n');
+	}
+	add_list(out, ctl_at(al, "fields"), "Fields");
+	add_list(out, ctl_at(al, "tags"), "Tags");
+	add_list(out, ctl_at(al, "evidence"), "Evidence (event ids, newest first)");
+}
+
+static int one_id(const struct ctl *c, struct err *err)
+{
+	if (c->arg_count == 1)
+		return 0;
+	return err_set(err, ERR_USAGE, "%s %s needs one ID; see picketctl %s %s --help", c->noun, c->verb,
+		       c->noun, c->verb);
+}
+
+static void print_alert(struct ctl *c, struct slice raw, const cJSON *doc)
+{
+	CLEANUP(buf_finip) struct buf out = { 0 };
+	struct ctl_table t = { .view = &view };
+
+	if (c->format == CTL_TABLE || c->format == CTL_WIDE) {
+		add_page(c, doc, &out);
+		fwrite(out.p, 1, out.n, c->out);
+	} else if (c->format == CTL_CSV) {
+		ctl_csv_header(t.view, &out);
+		ctl_csv_row(t.view, doc, &out);
+		fwrite(out.p, 1, out.n, c->out);
+	} else {
+		ctl_print_one(c, raw, doc);
+	}
+}
+
+static int get(struct ctl *c, const char *path, const struct slice *body, struct buf *ret_raw,
+	       cJSON **ret, struct err *err)
+{
+	int r = ctl_request(c, path, body, ret_raw, err);
+
+	return r < 0 ? r : json_parse(buf_slice(ret_raw), ret_raw->n, ret, err);
+}
+
+int ctl_alert_show(struct ctl *c, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf path = { 0 }, raw = { 0 };
+	cJSON *doc = NULL;
+
+	int r = one_id(c, err);
+	if (r < 0)
+		return r;
+	buf_add_str(&path, "/api/v1/alerts/");
+	ctl_escape_path(&path, c->args[0]);
+	r = get(c, path.p, NULL, &raw, &doc, err);
+	if (r >= 0)
+		print_alert(c, buf_slice(&raw), doc);
+	cJSON_Delete(doc);
+	return r;
+}
+
+/* alert assign ID NAME, alert comment ID TEXT; ack and resolve take any number of ids. */
+static int change_one(struct ctl *c, const char *id, const char *assignee, const char *comment,
+		      struct err *err)
+{
+	CLEANUP(buf_finip) struct buf path = { 0 }, body = { 0 }, raw = { 0 };
+	struct json j;
+	cJSON *doc = NULL;
+
+	buf_add_str(&path, "/api/v1/alerts/");
+	ctl_escape_path(&path, id);
+	buf_printf(&path, "/%s", c->verb);
+	json_init(&j, &body);
+	json_object_open(&j);
+	if (assignee)
+		json_kv_str(&j, "assignee", assignee);
+	if (comment)
+		json_kv_str(&j, "comment", comment);
+	if (c->reason)
+		json_kv_str(&j, "reason", c->reason);
+	json_object_close(&j);
+	struct slice text = buf_slice(&body);
+	int r = get(c, path.p, &text, &raw, &doc, err);
+	if (r >= 0 && (c->format == CTL_TABLE || c->format == CTL_WIDE)) {
+		buf_reset(&body);
+		buf_printf(&body, "alert %s: ", str(doc, "id"));
+		show_text(&body, slice_of(str(doc, "status")), 40);
+		if (str(doc, "assignee")[0]) {
+			buf_add_str(&body, ", assigned to ");
+			show_text(&body, slice_of(str(doc, "assignee")), 80);
+		}
+		fprintf(c->out, "%s\n", body.p);
+	} else if (r >= 0) {
+		print_alert(c, buf_slice(&raw), doc);
+	}
+	cJSON_Delete(doc);
+	return r < 0 ? err_wrap(err, r, "alert %.40s", id) : 0;
+}
+
+int ctl_alert_change(struct ctl *c, struct err *err)
+{
+	bool is_assign = !strcmp(c->verb, "assign"), is_comment = !strcmp(c->verb, "comment");
+	int r = 0;
+
+	if (is_assign || is_comment) {
+		if (c->arg_count != 2)
+			return err_set(err, ERR_USAGE, "alert %s needs an ID and a %s", c->verb,
+				       is_assign ? "name" : "text in quotes");
+		return change_one(c, c->args[0], is_assign ? c->args[1] : NULL,
+				  is_comment ? c->args[1] : c->comment, err);
+	}
+	if (!c->arg_count)
+		return err_set(err, ERR_USAGE, "alert %s needs at least one ID", c->verb);
+	for (size_t i = 0; i < c->arg_count && r >= 0; i++)
+		r = change_one(c, c->args[i], NULL, c->comment, err);
+	return r;
+}

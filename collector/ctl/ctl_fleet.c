@@ -1,0 +1,176 @@
+/* ctl_fleet.c - event search, host list and show, status. */
+#include "collector/ctl/ctl.h"
+
+#include "common/show.h"
+
+static const char *str(const cJSON *row, const char *path)
+{
+	const cJSON *v = ctl_at(row, path);
+
+	return cJSON_IsString(v) ? v->valuestring : "";
+}
+
+/* ---- events ---- */
+
+/* To the millisecond in a table; CSV has all of it. */
+static void clock_time(const cJSON *row, struct buf *out)
+{
+	struct slice t = slice_of(str(row, "time"));
+
+	buf_add_slice(out, t.n > 23 ? slice_sub(t, 0, 23) : t);
+}
+
+static void container(const cJSON *row, struct buf *out)
+{
+	const char *name = str(row, "container.name");
+
+	if (name[0])
+		buf_add_str(out, name);
+	else
+		buf_add_slice(out, slice_sub(slice_of(str(row, "container.id")), 0, 12));
+}
+
+/* What there is to say depends on what happened. */
+static void detail(const cJSON *row, struct buf *out)
+{
+	const cJSON *gap = ctl_at(row, "gap"), *code = ctl_at(row, "exit.code"),
+		    *sig = ctl_at(row, "exit.signal");
+
+	if (cJSON_IsObject(gap)) {
+		ctl_value(ctl_at(gap, "lost"), out);
+		buf_printf(out, " %s records lost: %s", str(gap, "class"), str(gap, "reason"));
+		return;
+	}
+	if (str(row, "finding.output")[0]) {
+		buf_add_str(out, str(row, "finding.output"));
+		return;
+	}
+	buf_add_str(out, str(row, "process.cmdline"));
+	if (cJSON_IsNumber(sig) && sig->valuedouble > 0)
+		buf_printf(out, " (signal %.0f)", sig->valuedouble);
+	else if (cJSON_IsNumber(code))
+		buf_printf(out, " (exit %.0f)", code->valuedouble);
+}
+
+static const struct ctl_column event_columns[] = {
+	{ .title = "TIME", .path = "time", .value = clock_time },
+	{ .title = "TYPE", .path = "type" },
+	{ .title = "HOST", .path = "host", .may_shrink = true },
+	{ .title = "CONTAINER", .value = container, .may_shrink = true },
+	{ .title = "USER", .path = "process.user", .may_shrink = true },
+	{ .title = "PID", .path = "process.pid" },
+	{ .title = "PARENT", .path = "process.parent.name", .may_shrink = true },
+	{ .title = "DETAIL", .value = detail, .may_shrink = true },
+	{ .title = "IMAGE", .path = "container.image", .is_wide = true },
+	{ .title = "EXE", .path = "process.exe", .is_wide = true },
+	{ .title = "ID", .path = "id", .is_wide = true },
+};
+static const struct ctl_view event_view = { .path = "/api/v1/events",
+					    .columns = event_columns,
+					    .column_count = ARRAY_LEN(event_columns),
+					    .has_times = true };
+
+int ctl_event_search(struct ctl *c, struct err *err)
+{
+	return ctl_list(c, &event_view, err);
+}
+
+/* ---- hosts ---- */
+
+static void seen(const cJSON *row, struct buf *out)
+{
+	ctl_age(str(row, "last_seen"), out);
+}
+
+static const struct ctl_column host_columns[] = {
+	{ .title = "NAME", .path = "name", .may_shrink = true },
+	{ .title = "STATE", .path = "state" },
+	{ .title = "SEEN", .path = "last_seen", .value = seen },
+	{ .title = "VERSION", .path = "agent_version", .may_shrink = true },
+	{ .title = "CONTAINERS", .path = "containers" },
+	{ .title = "PRODUCED", .path = "produced" },
+	{ .title = "STORED", .path = "stored" },
+	{ .title = "LOST", .path = "lost" },
+	{ .title = "SPOOL", .path = "spool.events" },
+	{ .title = "KERNEL", .path = "kernel", .may_shrink = true },
+	{ .title = "RSS_BYTES", .path = "rss_bytes", .is_wide = true },
+	{ .title = "ENROLLED", .path = "enrolled", .is_wide = true },
+	{ .title = "CERTIFICATE_EXPIRES", .path = "certificate_expires", .is_wide = true },
+	{ .title = "ID", .path = "id", .is_wide = true },
+};
+static const struct ctl_view host_view = { .path = "/api/v1/hosts",
+					   .columns = host_columns,
+					   .column_count = ARRAY_LEN(host_columns) };
+
+int ctl_host_list(struct ctl *c, struct err *err)
+{
+	return ctl_list(c, &host_view, err);
+}
+
+/* A document as "name  value" lines, nested names dotted. */
+static void flat(const cJSON *v, const char *prefix, struct buf *out)
+{
+	const cJSON *item;
+	unsigned index = 0;
+
+	cJSON_ArrayForEach(item, v)
+	{
+		char name[160];
+
+		if (item->string)
+			snprintf(name, sizeof(name), "%s%s%s", prefix, prefix[0] ? "." : "", item->string);
+		else
+			snprintf(name, sizeof(name), "%s[%u]", prefix, index++);
+		if (cJSON_IsObject(item) || cJSON_IsArray(item)) {
+			flat(item, name, out);
+			continue;
+		}
+		CLEANUP(buf_finip) struct buf text = { 0 }, key = { 0 };
+		show_text(&key, slice_of(name), 100);
+		ctl_value(item, &text);
+		buf_printf(out, "%-22s ", key.p ? key.p : "");
+		show_text(out, text.n ? buf_slice(&text) : SLICE_LIT("-"), 1000);
+		buf_add_char(out, '\n');
+	}
+}
+
+static int print_document(struct ctl *c, const char *path, const struct ctl_view *view, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf raw = { 0 }, out = { 0 };
+	cJSON *doc = NULL;
+
+	int r = ctl_request(c, path, NULL, &raw, err);
+	if (r >= 0)
+		r = json_parse(buf_slice(&raw), raw.n, &doc, err);
+	if (r < 0)
+		return r;
+	if (c->format == CTL_TABLE || c->format == CTL_WIDE) {
+		flat(doc, "", &out);
+	} else if (c->format == CTL_CSV && view) {
+		ctl_csv_header(view, &out);
+		ctl_csv_row(view, doc, &out);
+	} else {
+		ctl_print_one(c, buf_slice(&raw), doc);
+	}
+	fwrite(out.p ? out.p : "", 1, out.n, c->out);
+	cJSON_Delete(doc);
+	return 0;
+}
+
+int ctl_host_show(struct ctl *c, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf path = { 0 };
+
+	if (c->arg_count != 1)
+		return err_set(err, ERR_USAGE, "host show needs one name or id");
+	buf_add_str(&path, "/api/v1/hosts/");
+	ctl_escape_path(&path, c->args[0]);
+	return print_document(c, path.p, &host_view, err);
+}
+
+int ctl_status(struct ctl *c, struct err *err)
+{
+	if (c->verb)
+		return err_set(err, ERR_USAGE, "status takes no words");
+	return print_document(c, "/api/v1/status", NULL, err);
+}

@@ -1,0 +1,146 @@
+/* ctl_help.c - the commands, as a table, and their help: examples first. */
+#include "collector/ctl/ctl.h"
+
+#include "common/text.h"
+
+#define COMMON_OPTIONS                                                                             \
+	"\nOptions\n"                                                                              \
+	"  -o, --output FORMAT  table, wide, json, ndjson, yaml, csv; table on a terminal, else ndjson\n" \
+	"  --server URL         https://HOST:8443      (PICKET_SERVER)\n"                          \
+	"  --token-file FILE    the API token          (PICKET_TOKEN_FILE)\n"                      \
+	"  --ca FILE            the collector's CA     (PICKET_CA)\n"                              \
+	"                       or server, token_file, ca in ~/.config/picket/config.yaml\n"
+#define LIST_OPTIONS                                                                               \
+	"  --limit N            rows at most (100)\n"                                              \
+	"  -w, --watch          go on: new and changed rows, each second\n"
+#define TIME_OPTIONS                                                                               \
+	"  --since, --until T   2026-11-23T20:00:00Z, or an age: 15m, 24h, 7d\n"                   \
+	"  --order asc|desc     oldest or newest first\n"
+#define FILTER_HELP                                                                                \
+	"\nFilter\n"                                                                               \
+	"  key=value key!=value key~part key>=value -key:value \"free text\"; * and ? in values;\n" \
+	"  all must hold. Times: since=24h.\n"
+
+static const struct ctl_command commands[] = {
+	{ "alert", "list", ctl_alert_list,
+	  "picketctl alert list\n"
+	  "picketctl alert list 'severity>=high' 'host=web-*' -status:resolved\n"
+	  "picketctl alert list --since 1h -o csv > alerts.csv\n"
+	  "picketctl alert list --watch\n"
+	  "\nThe inbox, newest first.\n" FILTER_HELP COMMON_OPTIONS LIST_OPTIONS TIME_OPTIONS },
+	{ "alert", "show", ctl_alert_show,
+	  "picketctl alert show 42\npicketctl alert show 42 -o json\n"
+	  "\nOne alert: what happened, why it matters, process, container, evidence.\n" COMMON_OPTIONS },
+	{ "alert", "ack", ctl_alert_change,
+	  "picketctl alert ack 42 43\npicketctl alert ack 42 --comment 'looking into it'\n"
+	  "\nSomebody is on it.\n" COMMON_OPTIONS "  --comment TEXT       kept in the audit log\n" },
+	{ "alert", "resolve", ctl_alert_change,
+	  "picketctl alert resolve 42 --reason benign --comment 'planned upgrade'\n"
+	  "\nDone with. It opens again by itself when it happens again.\n" COMMON_OPTIONS
+	  "  --reason WORD        true_positive, false_positive, benign, duplicate\n"
+	  "  --comment TEXT       kept in the audit log\n" },
+	{ "alert", "assign", ctl_alert_change,
+	  "picketctl alert assign 42 alice\npicketctl alert assign 42 ''\n"
+	  "\nWho looks after it; '' for nobody.\n" COMMON_OPTIONS },
+	{ "alert", "comment", ctl_alert_change,
+	  "picketctl alert comment 42 'seen this on staging too'\n"
+	  "\nA remark, kept in the audit log.\n" COMMON_OPTIONS },
+	{ "event", "search", ctl_event_search,
+	  "picketctl event search container=web-1 --since 1h\n"
+	  "picketctl event search type=exec 'exe=/tmp/*' 'host=web-*' -o ndjson\n"
+	  "\nThe history: programs run and ended, containers, findings, gaps.\n" FILTER_HELP COMMON_OPTIONS
+	  LIST_OPTIONS TIME_OPTIONS },
+	{ "host", "list", ctl_host_list,
+	  "picketctl host list\npicketctl host list state=offline\n"
+	  "\nEach host's agent: is it there, what it produced, what was lost.\n" FILTER_HELP COMMON_OPTIONS
+	  LIST_OPTIONS },
+	{ "host", "show", ctl_host_show,
+	  "picketctl host show web-1\n\nOne host, by name or agent id.\n" COMMON_OPTIONS },
+	{ "status", NULL, ctl_status,
+	  "picketctl status\npicketctl status -o json\n"
+	  "\nThe collector's figures: agents, alerts, events, loss, space, notifications.\n" COMMON_OPTIONS },
+};
+
+static int wrong_word(const char *kind, const char *word, const char *const *known, size_t count,
+		      struct err *err)
+{
+	const char *near = text_nearest(slice_of(word), known, count);
+
+	/* A wrong noun is often a plural. */
+	for (size_t i = 0; i < count && !near; i++) {
+		if (known[i][0] && slice_starts(slice_of(word), slice_of(known[i])))
+			near = known[i];
+	}
+	return err_set(err, ERR_USAGE, "unknown %s '%.40s'%s%s; see picketctl --help", kind, word,
+		       near ? ", did you mean " : "", near ? near : "");
+}
+
+static int unknown_noun(const char *noun, struct err *err)
+{
+	static const char *const nouns[] = { "alert", "event", "host", "status" };
+
+	return wrong_word("command", noun, nouns, ARRAY_LEN(nouns), err);
+}
+
+static int unknown_verb(const struct ctl *c, struct err *err)
+{
+	const char *verbs[ARRAY_LEN(commands)];
+	char all[128] = "";
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(commands[i].noun, c->noun) != 0)
+			continue;
+		verbs[count++] = commands[i].verb;
+		snprintf(all + strlen(all), sizeof(all) - strlen(all), " %s", commands[i].verb);
+	}
+	if (!c->verb)
+		return err_set(err, ERR_USAGE, "%s: which of%s?", c->noun, all);
+	return wrong_word("verb", c->verb, verbs, count, err);
+}
+
+int ctl_find(const struct ctl *c, const struct ctl_command **ret, struct err *err)
+{
+	bool is_noun = false;
+
+	*ret = NULL;
+	if (!c->noun && c->wants_help)
+		return 0;
+	if (!c->noun)
+		return err_set(err, ERR_USAGE, "which command? see picketctl --help");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		const struct ctl_command *cmd = &commands[i];
+
+		if (strcmp(cmd->noun, c->noun) != 0)
+			continue;
+		is_noun = true;
+		if (!cmd->verb || (c->verb && !strcmp(cmd->verb, c->verb))) {
+			*ret = cmd;
+			return 0;
+		}
+	}
+	if (is_noun && !c->verb && c->wants_help)
+		return 0;
+	return is_noun ? unknown_verb(c, err) : unknown_noun(c->noun, err);
+}
+
+void ctl_help(const struct ctl *c, const struct ctl_command *cmd)
+{
+	if (cmd) {
+		fputs(cmd->help, c->out);
+		return;
+	}
+	if (!c->noun)
+		fputs("picketctl alert list\npicketctl alert show 42\n"
+		      "picketctl event search container=web-1 --since 1h\npicketctl status\n\n"
+		      "Commands (each takes --help)\n", c->out);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (c->noun && strcmp(commands[i].noun, c->noun) != 0)
+			continue;
+		fprintf(c->out, "  picketctl %s %s\n", commands[i].noun,
+			commands[i].verb ? commands[i].verb : "");
+	}
+	fputs(COMMON_OPTIONS, c->out);
+	fputs("\nExit codes\n  0 fine, 1 failure, 2 usage, 3 wrong file, 4 not allowed, 5 not found,\n"
+	      "  6 collector not reachable, 7 timed out\n", c->out);
+}
