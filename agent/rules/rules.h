@@ -29,6 +29,11 @@ struct rules_report {
 	struct rules_message *messages;
 	size_t count, errors, warnings;
 	size_t rules, macros, lists; /* defined after the load */
+	struct rules_file_count {
+		const char *file;
+		size_t rules, macros, lists, warnings; /* defined in this file, whether new or again */
+	} *files; /* in the order of the files */
+	size_t file_count;
 };
 void rules_report_fini(struct rules_report *r);
 
@@ -97,6 +102,17 @@ const char *rules_version(const struct rules *r);
 /* Does any enabled rule look at this event type? */
 bool rules_wants(const struct rules *r, const char *evt_type);
 
+/* Does any enabled rule look at every event type, whatever its name? */
+bool rules_wants_all(const struct rules *r);
+/* 16 hexadecimal digits that change with the texts the set was loaded from. Borrowed until rules_free. */
+const char *rules_version(const struct rules *r);
+/* Event types that enabled rules name, sorted; fields of all conditions and outputs, each once. */
+void rules_each_type(const struct rules *r, void (*fn)(void *arg, const char *name), void *arg);
+void rules_each_field(const struct rules *r, void (*fn)(void *arg, const char *name), void *arg);
+/* One condition on one event; macros are errors. *ret set only on success. */
+int rules_eval_condition(struct slice text, const struct rules_source *src, bool *ret,
+			 struct err *err) WARN_UNUSED;
+
 /* ---- live events ---- */
 struct world;
 struct container;
@@ -104,6 +120,9 @@ struct rules_live {
 	struct world *world; /* for ancestors, users; borrowed */
 	const struct event *event;
 	const struct container *container; /* NULL on the host */
+	uint64_t number; /* of the event in this run, from 1: evt.num. 0 reads as 1 */
 };
+/* "execve", "procexit", "clone"; NULL for what is no event to rules. */
+const char *rules_live_type(const struct event *e);
 /* A source over one live event; live is borrowed as long as it is used. */
 struct rules_source rules_live_source(struct rules_live *live);

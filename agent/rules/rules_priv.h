@@ -1,0 +1,57 @@
+/* rules_priv.h - the set of rules as it is in memory. Private to agent/rules. */
+#pragma once
+#include "agent/rules/prog.h"
+#include "agent/rules/rules.h"
+
+struct output_part {
+	struct slice literal;
+	int32_t operand; /* -1: the literal alone */
+};
+struct output {
+	const struct output_part *parts;
+	size_t count;
+	const struct output_name {
+		const char *name;
+		uint32_t operand;
+	} *names; /* each field once */
+	size_t name_count;
+};
+/* text: "%proc.name ..."; *ret_unknown nullable. Error: ERR_SYNTAX, the text Falco has. */
+int output_compile(struct pool *p, struct arena *a, struct slice text, struct output *ret,
+		   bool *ret_deprecated, struct err *err) WARN_UNUSED;
+/* Formats into out (reset first); fields: at least o->name_count. Returns the number of fields. */
+size_t output_format(struct pool *p, const struct output *o, struct buf *out,
+		     struct rules_output_field *fields);
+
+struct rule {
+	const char *name, *description, *source;
+	enum rules_priority priority;
+	bool enabled, is_complement;
+	const char *const *tags;
+	size_t tag_count;
+	const char *const *types; /* sorted; with is_complement all others */
+	size_t type_count;
+	struct prog prog;
+	struct output output;
+};
+
+struct type_index {
+	const char *type;
+	const uint32_t *rules; /* in order of definition */
+	size_t count;
+};
+
+struct rules {
+	struct arena *arena; /* owns everything but the pool's own */
+	struct pool *pool;
+	struct rule *all;
+	size_t count, enabled;
+	const struct type_index *types; /* sorted; of every type that is named */
+	size_t type_count;
+	struct type_index others; /* for types that no rule names */
+	struct buf output;	  /* of one match */
+	struct rules_output_field *fields;
+	char version[17];
+};
+/* Fills types and others from the rules. */
+int rules_index(struct rules *r, struct err *err) WARN_UNUSED;
