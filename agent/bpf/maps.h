@@ -24,6 +24,14 @@ struct {
 	__uint(max_entries, CLASS_COUNT); /* loader: CPUs * CLASS_COUNT */
 } counters SEC(".maps") __weak;
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct reader);
+	__uint(max_entries, 1);
+} readers SEC(".maps") __weak;
+
 enum { PATH_SPACE = TEXT_PATH_MAX + 1 + 256 };
 
 struct scratch {

@@ -148,6 +148,11 @@ static int map_counters(struct picket_bpf *skel, struct loaded *l, struct err *e
 	if (p == MAP_FAILED)
 		return err_set(err, errno, "map the probe's counters");
 	l->counters = p;
+	p = mmap(NULL, sizeof(*l->reader), PROT_READ | PROT_WRITE, MAP_SHARED,
+		 bpf_map__fd(skel->maps.readers), 0);
+	if (p == MAP_FAILED)
+		return err_set(err, errno, "map the probe's reader");
+	l->reader = p;
 	return 0;
 }
 
@@ -213,5 +218,8 @@ void loaded_fini(struct loaded *l)
 		fd_closep(&l->ring_fd[i]);
 	if (l->counters)
 		munmap(l->counters, l->cpu_count * CLASS_COUNT * sizeof(*l->counters));
+	if (l->reader)
+		munmap(l->reader, sizeof(*l->reader));
 	l->counters = NULL;
+	l->reader = NULL;
 }

@@ -1,11 +1,15 @@
-/* probe.c - see probe.h. A timer reads the rings; a ring a quarter full calls before it. */
+/* probe.c - see probe.h. A timer reads the rings; a ring a quarter full calls before it.
+ *
+ * 200 wake-ups a second on a quiet host are a hundredth of a CPU, so after a while without a record
+ * the timer goes slow and the kernel's side is told to wake us with the next one. A record that is
+ * being written in that very moment may wait for the slow timer. */
 #include "agent/probe/probe_priv.h"
 
 #include <errno.h>
 
 #include "agent/probe/ring.h"
 
-enum { POLL_DEFAULT_MS = 5, POLL_MAX_MS = 10 };
+enum { POLL_DEFAULT_MS = 5, POLL_MAX_MS = 10, POLL_IDLE_MS = 100, EMPTY_UNTIL_IDLE = 4 };
 /* Asking for missed events is a system call per program; they are next to impossible. */
 static const uint64_t misses_every_ns = 1000000000;
 
@@ -27,6 +31,9 @@ struct probe {
 	struct probe_ops ops;
 	void *arg;
 	struct loop_timer *timer;
+	uint32_t poll_ms;
+	unsigned empty_count; /* drains in a row without a record */
+	bool is_slow;	      /* the timer's */
 	struct loaded loaded;
 	struct probe_sensor sensor[SENSOR_COUNT];
 	struct stream stream[EVC_COUNT];
@@ -122,16 +129,31 @@ unsigned probe_drain(struct probe *p)
 	return count;
 }
 
+static void set_pace(struct probe *p, unsigned count)
+{
+	p->empty_count = count ? 0 : p->empty_count + 1;
+	if (p->empty_count < EMPTY_UNTIL_IDLE) {
+		if (p->is_slow)
+			loop_timer_every(p->timer, p->poll_ms);
+		p->is_slow = false;
+		return;
+	}
+	if (!p->is_slow)
+		loop_timer_every(p->timer, POLL_IDLE_MS);
+	p->is_slow = true;
+	__atomic_store_n(&p->loaded.reader->is_idle, 1, __ATOMIC_SEQ_CST);
+}
+
 static void on_timer(void *arg)
 {
-	(void)probe_drain(arg);
+	set_pace(arg, probe_drain(arg));
 }
 
 static void on_full(void *arg, int fd, unsigned ready)
 {
 	(void)fd;
 	(void)ready;
-	(void)probe_drain(arg);
+	set_pace(arg, probe_drain(arg));
 }
 
 static int open_streams(struct probe *p, struct loop *l, struct err *err)
@@ -181,6 +203,7 @@ int probe_new(struct loop *l, const struct clock *clk, const struct probe_config
 	p->timer = loop_timer_new(l, on_timer, p);
 	if (!p->timer)
 		return err_set(err, ENOMEM, "probe's timer");
+	p->poll_ms = poll_ms;
 	loop_timer_every(p->timer, poll_ms);
 	*ret = take_ptr(p);
 	return 0;

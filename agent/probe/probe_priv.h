@@ -18,6 +18,7 @@ struct loaded {
 	uint32_t ring_bytes[EVC_COUNT];
 	struct counters *counters; /* mapped: [cpu * CLASS_COUNT + class] */
 	size_t cpu_count;
+	struct reader *reader; /* mapped, ours to write */
 };
 
 /* Reads limits from cfg. *ret: caller releases with loaded_fini, also after a failure. */

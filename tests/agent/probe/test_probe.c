@@ -754,6 +754,26 @@ static void the_loop_drains_by_itself(void **state)
 	assert_true(w->count >= 9);
 }
 
+static void the_first_record_after_a_quiet_time_wakes_the_reader(void **state)
+{
+	struct watch *w = *state;
+	unsigned late = 0;
+
+	for (int round = 0; round < 5; round++) {
+		uint64_t quiet_until = clock_boot_ns(clock_real()) + 300000000;
+		while (clock_boot_ns(clock_real()) < quiet_until)
+			loop_step(w->loop, 20);
+		size_t drained = w->drained;
+		uint64_t start = clock_boot_ns(clock_real());
+		storm(1);
+		while (w->drained == drained && clock_boot_ns(clock_real()) < start + 1000000000)
+			loop_step(w->loop, 200);
+		late += clock_boot_ns(clock_real()) - start > 40000000;
+	}
+	/* The slow timer alone, every 100 ms, would be late in most rounds. */
+	assert_true(late < 2);
+}
+
 struct found {
 	pid_t pid;
 	unsigned count;
@@ -887,6 +907,7 @@ int main(void)
 		TEST(what_a_full_ring_loses_is_counted_once),
 		TEST(records_across_the_rings_end_come_whole),
 		TEST(the_loop_drains_by_itself),
+		TEST(the_first_record_after_a_quiet_time_wakes_the_reader),
 		TEST(what_runs_already_is_seeded),
 		TEST(every_sensor_is_attached_or_says_why_not),
 		TEST(a_wrong_ring_size_is_refused),
