@@ -285,7 +285,7 @@ static int check_days(struct verify *v, uint32_t *ret_oldest, struct err *err)
 	size_t count;
 	int r = history_dates(v->s, dates, &count, err);
 
-	*ret_oldest = count ? dates[0] : 0;
+	*ret_oldest = count ? dates[0] : history_date(clock_unix_ns(v->s->clk));
 	for (size_t i = 0; r >= 0 && i < count; i++) {
 		struct day *day;
 		struct err why;
