@@ -13,17 +13,17 @@ enum { ID_HEX = 64, ID_MAX = 64 };
 static const struct form {
 	const char *prefix, *suffix, *engine;
 } forms[] = {
-	{ "docker-", ".scope", "docker" }, /* systemd driver */
-	{ "libpod-", ".scope", "podman" },
-	{ "libpod-", "", "podman" }, /* no systemd, or a user's own */
-	{ "libpod-payload-", "", "podman" }, /* cgroups=split, under a unit of its own */
-	{ "crio-", "", "crio" },
-	{ "crio-", ".scope", "crio" },
-	{ "cri-containerd-", ".scope", "containerd" },
+	{"docker-", ".scope", "docker"}, /* systemd driver */
+	{"libpod-", ".scope", "podman"},
+	{"libpod-", "", "podman"},	   /* no systemd, or a user's own */
+	{"libpod-payload-", "", "podman"}, /* cgroups=split, under a unit of its own */
+	{"crio-", "", "crio"},
+	{"crio-", ".scope", "crio"},
+	{"cri-containerd-", ".scope", "containerd"},
 };
 
 /* First segments under which no containerd namespace stands, though the form would fit. */
-static const char *const host_roots[] = { "docker", "kubepods", "libpod_parent", "lxc", "buildkit" };
+static const char *const host_roots[] = {"docker", "kubepods", "libpod_parent", "lxc", "buildkit"};
 
 static bool is_hex_id(struct slice s)
 {
@@ -99,9 +99,9 @@ static bool match_segment(struct slice seg, struct slice first, struct slice bef
 	}
 	if (is_hex_id(seg)) { /* a bare id says nothing of its engine; where it stands may */
 		*ret_id = seg;
-		*ret_engine = slice_starts(first, SLICE_LIT("kubepods")) ? "containerd" :
-			      slice_starts(before, SLICE_LIT("podman-")) ? "podman" :
-									   "docker";
+		*ret_engine = slice_starts(first, SLICE_LIT("kubepods"))   ? "containerd"
+			      : slice_starts(before, SLICE_LIT("podman-")) ? "podman"
+									   : "docker";
 		return true;
 	}
 	struct slice lxc = cut_ends(seg, "lxc.payload.", "");
@@ -142,7 +142,7 @@ static bool match_loose(const struct slice seg[3], struct slice *ret_id, const c
 
 bool cgroup_find_id(struct slice path, struct cgroup_match *ret)
 {
-	struct slice rest = path, seg, before = SLICE_NONE, head[3] = { { NULL, 0 } }, id;
+	struct slice rest = path, seg, before = SLICE_NONE, head[3] = {{NULL, 0}}, id;
 	unsigned count = 0;
 	const char *engine;
 

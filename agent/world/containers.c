@@ -116,7 +116,8 @@ void containers_clear_details(struct containers *t, struct centry *e)
 	e->c.label_count = e->c.mount_count = 0;
 }
 
-void containers_add_label(struct containers *t, struct centry *e, struct slice key, struct slice value)
+void containers_add_label(struct containers *t, struct centry *e, struct slice key,
+			  struct slice value)
 {
 	if (e->c.label_count >= WORLD_LABELS)
 		return;
@@ -168,8 +169,8 @@ static void drop(struct containers *t, struct centry *e)
 	free(e);
 }
 
-struct centry *containers_get(struct containers *t, struct slice id, bool is_user, const char *engine,
-			      enum container_class class)
+struct centry *containers_get(struct containers *t, struct slice id, bool is_user,
+			      const char *engine, enum container_class class)
 {
 	struct centry *e = containers_find(t, id, is_user);
 

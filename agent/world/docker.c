@@ -7,20 +7,17 @@
  * `since` makes the order of the first two irrelevant: what happens between them is in the list or
  * is told again. `create` carries name and image, so a container is named before it is started
  * and nothing has to be asked in time. What we hear is only kept, never obeyed. */
-#include <errno.h>
-
 #include "agent/world/world_priv.h"
 #include "common/json.h"
 #include "common/log.h"
-#include "common/text.h"
 
-enum { URL_BYTES = 256, DIGEST_BYTES = 80 };
+enum { URL_BYTES = 256, DIGEST_SIZE = WORLD_DIGEST_BYTES + 1 };
 
 struct job {
 	struct docker *d;
-	struct fetch *fetch; /* nullable */
-	char id[65];	     /* of the container */
-	char image_id[DIGEST_BYTES]; /* asked in the second step; "" in the first */
+	struct fetch *fetch;	    /* nullable */
+	char id[65];		    /* of the container */
+	char image_id[DIGEST_SIZE]; /* asked in the second step; "" in the first */
 };
 
 struct docker {
@@ -46,7 +43,7 @@ struct docker {
 	struct centry_list queue; /* to be inspected */
 	struct job jobs[WORLD_ENGINE_JOBS];
 	struct image {
-		char id[DIGEST_BYTES], digest[DIGEST_BYTES];
+		char id[DIGEST_SIZE], digest[DIGEST_SIZE];
 	} images[WORLD_IMAGE_CACHE];
 	unsigned next_image;
 };
@@ -98,8 +95,8 @@ static void disconnect(struct docker *d, const char *why)
 	d->list = NULL;
 	say_engine(d, false, why);
 	loop_timer_once(d->retry, d->retry_ms);
-	d->retry_ms = d->retry_ms * 2 > WORLD_ENGINE_RETRY_MAX_MS ? WORLD_ENGINE_RETRY_MAX_MS :
-								    d->retry_ms * 2;
+	d->retry_ms = d->retry_ms * 2 > WORLD_ENGINE_RETRY_MAX_MS ? WORLD_ENGINE_RETRY_MAX_MS
+								  : d->retry_ms * 2;
 }
 
 static int get(struct docker *d, const char *url, size_t max_bytes,
@@ -122,24 +119,10 @@ static int get(struct docker *d, const char *url, size_t max_bytes,
 static bool is_plain_id(const char *id)
 {
 	for (const char *p = id; *p; p++)
-		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-		      *p == ':'))
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+		      (*p >= '0' && *p <= '9') || *p == ':'))
 			return false;
 	return *id;
-}
-
-static bool set_name(struct docker *d, struct centry *e, struct slice name, struct slice image)
-{
-	bool changed = false;
-
-	if (name.n && name.p[0] == '/')
-		name = slice_sub(name, 1, name.n);
-	if (name.n)
-		changed |= containers_set(d->table, e, &e->c.name, name, WORLD_NAME_BYTES);
-	if (image.n)
-		changed |= containers_set(d->table, e, &e->c.image, image, WORLD_IMAGE_BYTES);
-	e->c.is_named = *e->c.name && *e->c.image;
-	return changed;
 }
 
 /* The container of that id, known to the engine from now on. *ret_is_new: nobody has heard of it,
@@ -171,7 +154,8 @@ static void on_drop(void *arg, struct centry *e)
 
 void docker_inspect(struct docker *d, struct centry *e)
 {
-	if (e->wants_inspect || e->is_inspecting || e->is_user != d->is_user || !is_plain_id(e->c.id))
+	if (e->wants_inspect || e->is_inspecting || e->is_user != d->is_user ||
+	    !is_plain_id(e->c.id))
 		return;
 	e->wants_inspect = true;
 	TAILQ_INSERT_TAIL(&d->queue, e, of_queue);
@@ -196,76 +180,13 @@ static void job_end(struct job *j)
 	j->fetch = NULL;
 }
 
-static void read_labels(struct docker *d, struct centry *e, const cJSON *labels)
-{
-	const cJSON *l;
-
-	cJSON_ArrayForEach(l, labels)
-		if (cJSON_IsString(l) && l->string)
-			containers_add_label(d->table, e, slice_of(l->string), slice_of(l->valuestring));
-}
-
-static const char *str_of(const cJSON *o, const char *key)
-{
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-
-	return cJSON_IsString(v) ? v->valuestring : "";
-}
-
-static void read_mounts(struct docker *d, struct centry *e, const cJSON *mounts)
-{
-	const cJSON *m;
-
-	cJSON_ArrayForEach(m, mounts)
-	{
-		struct container_mount to = {
-			.source = str_of(m, "Source"),
-			.dest = str_of(m, "Destination"),
-			.mode = str_of(m, "Mode"),
-			.propagation = str_of(m, "Propagation"),
-			.rw = json_get_bool(m, "RW", false),
-		};
-		if (cJSON_IsObject(m))
-			containers_add_mount(d->table, e, &to);
-	}
-}
-
-/* Year 1 is Go's way of saying "never". */
-static uint64_t time_of(const cJSON *o, const char *key)
-{
-	uint64_t ns = 0;
-	struct slice s = json_get_str(o, key);
-
-	return !slice_starts(s, SLICE_LIT("0001-")) && text_time_parse(s, &ns) ? ns : 0;
-}
-
-static void read_inspect(struct docker *d, struct centry *e, const cJSON *o)
-{
-	const cJSON *config = cJSON_GetObjectItemCaseSensitive(o, "Config");
-	const cJSON *state = cJSON_GetObjectItemCaseSensitive(o, "State");
-	const cJSON *host = cJSON_GetObjectItemCaseSensitive(o, "HostConfig");
-	uint64_t started = time_of(state, "StartedAt");
-
-	(void)set_name(d, e, json_get_str(o, "Name"), json_get_str(config, "Image"));
-	(void)containers_set(d->table, e, &e->c.image_id, json_get_str(o, "Image"), DIGEST_BYTES - 1);
-	(void)containers_set(d->table, e, &e->c.user, json_get_str(config, "User"), WORLD_NAME_BYTES);
-	containers_clear_details(d->table, e);
-	read_labels(d, e, cJSON_GetObjectItemCaseSensitive(config, "Labels"));
-	read_mounts(d, e, cJSON_GetObjectItemCaseSensitive(o, "Mounts"));
-	e->c.privileged = json_get_bool(host, "Privileged", false);
-	e->c.created_unix_ns = time_of(o, "Created");
-	if (started)
-		e->c.started_unix_ns = started;
-	e->c.is_inspected = true;
-}
-
 static void set_digest(struct docker *d, struct centry *e)
 {
 	const struct image *i = find_image(d, e->c.image_id);
 
 	if (i)
 		(void)containers_set(d->table, e, &e->c.image_digest, slice_of(i->digest),
-				     DIGEST_BYTES - 1);
+				     WORLD_DIGEST_BYTES);
 }
 
 /* "repo@sha256:..." -> the part behind the @; of several the first. */
@@ -289,9 +210,9 @@ static void on_image(void *arg, const struct fetch_result *r)
 	CLEANUP(cJSON_Deletep) cJSON *o = NULL;
 
 	/* An image that is gone has no digest to find: that too is an answer worth keeping. */
-	if (!r->code && (r->status == 404 ||
-			 (r->status == 200 &&
-			  json_parse(r->body, WORLD_ENGINE_INSPECT_BYTES, &o, NULL) >= 0)))
+	if (!r->code &&
+	    (r->status == 404 ||
+	     (r->status == 200 && json_parse(r->body, WORLD_ENGINE_INSPECT_BYTES, &o, NULL) >= 0)))
 		read_image(d, j->image_id, o);
 	if (e && find_image(d, e->c.image_id)) {
 		set_digest(d, e);
@@ -320,15 +241,20 @@ static void on_inspect(void *arg, const struct fetch_result *r)
 	struct docker *d = j->d;
 	struct centry *e = containers_find(d->table, slice_of(j->id), d->is_user);
 	CLEANUP(cJSON_Deletep) cJSON *o = NULL;
-	struct err err = { 0 };
+	struct err err = {0};
 
 	j->fetch = NULL;
 	if (e && !r->code && r->status == 200) {
 		if (json_parse(r->body, WORLD_ENGINE_INSPECT_BYTES, &o, &err) < 0) {
-			LOG(WARN, "world.inspect", KV_STR("container", j->id), KV_STR("why", err.msg));
+			LOG(WARN, "world.inspect", KV_STR("container", j->id),
+			    KV_STR("why", err.msg));
 		} else if (slice_is(json_get_str(o, "Id"), e->c.id)) {
-			read_inspect(d, e, o);
+			inspect_read(d->table, e, o);
 			set_digest(d, e);
+			if (e->class == CONTAINER_GUESSED) {
+				containers_set_class(d->table, e, CONTAINER_KNOWN);
+				e->list_round = d->round;
+			}
 			containers_announce(d->table, e, WORLD_UPDATED);
 			if (ask_image(j, e))
 				return;
@@ -351,7 +277,7 @@ static void pump(struct docker *d)
 			continue;
 		TAILQ_REMOVE(&d->queue, e, of_queue);
 		e->wants_inspect = false;
-		*j = (struct job){ .d = d };
+		*j = (struct job){.d = d};
 		snprintf(url, sizeof(url), "http://docker/containers/%s/json", e->c.id);
 		if (get(d, url, WORLD_ENGINE_INSPECT_BYTES, on_inspect, j, &j->fetch, NULL) < 0)
 			continue;
@@ -401,15 +327,18 @@ static void list_item(struct docker *d, const cJSON *item)
 	e = get_entry(d, id, &is_new);
 	if (!e || e->c.is_gone)
 		return;
-	changed = set_name(d, e, cJSON_IsString(first) ? slice_of(first->valuestring) : SLICE_NONE,
-			   json_get_str(item, "Image"));
+	changed = inspect_set_name(
+		d->table, e, cJSON_IsString(first) ? slice_of(first->valuestring) : SLICE_NONE,
+		json_get_str(item, "Image"));
 	(void)containers_set(d->table, e, &e->c.image_id, json_get_str(item, "ImageID"),
-			     DIGEST_BYTES - 1);
-	e->c.created_unix_ns = json_get_u64(item, "Created", 0) * 1000000000u;
+			     WORLD_DIGEST_BYTES);
+	if (!e->c.created_unix_ns)
+		e->c.created_unix_ns = json_get_u64(item, "Created", 0) * 1000000000u;
 	say_change(d, e, is_new, changed);
 	struct slice state = json_get_str(item, "State");
 	mark_running(d, e, slice_is(state, "running") || slice_is(state, "paused"), 0);
-	docker_inspect(d, e);
+	if (!e->c.is_inspected)
+		docker_inspect(d, e);
 }
 
 static void drop_unlisted(void *arg, struct centry *e)
@@ -424,16 +353,18 @@ static void on_list(void *arg, const struct fetch_result *r)
 {
 	struct docker *d = arg;
 	CLEANUP(cJSON_Deletep) cJSON *o = NULL;
-	struct err err = { 0 };
+	struct err err = {0};
 	const cJSON *item;
 
 	d->list = NULL;
 	if (r->code || r->status != 200) {
 		snprintf(err.msg, sizeof(err.msg), "list: status %ld %s", r->status, r->message);
-	} else if (json_parse(r->body, WORLD_ENGINE_LIST_BYTES, &o, &err) >= 0 && cJSON_IsArray(o)) {
+	} else if (json_parse(r->body, WORLD_ENGINE_LIST_BYTES, &o, &err) >= 0 &&
+		   cJSON_IsArray(o)) {
 		cJSON_ArrayForEach(item, o) list_item(d, item);
 		containers_each(d->table, drop_unlisted, d);
 		d->retry_ms = WORLD_ENGINE_RETRY_MIN_MS;
+		loop_timer_once(d->retry, WORLD_ENGINE_RELIST_MS);
 		say_engine(d, true, "");
 		return;
 	}
@@ -459,7 +390,8 @@ static void read_event(struct docker *d, const cJSON *o)
 	struct centry *e = get_entry(d, id, &is_new);
 	if (!e || e->c.is_gone)
 		return;
-	changed = set_name(d, e, json_get_str(attributes, "name"), json_get_str(attributes, "image"));
+	changed = inspect_set_name(d->table, e, json_get_str(attributes, "name"),
+				   json_get_str(attributes, "image"));
 	if (slice_is(action, "create") && !e->c.created_unix_ns)
 		e->c.created_unix_ns = at_ns;
 	say_change(d, e, is_new, changed);
@@ -478,14 +410,15 @@ static void read_event(struct docker *d, const cJSON *o)
 static void read_line(struct docker *d, struct slice line)
 {
 	CLEANUP(cJSON_Deletep) cJSON *o = NULL;
-	struct err err = { 0 };
+	struct err err = {0};
 
 	line = slice_trim(line);
 	if (!line.n)
 		return;
 	if (json_parse(line, WORLD_ENGINE_LINE_BYTES, &o, &err) < 0) {
 		d->bad_lines++;
-		LOG(WARN, "world.engine_event", KV_STR("why", err.msg), KV_U64("bad", d->bad_lines));
+		LOG(WARN, "world.engine_event", KV_STR("why", err.msg),
+		    KV_U64("bad", d->bad_lines));
 		return;
 	}
 	read_event(d, o);
@@ -526,10 +459,8 @@ static void on_stream_end(void *arg, const struct fetch_result *r)
 	disconnect(d, *r->message ? r->message : "the event stream ended");
 }
 
-static void on_retry(void *arg)
+static int open_stream(struct docker *d, struct err *err)
 {
-	struct docker *d = arg;
-	struct err err = { 0 };
 	char url[URL_BYTES * 2];
 	uint64_t since_ns = d->last_ns ? d->last_ns : clock_unix_ns(d->clk);
 	struct fetch_request rq = {
@@ -543,24 +474,35 @@ static void on_retry(void *arg)
 	d->resume_ns = d->last_ns;
 	buf_reset(&d->line);
 	d->skip_line = false;
-	d->round++;
 	/* {"type":["container"],"event":["create",...]}: the many exec_* events are not wanted */
 	snprintf(url, sizeof(url),
-		 "http://docker/events?since=%llu.%09llu&filters=%%7B%%22type%%22%%3A%%5B%%22container"
-		 "%%22%%5D%%2C%%22event%%22%%3A%%5B%%22create%%22%%2C%%22start%%22%%2C%%22die%%22%%2C"
+		 "http://docker/"
+		 "events?since=%llu.%09llu&filters=%%7B%%22type%%22%%3A%%5B%%22container"
+		 "%%22%%5D%%2C%%22event%%22%%3A%%5B%%22create%%22%%2C%%22start%%22%%2C%%22die%%22%%"
+		 "2C"
 		 "%%22destroy%%22%%2C%%22rename%%22%%2C%%22update%%22%%5D%%7D",
 		 (unsigned long long)(since_ns / 1000000000u),
 		 (unsigned long long)(since_ns % 1000000000u));
-	if (fetch_start(d->fetch, &rq, &d->stream, &err) < 0) {
-		disconnect(d, err.msg);
+	return fetch_start(d->fetch, &rq, &d->stream, err);
+}
+
+/* Connects; while connected, asks for the list once more: an engine that hangs is found out by it,
+ * and what its events left out is put right. */
+static void on_retry(void *arg)
+{
+	struct docker *d = arg;
+	struct err err = {0};
+	int r = d->stream ? 0 : open_stream(d, &err);
+
+	d->round++;
+	if (r >= 0)
+		r = get(d, "http://docker/containers/json?all=1", WORLD_ENGINE_LIST_BYTES, on_list,
+			d, &d->list, &err);
+	if (r >= 0)
 		return;
-	}
-	if (get(d, "http://docker/containers/json?all=1", WORLD_ENGINE_LIST_BYTES, on_list, d, &d->list,
-		&err) < 0) {
-		fetch_cancel(d->stream);
-		d->stream = NULL;
-		disconnect(d, err.msg);
-	}
+	fetch_cancel(d->stream);
+	d->stream = NULL;
+	disconnect(d, err.msg);
 }
 
 void docker_start(struct docker *d)

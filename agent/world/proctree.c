@@ -30,11 +30,11 @@ struct node {
 	struct proc p; /* first: proctree_ancestor gets it back */
 	struct node *next;
 	TAILQ_ENTRY(node) of_class;
-	struct strings *strings;  /* nullable */
-	uint64_t key_ns;	  /* start_ns as first known; never changes */
-	uint64_t link_ns;	  /* key_ns of the parent it had first, */
-	uint32_t link_pid;	  /* which stays its ancestor after that one has exited; 0 = none */
-	uint32_t children;	  /* nodes whose link is this one */
+	struct strings *strings; /* nullable */
+	uint64_t key_ns;	 /* start_ns as first known; never changes */
+	uint64_t link_ns;	 /* key_ns of the parent it had first, */
+	uint32_t link_pid;	 /* which stays its ancestor after that one has exited; 0 = none */
+	uint32_t children;	 /* nodes whose link is this one */
 	uint64_t exited_boot_ns;
 	uint8_t class;
 	bool is_approx;	     /* key_ns is cut to a tick */
@@ -180,13 +180,13 @@ static void node_drop(struct proctree *t, struct node *n)
  * those are the flood, and the old ones are workers that were here before. */
 static bool evict_one(struct proctree *t, const struct node *keep)
 {
-	for (unsigned class = 0; class < NODE_CLASS_COUNT; class++) {
-		struct node *n = class == NODE_FORKED ? TAILQ_LAST(&t->lists[class], node_list) :
-							TAILQ_FIRST(&t->lists[class]);
+	for (unsigned class = 0; class < NODE_CLASS_COUNT; class ++) {
+		struct node *n = class == NODE_FORKED ? TAILQ_LAST(&t->lists[class], node_list)
+						      : TAILQ_FIRST(&t->lists[class]);
 
 		if (n && n == keep)
-			n = class == NODE_FORKED ? TAILQ_PREV(n, node_list, of_class) :
-						   TAILQ_NEXT(n, of_class);
+			n = class == NODE_FORKED ? TAILQ_PREV(n, node_list, of_class)
+						 : TAILQ_NEXT(n, of_class);
 		if (n) {
 			node_drop(t, n);
 			t->evicted++;
@@ -208,7 +208,7 @@ static struct node *node_add(struct proctree *t, uint32_t pid, uint64_t start_ns
 	n->p.pid = pid;
 	n->p.start_ns = n->key_ns = start_ns;
 	n->is_approx = is_approx;
-	n->class = (uint8_t)class;
+	n->class = (uint8_t) class;
 	n->p.name = slice_from(n->name, 0);
 	n->next = *bucket_of(t, pid);
 	*bucket_of(t, pid) = n;
@@ -237,7 +237,7 @@ static struct strings *strings_new(struct proctree *t, const struct event_proces
 	struct strings *s = malloc(size);
 	if (!s)
 		return NULL;
-	*s = (struct strings){ .exe = exe, .argv0 = argv0, .args = args, .cwd = cwd };
+	*s = (struct strings){.exe = exe, .argv0 = argv0, .args = args, .cwd = cwd};
 	char *at = s->text;
 	memcpy(at, exe ? p->exe.p : "", exe);
 	memcpy(at += exe, argv0 ? p->argv0.p : "", argv0);
@@ -266,7 +266,8 @@ static struct node *parent_get(struct proctree *t, const struct event_process *p
 	return n;
 }
 
-static void node_link(struct proctree *t, struct node *n, const struct event_process *p, bool is_approx)
+static void node_link(struct proctree *t, struct node *n, const struct event_process *p,
+		      bool is_approx)
 {
 	/* What it was forked from stays its ancestor, also when the kernel has given it to init. */
 	if (n->link_pid && find_exact(t, n->link_pid, n->link_ns, false))

@@ -40,11 +40,12 @@ static ssize_t read_at(int dir, const char *name, char *dst, size_t size)
 	return (ssize_t)n;
 }
 
-/* "1 (name) S 0 1 1 34816 ...": the name may hold blanks and parentheses, so its end is the last. */
+/* "1 (name) S 0 1 1 34816 ...": the name may hold blanks and parentheses, so its end is the last.
+ */
 static bool parse_stat(char *text, struct stat_line *ret)
 {
 	char *open = strchr(text, '('), *close = strrchr(text, ')');
-	long long v[20] = { 0 }; /* fields 4 (ppid) .. 22 (starttime) */
+	long long v[20] = {0}; /* fields 4 (ppid) .. 22 (starttime) */
 	unsigned count = 0;
 
 	if (!open || !close || close < open || !close[1] || !close[2])
@@ -62,7 +63,8 @@ static bool parse_stat(char *text, struct stat_line *ret)
 	ret->session_id = (uint32_t)v[2];
 	ret->tty = (uint32_t)v[3];
 	long per_second = sysconf(_SC_CLK_TCK);
-	ret->start_ns = (uint64_t)v[18] * (1000000000u / (per_second > 0 ? (uint64_t)per_second : 100));
+	ret->start_ns =
+		(uint64_t)v[18] * (1000000000u / (per_second > 0 ? (uint64_t)per_second : 100));
 	return true;
 }
 
@@ -134,7 +136,7 @@ static bool seed_one(int proc, const char *pid_text,
 {
 	static char status[SMALL_FILE], cgroup[SMALL_FILE], cmdline[4096];
 	char stat_text[1024], exe[4096], cwd[4096], number[32];
-	struct event_process p = { .pid = (uint32_t)strtoul(pid_text, NULL, 10) };
+	struct event_process p = {.pid = (uint32_t)strtoul(pid_text, NULL, 10)};
 	struct stat_line s;
 	CLEANUP(fd_closep) int dir = openat(proc, pid_text, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 
@@ -177,8 +179,8 @@ static bool seed_one(int proc, const char *pid_text,
 	return true;
 }
 
-int seed_proc(const char *proc_root, void (*fn)(void *arg, const struct event_process *p), void *arg,
-	      struct err *err)
+int seed_proc(const char *proc_root, void (*fn)(void *arg, const struct event_process *p),
+	      void *arg, struct err *err)
 {
 	DIR *d = opendir(proc_root);
 	int count = 0;

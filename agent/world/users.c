@@ -1,7 +1,8 @@
 /* users.c - names of uids and gids, out of files that a container's owner wrote.
  *
  * One table per mount namespace. Whose files are read, and why they can't hang or mislead us:
- * - a process of the host's mount or user namespace: those of pid 1's root. The uid in an event is
+ * - a process of the host's mount or user namespace: those of pid 1's root (of our own, where pid 1
+ *   does not let itself be looked at). The uid in an event is
  *   of the initial user namespace; in another one the container's own list would not fit it, and
  *   whoever can make a user namespace could put a FUSE file system below it that never answers.
  * - any other: through /proc/PID/root, resolved beneath it (a symbolic link can't lead to the
@@ -20,7 +21,7 @@
 struct name_list {
 	struct name {
 		uint32_t id, at; /* NUL-terminated in text */
-	} *names;
+	} * names;
 	char *text;
 	size_t count, text_bytes, names_size, text_size;
 	struct timespec mtime;
@@ -30,7 +31,7 @@ struct name_list {
 
 enum { PASSWD, GROUP, LIST_COUNT };
 
-static const char *const files[LIST_COUNT] = { "etc/passwd", "etc/group" };
+static const char *const files[LIST_COUNT] = {"etc/passwd", "etc/group"};
 
 struct table {
 	uint32_t ns_mnt;
@@ -43,17 +44,18 @@ TAILQ_HEAD(table_list, table);
 struct users {
 	const struct clock *clk;
 	char *proc_root;
+	const char *host_pid; /* "1" or "self" */
 	uint32_t host_mnt, host_user;
 	struct table_list lru; /* oldest use first */
 	size_t count, bytes;
 };
 
-static uint32_t ns_inode(const char *proc_root, const char *name)
+static uint32_t ns_inode(const struct users *u, const char *name)
 {
 	char path[4200];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/1/ns/%s", proc_root, name);
+	snprintf(path, sizeof(path), "%s/%s/ns/%s", u->proc_root, u->host_pid, name);
 	return stat(path, &st) ? 0 : (uint32_t)st.st_ino;
 }
 
@@ -70,8 +72,11 @@ struct users *users_new(const struct clock *clk, const char *proc_root)
 		users_free(u);
 		return NULL;
 	}
-	u->host_mnt = ns_inode(proc_root, "mnt");
-	u->host_user = ns_inode(proc_root, "user");
+	u->host_pid = "1";
+	if (!ns_inode(u, "mnt"))
+		u->host_pid = "self";
+	u->host_mnt = ns_inode(u, "mnt");
+	u->host_user = ns_inode(u, "user");
 	return u;
 }
 
@@ -84,7 +89,7 @@ static void list_fini(struct name_list *l)
 {
 	free(l->names);
 	free(l->text);
-	*l = (struct name_list){ 0 };
+	*l = (struct name_list){0};
 }
 
 static void table_drop(struct users *u, struct table *t)
@@ -98,7 +103,8 @@ static void table_drop(struct users *u, struct table *t)
 	free(t);
 }
 
-void users_parse(struct slice text, void (*fn)(void *arg, uint32_t id, struct slice name), void *arg)
+void users_parse(struct slice text, void (*fn)(void *arg, uint32_t id, struct slice name),
+		 void *arg)
 {
 	struct slice line;
 	unsigned count = 0;
@@ -146,7 +152,7 @@ static void list_add(void *arg, uint32_t id, struct slice name)
 		l->text = grown;
 		l->text_size = size;
 	}
-	l->names[l->count++] = (struct name){ id, (uint32_t)l->text_bytes };
+	l->names[l->count++] = (struct name){id, (uint32_t)l->text_bytes};
 	(void)slice_copy(name, l->text + l->text_bytes, name.n + 1);
 	l->text_bytes += name.n + 1;
 }
@@ -155,9 +161,10 @@ static void list_add(void *arg, uint32_t id, struct slice name)
  * without touching the file system: "36 35 98:0 / / rw - overlay ...". */
 static bool root_answers(const char *proc_root, uint32_t pid)
 {
-	static const char *const waits_for_others[] = { "fuse", "nfs", "cifs", "smb3", "9p", "ceph",
-							"afs",	"ncpfs", "coda", "lustre", "autofs" };
-	CLEANUP(buf_finip) struct buf text = { 0 };
+	static const char *const waits_for_others[] = {"fuse", "nfs",	 "cifs",  "smb3",
+						       "9p",   "ceph",	 "afs",	  "ncpfs",
+						       "coda", "lustre", "autofs"};
+	CLEANUP(buf_finip) struct buf text = {0};
 	char path[4200];
 	struct slice rest, line;
 	bool answers = false;
@@ -188,20 +195,22 @@ static int open_beneath(int root, const char *name, bool is_host)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
-			   (is_host ? 0 : RESOLVE_NO_XDEV),
+		.resolve =
+			RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (is_host ? 0 : RESOLVE_NO_XDEV),
 	};
 
 	return (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
 }
 
-static void list_read(struct users *u, int root, const char *name, bool is_host, struct name_list *l)
+static void list_read(struct users *u, int root, const char *name, bool is_host,
+		      struct name_list *l)
 {
 	CLEANUP(fd_closep) int fd = open_beneath(root, name, is_host);
-	CLEANUP(buf_finip) struct buf text = { 0 };
+	CLEANUP(buf_finip) struct buf text = {0};
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > WORLD_USER_FILE_BYTES) {
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+	    st.st_size > WORLD_USER_FILE_BYTES) {
 		u->bytes -= list_bytes(l);
 		list_fini(l);
 		return;
@@ -233,12 +242,16 @@ static void table_read(struct users *u, struct table *t, uint32_t pid, bool is_h
 {
 	char path[4200];
 
-	snprintf(path, sizeof(path), "%s/%u/root", u->proc_root, pid);
+	if (is_host)
+		snprintf(path, sizeof(path), "%s/%s/root", u->proc_root, u->host_pid);
+	else
+		snprintf(path, sizeof(path), "%s/%u/root", u->proc_root, pid);
 	if (!is_host && !root_answers(u->proc_root, pid))
 		return;
 	CLEANUP(fd_closep) int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
-		return; /* it has exited: what an earlier one of its namespace showed is still right */
+		return; /* it has exited: what an earlier one of its namespace showed is still right
+			 */
 	/* The pid may be another process's by now. */
 	struct stat st;
 	snprintf(path, sizeof(path), "%s/%u/ns/mnt", u->proc_root, pid);
@@ -254,11 +267,11 @@ static struct table *table_get(struct users *u, uint32_t ns_mnt)
 	struct table *t;
 
 	TAILQ_FOREACH_REVERSE(t, &u->lru, table_list, of_lru)
-		if (t->ns_mnt == ns_mnt) {
-			TAILQ_REMOVE(&u->lru, t, of_lru);
-			TAILQ_INSERT_TAIL(&u->lru, t, of_lru);
-			return t;
-		}
+	if (t->ns_mnt == ns_mnt) {
+		TAILQ_REMOVE(&u->lru, t, of_lru);
+		TAILQ_INSERT_TAIL(&u->lru, t, of_lru);
+		return t;
+	}
 	if (u->count >= WORLD_USER_TABLES)
 		table_drop(u, TAILQ_FIRST(&u->lru));
 	t = calloc(1, sizeof(*t));
@@ -270,7 +283,8 @@ static struct table *table_get(struct users *u, uint32_t ns_mnt)
 	return t;
 }
 
-static struct slice find(struct users *u, const struct event_process *p, unsigned which, uint32_t id)
+static struct slice find(struct users *u, const struct event_process *p, unsigned which,
+			 uint32_t id)
 {
 	bool is_host = !p->ns_mnt || p->ns_mnt == u->host_mnt ||
 		       (p->ns_user && p->ns_user != u->host_user);
@@ -280,7 +294,7 @@ static struct slice find(struct users *u, const struct event_process *p, unsigne
 	if (!t)
 		return SLICE_NONE;
 	if (!t->checked_ns || now - t->checked_ns > (uint64_t)WORLD_USER_TTL_MS * 1000000)
-		table_read(u, t, is_host ? 1 : p->pid, is_host);
+		table_read(u, t, p->pid, is_host);
 	struct slice name = list_find(&t->lists[which], id);
 	while (u->bytes > WORLD_USER_CACHE_BYTES && TAILQ_FIRST(&u->lru) != t)
 		table_drop(u, TAILQ_FIRST(&u->lru));

@@ -41,7 +41,8 @@ int world_new(struct loop *l, struct fetch_pool *fetch, const struct clock *clk,
 	if (!w->proc_root || !w->tree || !w->users || !w->containers || !w->sweep)
 		return err_set(err, ENOMEM, "make the world");
 	if (cfg->docker_socket && *cfg->docker_socket) {
-		w->docker = docker_new(l, fetch, clk, cfg->docker_socket, w->containers, &w->ops, arg);
+		w->docker =
+			docker_new(l, fetch, clk, cfg->docker_socket, w->containers, &w->ops, arg);
 		if (!w->docker)
 			return err_set(err, ENOMEM, "make the world");
 	}
@@ -135,9 +136,10 @@ static void each_one(void *arg, struct centry *e)
 	each->fn(each->arg, &e->c);
 }
 
-void world_containers_each(struct world *w, void (*fn)(void *arg, const struct container *c), void *arg)
+void world_containers_each(struct world *w, void (*fn)(void *arg, const struct container *c),
+			   void *arg)
 {
-	struct each each = { fn, arg };
+	struct each each = {fn, arg};
 
 	containers_each(w->containers, each_one, &each);
 }
@@ -154,7 +156,8 @@ struct slice world_group_name(struct world *w, const struct event_process *p, ui
 
 void world_stats(const struct world *w, struct world_stats *ret)
 {
-	*ret = (struct world_stats){ .engine_connected = w->docker && docker_is_connected(w->docker) };
+	*ret = (struct world_stats){.engine_connected =
+					    w->docker && docker_is_connected(w->docker)};
 	proctree_stats(w->tree, ret);
 	containers_stats(w->containers, ret);
 }

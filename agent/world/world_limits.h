@@ -1,4 +1,5 @@
-/* world_limits.h - how much the world may remember. Past a bound the oldest of the least use goes. */
+/* world_limits.h - how much the world may remember. Past a bound the oldest of the least use goes.
+ */
 #pragma once
 
 enum world_limits {
@@ -19,7 +20,8 @@ enum world_limits {
 	WORLD_LABEL_KEY_BYTES = 256,
 	WORLD_LABEL_VALUE_BYTES = 1024,
 	WORLD_MOUNTS = 64,
-	WORLD_NAME_BYTES = 255,	 /* a container's name, user, image id, digest */
+	WORLD_NAME_BYTES = 255,	 /* a container's name, user */
+	WORLD_DIGEST_BYTES = 79, /* "sha256:" and 64 digits are 71 */
 	WORLD_IMAGE_BYTES = 512, /* a reference; the registry's own bound is 255 + tag 128 */
 	WORLD_MOUNT_BYTES = 512,
 
@@ -30,6 +32,7 @@ enum world_limits {
 	WORLD_ENGINE_TIMEOUT_MS = 10000,
 	WORLD_ENGINE_RETRY_MIN_MS = 200,
 	WORLD_ENGINE_RETRY_MAX_MS = 10000,
+	WORLD_ENGINE_RELIST_MS = 300000,
 	WORLD_IMAGE_CACHE = 128, /* digests by image id */
 
 	WORLD_USER_TABLES = 256,

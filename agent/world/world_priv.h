@@ -9,7 +9,8 @@
 struct cgroup_match {
 	char id[65];
 	const char *engine;
-	bool is_loose; /* two plain names in a row: containerd's form, but host cgroups may have it too */
+	bool is_loose; /* two plain names in a row: containerd's form, but host cgroups may have it
+			  too */
 	bool is_user;  /* below /user.slice, where an unprivileged user may name cgroups */
 };
 /* Pure. *ret is set only when true. */
@@ -29,8 +30,8 @@ void proctree_stats(const struct proctree *t, struct world_stats *ret);
 DEFINE_CLEANUP(struct proctree, proctree_free)
 
 /* seed.c - processes from proc_root (borrowed), with fn called for each. Returns the number. */
-int seed_proc(const char *proc_root, void (*fn)(void *arg, const struct event_process *p), void *arg,
-	      struct err *err) WARN_UNUSED;
+int seed_proc(const char *proc_root, void (*fn)(void *arg, const struct event_process *p),
+	      void *arg, struct err *err) WARN_UNUSED;
 
 /* users.c - names of uids and gids by mount namespace. */
 struct users;
@@ -42,16 +43,17 @@ struct slice users_group(struct users *u, const struct event_process *p, uint32_
 uint32_t users_host_mnt(const struct users *u);
 /* One passwd or group text. At most WORLD_USER_TABLE_NAMES of valid lines; the first of an id wins,
  * as with the C library. fn's name is borrowed for the call. */
-void users_parse(struct slice text, void (*fn)(void *arg, uint32_t id, struct slice name), void *arg);
+void users_parse(struct slice text, void (*fn)(void *arg, uint32_t id, struct slice name),
+		 void *arg);
 DEFINE_CLEANUP(struct users, users_free)
 
 /* containers.c - the table. */
 enum container_class { CONTAINER_GONE, CONTAINER_GUESSED, CONTAINER_KNOWN, CONTAINER_CLASS_COUNT };
 struct centry {
-	struct container c; /* first: a struct container of ours is its centry */
+	struct container c;	    /* first: a struct container of ours is its centry */
 	enum container_class class; /* eviction goes from the first class to the last */
 	bool is_user, is_running;
-	bool wants_inspect;  /* it is in the queue for it */
+	bool wants_inspect; /* it is in the queue for it */
 	bool is_inspecting;
 	uint64_t gone_ns;    /* boot */
 	unsigned list_round; /* docker.c: of the last list or event that had it */
@@ -68,13 +70,14 @@ struct containers *containers_new(const struct clock *clk, const struct world_op
 void containers_free(struct containers *t);
 struct centry *containers_find(struct containers *t, struct slice id, bool is_user);
 /* Finds or makes (evicting); NULL only without memory or when id is none. engine: static text. */
-struct centry *containers_get(struct containers *t, struct slice id, bool is_user, const char *engine,
-			      enum container_class class);
+struct centry *containers_get(struct containers *t, struct slice id, bool is_user,
+			      const char *engine, enum container_class class);
 void containers_set_class(struct containers *t, struct centry *e, enum container_class class);
 /* Replaces one string of e->c; cut at max bytes. *field is in e->c. True if it changed. */
 bool containers_set(struct containers *t, struct centry *e, const char **field, struct slice s,
 		    size_t max);
-void containers_add_label(struct containers *t, struct centry *e, struct slice key, struct slice value);
+void containers_add_label(struct containers *t, struct centry *e, struct slice key,
+			  struct slice value);
 void containers_add_mount(struct containers *t, struct centry *e, const struct container_mount *m);
 void containers_clear_details(struct containers *t, struct centry *e);
 void containers_announce(struct containers *t, struct centry *e, enum world_change change);
@@ -87,6 +90,14 @@ void containers_stats(const struct containers *t, struct world_stats *ret);
 /* Called before an entry is freed, so that a queue can let go of it. */
 void containers_on_drop(struct containers *t, void (*fn)(void *arg, struct centry *e), void *arg);
 DEFINE_CLEANUP(struct containers, containers_free)
+
+/* inspect.c - the engine's JSON into an entry; pure but for the table's memory. */
+struct cJSON;
+/* The answer to /containers/ID/json. */
+void inspect_read(struct containers *t, struct centry *e, const struct cJSON *o);
+/* Without the leading slash; an empty one changes nothing. True if something changed. */
+bool inspect_set_name(struct containers *t, struct centry *e, struct slice name,
+		      struct slice image);
 
 /* docker.c - the Engine API. */
 struct docker;

@@ -17,13 +17,13 @@ static struct event ev(enum event_type type, uint32_t pid, uint64_t start, uint3
 	return (struct event){
 		.type = type,
 		.boot_ns = start + 1,
-		.p = { .pid = pid,
-		       .tid = pid,
-		       .ppid = ppid,
-		       .start_ns = start,
-		       .parent_start_ns = parent_start,
-		       .name = slice_of(name),
-		       .parent_name = SLICE_LIT("parent") },
+		.p = {.pid = pid,
+		      .tid = pid,
+		      .ppid = ppid,
+		      .start_ns = start,
+		      .parent_start_ns = parent_start,
+		      .name = slice_of(name),
+		      .parent_name = SLICE_LIT("parent")},
 	};
 }
 
@@ -268,8 +268,9 @@ static void random_events_leave_a_sound_tree(void **state)
 		uint32_t r[6];
 		for (unsigned k = 0; k < 6; k++)
 			r[k] = (x = x * 1664525 + 1013904223) >> 8;
-		enum event_type type = (enum event_type[]){ EV_FORK, EV_EXEC, EV_EXIT }[r[0] % 3];
-		struct event e = ev(type, r[1] % 3000, (r[2] % 4) * 1000, r[3] % 3000, (r[4] % 4) * 1000, "r");
+		enum event_type type = (enum event_type[]){EV_FORK, EV_EXEC, EV_EXIT}[r[0] % 3];
+		struct event e = ev(type, r[1] % 3000, (r[2] % 4) * 1000, r[3] % 3000,
+				    (r[4] % 4) * 1000, "r");
 		e.boot_ns = (uint64_t)i * 1000000;
 		if (r[5] % 7 == 0)
 			proctree_seed(t, &e.p, true);
@@ -299,7 +300,7 @@ static void count_one(void *arg, const struct event_process *p)
 static void running_processes_are_found_in_proc(void **state)
 {
 	unsigned found = 0;
-	struct err err = { 0 };
+	struct err err = {0};
 	int n = seed_proc("/proc", count_one, &found, &err);
 
 	assert_true(n > 1);
@@ -333,7 +334,8 @@ int main(void)
 		cmocka_unit_test(a_seed_does_not_overwrite_what_an_event_said),
 		cmocka_unit_test(long_strings_are_cut_and_arguments_stay_ended),
 		cmocka_unit_test(a_fork_bomb_costs_no_more_than_the_cap_and_not_the_host),
-		cmocka_unit_test(a_storm_of_execs_with_long_arguments_stays_within_the_string_budget),
+		cmocka_unit_test(
+			a_storm_of_execs_with_long_arguments_stays_within_the_string_budget),
 		cmocka_unit_test(an_endless_chain_of_generations_is_bounded),
 		cmocka_unit_test(random_events_leave_a_sound_tree),
 		cmocka_unit_test(running_processes_are_found_in_proc),
