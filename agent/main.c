@@ -8,10 +8,13 @@
 #include "agent/agent.h"
 #include "agent/rules/rules_cli.h"
 #include "agent/status.h"
+#include "agent/trim.h"
 #include "agent/uplink/uplink.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/text.h"
+
+enum { TRIM_AFTER_MS = 3000 };
 
 static const char default_config[] = "/etc/picket/agent.yaml";
 
@@ -78,10 +81,22 @@ static void on_hangup(void *arg)
 		LOG(ERROR, "rules.refused", KV_STR("why", err.msg), KV_STR("instead", "the old rules stay"));
 }
 
+/* Once the first connections stand: what only the start needed is given back. */
+static void on_trim(void *arg)
+{
+	struct err err;
+	long bytes = trim_start_pages(&err);
+
+	(void)arg;
+	if (bytes < 0)
+		LOG(INFO, "agent.trim", KV_STR("why", err.msg));
+}
+
 static int run_daemon(const struct agent_config *cfg, struct err *err)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
 	CLEANUP(agent_freep) struct agent *agent = NULL;
+	CLEANUP(loop_timer_freep) struct loop_timer *trim = NULL;
 	struct running running;
 
 	int r = loop_new(&loop, err);
@@ -97,8 +112,11 @@ static int run_daemon(const struct agent_config *cfg, struct err *err)
 		r = loop_signal(loop, SIGHUP, on_hangup, &running, err);
 	if (r < 0)
 		return r;
+	trim = loop_timer_new(loop, on_trim, NULL);
+	if (!trim)
+		return err_set(err, ENOMEM, "timer");
 	LOG(INFO, "agent.running", KV_STR("version", PICKET_VERSION), KV_STR("host", cfg->name));
-	malloc_trim(0); /* what loading rules and BPF needed once */
+	loop_timer_once(trim, TRIM_AFTER_MS);
 	loop_run(loop);
 	return 0;
 }

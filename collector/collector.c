@@ -191,7 +191,6 @@ static void on_status(void *arg, struct json *j)
 	struct intake_stats st;
 
 	intake_stats(c->intake, &st);
-	json_kv_str(j, "version", PICKET_VERSION);
 	json_kv_str(j, "name", c->cfg->name);
 	json_key(j, "intake");
 	json_object_open(j);
