@@ -21,6 +21,7 @@ struct containers {
 	struct centry_list lists[CONTAINER_CLASS_COUNT];
 	size_t count, string_bytes;
 	uint64_t evicted;
+	unsigned announcing; /* depth of on_container on the stack */
 };
 
 struct containers *containers_new(const struct clock *clk, const struct world_ops *ops, void *arg)
@@ -169,6 +170,24 @@ static void drop(struct containers *t, struct centry *e)
 	free(e);
 }
 
+/* Not while a caller is being told of an entry: what it was given must outlast the telling. The
+ * table may then be over its bound by what that caller makes known. */
+static void make_room(struct containers *t)
+{
+	unsigned class = 0;
+
+	while (t->count >= WORLD_CONTAINERS && !t->announcing && class < CONTAINER_CLASS_COUNT) {
+		struct centry *e = TAILQ_FIRST(&t->lists[class]);
+
+		if (!e) {
+			class ++;
+			continue;
+		}
+		drop(t, e);
+		t->evicted++;
+	}
+}
+
 struct centry *containers_get(struct containers *t, struct slice id, bool is_user,
 			      const char *engine, enum container_class class)
 {
@@ -176,11 +195,7 @@ struct centry *containers_get(struct containers *t, struct slice id, bool is_use
 
 	if (e || !id.n || id.n >= sizeof(e->c.id) || memchr(id.p, 0, id.n))
 		return e;
-	for (unsigned i = 0; t->count >= WORLD_CONTAINERS && i < CONTAINER_CLASS_COUNT; i++)
-		if ((e = TAILQ_FIRST(&t->lists[i]))) {
-			drop(t, e);
-			t->evicted++;
-		}
+	make_room(t);
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;
@@ -205,8 +220,10 @@ void containers_set_class(struct containers *t, struct centry *e, enum container
 
 void containers_announce(struct containers *t, struct centry *e, enum world_change change)
 {
+	t->announcing++;
 	if (t->ops && t->ops->on_container)
 		t->ops->on_container(t->arg, &e->c, change);
+	t->announcing--;
 }
 
 void containers_mark_gone(struct containers *t, struct centry *e)

@@ -10,8 +10,8 @@
 
 struct world;
 
-/* A container as far as it is known. Borrowed until world_free, but its strings may be replaced at
- * the next turn of the loop. All strings NUL-terminated, "" where unknown. */
+/* A container as far as it is known. Borrowed until the next turn of the loop, and until another is
+ * made known by world_container: keep the id, not the pointer. All strings NUL-terminated, "" where unknown. */
 struct container {
 	char id[65];	  /* full id where known, else what the cgroup path gave */
 	const char *name; /* without the leading slash */

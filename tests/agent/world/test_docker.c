@@ -17,7 +17,7 @@ enum { RUNS = 50, IDS = 256 };
 
 struct life {
 	char id[65];
-	bool was_named_at_create, was_started, was_stopped, was_removed;
+	bool was_named_at_create, was_started, was_inspected, was_stopped, was_removed;
 	uint64_t named_after_ns; /* from the engine's create event to our knowing */
 };
 
@@ -55,6 +55,7 @@ static void on_container(void *arg, const struct container *c, enum world_change
 	case WORLD_STARTED:
 		assert_true(l->was_named_at_create);
 		l->was_started = true;
+		l->was_inspected = c->is_inspected;
 		break;
 	case WORLD_STOPPED:
 		l->was_stopped = true;
@@ -144,6 +145,7 @@ static void every_short_container_is_named_before_it_starts(void **state)
 {
 	char command[128];
 	uint64_t longest = 0, sum = 0;
+	unsigned inspected = 0;
 
 	snprintf(command, sizeof(command),
 		 "for i in $(seq %d); do docker run --rm --network none picket-test:1 true; done",
@@ -155,9 +157,11 @@ static void every_short_container_is_named_before_it_starts(void **state)
 		struct life *l = &fx.lives[i];
 		assert_true(l->was_named_at_create && l->was_started && l->was_stopped &&
 			    l->was_removed);
+		inspected += l->was_inspected;
 		sum += l->named_after_ns;
 		longest = l->named_after_ns > longest ? l->named_after_ns : longest;
 	}
+	print_message("inspected before the engine said started: %u of %u\n", inspected, fx.count);
 	print_message("create to name: mean %llu us, longest %llu us\n",
 		      (unsigned long long)(sum / fx.count / 1000),
 		      (unsigned long long)(longest / 1000));
