@@ -54,6 +54,30 @@ static int make_tls(struct api *a, const struct api_config *cfg, struct err *err
 	return 0;
 }
 
+static in_port_t *port_of(struct sockaddr_storage *at)
+{
+	return at->ss_family == AF_INET6 ? &((struct sockaddr_in6 *)at)->sin6_port :
+					   &((struct sockaddr_in *)at)->sin_port;
+}
+
+/* libevent reads numeric addresses, but no port 0. */
+static int read_address(const char *address, struct sockaddr_storage *ret, int *ret_size, struct err *err)
+{
+	const char *colon = strrchr(address, ':');
+	char host[80];
+	uint64_t port;
+
+	if (colon && slice_to_u64(slice_of(colon + 1), &port) && port <= 65535 &&
+	    (size_t)(colon - address) < sizeof(host) - 2) {
+		snprintf(host, sizeof(host), "%.*s:1", (int)(colon - address), address);
+		if (evutil_parse_sockaddr_port(host, (struct sockaddr *)ret, ret_size) == 0) {
+			*port_of(ret) = htons((uint16_t)port);
+			return 0;
+		}
+	}
+	return err_set(err, ERR_SYNTAX, "'%s' is no address: 0.0.0.0:8443 or [::]:8443", address);
+}
+
 static int open_listener(struct api *a, const char *address, struct err *err)
 {
 	struct sockaddr_storage at, bound;
@@ -61,8 +85,9 @@ static int open_listener(struct api *a, const char *address, struct err *err)
 	socklen_t bound_size = sizeof(bound);
 
 	memset(&at, 0, sizeof(at));
-	if (evutil_parse_sockaddr_port(address, (struct sockaddr *)&at, &size) < 0)
-		return err_set(err, ERR_SYNTAX, "'%s' is no address: 0.0.0.0:8443 or [::]:8443", address);
+	int r = read_address(address, &at, &size, err);
+	if (r < 0)
+		return r;
 	a->listener = evconnlistener_new_bind(a->base, NULL, NULL,
 					      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
 						      LEV_OPT_REUSEABLE,
@@ -77,8 +102,7 @@ static int open_listener(struct api *a, const char *address, struct err *err)
 		a->listener = NULL;
 		return err_set(err, errno, "listen on %s", address);
 	}
-	a->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port :
-						      ((struct sockaddr_in *)&bound)->sin_port);
+	a->port = ntohs(*port_of(&bound));
 	if (!evhttp_bind_listener(a->http, a->listener)) {
 		evconnlistener_free(a->listener);
 		a->listener = NULL;

@@ -95,7 +95,8 @@ static void decode_id(struct api_call *c, struct slice raw, char *dst, size_t si
 	if (!raw.n || !slice_copy(raw, text, sizeof(text)))
 		return;
 	char *decoded = evhttp_uridecode(text, 0, &n);
-	if (decoded && slice_copy(slice_from(decoded, n), dst, size))
+	/* An id that goes on behind a NUL would be another one to whoever reads C strings. */
+	if (decoded && !memchr(decoded, 0, n) && slice_copy(slice_from(decoded, n), dst, size))
 		c->id = slice_of(dst);
 	free(decoded);
 }

@@ -52,6 +52,7 @@ struct ctl_column {
 	void (*value)(const cJSON *row, struct buf *out); /* instead of path; unescaped text */
 	bool is_wide; /* only with -o wide and csv */
 	bool may_shrink;
+	unsigned hide; /* on a narrow terminal the highest goes first; 0 stays */
 };
 struct ctl_view {
 	const char *path; /* of the API: "/api/v1/alerts" */
@@ -62,6 +63,7 @@ struct ctl_view {
 struct ctl_table {
 	const struct ctl_view *view;
 	size_t widths[24];
+	bool is_hidden[24];
 	bool has_header;
 };
 const cJSON *ctl_at(const cJSON *row, const char *path);

@@ -54,9 +54,9 @@ bool ctl_severity(const struct ctl *c, const char *severity, struct buf *out)
 	return false;
 }
 
-static bool is_shown(const struct ctl *c, const struct ctl_column *col)
+static bool is_shown(const struct ctl *c, const struct ctl_table *t, size_t i)
 {
-	return !col->is_wide || c->format == CTL_WIDE;
+	return !t->is_hidden[i] && (!t->view->columns[i].is_wide || c->format == CTL_WIDE);
 }
 
 static void cell(const struct ctl_column *col, const cJSON *row, struct buf *out)
@@ -74,6 +74,39 @@ static void cell(const struct ctl_column *col, const cJSON *row, struct buf *out
 		buf_add_char(out, '-');
 }
 
+/* Columns taken with every one that may shrink at its smallest. */
+static size_t least_width(const struct ctl *c, const struct ctl_table *t)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < t->view->column_count; i++) {
+		bool shrinks = t->view->columns[i].may_shrink && t->widths[i] > SHRUNK;
+
+		if (is_shown(c, t, i))
+			total += (shrinks ? SHRUNK : t->widths[i]) + (total ? GAP : 0);
+	}
+	return total;
+}
+
+/* Hides what is least missed, until the rest could fit. */
+static void hide(const struct ctl *c, struct ctl_table *t)
+{
+	while (c->columns && least_width(c, t) > c->columns) {
+		size_t least = SIZE_MAX;
+
+		for (size_t i = 0; i < t->view->column_count; i++) {
+			unsigned rank = t->view->columns[i].hide;
+
+			if (rank && is_shown(c, t, i) &&
+			    (least == SIZE_MAX || rank > t->view->columns[least].hide))
+				least = i;
+		}
+		if (least == SIZE_MAX)
+			return;
+		t->is_hidden[least] = true;
+	}
+}
+
 /* The widest column that may shrink gives one away, until all fit or none can. */
 static void fit(const struct ctl *c, struct ctl_table *t)
 {
@@ -81,12 +114,10 @@ static void fit(const struct ctl *c, struct ctl_table *t)
 		size_t total = 0, widest = SIZE_MAX;
 
 		for (size_t i = 0; i < t->view->column_count; i++) {
-			const struct ctl_column *col = &t->view->columns[i];
-
-			if (!is_shown(c, col))
+			if (!is_shown(c, t, i))
 				continue;
 			total += t->widths[i] + (total ? GAP : 0);
-			if (col->may_shrink && t->widths[i] > SHRUNK &&
+			if (t->view->columns[i].may_shrink && t->widths[i] > SHRUNK &&
 			    (widest == SIZE_MAX || t->widths[i] >= t->widths[widest]))
 				widest = i;
 		}
@@ -111,6 +142,7 @@ static void measure(const struct ctl *c, struct ctl_table *t, cJSON *const *rows
 		}
 		t->widths[i] = t->widths[i] > width ? t->widths[i] : width;
 	}
+	hide(c, t);
 	fit(c, t);
 }
 
@@ -131,19 +163,19 @@ static void add_padded(struct buf *out, struct slice text, size_t width, bool is
 		buf_add_char(out, ' ');
 }
 
-static size_t last_shown(const struct ctl *c, const struct ctl_view *v)
+static size_t last_shown(const struct ctl *c, const struct ctl_table *t)
 {
 	size_t last = 0;
 
-	for (size_t i = 0; i < v->column_count; i++)
-		last = is_shown(c, &v->columns[i]) ? i : last;
+	for (size_t i = 0; i < t->view->column_count; i++)
+		last = is_shown(c, t, i) ? i : last;
 	return last;
 }
 
 static void add_row(struct ctl *c, struct ctl_table *t, const cJSON *row, struct buf *line)
 {
 	CLEANUP(buf_finip) struct buf text;
-	size_t last = last_shown(c, t->view);
+	size_t last = last_shown(c, t);
 	bool is_first = true;
 
 	buf_init(&text, 0);
@@ -151,7 +183,7 @@ static void add_row(struct ctl *c, struct ctl_table *t, const cJSON *row, struct
 		const struct ctl_column *col = &t->view->columns[i];
 		bool is_coloured = false;
 
-		if (!is_shown(c, col))
+		if (!is_shown(c, t, i))
 			continue;
 		if (!is_first)
 			buf_add_str(line, "  ");

@@ -135,9 +135,18 @@ void ctl_csv_row(const struct ctl_view *view, const cJSON *row, struct buf *out)
 	buf_add_str(out, "\r\n");
 }
 
+/* SOURCE_DATE_EPOCH stands for now where output must be the same every day. */
+static uint64_t now_unix(void)
+{
+	const char *fixed = getenv("SOURCE_DATE_EPOCH");
+	uint64_t s;
+
+	return fixed && slice_to_u64(slice_of(fixed), &s) ? s : (uint64_t)time(NULL);
+}
+
 void ctl_age(const char *when, struct buf *out)
 {
-	uint64_t ns, now = (uint64_t)time(NULL);
+	uint64_t ns, now = now_unix();
 
 	if (!text_time_parse(slice_of(when), &ns))
 		return;

@@ -1,0 +1,286 @@
+/* test_api.c - the real HTTPS API over loopback. */
+#include "tests/collector/served.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "common/fetch.h"
+
+static struct served srv;
+
+static int start(void **state)
+{
+	(void)state;
+	served_start(&srv);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	served_stop(&srv);
+	return 0;
+}
+
+/* Returns the status; *ret (nullable): the answer, caller deletes. */
+static long ask(const char *method, const char *path, const char *token, const char *body, cJSON **ret)
+{
+	char url[512], auth[1024];
+	const char *headers[] = { auth, NULL };
+	struct fetch_request rq = { .url = url, .method = method, .headers = token ? headers : NULL,
+				    .ca_file = srv.ca, .body = slice_of(body), .timeout_ms = 10000 };
+	struct buf answer;
+	long status = 0;
+
+	snprintf(url, sizeof(url), "%s%s", srv.url, path);
+	snprintf(auth, sizeof(auth), "Authorization: Bearer %s", token ? token : "");
+	MUST(fetch_wait(&rq, &status, &answer, &must_err));
+	if (ret)
+		MUST(json_parse(buf_slice(&answer), answer.n, ret, &must_err));
+	buf_fini(&answer);
+	return status;
+}
+
+static const cJSON *get(const cJSON *o, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(o, key);
+}
+
+static void roles_and_tokens_decide_who_may_what(void **state)
+{
+	static const struct {
+		const char *method, *path, *token, *body;
+		long status;
+	} cases[] = {
+		{ "GET", "/healthz", NULL, NULL, 200 },
+		{ "GET", "/", NULL, NULL, 200 },
+		{ "GET", "/alerts/1", NULL, NULL, 200 },
+		{ "GET", "/api/v1/alerts", NULL, NULL, 401 },
+		{ "GET", "/metrics", NULL, NULL, 401 },
+		{ "GET", "/api/v1/alerts", "wrong", NULL, 401 },
+		{ "GET", "/api/v1/alerts", "viewer-token", NULL, 200 },
+		{ "GET", "/metrics", "viewer-token", NULL, 200 },
+		{ "POST", "/api/v1/alerts/1/ack", "viewer-token", "{}", 403 },
+		{ "POST", "/api/v1/alerts/1/ack", "admin-token", "{}", 200 },
+		{ "POST", "/api/v1/alerts/1/comment", "admin-token", "{\"comment\":\"ours\"}", 200 },
+		{ "POST", "/api/v1/alerts/1/comment", "admin-token", "{}", 400 },
+		{ "POST", "/api/v1/alerts/1/assign", "admin-token", "{\"assignee\":\"a\\u001bb\"}", 400 },
+		{ "POST", "/api/v1/alerts/1/ack", "admin-token", "{nonsense", 400 },
+		{ "POST", "/api/v1/alerts", "admin-token", "{}", 405 },
+		{ "GET", "/api/v1/alerts/99", "admin-token", NULL, 404 },
+		{ "GET", "/api/v1/alerts/1%00", "admin-token", NULL, 404 },
+		{ "GET", "/api/v1/alerts/x", "admin-token", NULL, 404 },
+		{ "GET", "/api/v1/nothing", "admin-token", NULL, 404 },
+		{ "GET", "/api/v1/alerts?limit=0", "admin-token", NULL, 400 },
+		{ "GET", "/api/v1/alerts?limit=1001", "admin-token", NULL, 400 },
+		{ "GET", "/api/v1/alerts?nonsense=1", "admin-token", NULL, 400 },
+		{ "GET", "/api/v1/alerts?since=yesterday", "admin-token", NULL, 400 },
+		{ "GET", "/api/v1/alerts?cursor=zzz", "admin-token", NULL, 400 },
+		{ "GET", "/api/v1/hosts/nobody", "admin-token", NULL, 404 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		long status = ask(cases[i].method, cases[i].path, cases[i].token, cases[i].body, NULL);
+
+		if (status != cases[i].status)
+			fail_msg("%s %s: %ld, not %ld", cases[i].method, cases[i].path, status,
+				 cases[i].status);
+	}
+}
+
+static void a_wrong_filter_says_at_which_column(void **state)
+{
+	cJSON *doc;
+
+	(void)state;
+	assert_int_equal(ask("GET", "/api/v1/alerts?filter=host%3Dx%20sevrity%3Dhigh", "admin-token", NULL,
+			     &doc), 400);
+	assert_int_equal(json_get_u64(doc, "column", 0), 8);
+	assert_true(slice_find(json_get_str(doc, "detail"), SLICE_LIT("severity")) > 0);
+	cJSON_Delete(doc);
+}
+
+static void a_cursor_gives_every_alert_once(void **state)
+{
+	char path[300], cursor[200] = "";
+	unsigned count = 0, seen = 0;
+
+	(void)state;
+	do {
+		cJSON *doc;
+
+		snprintf(path, sizeof(path), "/api/v1/alerts?limit=1%s%s", cursor[0] ? "&cursor=" : "", cursor);
+		assert_int_equal(ask("GET", path, "viewer-token", NULL, &doc), 200);
+		const cJSON *items = get(doc, "items");
+		if (cJSON_GetArraySize(items)) {
+			seen |= 1u << atoi(get(cJSON_GetArrayItem(items, 0), "id")->valuestring);
+			count++;
+		}
+		slice_copy(json_get_str(doc, "cursor"), cursor, sizeof(cursor));
+		cJSON_Delete(doc);
+	} while (cursor[0] && count < 10);
+	assert_int_equal(count, 3);
+	assert_int_equal(seen, 0xe);
+}
+
+static void events_carry_parent_exit_and_gap(void **state)
+{
+	cJSON *doc;
+
+	(void)state;
+	assert_int_equal(ask("GET", "/api/v1/events?order=asc", "viewer-token", NULL, &doc), 200);
+	const cJSON *items = get(doc, "items");
+	assert_int_equal(cJSON_GetArraySize(items), 3);
+	const cJSON *exec = cJSON_GetArrayItem(items, 0), *ended = cJSON_GetArrayItem(items, 1),
+		    *gap = cJSON_GetArrayItem(items, 2);
+	assert_string_equal(get(exec, "type")->valuestring, "exec");
+	assert_string_equal(get(exec, "id")->valuestring, "6f1c3b1e-0000-4000-8000-000000000001:5:1");
+	assert_string_equal(get(exec, "host")->valuestring, "host-07");
+	assert_string_equal(get(get(exec, "container"), "image")->valuestring, "nginx:1.25");
+	assert_string_equal(get(get(get(exec, "process"), "parent"), "name")->valuestring, "sh");
+	assert_int_equal(json_get_u64(get(ended, "exit"), "code", 0), 3);
+	assert_int_equal(json_get_u64(get(ended, "exit"), "duration_ns", 0), 2500);
+	assert_int_equal(json_get_u64(get(gap, "gap"), "lost", 0), 12);
+	cJSON_Delete(doc);
+}
+
+static void an_alert_is_acknowledged_assigned_and_resolved(void **state)
+{
+	cJSON *doc;
+
+	(void)state;
+	assert_int_equal(ask("POST", "/api/v1/alerts/2/ack", "admin-token", NULL, &doc), 200);
+	assert_string_equal(get(doc, "status")->valuestring, "acknowledged");
+	cJSON_Delete(doc);
+	assert_int_equal(ask("POST", "/api/v1/alerts/2/assign", "admin-token", "{\"assignee\":\"alice\"}", &doc),
+			 200);
+	assert_string_equal(get(doc, "assignee")->valuestring, "alice");
+	assert_string_equal(get(doc, "status")->valuestring, "acknowledged");
+	cJSON_Delete(doc);
+	assert_int_equal(ask("POST", "/api/v1/alerts/2/resolve", "admin-token",
+			     "{\"reason\":\"benign\",\"comment\":\"ours\"}", &doc), 200);
+	assert_string_equal(get(doc, "status")->valuestring, "resolved");
+	cJSON_Delete(doc);
+}
+
+static void hosts_are_found_by_name_and_filtered(void **state)
+{
+	cJSON *doc;
+
+	(void)state;
+	assert_int_equal(ask("GET", "/api/v1/hosts/host-08", "viewer-token", NULL, &doc), 200);
+	assert_string_equal(get(doc, "id")->valuestring, "6f1c3b1e-0000-4000-8000-000000000002");
+	assert_true(cJSON_IsObject(get(doc, "spool")));
+	cJSON_Delete(doc);
+	assert_int_equal(ask("GET", "/api/v1/hosts?filter=host%3D*-07", "viewer-token", NULL, &doc), 200);
+	assert_int_equal(cJSON_GetArraySize(get(doc, "items")), 1);
+	cJSON_Delete(doc);
+	assert_int_equal(ask("GET", "/api/v1/hosts?limit=1", "viewer-token", NULL, &doc), 200);
+	assert_string_equal(get(doc, "cursor")->valuestring, "1");
+	cJSON_Delete(doc);
+}
+
+static void status_counts_what_the_store_holds(void **state)
+{
+	cJSON *doc;
+
+	(void)state;
+	assert_int_equal(ask("GET", "/api/v1/status", "viewer-token", NULL, &doc), 200);
+	assert_int_equal(json_get_u64(doc, "agents", 0), 2);
+	cJSON_Delete(doc);
+}
+
+static void a_body_or_a_header_past_the_bound_is_refused(void **state)
+{
+	static char big[80 * 1024], path[20 * 1024];
+
+	(void)state;
+	memset(big, ' ', sizeof(big) - 1);
+	assert_int_equal(ask("POST", "/api/v1/alerts/1/ack", "admin-token", big, NULL), 413);
+	memset(path, 'a', 400);
+	path[0] = '/';
+	assert_int_equal(ask("GET", path, NULL, NULL, NULL), 404);
+}
+
+static int connect_raw(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct timeval tv = { .tv_sec = 5 };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	at.sin_port = htons((uint16_t)atoi(strrchr(srv.url, ':') + 1));
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	return fd;
+}
+
+static void plain_http_gets_no_answer(void **state)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+	char answer[64];
+	int fd = connect_raw();
+
+	(void)state;
+	assert_true(write(fd, text, sizeof(text) - 1) > 0);
+	ssize_t n = read(fd, answer, sizeof(answer));
+	assert_true(n <= 0 || memcmp(answer, "HTTP", 4) != 0);
+	close(fd);
+}
+
+static void one_address_cannot_take_every_connection(void **state)
+{
+	int fds[80];
+	char byte;
+	unsigned cut = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = connect_raw();
+	usleep(300 * 1000);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		cut += recv(fds[i], &byte, 1, MSG_DONTWAIT) == 0;
+	assert_true(cut >= 16);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	usleep(300 * 1000);
+	assert_int_equal(ask("GET", "/healthz", NULL, NULL, NULL), 200);
+}
+
+static void guessing_tokens_is_slowed_down(void **state)
+{
+	unsigned denied = 0, slowed = 0;
+
+	(void)state;
+	sleep(1); /* the bucket is full again */
+	for (unsigned i = 0; i < 25; i++) {
+		long status = ask("GET", "/api/v1/status", "guess", NULL, NULL);
+
+		denied += status == 401;
+		slowed += status == 429;
+	}
+	assert_true(denied >= 10 && slowed >= 5);
+	sleep(2);
+	assert_int_equal(ask("GET", "/api/v1/status", "viewer-token", NULL, NULL), 200);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(roles_and_tokens_decide_who_may_what),
+		cmocka_unit_test(a_wrong_filter_says_at_which_column),
+		cmocka_unit_test(a_cursor_gives_every_alert_once),
+		cmocka_unit_test(events_carry_parent_exit_and_gap),
+		cmocka_unit_test(an_alert_is_acknowledged_assigned_and_resolved),
+		cmocka_unit_test(hosts_are_found_by_name_and_filtered),
+		cmocka_unit_test(status_counts_what_the_store_holds),
+		cmocka_unit_test(a_body_or_a_header_past_the_bound_is_refused),
+		cmocka_unit_test(plain_http_gets_no_answer),
+		cmocka_unit_test(one_address_cannot_take_every_connection),
+		cmocka_unit_test(guessing_tokens_is_slowed_down),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,165 @@
+/* test_picketctl.c - picketctl as a process, against the real API. UPDATE_GOLDEN=1 rewrites golden/. */
+#include "tests/collector/served.h"
+
+#include <sys/wait.h>
+
+static struct served srv;
+
+static int start(void **state)
+{
+	(void)state;
+	served_start(&srv);
+	setenv("PICKET_SERVER", srv.url, 1);
+	setenv("PICKET_CA", srv.ca, 1);
+	setenv("PICKET_TOKEN_FILE", srv.token, 1);
+	setenv("HOME", srv.p.dir, 1);
+	unsetenv("XDG_CONFIG_HOME");
+	unsetenv("COLUMNS");
+	setenv("SOURCE_DATE_EPOCH", "1795464300", 1); /* five minutes after the first alert */
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	served_stop(&srv);
+	return 0;
+}
+
+/* Runs a shell line in which $ctl is the program; standard error comes after standard output. */
+static int run(const char *line, struct buf *out)
+{
+	char command[2048], piece[4096];
+	size_t n;
+
+	buf_init(out, 0);
+	snprintf(command, sizeof(command), "ctl='%s'; { %s; } 2>&1 </dev/null", PICKETCTL, line);
+	FILE *f = popen(command, "r");
+	assert_non_null(f);
+	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
+		buf_add(out, piece, n);
+	int status = pclose(f);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void golden(const char *name, const char *line)
+{
+	CLEANUP(buf_finip) struct buf have = { 0 }, want = { 0 };
+	char path[256];
+
+	assert_int_equal(run(line, &have), 0);
+	snprintf(path, sizeof(path), TEST_DATA "/golden/%s", name);
+	if (getenv("UPDATE_GOLDEN"))
+		MUST(file_write_atomic(path, buf_slice(&have), 0644, &must_err));
+	MUST(file_read(path, 1 << 20, &want, &must_err));
+	if (!slice_eq(buf_slice(&have), buf_slice(&want)))
+		fail_msg("%s differs:\n%s\n--- wanted\n%s", name, have.p ? have.p : "", want.p ? want.p : "");
+}
+
+static void every_format_looks_as_agreed(void **state)
+{
+	(void)state;
+	golden("alert-list.table", "$ctl alert list -o table");
+	golden("alert-list-80.table", "COLUMNS=80 $ctl alert list -o table");
+	golden("alert-list.ndjson", "$ctl alert list");
+	golden("alert-list.json", "$ctl alert list 'severity>=high' host=host-0* -o json");
+	golden("alert-list.csv", "$ctl alert list -o csv");
+	golden("alert-list.yaml", "$ctl alert list severity=low -o yaml");
+	golden("alert-show.table", "$ctl alert show 1 -o table");
+	golden("alert-show-hostile.table", "$ctl alert show 3 -o table");
+	golden("event-search.table", "$ctl event search --order=asc -o table");
+	golden("event-search.csv", "$ctl event search type=exec -o csv");
+	golden("host-list.table", "$ctl host list -o table");
+	golden("help", "$ctl --help");
+}
+
+static void exit_codes_say_what_went_wrong(void **state)
+{
+	static const struct {
+		const char *line;
+		int code;
+		const char *says;
+	} cases[] = {
+		{ "$ctl alert list -status:resolved -o ndjson", 0, "" },
+		{ "$ctl", 2, "which command" },
+		{ "$ctl alerts list", 2, "did you mean alert" },
+		{ "$ctl alert lits", 2, "did you mean list" },
+		{ "$ctl alert", 2, "which of list show ack" },
+		{ "$ctl alert list --limt 3", 2, "did you mean --limit" },
+		{ "$ctl alert list -o xml", 2, "one of table" },
+		{ "$ctl alert list --limit 0", 2, "1 to 1000000" },
+		{ "$ctl alert list sevrity=high", 2, "did you mean" },
+		{ "$ctl alert show", 2, "needs one ID" },
+		{ "$ctl alert show 99", 5, "no alert 99" },
+		{ "$ctl alert show ../status", 5, "no alert" },
+		{ "$ctl host show nobody", 5, "nobody" },
+		{ "echo wrong > $HOME/wrong; $ctl status --token-file $HOME/wrong", 4, "401" },
+		{ "echo viewer-token > $HOME/viewer; $ctl alert ack 1 --token-file $HOME/viewer", 4, "403" },
+		{ "$ctl status --token-file $HOME/none", 5, "none" },
+		{ "$ctl status --server https://127.0.0.1:1", 6, "127.0.0.1:1" },
+		{ "$ctl status --server http://127.0.0.1:1", 2, "only https" },
+		{ "PICKET_SERVER= $ctl status", 2, "no server" },
+		{ "mkdir -p $HOME/.config/picket; echo 'sever: x' > $HOME/.config/picket/config.yaml; "
+		  "PICKET_SERVER= $ctl status; r=$?; rm $HOME/.config/picket/config.yaml; exit $r", 3,
+		  "config.yaml:1:1" },
+		{ "echo \"server: $PICKET_SERVER\" > $HOME/.config/picket/config.yaml; "
+		  "PICKET_SERVER= $ctl status; r=$?; rm $HOME/.config/picket/config.yaml; exit $r", 0, "agents" },
+		{ "$ctl alert ack 1 --comment looking", 0, "acknowledged" },
+		{ "$ctl alert assign 1 alice -o table", 0, "assigned to alice" },
+		{ "$ctl alert comment 1 'seen before' -o table", 0, "alert 1: acknowledged" },
+		{ "$ctl alert resolve 1 --reason benign -o table", 0, "alert 1: resolved" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(buf_finip) struct buf out = { 0 };
+		int code = run(cases[i].line, &out);
+
+		if (code != cases[i].code || slice_find(buf_slice(&out), slice_of(cases[i].says)) < 0)
+			fail_msg("%s: exit %d (not %d): %s", cases[i].line, code, cases[i].code,
+				 out.p ? out.p : "");
+	}
+}
+
+static void nothing_a_container_named_reaches_the_terminal_as_it_is(void **state)
+{
+	static const char *const lines[] = { "$ctl alert list -o table", "$ctl alert list -o wide",
+					     "$ctl alert list -o csv",	 "$ctl alert list -o yaml",
+					     "$ctl alert list -o json",	 "$ctl alert show 3 -o table" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		CLEANUP(buf_finip) struct buf out = { 0 };
+
+		assert_int_equal(run(lines[i], &out), 0);
+		assert_null(memchr(out.p, '\033', out.n));
+		assert_null(memchr(out.p, '\007', out.n));
+		assert_true(slice_find(buf_slice(&out), SLICE_LIT("\xe2\x80\xae")) < 0);
+	}
+}
+
+static void a_watch_prints_what_is_new_once(void **state)
+{
+	CLEANUP(buf_finip) struct buf out = { 0 };
+	size_t lines = 0;
+
+	(void)state;
+	/* Three alerts at first; then one changes. */
+	assert_int_equal(run("timeout 3 $ctl alert list --watch & sleep 1.2; $ctl alert ack 2 > /dev/null; "
+			     "wait; exit 0", &out), 0);
+	for (size_t i = 0; i < out.n; i++)
+		lines += out.p[i] == '\n';
+	assert_int_equal(lines, 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_format_looks_as_agreed),
+		cmocka_unit_test(nothing_a_container_named_reaches_the_terminal_as_it_is),
+		cmocka_unit_test(exit_codes_say_what_went_wrong),
+		cmocka_unit_test(a_watch_prints_what_is_new_once),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
