@@ -13,8 +13,14 @@
 enum { MAX_FIELDS = 64, MAX_DEPTH = 8 };
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_LENGTH = 2, WIRE_32 = 5 };
 
-#define B(type, field, bytes) { offsetof(Picket__##type, field), bytes, 1 }
-#define R(type, field, bytes, count) { offsetof(Picket__##type, field), bytes, count }
+#define B(type, field, bytes)                             \
+	{                                                 \
+		offsetof(Picket__##type, field), bytes, 1 \
+	}
+#define R(type, field, bytes, count)                          \
+	{                                                     \
+		offsetof(Picket__##type, field), bytes, count \
+	}
 
 static const struct bound ancestor[] = {
 	B(Ancestor, name, LIMIT_NAME_BYTES),
@@ -22,10 +28,10 @@ static const struct bound ancestor[] = {
 	B(Ancestor, cmdline, LIMIT_CMDLINE_BYTES),
 };
 static const struct bound process[] = {
-	B(Process, name, LIMIT_NAME_BYTES),    B(Process, exe, LIMIT_PATH_BYTES),
-	B(Process, argv0, LIMIT_ARGS_BYTES),   B(Process, args, LIMIT_ARGS_BYTES),
-	B(Process, cwd, LIMIT_PATH_BYTES),     B(Process, user, LIMIT_NAME_BYTES),
-	B(Process, group, LIMIT_NAME_BYTES),   R(Process, ancestors, 0, LIMIT_ANCESTORS),
+	B(Process, name, LIMIT_NAME_BYTES),  B(Process, exe, LIMIT_PATH_BYTES),
+	B(Process, argv0, LIMIT_ARGS_BYTES), B(Process, args, LIMIT_ARGS_BYTES),
+	B(Process, cwd, LIMIT_PATH_BYTES),   B(Process, user, LIMIT_NAME_BYTES),
+	B(Process, group, LIMIT_NAME_BYTES), R(Process, ancestors, 0, LIMIT_ANCESTORS),
 };
 static const struct bound container[] = {
 	B(Container, id, LIMIT_NAME_BYTES),	      B(Container, name, LIMIT_NAME_BYTES),
@@ -38,9 +44,9 @@ static const struct bound label[] = {
 	B(Container__LabelsEntry, value, LIMIT_TEXT_BYTES),
 };
 static const struct bound finding[] = {
-	B(Finding, rule, LIMIT_NAME_BYTES),	B(Finding, priority, LIMIT_NAME_BYTES),
-	B(Finding, output, LIMIT_OUTPUT_BYTES), R(Finding, tags, LIMIT_NAME_BYTES, LIMIT_TAGS),
-	R(Finding, fields, 0, LIMIT_FIELDS),	B(Finding, source, LIMIT_NAME_BYTES),
+	B(Finding, rule, LIMIT_NAME_BYTES),	   B(Finding, priority, LIMIT_NAME_BYTES),
+	B(Finding, output, LIMIT_OUTPUT_BYTES),	   R(Finding, tags, LIMIT_NAME_BYTES, LIMIT_TAGS),
+	R(Finding, fields, 0, LIMIT_FIELDS),	   B(Finding, source, LIMIT_NAME_BYTES),
 	B(Finding, description, LIMIT_TEXT_BYTES),
 };
 static const struct bound finding_field[] = {
@@ -70,8 +76,8 @@ static const struct bound heartbeat[] = {
 	B(Heartbeat, rules_version, LIMIT_NAME_BYTES),
 };
 static const struct bound hello[] = {
-	B(Hello, hostname, LIMIT_NAME_BYTES),	B(Hello, agent_version, LIMIT_NAME_BYTES),
-	B(Hello, kernel, LIMIT_NAME_BYTES),	B(Hello, machine_id, LIMIT_NAME_BYTES),
+	B(Hello, hostname, LIMIT_NAME_BYTES), B(Hello, agent_version, LIMIT_NAME_BYTES),
+	B(Hello, kernel, LIMIT_NAME_BYTES),   B(Hello, machine_id, LIMIT_NAME_BYTES),
 	B(Hello, boot_id, LIMIT_NAME_BYTES),
 };
 static const struct bound batch[] = {
@@ -111,7 +117,10 @@ static const struct {
 	const struct bound *rows;
 	size_t count;
 } tables[] = {
-#define T(desc, rows) { &picket__##desc##__descriptor, rows, ARRAY_LEN(rows) }
+#define T(desc, rows)                                                \
+	{                                                            \
+		&picket__##desc##__descriptor, rows, ARRAY_LEN(rows) \
+	}
 	T(process, process),
 	T(container, container),
 	T(ancestor, ancestor),
@@ -243,7 +252,7 @@ static int check_value(const ProtobufCMessageDescriptor *d, const ProtobufCField
 static int walk(const ProtobufCMessageDescriptor *d, struct slice s, int code, unsigned depth,
 		struct err *err)
 {
-	uint32_t counts[MAX_FIELDS] = { 0 };
+	uint32_t counts[MAX_FIELDS] = {0};
 
 	if (depth > MAX_DEPTH)
 		return err_set(err, ERR_CORRUPT, "%s: nested too deeply", d->short_name);
@@ -254,17 +263,17 @@ static int walk(const ProtobufCMessageDescriptor *d, struct slice s, int code, u
 		if (!read_varint(&s, &tag) || tag >> 3 == 0 || tag >> 32)
 			return err_set(err, ERR_CORRUPT, "%s: not a field", d->short_name);
 		if (!read_value(&s, tag & 7, &v))
-			return err_set(err, ERR_CORRUPT, "%s: field %u is cut short",
-				       d->short_name, (unsigned)(tag >> 3));
+			return err_set(err, ERR_CORRUPT, "%s: field %u is cut short", d->short_name,
+				       (unsigned)(tag >> 3));
 		const ProtobufCFieldDescriptor *f =
 			protobuf_c_message_descriptor_get_field(d, (unsigned)(tag >> 3));
 		if (!f) /* from a newer sender */
 			continue;
 		size_t index = (size_t)(f - d->fields);
 		if (index >= MAX_FIELDS || (tag & 7) != wire_of(f->type))
-			return err_set(err, ERR_CORRUPT, "%s.%s: wrong type", d->short_name, f->name);
-		const struct bound *b =
-			wire_of(f->type) == WIRE_LENGTH ? bounds_find(d, f) : NULL;
+			return err_set(err, ERR_CORRUPT, "%s.%s: wrong type", d->short_name,
+				       f->name);
+		const struct bound *b = wire_of(f->type) == WIRE_LENGTH ? bounds_find(d, f) : NULL;
 		uint32_t max = f->label == PROTOBUF_C_LABEL_REPEATED && b ? b->max_count : 1;
 		if (++counts[index] > max)
 			return err_set(err, max > 1 ? code : ERR_CORRUPT,

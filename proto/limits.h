@@ -25,7 +25,7 @@ enum {
 	LIMIT_CMDLINE_BYTES = LIMIT_ARGS_BYTES + LIMIT_NAME_BYTES, /* name + " " + arguments */
 	LIMIT_TEXT_BYTES = 4096,	      /* label values, descriptions, evidence, reasons */
 	LIMIT_PEM_BYTES = 32 * 1024,	      /* a request, a certificate, a CA bundle */
-	LIMIT_DOCUMENT_BYTES = 1024 * 1024,   /* Configuration; an Inventory must also fit a record */
+	LIMIT_DOCUMENT_BYTES = 1024 * 1024,   /* Configuration; an Inventory must fit a record too */
 	LIMIT_URLS = 8,
 	LIMIT_SECRET_BYTES = 64,
 	LIMIT_SECRET_BYTES_MIN = 16,

@@ -47,8 +47,9 @@ static int unpack(const ProtobufCMessageDescriptor *d, struct slice msg, size_t 
 	int r = bounds_check(d, msg, ERR_CORRUPT, err);
 	if (r < 0)
 		return r;
-	struct hook hook = { .arena = a };
-	ProtobufCAllocator alloc = { .alloc = hook_alloc, .free = hook_free, .allocator_data = &hook };
+	struct hook hook = {.arena = a};
+	ProtobufCAllocator alloc = {
+		.alloc = hook_alloc, .free = hook_free, .allocator_data = &hook};
 	ProtobufCMessage *m =
 		protobuf_c_message_unpack(d, &alloc, msg.n, (const uint8_t *)(msg.p ? msg.p : ""));
 	if (!m && hook.full)
@@ -228,8 +229,9 @@ static int check_token(const Picket__Token *t, struct err *err)
 		return err_set(err, ERR_SYNTAX, "the token names no collector");
 	for (size_t i = 0; i < t->n_enrol_urls; i++)
 		if (!slice_starts(slice_of(t->enrol_urls[i]), SLICE_LIT("tls+tcp://")))
-			return err_set(err, ERR_SYNTAX,
-				       "the token's address is not of the form tls+tcp://HOST:PORT");
+			return err_set(
+				err, ERR_SYNTAX,
+				"the token's address is not of the form tls+tcp://HOST:PORT");
 	if (t->ca_sha256.len != 32)
 		return err_set(err, ERR_SYNTAX, "the token carries no fingerprint of a CA");
 	if (t->secret.len < LIMIT_SECRET_BYTES_MIN)
@@ -304,7 +306,8 @@ int msg_read_token(struct slice text, struct arena *a, Picket__Token **ret, stru
 
 	text = slice_trim(text);
 	if (!slice_starts(text, SLICE_LIT(TOKEN_PREFIX)))
-		return err_set(err, ERR_SYNTAX, "not a token: it does not begin with " TOKEN_PREFIX);
+		return err_set(err, ERR_SYNTAX,
+			       "not a token: it does not begin with " TOKEN_PREFIX);
 	if (text.n > LIMIT_TOKEN_TEXT_BYTES)
 		return err_set(err, ERR_SYNTAX, "not a token: longer than %d characters",
 			       LIMIT_TOKEN_TEXT_BYTES);
@@ -314,7 +317,8 @@ int msg_read_token(struct slice text, struct arena *a, Picket__Token **ret, stru
 		return err_set(err, ENOMEM, "read the token");
 	ptrdiff_t n = text_unbase64url(text, packed, text.n);
 	if (n < 0)
-		return err_set(err, ERR_SYNTAX, "not a token: a character is wrong or the end is missing");
+		return err_set(err, ERR_SYNTAX,
+			       "not a token: a character is wrong or the end is missing");
 	int r = unpack(&picket__token__descriptor, slice_from(packed, (size_t)n),
 		       LIMIT_TOKEN_TEXT_BYTES, a, &m, &why);
 	if (r < 0)
@@ -345,7 +349,7 @@ static int pack(const ProtobufCMessage *m, size_t max_bytes, struct buf *out, st
 
 	if (n > max_bytes)
 		return err_set(err, ERR_LIMIT, "%s: %zu bytes, at most %zu", name, n, max_bytes);
-	struct sink sink = { .base.append = sink_append, .out = out };
+	struct sink sink = {.base.append = sink_append, .out = out};
 	protobuf_c_message_pack_to_buffer(m, &sink.base);
 	if (out->failed)
 		return err_set(err, ERR_LIMIT, "%s: %zu bytes do not fit the buffer", name, n);

@@ -7,16 +7,16 @@ static const struct {
 	const char *word;
 	enum msg_severity severity;
 } priorities[] = {
-	{ "emergency", SEVERITY_CRITICAL }, { "alert", SEVERITY_CRITICAL },
-	{ "critical", SEVERITY_CRITICAL },  { "error", SEVERITY_HIGH },
-	{ "warning", SEVERITY_MEDIUM },	    { "notice", SEVERITY_LOW },
-	{ "informational", SEVERITY_INFO }, { "info", SEVERITY_INFO },
-	{ "debug", SEVERITY_INFO },
+	{"emergency", SEVERITY_CRITICAL}, {"alert", SEVERITY_CRITICAL},
+	{"critical", SEVERITY_CRITICAL},  {"error", SEVERITY_HIGH},
+	{"warning", SEVERITY_MEDIUM},	  {"notice", SEVERITY_LOW},
+	{"informational", SEVERITY_INFO}, {"info", SEVERITY_INFO},
+	{"debug", SEVERITY_INFO},
 };
 
 static const char *const severity_names[] = {
-	[SEVERITY_INFO] = "info",	[SEVERITY_LOW] = "low",	      [SEVERITY_MEDIUM] = "medium",
-	[SEVERITY_HIGH] = "high",	[SEVERITY_CRITICAL] = "critical",
+	[SEVERITY_INFO] = "info", [SEVERITY_LOW] = "low",	    [SEVERITY_MEDIUM] = "medium",
+	[SEVERITY_HIGH] = "high", [SEVERITY_CRITICAL] = "critical",
 };
 
 static const char *const event_names[] = {

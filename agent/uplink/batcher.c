@@ -46,7 +46,7 @@ struct batcher {
 
 	uint64_t last_ack_unix_ns, current_acked;
 	size_t batch_bytes;
-	struct buf data, out; /* records of the batch being made; the packed request */
+	struct buf data, out;  /* records of the batch being made; the packed request */
 	struct slice *records; /* LIMIT_BATCH_RECORDS */
 	struct arena *arena;
 	bool is_connected;
@@ -69,7 +69,7 @@ static void say(struct batcher *b, bool is_connected, const char *why)
 
 static void forget_flights(struct batcher *b)
 {
-	b->hello = b->beat = (struct flight){ 0 };
+	b->hello = b->beat = (struct flight){0};
 	b->batch_count = 0;
 	b->after = GO_ON;
 }
@@ -170,8 +170,8 @@ static size_t gather(struct batcher *b, uint64_t *ret_first)
 		most = b->suspect_cap;
 	buf_reset(&b->data);
 	while (count < most && spool_peek(b->spool, &it) && it.epoch == b->epoch) {
-		if (count && (it.seq != *ret_first + count ||
-			      b->data.n + it.body.n > b->batch_bytes))
+		if (count &&
+		    (it.seq != *ret_first + count || b->data.n + it.body.n > b->batch_bytes))
 			break;
 		if (!count)
 			*ret_first = it.seq;
@@ -209,11 +209,11 @@ static void pump(struct batcher *b)
 			greet(b);
 			return;
 		}
-		*f = (struct flight){ 0 };
+		*f = (struct flight){0};
 		f->count = gather(b, &f->first_seq);
 		buf_reset(&b->out);
-		int r = b->data.failed ? -ERR_LIMIT :
-					 msg_pack_batch(b->agent_id, b->epoch, f->first_seq,
+		int r = b->data.failed ? -ERR_LIMIT
+				       : msg_pack_batch(b->agent_id, b->epoch, f->first_seq,
 							f->first_seq - b->sent_seq - 1, b->records,
 							f->count, &b->out, &err);
 		if (r < 0) {
@@ -247,7 +247,8 @@ static void give_up_record(struct batcher *b)
 	struct spool_item it;
 
 	spool_rewind(b->spool);
-	while (spool_peek(b->spool, &it) && it.epoch == b->epoch && it.seq <= b->refused.first_seq) {
+	while (spool_peek(b->spool, &it) && it.epoch == b->epoch &&
+	       it.seq <= b->refused.first_seq) {
 		if (it.seq == b->refused.first_seq)
 			spool_count_refused(b->spool, &it);
 		spool_take(b->spool);
@@ -278,10 +279,11 @@ static void got_hello(struct batcher *b, const Picket__HelloReply *h)
 {
 	struct spool_stats st;
 
-	b->hello = (struct flight){ 0 };
+	b->hello = (struct flight){0};
 	spool_stats(b->spool, &st);
 	if (b->epoch == st.epoch && h->stored_seq >= spool_epoch_end(b->spool, b->epoch)) {
-		wait_ms(b, UPLINK_REFUSED_MS, "the collector has numbers that were never given out");
+		wait_ms(b, UPLINK_REFUSED_MS,
+			"the collector has numbers that were never given out");
 		return;
 	}
 	spool_ack(b->spool, b->epoch, h->stored_seq);
@@ -310,9 +312,9 @@ static void got_ack(struct batcher *b, const struct flight *f, const Picket__Ack
 		b->stored_seq = a->stored_seq;
 		b->order_seq = 0;
 		if (is_suspect(b))
-			b->suspect_cap = b->suspect_cap * 2 < LIMIT_BATCH_RECORDS ?
-						 b->suspect_cap * 2 :
-						 LIMIT_BATCH_RECORDS;
+			b->suspect_cap = b->suspect_cap * 2 < LIMIT_BATCH_RECORDS
+						 ? b->suspect_cap * 2
+						 : LIMIT_BATCH_RECORDS;
 		else
 			b->suspect_end = 0;
 		spool_ack(b->spool, b->epoch, a->stored_seq);
@@ -371,13 +373,13 @@ static void got_refusal(struct batcher *b, const struct flight *f, const Picket_
 /* The flight with this id, taken out of its place; id 0 if there is none. */
 static struct flight take_flight(struct batcher *b, uint32_t id)
 {
-	struct flight f = { 0 };
+	struct flight f = {0};
 
 	if (id && b->hello.id == id)
 		return b->hello;
 	if (id && b->beat.id == id) {
 		f = b->beat;
-		b->beat = (struct flight){ 0 };
+		b->beat = (struct flight){0};
 		return f;
 	}
 	for (unsigned i = 0; id && i < b->batch_count; i++)
@@ -493,8 +495,8 @@ uint64_t batcher_acked(const struct batcher *b)
 }
 
 int batcher_new(struct spool *spool, const struct clock *clk, const struct uplink_config *cfg,
-		const char *agent_id, const struct batcher_ops *ops, void *arg, struct batcher **ret,
-		struct err *err)
+		const char *agent_id, const struct batcher_ops *ops, void *arg,
+		struct batcher **ret, struct err *err)
 {
 	CLEANUP(batcher_freep) struct batcher *b = calloc(1, sizeof(*b));
 

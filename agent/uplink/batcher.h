@@ -4,8 +4,8 @@
  *                     ^------------- after a while: WAITING <-- BUSY, NOT_YOU, REVOKED ...
  *
  * After a refusal nothing more is sent until everything under way is answered; then a new greeting
- * tells what the collector has, and sending goes on from there. Neither clock nor network of its own:
- * a test can turn both by hand. */
+ * tells what the collector has, and sending goes on from there. Neither clock nor network of its
+ * own: a test can turn both by hand. */
 #pragma once
 #include "agent/uplink/spool.h"
 #include "agent/uplink/uplink.h"
@@ -26,8 +26,8 @@ struct batcher_ops {
 
 /* spool, clk, cfg, agent_id, ops: borrowed until free. */
 int batcher_new(struct spool *spool, const struct clock *clk, const struct uplink_config *cfg,
-		const char *agent_id, const struct batcher_ops *ops, void *arg, struct batcher **ret,
-		struct err *err) WARN_UNUSED;
+		const char *agent_id, const struct batcher_ops *ops, void *arg,
+		struct batcher **ret, struct err *err) WARN_UNUSED;
 /* The connection is open, or gone: then every request under way is void; or a dial failed. */
 void batcher_open(struct batcher *b);
 void batcher_close(struct batcher *b);

@@ -41,13 +41,14 @@ static int refused(struct exchange *x, const Picket__Refusal *r)
 {
 	x->is_final = r->reason != PICKET__REFUSAL__REASON__REASON_BUSY;
 	if (r->reason == PICKET__REFUSAL__REASON__REASON_TOKEN)
-		return err_set(x->err, ERR_DENIED,
-			       "the collector does not take the token (%s): it is unknown, expired or "
-			       "used up; make a new one with picket-collector token create",
-			       r->message[0] ? r->message : "no reason given");
+		return err_set(
+			x->err, ERR_DENIED,
+			"the collector does not take the token (%s): it is unknown, expired or "
+			"used up; make a new one with picket-collector token create",
+			r->message[0] ? r->message : "no reason given");
 	if (r->reason == PICKET__REFUSAL__REASON__REASON_VERSION)
-		return err_set(x->err, ERR_VERSION, "the collector does not understand this agent: %s",
-			       r->message);
+		return err_set(x->err, ERR_VERSION,
+			       "the collector does not understand this agent: %s", r->message);
 	return err_set(x->err, ERR_DENIED, "the collector refused: %s", r->message);
 }
 
@@ -82,7 +83,8 @@ static void on_failed(void *arg, const char *why)
 
 	/* common/tls's words for a certificate that does not lead to the token's CA */
 	if (strstr(why, "pinned") || strstr(why, "certificate"))
-		end(x, err_set(x->err, ERR_CRYPTO, "this is not the collector of the token: %s", why));
+		end(x,
+		    err_set(x->err, ERR_CRYPTO, "this is not the collector of the token: %s", why));
 	else
 		end(x, err_set(x->err, ERR_PEER, "can't reach the collector: %s", why));
 }
@@ -96,8 +98,7 @@ static void on_timeout(void *arg)
 }
 
 static const struct wire_client_ops ops = {
-	.on_open = on_open, .on_reply = on_reply, .on_close = on_close, .on_failed = on_failed
-};
+	.on_open = on_open, .on_reply = on_reply, .on_close = on_close, .on_failed = on_failed};
 
 static int pack_request(const Picket__Token *t, struct slice key_pem, const char *hostname,
 			const char *machine_id, struct buf *out, struct err *err)
@@ -124,7 +125,7 @@ static int pack_request(const Picket__Token *t, struct slice key_pem, const char
 static int exchange(struct exchange *x, const Picket__Token *t, char **urls, size_t count,
 		    uint64_t timeout_ms)
 {
-	struct wire_tls tls = { .ca_pin = t->ca_sha256.data, .server_name = t->server_name };
+	struct wire_tls tls = {.ca_pin = t->ca_sha256.data, .server_name = t->server_name};
 	struct loop_timer *timer = loop_timer_new(x->loop, on_timeout, x);
 
 	if (!timer)
@@ -173,7 +174,7 @@ static int check_reply(const Picket__EnrolReply *r, const Picket__Token *t, stru
 static int store(const char *state_dir, const Picket__EnrolReply *r, struct slice key_pem,
 		 struct err *err)
 {
-	struct enrolment e = { 0 };
+	struct enrolment e = {0};
 
 	buf_init(&e.key_pem, 0);
 	buf_init(&e.cert_pem, 0);
@@ -182,9 +183,9 @@ static int store(const char *state_dir, const Picket__EnrolReply *r, struct slic
 	buf_add_slice(&e.key_pem, key_pem);
 	buf_add_str(&e.cert_pem, r->certificate_pem);
 	buf_add_str(&e.ca_pem, r->ca_pem);
-	int n = e.key_pem.failed || e.cert_pem.failed || e.ca_pem.failed ?
-			err_set(err, ENOMEM, "store the enrolment") :
-			enrolment_write(state_dir, &e, err);
+	int n = e.key_pem.failed || e.cert_pem.failed || e.ca_pem.failed
+			? err_set(err, ENOMEM, "store the enrolment")
+			: enrolment_write(state_dir, &e, err);
 	enrolment_fini(&e);
 	return n;
 }
@@ -218,8 +219,7 @@ int uplink_enrol(const char *token, const char *collector_url, const char *state
 	if (r < 0)
 		return r;
 	struct exchange x = {
-		.loop = loop, .request = buf_slice(&request), .arena = arena, .err = err
-	};
+		.loop = loop, .request = buf_slice(&request), .arena = arena, .err = err};
 	char *override = (char *)(uintptr_t)collector_url;
 	r = exchange(&x, t, collector_url ? &override : t->enrol_urls,
 		     collector_url ? 1 : t->n_enrol_urls, timeout_ms);
@@ -231,7 +231,7 @@ int uplink_enrol(const char *token, const char *collector_url, const char *state
 		explicit_bzero(key.p, key.n);
 	if (r < 0)
 		return r;
-	*ret = (struct enrol_result){ 0 };
+	*ret = (struct enrol_result){0};
 	slice_copy(slice_of(x.reply->agent_id), ret->agent_id, sizeof(ret->agent_id));
 	if (x.reply->n_urls)
 		slice_copy(slice_of(x.reply->urls[0]), ret->url, sizeof(ret->url));

@@ -40,15 +40,17 @@ int enrolment_read(const char *state_dir, struct enrolment *ret, struct err *err
 {
 	CLEANUP(buf_finip) struct buf id;
 
-	*ret = (struct enrolment){ 0 };
+	*ret = (struct enrolment){0};
 	buf_init(&id, 0);
 	buf_init(&ret->key_pem, 0);
 	buf_init(&ret->cert_pem, 0);
 	buf_init(&ret->ca_pem, 0);
 	int r = read_one(state_dir, "agent.id", &id, err);
 	if (r == -ENOENT)
-		return err_set(err, ENOENT, "this host is not enrolled ('%s/agent.id'): "
-			       "run picket-agent enroll --token TOKEN", state_dir);
+		return err_set(err, ENOENT,
+			       "this host is not enrolled ('%s/agent.id'): "
+			       "run picket-agent enroll --token TOKEN",
+			       state_dir);
 	if (r >= 0 && !text_is_uuid(slice_trim(buf_slice(&id))))
 		r = err_set(err, ERR_CORRUPT, "'%s/agent.id' holds no agent's id", state_dir);
 	if (r >= 0)

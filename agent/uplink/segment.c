@@ -23,7 +23,7 @@ struct footer {
 _Static_assert(sizeof(struct footer) == SEGMENT_FOOTER_BYTES - SEGMENT_HEADER_BYTES, "on disk");
 
 const char segment_start[SEGMENT_START_BYTES] = "picket-spool 1\n";
-static const char class_letters[UPLINK_CLASS_COUNT] = { 'p', 'r', 'v' };
+static const char class_letters[UPLINK_CLASS_COUNT] = {'p', 'r', 'v'};
 
 void segment_name_print(const struct segment_name *n, char dst[SEGMENT_NAME_MAX])
 {
@@ -34,7 +34,7 @@ void segment_name_print(const struct segment_name *n, char dst[SEGMENT_NAME_MAX]
 bool segment_name_parse(struct slice name, struct segment_name *ret)
 {
 	char text[SEGMENT_NAME_MAX], again[SEGMENT_NAME_MAX], letter;
-	struct segment_name n = { .class = UPLINK_CLASS_COUNT };
+	struct segment_name n = {.class = UPLINK_CLASS_COUNT};
 
 	if (!slice_copy(name, text, sizeof(text)) ||
 	    sscanf(text, "%c-%16" SCNx64 "-%16" SCNx64 "-%8" SCNx32 ".seg", &letter, &n.epoch,
@@ -60,11 +60,11 @@ static uint32_t header_crc(const struct header *h, uint32_t salt)
 static void put(uint8_t *dst, uint32_t magic, uint32_t salt, uint64_t seq, uint64_t time_unix_ns,
 		struct slice body)
 {
-	struct header h = { .magic = magic,
-			    .length = (uint32_t)body.n,
-			    .body_crc = crc32c(salt, body.p, body.n),
-			    .seq = seq,
-			    .time_unix_ns = time_unix_ns };
+	struct header h = {.magic = magic,
+			   .length = (uint32_t)body.n,
+			   .body_crc = crc32c(salt, body.p, body.n),
+			   .seq = seq,
+			   .time_unix_ns = time_unix_ns};
 
 	h.header_crc = header_crc(&h, salt ^ magic);
 	memcpy(dst, &h, sizeof(h));
@@ -79,7 +79,7 @@ void segment_put_header(uint8_t dst[SEGMENT_HEADER_BYTES], uint32_t salt, uint64
 void segment_put_footer(uint8_t dst[SEGMENT_FOOTER_BYTES], uint32_t salt,
 			const struct segment_totals *t)
 {
-	struct footer f = { t->count, t->first_unix_ns, t->last_unix_ns };
+	struct footer f = {t->count, t->first_unix_ns, t->last_unix_ns};
 
 	put(dst, MAGIC_FOOTER, salt, t->last_seq, 0, slice_from(&f, sizeof(f)));
 	memcpy(dst + SEGMENT_HEADER_BYTES, &f, sizeof(f));
@@ -131,13 +131,13 @@ enum segment_found segment_parse(struct slice window, bool is_last, uint32_t sal
 		return SEGMENT_BAD_BODY;
 	}
 	*ret_used = whole;
-	*ret = (struct segment_record){ .seq = h.seq,
-					.time_unix_ns = h.time_unix_ns,
-					.body = slice_sub(window, SEGMENT_HEADER_BYTES, h.length) };
+	*ret = (struct segment_record){.seq = h.seq,
+				       .time_unix_ns = h.time_unix_ns,
+				       .body = slice_sub(window, SEGMENT_HEADER_BYTES, h.length)};
 	if (h.magic == MAGIC_FOOTER)
 		return SEGMENT_FOOTER; /* its body only matters to segment_parse_footer */
-	return crc32c(salt, ret->body.p, ret->body.n) == h.body_crc ? SEGMENT_RECORD :
-								      SEGMENT_BAD_BODY;
+	return crc32c(salt, ret->body.p, ret->body.n) == h.body_crc ? SEGMENT_RECORD
+								    : SEGMENT_BAD_BODY;
 }
 
 bool segment_parse_footer(struct slice tail, uint32_t salt, struct segment_totals *ret)
@@ -151,6 +151,6 @@ bool segment_parse_footer(struct slice tail, uint32_t salt, struct segment_total
 	memcpy(&f, tail.p + SEGMENT_HEADER_BYTES, sizeof(f));
 	if (crc32c(salt, &f, sizeof(f)) != h.body_crc)
 		return false;
-	*ret = (struct segment_totals){ f.count, h.seq, f.first_unix_ns, f.last_unix_ns };
+	*ret = (struct segment_totals){f.count, h.seq, f.first_unix_ns, f.last_unix_ns};
 	return true;
 }

@@ -25,8 +25,8 @@ struct segment_name {
 };
 
 enum segment_found {
-	SEGMENT_MORE,	  /* the window ends inside a record: read on */
-	SEGMENT_END,	  /* nothing left */
+	SEGMENT_MORE, /* the window ends inside a record: read on */
+	SEGMENT_END,  /* nothing left */
 	SEGMENT_RECORD,
 	SEGMENT_FOOTER,
 	SEGMENT_BAD_BODY, /* one record, its header good, its body damaged */

@@ -51,7 +51,7 @@ bool spool_take_loss(struct spool *s, struct uplink_loss *ret)
 		for (unsigned r = 0; r < SPOOL_REASON_COUNT; r++)
 			if (s->losses[c][r].lost) {
 				*ret = s->losses[c][r];
-				s->losses[c][r] = (struct uplink_loss){ 0 };
+				s->losses[c][r] = (struct uplink_loss){0};
 				return true;
 			}
 	return false;
@@ -112,12 +112,14 @@ static void close_active(struct spool *s, struct class_state *c)
 		seg->bytes += sizeof(footer);
 		s->bytes += sizeof(footer);
 	}
-	if (c->is_dirty)
+	bool is_acked =
+		spool_order(seg->name.epoch, seg->t.last_seq, s->acked_epoch, s->acked_seq) <= 0;
+	if (c->is_dirty && !is_acked)
 		(void)fdatasync(c->fd);
 	c->is_dirty = false;
 	close(take_fd(&c->fd));
 	c->active = NULL;
-	if (spool_order(seg->name.epoch, seg->t.last_seq, s->acked_epoch, s->acked_seq) <= 0)
+	if (is_acked)
 		spool_segment_remove(s, seg, false);
 }
 
@@ -129,10 +131,10 @@ static int open_active(struct spool *s, enum uplink_class class, struct err *err
 
 	if (!seg)
 		return err_set(err, ENOMEM, "make a segment");
-	seg->name = (struct segment_name){ class, s->epoch, c->buffered_first, s->salt };
+	seg->name = (struct segment_name){class, s->epoch, c->buffered_first, s->salt};
 	segment_name_print(&seg->name, name);
-	CLEANUP(fd_closep) int fd = openat(s->dir_fd, name,
-					   O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	CLEANUP(fd_closep)
+	int fd = openat(s->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_set(err, errno, "make segment '%s'", name);
 	ssize_t n = pwrite(fd, segment_start, SEGMENT_START_BYTES, 0);
@@ -164,14 +166,16 @@ static bool is_under_way(const struct spool *s, const struct segment *seg)
 
 static bool drop_one(struct spool *s, enum uplink_class lowest)
 {
-	for (int class = UPLINK_CLASS_COUNT - 1; class >= (int)lowest; class--) {
+	for (int class = UPLINK_CLASS_COUNT - 1; class >= (int)lowest; class --) {
 		struct segment *seg;
 
-		TAILQ_FOREACH (seg, &s->classes[class].segments, link) {
+		TAILQ_FOREACH(seg, &s->classes[class].segments, link)
+		{
 			if (is_under_way(s, seg))
 				continue;
-			spool_lose(s, (enum uplink_class)class, SPOOL_FULL, spool_segment_pending(s, seg),
-				   seg->t.first_unix_ns, seg->t.last_unix_ns);
+			spool_lose(s, (enum uplink_class) class, SPOOL_FULL,
+				   spool_segment_pending(s, seg), seg->t.first_unix_ns,
+				   seg->t.last_unix_ns);
 			spool_segment_remove(s, seg, false);
 			return true;
 		}
@@ -229,14 +233,15 @@ static int flush_class(struct spool *s, enum uplink_class class, struct err *err
 	seg->bytes += c->buffered;
 	s->bytes += c->buffered;
 	c->buffered = 0;
-	c->buffered_totals = (struct segment_totals){ 0 };
+	c->buffered_totals = (struct segment_totals){0};
 	c->is_dirty = true;
 	if (seg->bytes >= s->segment_bytes)
 		close_active(s, c);
 	return 0;
 }
 
-/* The file takes nothing any more (EIO): the next try makes another. What is in it stays readable. */
+/* The file takes nothing any more (EIO): the next try makes another. What is in it stays readable.
+ */
 static void abandon_active(struct class_state *c)
 {
 	fd_closep(&c->fd);
@@ -372,21 +377,23 @@ void spool_stats(const struct spool *s, struct spool_stats *ret)
 {
 	uint64_t unwritten = s->next_seq;
 
-	*ret = (struct spool_stats){ .epoch = s->epoch, .bytes = s->bytes + buffered_bytes(s) };
+	*ret = (struct spool_stats){.epoch = s->epoch, .bytes = s->bytes + buffered_bytes(s)};
 	for (unsigned i = 0; i < UPLINK_CLASS_COUNT; i++) {
 		const struct class_state *c = &s->classes[i];
 		const struct segment *seg;
 		uint64_t oldest = 0;
 
-		TAILQ_FOREACH (seg, &c->segments, link) {
+		TAILQ_FOREACH(seg, &c->segments, link)
+		{
 			uint64_t share = acked_share(s, seg);
 
 			if (share == 1024)
 				continue;
 			ret->records += seg->t.count - seg->t.count * share / 1024;
 			if (!oldest && seg->t.count)
-				oldest = seg->t.first_unix_ns +
-					 (seg->t.last_unix_ns - seg->t.first_unix_ns) / 1024 * share;
+				oldest =
+					seg->t.first_unix_ns +
+					(seg->t.last_unix_ns - seg->t.first_unix_ns) / 1024 * share;
 		}
 		ret->records += c->buffered_totals.count;
 		if (!oldest && c->buffered)
@@ -409,9 +416,9 @@ uint64_t spool_epoch_end(const struct spool *s, uint64_t epoch)
 	for (unsigned i = 0; i < UPLINK_CLASS_COUNT; i++) {
 		const struct segment *seg;
 
-		TAILQ_FOREACH (seg, &s->classes[i].segments, link)
-			if (seg->name.epoch == epoch && seg->t.last_seq >= end)
-				end = seg->t.last_seq + 1;
+		TAILQ_FOREACH(seg, &s->classes[i].segments, link)
+		if (seg->name.epoch == epoch && seg->t.last_seq >= end)
+			end = seg->t.last_seq + 1;
 	}
 	return end;
 }

@@ -14,7 +14,7 @@ struct segment {
 	TAILQ_ENTRY(segment) link;
 	struct segment_name name;
 	struct segment_totals t;
-	uint64_t bytes;		/* written to the file */
+	uint64_t bytes;		 /* written to the file */
 	bool has_counted_damage; /* a second reading must not count it again */
 };
 TAILQ_HEAD(segment_list, segment);
@@ -87,7 +87,8 @@ int spool_recover(struct spool *s, struct err *err) WARN_UNUSED;
 void spool_state_read(struct spool *s);
 void spool_state_write(struct spool *s);
 void cursor_reset(struct cursor *c);
-/* The next thing in the file: RECORD (numbers rising from first_seq), BAD_BODY, SKIP, FOOTER or END. */
+/* The next thing in the file: RECORD (numbers rising from first_seq), BAD_BODY, SKIP, FOOTER or
+ * END. */
 enum segment_found reader_next(struct reader *r, const struct segment_name *name,
 			       struct segment_record *ret);
 int reader_open(struct reader *r, const struct spool *s, const struct segment *seg);

@@ -89,8 +89,9 @@ static void next_segment(struct spool *s, struct class_state *cs)
 static void lose_segment(struct spool *s, struct segment *seg)
 {
 	spool_lose(s, seg->name.class, SPOOL_DAMAGED,
-		   seg->name.first_seq > s->acked_seq || seg->name.epoch > s->acked_epoch ? seg->t.count :
-											     1,
+		   seg->name.first_seq > s->acked_seq || seg->name.epoch > s->acked_epoch
+			   ? seg->t.count
+			   : 1,
 		   seg->t.first_unix_ns, seg->t.last_unix_ns);
 	spool_segment_remove(s, seg, true);
 }
@@ -104,7 +105,7 @@ static bool is_acked(const struct spool *s, const struct segment *seg, uint64_t 
 static bool cursor_fill(struct spool *s, struct class_state *cs)
 {
 	struct cursor *c = &cs->cursor;
-	struct segment_record rec = { 0 };
+	struct segment_record rec = {0};
 
 	while (!c->has_item) {
 		if (!c->seg && !c->is_done) {
@@ -130,8 +131,8 @@ static bool cursor_fill(struct spool *s, struct class_state *cs)
 			c->seen++;
 			if (is_acked(s, seg, rec.seq))
 				break;
-			c->item = (struct spool_item){ seg->name.class, seg->name.epoch, rec.seq,
-						       rec.time_unix_ns, rec.body };
+			c->item = (struct spool_item){seg->name.class, seg->name.epoch, rec.seq,
+						      rec.time_unix_ns, rec.body};
 			c->has_item = true;
 			break;
 		case SEGMENT_BAD_BODY:

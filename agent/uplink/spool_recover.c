@@ -21,12 +21,13 @@ struct state_slot {
 
 void spool_state_write(struct spool *s)
 {
-	struct state_slot slot = { .magic = STATE_MAGIC,
-				   .generation = ++s->state_generation,
-				   .acked_epoch = s->acked_epoch,
-				   .acked_seq = s->acked_seq };
+	struct state_slot slot = {.magic = STATE_MAGIC,
+				  .generation = ++s->state_generation,
+				  .acked_epoch = s->acked_epoch,
+				  .acked_seq = s->acked_seq};
 
-	slot.crc = crc32c(0, &slot.generation, sizeof(slot) - offsetof(struct state_slot, generation));
+	slot.crc =
+		crc32c(0, &slot.generation, sizeof(slot) - offsetof(struct state_slot, generation));
 	/* Failing (disk full) costs sending twice after a restart, which the collector sees. */
 	(void)!pwrite(s->state_fd, &slot, sizeof(slot), (slot.generation & 1) * STATE_SLOT_BYTES);
 }
@@ -60,12 +61,12 @@ struct scan {
 
 static int scan_segment(struct spool *s, const struct segment *seg, struct scan *ret)
 {
-	struct reader r = { .fd = -1 };
-	struct segment_record rec = { 0 };
+	struct reader r = {.fd = -1};
+	struct segment_record rec = {0};
 	bool is_in_skip = false;
 	int result = reader_open(&r, s, seg);
 
-	*ret = (struct scan){ .good_end = SEGMENT_START_BYTES };
+	*ret = (struct scan){.good_end = SEGMENT_START_BYTES};
 	for (enum segment_found f = SEGMENT_MORE; result >= 0 && f != SEGMENT_END;) {
 		f = reader_next(&r, &seg->name, &rec);
 		bool is_acked =
@@ -110,8 +111,8 @@ static bool read_footer(struct spool *s, struct segment *seg)
 	       segment_parse_footer(slice_from(tail, sizeof(tail)), seg->name.salt, &seg->t);
 }
 
-/* Cuts the torn tail off and closes the segment with a footer that holds what is good in it, so that
- * no later start counts the damage again. */
+/* Cuts the torn tail off and closes the segment with a footer that holds what is good in it, so
+ * that no later start counts the damage again. */
 static void finish_segment(struct spool *s, struct segment *seg, uint64_t good_end)
 {
 	char name[SEGMENT_NAME_MAX];
@@ -148,8 +149,8 @@ static void recover_segment(struct spool *s, struct segment *seg)
 		if (scan.damaged) {
 			LOG(WARN, "spool.damaged", KV_STR("segment", name),
 			    KV_U64("places", scan.damaged), KV_U64("good", scan.t.count));
-			spool_lose(s, seg->name.class, SPOOL_DAMAGED, scan.damaged, seg->t.first_unix_ns,
-				   seg->t.last_unix_ns);
+			spool_lose(s, seg->name.class, SPOOL_DAMAGED, scan.damaged,
+				   seg->t.first_unix_ns, seg->t.last_unix_ns);
 		}
 		uint64_t before = seg->bytes;
 		finish_segment(s, seg, scan.good_end);
@@ -215,7 +216,8 @@ int spool_recover(struct spool *s, struct err *err)
 		return err_set(err, code, "list the spool");
 	}
 	for (struct dirent *e; count < SPOOL_FILES_MAX && (e = readdir(d));) {
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strcmp(e->d_name, "state"))
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+		    !strcmp(e->d_name, "state"))
 			continue;
 		all[count] = look_at(s, e->d_name);
 		count += all[count] != NULL;

@@ -74,7 +74,8 @@ static void flush_now(struct uplink *u)
 
 	if (spool_flush(u->spool, &err) < 0) {
 		if (!u->is_disk_failing)
-			LOG(ERROR, "spool.write", KV_STR("why", err.msg), KV_STR("what", "retrying"));
+			LOG(ERROR, "spool.write", KV_STR("why", err.msg),
+			    KV_STR("what", "retrying"));
 		u->is_disk_failing = true;
 	} else if (u->is_disk_failing && !spool_is_buffered(u->spool)) {
 		LOG(INFO, "spool.write", KV_STR("what", "works again"));
@@ -139,8 +140,7 @@ static void on_failed(void *arg, const char *why)
 }
 
 static const struct wire_client_ops wire_ops = {
-	.on_open = on_open, .on_reply = on_reply, .on_close = on_close, .on_failed = on_failed
-};
+	.on_open = on_open, .on_reply = on_reply, .on_close = on_close, .on_failed = on_failed};
 
 /* ---- what the batcher asks for ---- */
 
@@ -166,7 +166,7 @@ static char *text(const char *s)
 static int do_heartbeat(void *arg, struct buf *out, struct err *err)
 {
 	struct uplink *u = arg;
-	struct uplink_heartbeat said = { 0 };
+	struct uplink_heartbeat said = {0};
 	struct spool_stats st;
 	Picket__Request m = PICKET__REQUEST__INIT;
 	Picket__Heartbeat h = PICKET__HEARTBEAT__INIT;
@@ -214,8 +214,7 @@ static void do_state(void *arg, bool is_connected, const char *why)
 }
 
 static const struct batcher_ops batcher_ops = {
-	.send = do_send, .restart = do_restart, .heartbeat = do_heartbeat, .on_state = do_state
-};
+	.send = do_send, .restart = do_restart, .heartbeat = do_heartbeat, .on_state = do_state};
 
 /* ---- for the agent ---- */
 
@@ -233,14 +232,14 @@ void uplink_stats(const struct uplink *u, struct uplink_stats *ret)
 	struct spool_stats st;
 
 	spool_stats(u->spool, &st);
-	*ret = (struct uplink_stats){ .is_connected = u->is_connected,
-				      .epoch = st.epoch,
-				      .produced = st.produced,
-				      .acked = batcher_acked(u->batcher),
-				      .spool_records = st.records,
-				      .spool_bytes = st.bytes,
-				      .spool_oldest_unix_ns = st.oldest_unix_ns,
-				      .last_ack_unix_ns = batcher_last_ack_unix_ns(u->batcher) };
+	*ret = (struct uplink_stats){.is_connected = u->is_connected,
+				     .epoch = st.epoch,
+				     .produced = st.produced,
+				     .acked = batcher_acked(u->batcher),
+				     .spool_records = st.records,
+				     .spool_bytes = st.bytes,
+				     .spool_oldest_unix_ns = st.oldest_unix_ns,
+				     .last_ack_unix_ns = batcher_last_ack_unix_ns(u->batcher)};
 	memcpy(ret->lost, st.lost, sizeof(ret->lost));
 	slice_copy(slice_of(u->why), ret->why, sizeof(ret->why));
 }
@@ -273,10 +272,10 @@ static int start(struct uplink *u, struct loop *l, struct err *err)
 	u->tick = loop_timer_new(l, on_tick, u);
 	if (!u->flush || !u->sync || !u->tick)
 		return err_set(err, ENOMEM, "make the uplink's timers");
-	tls = (struct wire_tls){ .ca_pem = buf_slice(&u->who.ca_pem),
-				 .cert_pem = buf_slice(&u->who.cert_pem),
-				 .key_pem = buf_slice(&u->who.key_pem),
-				 .server_name = u->cfg.server_name };
+	tls = (struct wire_tls){.ca_pem = buf_slice(&u->who.ca_pem),
+				.cert_pem = buf_slice(&u->who.cert_pem),
+				.key_pem = buf_slice(&u->who.key_pem),
+				.server_name = u->cfg.server_name};
 	return wire_client_new(l, u->cfg.url, &tls, &wire_ops, u, &u->client, err);
 }
 

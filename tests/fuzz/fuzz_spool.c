@@ -9,7 +9,7 @@ static uint64_t sum; /* of what is read, so that a read past the end is seen */
 static size_t scan(struct slice file, size_t window)
 {
 	size_t at = SEGMENT_START_BYTES, used, records = 0, end = at + window;
-	struct segment_record rec = { 0 };
+	struct segment_record rec = {0};
 
 	while (at <= file.n) {
 		if (end > file.n)

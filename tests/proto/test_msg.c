@@ -12,7 +12,7 @@
 #include "proto/msg.h"
 
 #define AGENT "11111111-2222-4333-8444-555555555555"
-#define NOW 1795463975000000000ULL
+#define NOW   1795463975000000000ULL
 
 static struct arena *arena;
 
@@ -41,7 +41,7 @@ static char *text(size_t n)
 
 static ProtobufCBinaryData bytes(size_t n)
 {
-	return (ProtobufCBinaryData){ n, (uint8_t *)text(n) };
+	return (ProtobufCBinaryData){n, (uint8_t *)text(n)};
 }
 
 static void *element(const ProtobufCMessageDescriptor *d)
@@ -88,7 +88,8 @@ static void a_record_comes_back_as_it_was(void **state)
 /* ---- limits ---- */
 
 /* Sets one field of m to n bytes or elements, whichever it is measured in. */
-static void fill(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, size_t n, size_t bytes_each)
+static void fill(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, size_t n,
+		 size_t bytes_each)
 {
 	void *at = (char *)m + f->offset;
 
@@ -104,8 +105,8 @@ static void fill(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, size_t 
 		}
 		void **all = arena_zalloc(arena, n + 1, sizeof(*all));
 		for (size_t i = 0; i < n; i++)
-			all[i] = f->type == PROTOBUF_C_TYPE_STRING ? (void *)text(bytes_each) :
-								      element(f->descriptor);
+			all[i] = f->type == PROTOBUF_C_TYPE_STRING ? (void *)text(bytes_each)
+								   : element(f->descriptor);
 		*(void **)at = all;
 	} else if (f->type == PROTOBUF_C_TYPE_STRING) {
 		*(char **)at = text(n);
@@ -158,7 +159,8 @@ static unsigned try_message(const ProtobufCMessageDescriptor *d)
 
 	for (unsigned i = 0; i < d->n_fields; i++) {
 		const ProtobufCFieldDescriptor *f = &d->fields[i];
-		bool sized = f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_BYTES ||
+		bool sized = f->type == PROTOBUF_C_TYPE_STRING ||
+			     f->type == PROTOBUF_C_TYPE_BYTES ||
 			     f->label == PROTOBUF_C_LABEL_REPEATED;
 
 		if (sized) {
@@ -215,24 +217,24 @@ static void wrong_records_are_refused_by_name(void **state)
 		int type;
 		const char *want; /* NULL: accepted */
 	} cases[] = {
-		{ NOW, 0, 0, 1, NULL },
-		{ 1, 0, 0, 1, NULL },
-		{ 0, 0, 0, 1, "Record.time_unix_ns" },
-		{ LIMIT_UNIX_NS, 0, 0, 1, NULL },
-		{ LIMIT_UNIX_NS + 1, 0, 0, 1, "Record.time_unix_ns" },
-		{ NOW, 0, 0, -1, "Event.type" },
-		{ NOW, 0, 0, 255, NULL },
-		{ NOW, 0, 0, 256, "Event.type" },
-		{ NOW, 5, 6, 1, NULL },
-		{ NOW, 6, 6, 1, NULL },
-		{ NOW, 7, 6, 1, "Gap: ends before" },
-		{ NOW, 7, LIMIT_UNIX_NS + 1, 1, "Gap.to_unix_ns" },
-		{ NOW, 1, 2, 300, "Gap.loss_class" },
+		{NOW, 0, 0, 1, NULL},
+		{1, 0, 0, 1, NULL},
+		{0, 0, 0, 1, "Record.time_unix_ns"},
+		{LIMIT_UNIX_NS, 0, 0, 1, NULL},
+		{LIMIT_UNIX_NS + 1, 0, 0, 1, "Record.time_unix_ns"},
+		{NOW, 0, 0, -1, "Event.type"},
+		{NOW, 0, 0, 255, NULL},
+		{NOW, 0, 0, 256, "Event.type"},
+		{NOW, 5, 6, 1, NULL},
+		{NOW, 6, 6, 1, NULL},
+		{NOW, 7, 6, 1, "Gap: ends before"},
+		{NOW, 7, LIMIT_UNIX_NS + 1, 1, "Gap.to_unix_ns"},
+		{NOW, 1, 2, 300, "Gap.loss_class"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		uint8_t packed[4096];
-		struct err err = { 0 };
+		struct err err = {0};
 		Picket__Record m, *back;
 
 		arena_reset(arena);
@@ -248,7 +250,8 @@ static void wrong_records_are_refused_by_name(void **state)
 		}
 		size_t n = picket__record__pack(&m, packed);
 		int r = msg_read_record(slice_from(packed, n), arena, &back, &err);
-		if ((r == 0) != !cases[i].want || (cases[i].want && !strstr(err.msg, cases[i].want)))
+		if ((r == 0) != !cases[i].want ||
+		    (cases[i].want && !strstr(err.msg, cases[i].want)))
 			fail_msg("case %zu: %d %s", i, r, err.msg);
 	}
 }
@@ -269,7 +272,7 @@ static void an_enum_of_a_newer_agent_reads_as_none(void **state)
 
 static void a_batch_packs_as_protobuf_would(void **state)
 {
-	static const struct slice records[] = { { "one", 3 }, { "two\0x", 5 } };
+	static const struct slice records[] = {{"one", 3}, {"two\0x", 5}};
 	struct buf out;
 	struct err err;
 	Picket__Request *m;
@@ -294,21 +297,21 @@ static void wrong_batches_are_refused(void **state)
 		size_t count, each;
 		int want;
 	} cases[] = {
-		{ 1, 1, 0, 1, 1, 0 },
-		{ 0, 1, 0, 1, 1, -1 },
-		{ 1, 0, 0, 1, 1, -1 },
-		{ 1, 5, 4, 1, 1, 0 },
-		{ 1, 5, 5, 1, 1, -1 },
-		{ 1, 1, 0, 0, 1, -1 },
-		{ 1, 1, 0, 1, 0, -1 },
-		{ 1, UINT64_MAX - 1, 0, 1, 1, 0 },
-		{ 1, UINT64_MAX, 0, 1, 1, -1 },
-		{ 1, 1, 0, LIMIT_BATCH_RECORDS, 1, 0 },
-		{ 1, 1, 0, LIMIT_BATCH_RECORDS + 1, 1, -1 },
-		{ 1, 1, 0, 1, LIMIT_RECORD_BYTES, 0 },
-		{ 1, 1, 0, 1, LIMIT_RECORD_BYTES + 1, -1 },
-		{ 1, 1, 0, 63, LIMIT_RECORD_BYTES, 0 },
-		{ 1, 1, 0, 64, LIMIT_RECORD_BYTES, -1 }, /* above 4 MiB */
+		{1, 1, 0, 1, 1, 0},
+		{0, 1, 0, 1, 1, -1},
+		{1, 0, 0, 1, 1, -1},
+		{1, 5, 4, 1, 1, 0},
+		{1, 5, 5, 1, 1, -1},
+		{1, 1, 0, 0, 1, -1},
+		{1, 1, 0, 1, 0, -1},
+		{1, UINT64_MAX - 1, 0, 1, 1, 0},
+		{1, UINT64_MAX, 0, 1, 1, -1},
+		{1, 1, 0, LIMIT_BATCH_RECORDS, 1, 0},
+		{1, 1, 0, LIMIT_BATCH_RECORDS + 1, 1, -1},
+		{1, 1, 0, 1, LIMIT_RECORD_BYTES, 0},
+		{1, 1, 0, 1, LIMIT_RECORD_BYTES + 1, -1},
+		{1, 1, 0, 63, LIMIT_RECORD_BYTES, 0},
+		{1, 1, 0, 64, LIMIT_RECORD_BYTES, -1}, /* above 4 MiB */
 	};
 	static uint8_t packed[8 * 1024 * 1024];
 
@@ -351,12 +354,12 @@ static void only_an_enrolment_may_be_nobodys(void **state)
 		const char *id;
 		int want;
 	} cases[] = {
-		{ true, "", 0 },
-		{ true, AGENT, 0 },
-		{ true, "me", -ERR_CORRUPT },
-		{ false, AGENT, 0 },
-		{ false, "", -ERR_CORRUPT },
-		{ false, "11111111-2222-4333-8444-55555555555/", -ERR_CORRUPT },
+		{true, "", 0},
+		{true, AGENT, 0},
+		{true, "me", -ERR_CORRUPT},
+		{false, AGENT, 0},
+		{false, "", -ERR_CORRUPT},
+		{false, "11111111-2222-4333-8444-55555555555/", -ERR_CORRUPT},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -421,7 +424,8 @@ static void a_record_with_an_unknown_body_is_fine(void **state)
 {
 	Picket__Record *m;
 
-	assert_int_equal(msg_read_record(unhex("0901000000000000009a0603616263"), arena, &m, NULL), 0);
+	assert_int_equal(msg_read_record(unhex("0901000000000000009a0603616263"), arena, &m, NULL),
+			 0);
 	assert_int_equal(m->body_case, 0);
 	assert_int_equal(m->time_unix_ns, 1);
 }
@@ -433,24 +437,24 @@ static void hostile_bytes_are_refused(void **state)
 	static const struct {
 		const char *hex, *why;
 	} cases[] = {
-		{ "09010000000000000012ffffffff0f", "cut short" }, /* 4 GiB of event */
-		{ "09010000000000000012ffffffffffffffffff01", "cut short" },
-		{ "090100000000000000120b", "cut short" },
-		{ "0901000000000000001b1c", "cut short" }, /* a group */
-		{ "0901000000000000000000", "not a field" }, /* field 0 */
-		{ "090100000000000000ffffffffffffffffffff01", "not a field" },
-		{ "0801", "wrong type" }, /* time as varint */
-		{ "090100000000000000090200000000000000", "more than 1" },
-		{ "09010000000000000012001200", "more than 1" },
-		{ "0901000000000000002a030a016100", "not a field" },
-		{ "0901000000000000002a040a026100", "NUL" },
-		{ "0901000000000000001a00", "Finding.rule" },
-		{ "0901000000000000002a00", "Container.id" },
+		{"09010000000000000012ffffffff0f", "cut short"}, /* 4 GiB of event */
+		{"09010000000000000012ffffffffffffffffff01", "cut short"},
+		{"090100000000000000120b", "cut short"},
+		{"0901000000000000001b1c", "cut short"},   /* a group */
+		{"0901000000000000000000", "not a field"}, /* field 0 */
+		{"090100000000000000ffffffffffffffffffff01", "not a field"},
+		{"0801", "wrong type"}, /* time as varint */
+		{"090100000000000000090200000000000000", "more than 1"},
+		{"09010000000000000012001200", "more than 1"},
+		{"0901000000000000002a030a016100", "not a field"},
+		{"0901000000000000002a040a026100", "NUL"},
+		{"0901000000000000001a00", "Finding.rule"},
+		{"0901000000000000002a00", "Container.id"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		Picket__Record *m;
-		struct err err = { 0 };
+		struct err err = {0};
 		int r = msg_read_record(unhex(cases[i].hex), arena, &m, &err);
 		if (r != -ERR_CORRUPT || !strstr(err.msg, cases[i].why))
 			fail_msg("case %zu: %d %s", i, r, err.msg);
@@ -490,7 +494,8 @@ static void unpacking_stops_at_the_arenas_cap(void **state)
 	/* unknown fields of two bytes: each costs protobuf-c many times its size */
 	for (size_t i = 0; i + 2 < sizeof(packed); i += 3)
 		memcpy(packed + i, "\x98\x06\x01", 3);
-	assert_int_equal(msg_read_record(slice_from(packed, 21 * 3000), small, &m, NULL), -ERR_LIMIT);
+	assert_int_equal(msg_read_record(slice_from(packed, 21 * 3000), small, &m, NULL),
+			 -ERR_LIMIT);
 	arena_free(small);
 	static char big[LIMIT_MESSAGE_BYTES + 1];
 	Picket__Reply *r;

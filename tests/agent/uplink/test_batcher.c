@@ -1,4 +1,5 @@
-/* test_batcher.c - the conversation with the collector, turned by hand: real spool, real messages. */
+/* test_batcher.c - the conversation with the collector, turned by hand: real spool, real messages.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,9 +13,9 @@
 #include "common/log.h"
 #include "proto/msg.h"
 
-#define AGENT "11111111-2222-4333-8444-555555555555"
-#define NOW 1795463975000000000ULL
-#define MS 1000000ULL
+#define AGENT	  "11111111-2222-4333-8444-555555555555"
+#define NOW	  1795463975000000000ULL
+#define MS	  1000000ULL
 #define REASON(r) PICKET__REFUSAL__REASON__REASON_##r
 
 /* The test's collector: what it was sent, and what it has stored. */
@@ -82,8 +83,7 @@ static void do_state(void *arg, bool is_connected, const char *why)
 }
 
 static const struct batcher_ops ops = {
-	.send = do_send, .restart = do_restart, .heartbeat = do_heartbeat, .on_state = do_state
-};
+	.send = do_send, .restart = do_restart, .heartbeat = do_heartbeat, .on_state = do_state};
 
 static int setup(void **state)
 {
@@ -94,7 +94,7 @@ static int setup(void **state)
 	snprintf(r->dir, sizeof(r->dir), "/tmp/picket-batch-XXXXXX");
 	r->clk = clock_fake(NOW);
 	r->arena = arena_new(256 * 1024 * 1024);
-	r->cfg = (struct uplink_config){ .hostname = "h", .heartbeat_ms = 10000 };
+	r->cfg = (struct uplink_config){.hostname = "h", .heartbeat_ms = 10000};
 	if (!mkdtemp(r->dir) || spool_open(r->dir, 16 << 20, &r->clk, &r->spool, NULL) < 0 ||
 	    batcher_new(r->spool, &r->clk, &r->cfg, AGENT, &ops, r, &r->b, NULL) < 0)
 		return -1;
@@ -126,8 +126,8 @@ static int teardown(void **state)
 static void append(struct rig *r, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(spool_append(r->spool, UPLINK_PROCESS, NOW, SLICE_LIT("record"), NULL,
-					      NULL),
+		assert_int_equal(spool_append(r->spool, UPLINK_PROCESS, NOW, SLICE_LIT("record"),
+					      NULL, NULL),
 				 0);
 	assert_int_equal(spool_flush(r->spool, NULL), 0);
 }
@@ -410,7 +410,7 @@ static void a_hole_is_declared_and_an_order_refusal_goes_back(void **state)
 
 static void one_malformed_record_is_found_counted_and_passed(void **state)
 {
-	static const uint64_t bads[] = { 1, 2, 777, 2048, 2049, 6000 };
+	static const uint64_t bads[] = {1, 2, 777, 2048, 2049, 6000};
 
 	for (size_t i = 0; i < ARRAY_LEN(bads); i++) {
 		struct rig *r = *state;

@@ -1,4 +1,5 @@
-/* test_spool.c - what was handed to the kernel comes back in order, whatever happens to the files. */
+/* test_spool.c - what was handed to the kernel comes back in order, whatever happens to the files.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -229,7 +230,7 @@ static void a_kill_loses_nothing_that_was_flushed(void **state)
 		close(fds[0]);
 
 		struct spool *s = open_spool(64 * MIB);
-		struct spool_item it = { 0 };
+		struct spool_item it = {0};
 		while (spool_peek(s, &it)) {
 			/* the last flush may have come through for one class and not for another */
 			uint64_t v = value_of(it.body);
@@ -279,8 +280,8 @@ static void make_small(bool with_footer)
 	assert_non_null(f);
 	saved_n = fread(saved, 1, sizeof(saved), f);
 	fclose(f);
-	assert_int_equal(saved_n,
-			 SEGMENT_START_BYTES + 10 * (SEGMENT_HEADER_BYTES + 40) + SEGMENT_FOOTER_BYTES);
+	assert_int_equal(saved_n, SEGMENT_START_BYTES + 10 * (SEGMENT_HEADER_BYTES + 40) +
+					  SEGMENT_FOOTER_BYTES);
 	if (!with_footer)
 		saved_n -= SEGMENT_FOOTER_BYTES;
 }
@@ -316,7 +317,8 @@ static void a_flipped_bit_costs_its_record_alone(void **state)
 			damaged[at] ^= (char)(1 << at % 8);
 			write_segment(damaged, saved_n);
 			if (at >= SEGMENT_START_BYTES && at < body)
-				want &= ~(1u << (at - SEGMENT_START_BYTES) / (SEGMENT_HEADER_BYTES + 40));
+				want &= ~(1u << (at - SEGMENT_START_BYTES) /
+							(SEGMENT_HEADER_BYTES + 40));
 			struct spool *s = open_spool(MIB);
 			unsigned seen = read_values(s);
 			/* a damaged footer is no record, but nobody can know that it was not one */
@@ -344,7 +346,8 @@ static void a_torn_tail_is_cut_at_every_byte(void **state)
 		struct spool *s = open_spool(MIB);
 		assert_int_equal(read_values(s), n == saved_n ? 0x3ff : 0x1ff);
 		/* cut between two records nothing shows that there was another */
-		assert_int_equal(lost(s), n != saved_n && n != saved_n - (SEGMENT_HEADER_BYTES + 40));
+		assert_int_equal(lost(s),
+				 n != saved_n && n != saved_n - (SEGMENT_HEADER_BYTES + 40));
 		spool_close(s);
 	}
 }
@@ -389,7 +392,7 @@ static void a_full_spool_drops_the_oldest_of_the_lowest_class(void **state)
 	struct spool *s = open_spool(MIB);
 	struct spool_stats st;
 	struct spool_item it;
-	uint64_t seen[3] = { 0 }, first_volume = 0, last_volume = 0;
+	uint64_t seen[3] = {0}, first_volume = 0, last_volume = 0;
 
 	/* 300 KiB of each, in turn; then volume alone, which only pushes itself out */
 	for (uint64_t i = 0; i < 900; i++)
@@ -463,7 +466,7 @@ static void a_full_disk_is_counted_and_recovers(void **state)
 {
 	struct clock clk = clock_fake(NOW);
 	struct spool *s = NULL;
-	struct rlimit old, small = { 200 * 1024, 0 };
+	struct rlimit old, small = {200 * 1024, 0};
 	struct uplink_loss loss;
 	struct spool_item it;
 	unsigned failed = 0, seen = 0;
@@ -501,7 +504,7 @@ static void acknowledged_segments_go(void **state)
 	struct spool_stats st;
 
 	for (uint64_t round = 0; round < 50; round++) {
-		struct spool_item it = { 0 };
+		struct spool_item it = {0};
 
 		for (uint64_t i = 0; i < 100; i++)
 			append(s, UPLINK_PROCESS, i, 1000);
@@ -516,6 +519,41 @@ static void acknowledged_segments_go(void **state)
 	assert_int_equal(st.produced, 5000);
 	assert_true(st.bytes < 200 * 1024);
 	assert_int_equal(lost(s), 0);
+	spool_close(s);
+}
+
+static uint64_t ms_since(uint64_t ns)
+{
+	return (clock_boot_ns(clock_real()) - ns) / 1000000;
+}
+
+/* Figures for a person; only the memory is a promise. */
+static void a_large_spool_opens_and_reads_in_little_memory(void **state)
+{
+	struct spool *s = open_spool(128 * MIB);
+	struct spool_item it;
+	uint64_t count = 64 * MIB / 532, seen = 0, t = clock_boot_ns(clock_real());
+	struct rusage before, after;
+
+	for (uint64_t i = 0; i < count; i++)
+		append(s, UPLINK_PROCESS, i, 500);
+	spool_close(s);
+	uint64_t write_ms = ms_since(t);
+	getrusage(RUSAGE_SELF, &before);
+	t = clock_boot_ns(clock_real());
+	s = open_spool(128 * MIB);
+	uint64_t open_ms = ms_since(t);
+	t = clock_boot_ns(clock_real());
+	while (spool_peek(s, &it)) {
+		assert_int_equal(it.seq, ++seen);
+		spool_take(s);
+	}
+	getrusage(RUSAGE_SELF, &after);
+	print_message("64 MiB, %" PRIu64 " records: written in %" PRIu64 " ms, opened in %" PRIu64
+		      " ms, read in %" PRIu64 " ms\n",
+		      count, write_ms, open_ms, ms_since(t));
+	assert_int_equal(seen, count);
+	assert_true(after.ru_maxrss - before.ru_maxrss < 4096);
 	spool_close(s);
 }
 
@@ -557,6 +595,7 @@ int main(void)
 		TEST(what_is_under_way_is_not_dropped),
 		TEST(a_full_disk_is_counted_and_recovers),
 		TEST(acknowledged_segments_go),
+		TEST(a_large_spool_opens_and_reads_in_little_memory),
 		TEST(names_have_one_spelling),
 	};
 
