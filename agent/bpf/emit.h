@@ -88,7 +88,7 @@ static __always_inline u64 fill_files(struct scratch *s, u32 slot, u64 at, struc
 				      struct task_struct *task)
 {
 	struct record_exec *e = (void *)s->data;
-	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	struct fs_struct *fs = task->fs;
 	struct text t;
 
 	if (file) {

@@ -17,15 +17,15 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	__sync_fetch_and_add(&c->seen, 1);
 
 	struct record *r = (void *)s->data;
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct *mm = task->mm;
 	bool cut;
 	u64 at = fill_process(s, SLOT_EXEC, RECORD_EXEC, sizeof(struct record_exec), task);
-	at = fill_files(s, SLOT_EXEC, at, BPF_CORE_READ(bprm, file), task);
-	at = add_user(s, at, TEXT_ARGS, BPF_CORE_READ(mm, arg_start), BPF_CORE_READ(mm, arg_end),
+	at = fill_files(s, SLOT_EXEC, at, bprm->file, task);
+	at = add_user(s, at, TEXT_ARGS, mm->arg_start, mm->arg_end,
 		      TEXT_ARGS_MAX, &cut, c);
 	if (cut)
 		r->flags |= RECORD_ARGS_TRUNCATED;
-	at = add_user(s, at, TEXT_ENV, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end),
+	at = add_user(s, at, TEXT_ENV, mm->env_start, mm->env_end,
 		      TEXT_ENV_MAX, &cut, c);
 
 	emit(&ring_process, CLASS_PROCESS, s, at, c);

@@ -14,12 +14,12 @@ enum { SIGNAL_GROUP_EXIT = 4 };
 static __always_inline bool is_first(struct task_struct *task, struct signal_struct *signal)
 {
 	struct last_exit key = {
-		.start_ns = BPF_CORE_READ(task, group_leader, start_boottime),
-		.tgid = BPF_CORE_READ(task, tgid),
+		.start_ns = task->group_leader->start_boottime,
+		.tgid = task->tgid,
 	};
 	u8 one = 1;
 
-	if (BPF_CORE_READ(signal, nr_threads) > 1)
+	if (signal->nr_threads > 1)
 		return !bpf_map_update_elem(&exited, &key, &one, BPF_NOEXIST);
 	return !bpf_map_lookup_elem(&exited, &key);
 }
@@ -27,8 +27,8 @@ static __always_inline bool is_first(struct task_struct *task, struct signal_str
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	struct signal_struct *signal = BPF_CORE_READ(task, signal);
-	if (BPF_CORE_READ(signal, live.counter) || !is_first(task, signal))
+	struct signal_struct *signal = task->signal;
+	if (signal->live.counter || !is_first(task, signal))
 		return 0;
 	struct counters *c = counters_of(CLASS_PROCESS);
 	struct scratch *s = scratch_of(SLOT_EXIT);
@@ -39,9 +39,9 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	struct record_exit *e = (void *)s->data;
 	u64 at = fill_process(s, SLOT_EXIT, RECORD_EXIT, sizeof(*e), task);
 	/* What the parent's wait() will say, as wait_task_zombie() finds it. */
-	e->status = BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT ?
-			    BPF_CORE_READ(signal, group_exit_code) :
-			    BPF_CORE_READ(task, group_leader, exit_code);
+	e->status = signal->flags & SIGNAL_GROUP_EXIT ?
+			    signal->group_exit_code :
+			    task->group_leader->exit_code;
 	emit(&ring_process, CLASS_PROCESS, s, at, c);
 	return 0;
 }

@@ -9,8 +9,8 @@ char LICENSE[] SEC("license") = "GPL";
 
 static __always_inline u64 fill_seed(struct scratch *s, struct task_struct *task)
 {
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	struct file *file = mm ? BPF_CORE_READ(mm, exe_file) : NULL;
+	struct mm_struct *mm = task->mm;
+	struct file *file = mm ? mm->exe_file : NULL;
 	u64 at = fill_process(s, SLOT_SEED, RECORD_TASK, sizeof(struct record_exec), task);
 
 	return fill_files(s, SLOT_SEED, at, file, task);
@@ -34,7 +34,7 @@ int seed_plain(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct scratch *s = scratch_of(SLOT_SEED);
 
-	if (!task || !s || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+	if (!task || !s || task->pid != task->tgid)
 		return 0;
 	write_seed(seq, s, fill_seed(s, task));
 	return 0;
@@ -47,11 +47,11 @@ int seed_args(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct scratch *s = scratch_of(SLOT_SEED);
 
-	if (!task || !s || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+	if (!task || !s || task->pid != task->tgid)
 		return 0;
 	u64 at = fill_seed(s, task);
-	u64 from = BPF_CORE_READ(task, mm, arg_start);
-	u64 n = BPF_CORE_READ(task, mm, arg_end) - from;
+	u64 from = task->mm->arg_start;
+	u64 n = task->mm->arg_end - from;
 	struct record *r = (void *)s->data;
 
 	if (n > TEXT_ARGS_MAX) {
