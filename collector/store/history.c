@@ -218,12 +218,12 @@ static int add(struct store *s, const char *agent, uint64_t epoch, uint64_t seq,
 	       const Picket__Record *rec, struct err *err)
 {
 	struct history *h = s->history;
-	struct source *src;
+	struct source *src = NULL;
 	int r = h->write ? 0 : begin(s, err);
 
 	if (r >= 0)
 		r = find_source(s, agent, epoch, &src, err);
-	if (r < 0 || seq <= src->mark)
+	if (r < 0 || !src || seq <= src->mark)
 		return r;
 	if (!segment_has_room(h->pending, packed.n)) {
 		r = flush(s, err);

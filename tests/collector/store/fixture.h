@@ -47,7 +47,8 @@ static inline void fixture_open(struct fixture *f)
 	struct err err;
 
 	f->cfg.dir = f->dir;
-	f->cfg.reserve_bytes = 1;
+	if (!f->cfg.reserve_bytes)
+		f->cfg.reserve_bytes = 1;
 	OK(store_open(&f->cfg, &f->clk, &f->s, &err));
 }
 

@@ -1,0 +1,151 @@
+/* test_migrate.c - from nothing to the newest schema, and what is not ours to open. */
+#include "tests/collector/store/fixture.h"
+
+#include "collector/store/schema.h"
+#include "common/file.h"
+
+static const char *const steps[] = {
+	"CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)",
+	"ALTER TABLE t ADD COLUMN b TEXT NOT NULL DEFAULT 'x'",
+	"UPDATE t SET a = a + 1; INSERT INTO nowhere VALUES (1)", /* fails half way */
+};
+
+static void make_dir(char dir[64])
+{
+	snprintf(dir, 64, "/tmp/picket-store-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+}
+
+static void steps_are_done_once_each_and_a_failing_one_leaves_the_version_before(void **state)
+{
+	struct schema sc = { "test", 0x1234, steps, 1 };
+	char dir[64], path[128];
+	struct db d;
+	struct err err;
+	int64_t n;
+
+	(void)state;
+	make_dir(dir);
+	snprintf(path, sizeof(path), "%s/x.db", dir);
+	OK(db_open(path, DB_CREATE, &d, &err));
+	OK(schema_migrate(&d, &sc, &err));
+	OK(schema_migrate(&d, &sc, &err));
+	sc.count = 2;
+	OK(schema_migrate(&d, &sc, &err));
+	OK(db_number(&d, "SELECT count(*) FROM t WHERE b = 'x'", NULL, 0, &n, &err));
+	assert_int_equal(n, 1);
+	sc.count = 3;
+	assert_true(schema_migrate(&d, &sc, &err) < 0);
+	OK(db_number(&d, "PRAGMA user_version", NULL, 0, &n, &err));
+	assert_int_equal(n, 2);
+	OK(db_number(&d, "SELECT a FROM t", NULL, 0, &n, &err));
+	assert_int_equal(n, 1);
+	sc.count = 1; /* as an older program sees it */
+	assert_int_equal(schema_migrate(&d, &sc, &err), -ERR_VERSION);
+	db_close(&d);
+	nftw(dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void change_state(struct fixture *f, const char *sql)
+{
+	char path[128];
+	struct db d;
+	struct err err;
+
+	store_close(f->s);
+	f->s = NULL;
+	snprintf(path, sizeof(path), "%s/state.db", f->dir);
+	OK(db_open(path, 0, &d, &err));
+	OK(db_exec(&d, sql, &err));
+	db_close(&d);
+}
+
+static void a_newer_schema_is_refused_and_left_alone(void **state)
+{
+	struct fixture f;
+	struct err err;
+
+	(void)state;
+	fixture_init(&f);
+	change_state(&f, "PRAGMA user_version=9999");
+	assert_int_equal(store_open(&f.cfg, &f.clk, &f.s, &err), -ERR_VERSION);
+	assert_non_null(strstr(err.msg, "newer"));
+	change_state(&f, "PRAGMA user_version=1");
+	fixture_open(&f);
+	fixture_fini(&f);
+}
+
+static void another_programs_database_is_refused(void **state)
+{
+	struct fixture f;
+	struct err err;
+
+	(void)state;
+	fixture_init(&f);
+	change_state(&f, "PRAGMA application_id=77");
+	assert_int_equal(store_open(&f.cfg, &f.clk, &f.s, &err), -ERR_CORRUPT);
+	assert_non_null(strstr(err.msg, "not a picket"));
+	fixture_fini(&f);
+}
+
+static void a_file_of_garbage_is_refused(void **state)
+{
+	char dir[64], path[128], junk[8192];
+	struct clock clk = clock_fake(T0);
+	struct store_config cfg = { .dir = dir };
+	struct store *s = NULL;
+	struct err err;
+
+	(void)state;
+	make_dir(dir);
+	memset(junk, 'j', sizeof(junk));
+	snprintf(path, sizeof(path), "%s/state.db", dir);
+	OK(file_write_atomic(path, slice_from(junk, sizeof(junk)), 0600, &err));
+	assert_int_equal(store_open(&cfg, &clk, &s, &err), -ERR_CORRUPT);
+	assert_non_null(strstr(err.msg, "state.db"));
+	assert_null(s);
+	/* an empty one is a beginning */
+	OK(file_write_atomic(path, SLICE_NONE, 0600, &err));
+	OK(store_open(&cfg, &clk, &s, &err));
+	store_close(s);
+	nftw(dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void count_fault(void *arg, const char *fault)
+{
+	assert_non_null(strstr(fault, "20261120"));
+	++*(int *)arg;
+}
+
+static void a_garbage_day_stops_neither_opening_nor_verifying(void **state)
+{
+	struct fixture f;
+	char path[128];
+	struct err err;
+	uint64_t records;
+	int faults = 0;
+
+	(void)state;
+	fixture_init(&f);
+	snprintf(path, sizeof(path), "%s/history/2026-11-20.db", f.dir);
+	OK(file_write_atomic(path, SLICE_LIT("not a database, but long enough to be looked at........"
+					     ".........................................................."),
+			     0600, &err));
+	fixture_reopen(&f);
+	OK(store_verify(f.s, count_fault, &faults, &records, &err));
+	assert_int_equal(faults, 1);
+	fixture_fini(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(steps_are_done_once_each_and_a_failing_one_leaves_the_version_before),
+		cmocka_unit_test(a_newer_schema_is_refused_and_left_alone),
+		cmocka_unit_test(another_programs_database_is_refused),
+		cmocka_unit_test(a_file_of_garbage_is_refused),
+		cmocka_unit_test(a_garbage_day_stops_neither_opening_nor_verifying),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
