@@ -105,7 +105,7 @@ static bool match_segment(struct slice seg, struct slice first, struct slice bef
 		return true;
 	}
 	struct slice lxc = cut_ends(seg, "lxc.payload.", "");
-	if (lxc.n && lxc.n <= ID_MAX) {
+	if (lxc.n <= ID_MAX && is_identifier(lxc)) {
 		*ret_id = lxc;
 		*ret_engine = "lxc";
 		return true;
