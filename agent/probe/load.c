@@ -88,6 +88,8 @@ static int load_mask(const struct probe_config *cfg, struct loaded *l, unsigned 
 	for (unsigned i = 0; i < SENSOR_COUNT; i++)
 		bpf_program__set_autoload(program_of(skel, i), mask >> i & 1);
 	r = picket_bpf__load(skel);
+	if (r == -EPERM)
+		return err_set(err, r, "load the probe: CAP_BPF and CAP_PERFMON are needed");
 	if (r < 0)
 		return err_set(err, r, "load the probe (%s)", last_message);
 	*ret = take_ptr(skel);

@@ -8,8 +8,9 @@
 struct probe;
 
 struct probe_config {
-	uint32_t ring_bytes[EVC_COUNT]; /* powers of two, 64 KiB .. 64 MiB; 0 = default */
-	uint32_t poll_ms;		/* 1 .. 10: how often rings are read; default 5 */
+	uint32_t ring_bytes[EVC_COUNT]; /* powers of two, 64 KiB .. 64 MiB; 0 = default, 1 MiB */
+	uint32_t poll_ms;		/* 1 .. 10: how often rings are read; default 5. While nothing
+					   happens the timer is slower and a record wakes the loop */
 	bool with_fork;			/* deliver EV_FORK (the tree needs it) */
 };
 
