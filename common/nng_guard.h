@@ -7,6 +7,15 @@
  * 2. I/O started on a connection that died a moment ago never ends: descriptor and memory leak. The
  *    engine asks guard_is_dead() whenever it is about to wait.
  * 3. A negotiation may last for ever. guard_expire() shuts the descriptor down.
+ * 4. A send or receive of a message takes several steps, each a callback on one of nng's task threads.
+ *    If the pipe is closed between two of them the operation is forgotten; nng's one reaper then
+ *    waits for it for ever, and nothing is ever freed again. Peers that go away while a message is
+ *    under way do it by chance, a malicious one at will. Hence
+ *    - guard_one_task_thread(): with one thread the steps come in the order they were made;
+ *    - the engine fails both directions at once, and never succeeds on a dead connection, so that no
+ *      step can come after a closing one; it also checks message lengths before nng does;
+ *    - wire_*.c close a live connection by shutting its descriptor down, wait for
+ *      NNG_PIPE_EV_REM_POST, and only then close the socket.
  *
  * The descriptor is found without a table: guard_stream_fd() asks nng for the peer's address, nng
  * calls getpeername(fd) on the same thread, and the getpeername() of this executable takes note. */
@@ -24,6 +33,7 @@ struct guard_conn {
 	int fd; /* open from the engine's init to its fini; nng closes it after that */
 	uint64_t since_ms;
 	bool listed, cut;
+	bool told; /* a reason was given already: cutting it is no news; under the mutex */
 	char addr[GUARD_ADDR_MAX]; /* "192.0.2.1:55555", "[2001:db8::1]:55555" or "-" */
 };
 
@@ -36,6 +46,8 @@ struct guard {
 	void *arg;
 };
 
+/* Leaves nng one of its task threads and parks the others for good. Once, after nng has started. */
+void guard_one_task_thread(void);
 void guard_init(struct guard *g, unsigned max, uint64_t deadline_ms);
 void guard_fini(struct guard *g);
 /* Finds out the descriptor and the peer's address of a stream. fd is -1 when nng did not ask the
@@ -47,5 +59,7 @@ void guard_add(struct guard *g, struct guard_conn *c);
 void guard_remove(struct guard *g, struct guard_conn *c);
 /* Cuts what is older than the deadline. */
 void guard_expire(struct guard *g);
+/* Cuts everything in the list without a word. */
+void guard_cut_all(struct guard *g);
 /* Was the connection shut down or reset, by either side? */
 bool guard_is_dead(int fd);

@@ -9,6 +9,7 @@
  */
 #include "common/nng_tls.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -19,6 +20,7 @@
 
 #include "common/nng_tls_priv.h"
 #include "common/tls_priv.h"
+#include "common/wire_priv.h"
 
 struct nng_tls_engine_config {
 	struct tls_hub *hub; /* NULL: one that nng made by itself and we replace */
@@ -33,7 +35,11 @@ struct nng_tls_engine_conn {
 	bool is_shaken; /* TLS handshake done on our side */
 	bool has_read;	/* application data came: the other side accepted us */
 	bool is_open;	/* negotiated; failures are no refusals any more */
-	bool drains;	/* close() reads what is left past nng */
+	bool lingers;	/* refused; stays until the peer, having read why, closes */
+	bool drains;	/* the other side is gone; what it sent last is read past nng */
+	uint8_t head[8]; /* the message's length, as far as it has come */
+	unsigned head_count;
+	uint64_t body_left;
 	struct tls_identity id;
 };
 
@@ -69,11 +75,11 @@ static int bio_read(BIO *b, char *p, int n)
 	size_t size = (size_t)n;
 
 	BIO_clear_retry_flags(b);
-	if (c->drains) {
-		ssize_t got = recv(c->guard.fd, p, size, MSG_DONTWAIT);
+	int rv = nng_tls_engine_recv(c->stream, (uint8_t *)p, &size);
+	if (rv && c->drains) {
+		ssize_t got = recv(c->guard.fd, p, (size_t)n, MSG_DONTWAIT);
 		return got > 0 ? (int)got : -1;
 	}
-	int rv = nng_tls_engine_recv(c->stream, (uint8_t *)p, &size);
 	if (rv == NNG_EAGAIN)
 		BIO_set_retry_read(b);
 	return rv ? -1 : (int)size;
@@ -93,40 +99,87 @@ static int bio_create(BIO *b)
 
 /* ---- connections ---- */
 
-/* rv is never NNG_ECLOSED (stops a listener for good) nor a code that nng's listener answers with a
- * pause of 100 ms: only these two. */
-static int fail(struct nng_tls_engine_conn *c, const char *why)
+/* Gives a connection in negotiation its reason, once; NULL: the peer just went away. */
+static void tell(struct nng_tls_engine_conn *c, const char *why)
 {
-	if (c->failed)
-		return c->failed;
-	c->failed = why ? NNG_EPEERAUTH : NNG_ECONNRESET;
 	if (c->is_open)
-		return c->failed;
-	bool cut = false;
-
+		return;
 	pthread_mutex_lock(&c->hub->guard.mutex);
-	cut = c->guard.cut; /* told already */
+	bool is_old = c->guard.told || c->guard.cut;
+	c->guard.told = true;
 	pthread_mutex_unlock(&c->hub->guard.mutex);
-	if (cut)
-		return c->failed;
+	if (is_old)
+		return;
 	if (why)
 		tls_hub_refuse(c->hub, c->guard.addr, why);
 	else
 		tls_hub_count(c->hub, &c->hub->counts.went_away);
+}
+
+/* The code is never NNG_ECLOSED (stops a listener for good) nor one that nng's listener answers with a
+ * pause of 100 ms: only these two. */
+static int fail(struct nng_tls_engine_conn *c, const char *why)
+{
+	if (!c->failed)
+		tell(c, why);
+	if (!c->failed)
+		c->failed = why ? NNG_EPEERAUTH : NNG_ECONNRESET;
 	return c->failed;
+}
+
+/* With TLS 1.3 a server's refusal comes after the client's handshake. If right behind it comes a
+ * reset, nng's poller drops what has arrived; it is read here, so that an agent knows why it is not
+ * let in. */
+static void drain(struct nng_tls_engine_conn *c)
+{
+	char byte, why[TLS_HUB_WHY_MAX];
+
+	c->drains = true;
+	ERR_clear_error();
+	int r = c->is_shaken ? SSL_read(c->ssl, &byte, 1) : SSL_do_handshake(c->ssl);
+	if (r <= 0 && SSL_get_error(c->ssl, r) == SSL_ERROR_SSL)
+		(void)fail(c, tls_verify_why(c->hub, c->ssl, why, sizeof(why)));
+	ERR_clear_error();
+}
+
+/* nng forgets I/O that starts on a dead connection: nobody would ever call again. */
+static int wait_for_more(struct nng_tls_engine_conn *c)
+{
+	if (!guard_is_dead(c->guard.fd))
+		return NNG_EAGAIN;
+	if (!c->hub->is_server && !c->has_read && !c->drains)
+		drain(c);
+	return fail(c, NULL);
+}
+
+/* Closing right after our alert, with the client's last flight unread, would send a reset that
+ * overtakes it. So the client is left to close; if it does not, the deadline does. */
+static int linger(struct nng_tls_engine_conn *c)
+{
+	uint8_t trash[1024];
+	size_t n = sizeof(trash);
+	int rv;
+
+	while (!(rv = nng_tls_engine_recv(c->stream, trash, &n)))
+		n = sizeof(trash);
+	return rv == NNG_EAGAIN ? wait_for_more(c) : fail(c, NULL);
 }
 
 /* After an OpenSSL call that returned r <= 0. */
 static int settle(struct nng_tls_engine_conn *c, int r)
 {
-	char why[TLS_HUB_WHY_MAX];
+	char buf[TLS_HUB_WHY_MAX];
 	int e = SSL_get_error(c->ssl, r);
 
-	if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE) {
-		/* nng forgets I/O that starts on a dead connection: nobody would ever call again. */
-		return guard_is_dead(c->guard.fd) ? fail(c, NULL) : NNG_EAGAIN;
-	}
-	return fail(c, e == SSL_ERROR_SSL ? tls_verify_why(c->hub, c->ssl, why, sizeof(why)) : NULL);
+	if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
+		return wait_for_more(c);
+	const char *why =
+		e == SSL_ERROR_SSL ? tls_verify_why(c->hub, c->ssl, buf, sizeof(buf)) : NULL;
+	if (!why || c->is_open || !c->hub->is_server)
+		return fail(c, why);
+	tell(c, why);
+	c->lingers = true;
+	return linger(c);
 }
 
 /* A peer that lost power says nothing; without these its connection would stay for two hours. */
@@ -203,28 +256,13 @@ static void conn_fini(nng_tls_engine_conn *c)
 	c->ssl = NULL;
 }
 
-/* With TLS 1.3 the server's refusal comes after the client's handshake, and right behind it, because
- * our greeting was never read, a reset. nng's poller then drops what has arrived; it is read here, so
- * that an agent knows why it is not let in. */
-static void drain(struct nng_tls_engine_conn *c)
-{
-	char byte, why[TLS_HUB_WHY_MAX];
-
-	c->drains = true;
-	ERR_clear_error();
-	int r = c->is_shaken ? SSL_read(c->ssl, &byte, 1) : SSL_do_handshake(c->ssl);
-	if (r <= 0 && SSL_get_error(c->ssl, r) == SSL_ERROR_SSL)
-		(void)fail(c, tls_verify_why(c->hub, c->ssl, why, sizeof(why)));
-	ERR_clear_error();
-}
-
 static void conn_close(nng_tls_engine_conn *c)
 {
 	if (!c->ssl)
 		return;
-	if (!c->hub->is_server && !c->has_read && !c->failed)
+	if (!c->hub->is_server && !c->has_read && !c->failed && !c->drains)
 		drain(c);
-	else if (c->is_shaken && !c->failed) {
+	else if (c->is_shaken && !c->failed && !c->lingers) {
 		ERR_clear_error();
 		(void)SSL_shutdown(c->ssl); /* a close-notify, best effort */
 		ERR_clear_error();
@@ -234,6 +272,8 @@ static void conn_close(nng_tls_engine_conn *c)
 
 static int conn_handshake(nng_tls_engine_conn *c)
 {
+	if (c->lingers && !c->failed)
+		return linger(c);
 	if (c->failed || c->is_shaken)
 		return c->failed;
 	ERR_clear_error();
@@ -250,6 +290,32 @@ static int conn_handshake(nng_tls_engine_conn *c)
 	return 0;
 }
 
+/* Follows the messages: eight bytes of length, then so many. (nng's greeting has eight bytes too, and
+ * goes by before is_open.) A length that nng would close the pipe for is found here first. */
+static bool lengths_are_right(struct nng_tls_engine_conn *c, const uint8_t *p, size_t n)
+{
+	while (n) {
+		size_t part = c->body_left < n ? (size_t)c->body_left : n;
+
+		c->body_left -= part;
+		p += part;
+		n -= part;
+		if (!n)
+			break;
+		c->head[c->head_count++] = *p++;
+		n--;
+		if (c->head_count < sizeof(c->head))
+			continue;
+		c->head_count = 0;
+		memcpy(&c->body_left, c->head, sizeof(c->body_left));
+		c->body_left = be64toh(c->body_left);
+		if (c->body_left < WIRE_ID_BYTES ||
+		    c->body_left > WIRE_MAX_MESSAGE_BYTES + WIRE_ID_BYTES)
+			return false;
+	}
+	return true;
+}
+
 static int conn_recv(nng_tls_engine_conn *c, uint8_t *p, size_t *size)
 {
 	int rv = conn_handshake(c);
@@ -261,7 +327,13 @@ static int conn_recv(nng_tls_engine_conn *c, uint8_t *p, size_t *size)
 	int r = SSL_read_ex(c->ssl, p, *size, &got);
 	if (r != 1)
 		return settle(c, r);
+	if (guard_is_dead(c->guard.fd) && c->is_open)
+		return fail(c, NULL);
 	c->has_read = true;
+	if (c->is_open && !lengths_are_right(c, p, got)) {
+		shutdown(c->guard.fd, SHUT_RDWR);
+		return fail(c, NULL);
+	}
 	*size = got;
 	return 0;
 }
@@ -274,6 +346,8 @@ static int conn_send(nng_tls_engine_conn *c, const uint8_t *p, size_t *size)
 	if (rv)
 		return rv;
 	ERR_clear_error();
+	if (c->is_open && guard_is_dead(c->guard.fd))
+		return fail(c, NULL);
 	int r = SSL_write_ex(c->ssl, p, *size, &done);
 	if (r != 1)
 		return settle(c, r);
@@ -281,7 +355,7 @@ static int conn_send(nng_tls_engine_conn *c, const uint8_t *p, size_t *size)
 	return 0;
 }
 
-/* Asked by tls_hub_peer, in ADD_PRE: nng's greeting is done too. */
+/* Asked by tls_hub_conn, in ADD_PRE: nng's greeting is done too. */
 static bool conn_verified(nng_tls_engine_conn *c)
 {
 	if (conn_wanted) {
@@ -343,7 +417,7 @@ static int config_version(nng_tls_engine_config *f, nng_tls_version lo, nng_tls_
 }
 
 /* Engine version 2 (nng 1.9 on) has pre-shared keys, and since 1.6 two functions nobody here asks
- * for: a pipe's names come from tls_hub_peer. */
+ * for: a pipe's names come from tls_hub_conn. */
 #if NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION >= 9
 static int config_psk(nng_tls_engine_config *f, const char *id, const uint8_t *key, size_t n)
 {
@@ -418,6 +492,7 @@ static void register_engine(void)
 	BIO_meth_set_create(bio_method, bio_create);
 	/* nng's own start sets its built-in engine: have that behind us first. */
 	(void)nng_tls_engine_name();
+	guard_one_task_thread();
 	register_rv = nng_tls_engine_register(&engine);
 }
 
@@ -435,7 +510,7 @@ int tls_engine_config(struct tls_hub *h, nng_tls_config **ret, struct err *err)
 	return rv ? err_set(err, ENOMEM, "make a TLS configuration") : 0;
 }
 
-bool tls_hub_peer(nng_pipe pipe, struct tls_identity *ret, char ret_addr[GUARD_ADDR_MAX])
+bool tls_hub_conn(nng_pipe pipe, struct tls_hub_conn *ret)
 {
 	bool verified = false;
 
@@ -447,7 +522,8 @@ bool tls_hub_peer(nng_pipe pipe, struct tls_identity *ret, char ret_addr[GUARD_A
 	if (rv || !c)
 		return false;
 	/* nng keeps the pipe until ADD_PRE returns, and nobody writes id after the handshake. */
-	*ret = c->id;
-	memcpy(ret_addr, c->guard.addr, GUARD_ADDR_MAX);
+	ret->id = c->id;
+	ret->fd = c->guard.fd;
+	memcpy(ret->addr, c->guard.addr, GUARD_ADDR_MAX);
 	return true;
 }

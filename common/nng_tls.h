@@ -39,9 +39,16 @@ bool tls_hub_take(struct tls_hub *h, struct tls_hub_refusal *ret);
 void tls_hub_refuse(struct tls_hub *h, const char *addr, const char *why);
 /* Once a second or so: cuts negotiations past their deadline. */
 void tls_hub_expire(struct tls_hub *h);
-/* To be called in NNG_PIPE_EV_ADD_PRE: the verified identity (empty without a certificate) and the
- * address of the peer; ends the negotiation. False: not a connection of this engine. */
-bool tls_hub_peer(nng_pipe pipe, struct tls_identity *ret, char ret_addr[GUARD_ADDR_MAX]);
+/* Cuts every negotiation now, silently. */
+void tls_hub_cut_all(struct tls_hub *h);
+struct tls_hub_conn {
+	struct tls_identity id; /* verified; empty without a certificate */
+	char addr[GUARD_ADDR_MAX];
+	int fd; /* open until the pipe's REM_POST has returned */
+};
+/* To be called in NNG_PIPE_EV_ADD_PRE; ends the negotiation. False: not a connection of this
+ * engine. */
+bool tls_hub_conn(nng_pipe pipe, struct tls_hub_conn *ret);
 /* From now on a certificate with this serial (hex, upper case) is refused as revoked. Known ones
  * are fine. ERR_LIMIT past TLS_HUB_DENIED_MAX. */
 int tls_hub_deny(struct tls_hub *h, const char *serial, struct err *err) WARN_UNUSED;

@@ -93,6 +93,11 @@ void tls_hub_expire(struct tls_hub *h)
 	guard_expire(&h->guard);
 }
 
+void tls_hub_cut_all(struct tls_hub *h)
+{
+	guard_cut_all(&h->guard);
+}
+
 void tls_hub_counts(struct tls_hub *h, struct wire_counts *ret)
 {
 	pthread_mutex_lock(&h->guard.mutex);
@@ -156,6 +161,8 @@ static void on_cut(void *arg, const struct guard_conn *c, bool too_many)
 {
 	struct tls_hub *h = arg;
 
+	if (c->told)
+		return;
 	tls_hub_count(h, too_many ? &h->counts.too_many : &h->counts.too_slow);
 	tls_hub_refuse(h, c->addr,
 		       too_many ? "too many connections in negotiation" : "negotiation took too long");

@@ -9,6 +9,7 @@
  *      +---- failed -------+ */
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <nng/nng.h>
@@ -24,6 +25,7 @@ enum {
 	BACKOFF_MAX_MS = 30000,
 	DIAL_MAX_MS = 12000, /* connect, TLS and nng's greeting */
 	OPEN_MAX_MS = 60000, /* a request without a reply for so long no longer counts as open */
+	STOP_MAX_MS = 3000,
 	DIAL_STACK_BYTES = 128 * 1024,
 };
 
@@ -51,7 +53,11 @@ struct wire_client {
 	int fd;		/* eventfd: dialed or removed changed */
 	int dial_rv;	/* the thread's, before dialed */
 	bool dialed;	/* atomic */
-	bool removed;	/* atomic */
+	uint64_t started; /* TLS connections before this dial */
+
+	pthread_mutex_t mutex; /* guards the next two */
+	int conn_fd;	       /* of the open pipe; -1: none */
+	bool removed;
 
 	struct loop_fd *on_recv, *on_change;
 	struct loop_timer *timer;
@@ -88,12 +94,17 @@ static void *dial_thread(void *arg)
 /* Tells the engine that this connection is negotiated. */
 static void on_pipe_added(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 {
-	struct tls_identity id;
-	char addr[GUARD_ADDR_MAX];
+	struct wire_client *c = arg;
+	struct tls_hub_conn conn;
 
-	(void)ev, (void)arg;
-	if (!tls_hub_peer(pipe, &id, addr))
+	(void)ev;
+	if (!tls_hub_conn(pipe, &conn)) {
 		nng_pipe_close(pipe);
+		return;
+	}
+	pthread_mutex_lock(&c->mutex);
+	c->conn_fd = conn.fd;
+	pthread_mutex_unlock(&c->mutex);
 }
 
 static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev ev, void *arg)
@@ -101,7 +112,10 @@ static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 	struct wire_client *c = arg;
 
 	(void)pipe, (void)ev;
-	__atomic_store_n(&c->removed, true, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&c->mutex);
+	c->conn_fd = -1;
+	c->removed = true;
+	pthread_mutex_unlock(&c->mutex);
 	wake(c);
 }
 
@@ -121,13 +135,57 @@ static void wait_to_dial(struct wire_client *c)
 	loop_timer_once(c->timer, ms / 2 + random % (ms / 2 + 1));
 }
 
+static bool is_removed(struct wire_client *c)
+{
+	pthread_mutex_lock(&c->mutex);
+	bool removed = c->removed;
+	pthread_mutex_unlock(&c->mutex);
+	return removed;
+}
+
+/* From below, and waiting until nng has noticed: see fault 4 in nng_guard.h. */
+static void stop_pipe(struct wire_client *c)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	bool is_there = true;
+
+	for (unsigned waited = 0; is_there && waited < STOP_MAX_MS; waited++) {
+		pthread_mutex_lock(&c->mutex);
+		is_there = c->conn_fd >= 0;
+		if (is_there)
+			shutdown(c->conn_fd, SHUT_RDWR);
+		pthread_mutex_unlock(&c->mutex);
+		/* A pipe whose message nobody takes does not look at its connection. */
+		nng_msg *m;
+		while (is_there && !nng_recvmsg(c->sock, &m, NNG_FLAG_NONBLOCK))
+			nng_msg_free(m);
+		if (is_there)
+			nanosleep(&ms, NULL);
+	}
+}
+
 static void close_socket(struct wire_client *c)
 {
 	loop_fd_free(c->on_recv);
 	c->on_recv = NULL;
-	if (c->has_sock)
-		nng_close(c->sock);
+	if (!c->has_sock)
+		return;
+	stop_pipe(c);
+	nng_close(c->sock);
 	c->has_sock = false;
+}
+
+/* Makes the dial thread end soon. Without a TLS connection nng_dialer_close is safe (what connects
+ * just now is dropped by nng); with one, ending that ends the dial. */
+static void stop_dial(struct wire_client *c)
+{
+	struct wire_counts n;
+
+	tls_hub_counts(c->hub, &n);
+	if (n.started == c->started)
+		nng_dialer_close(c->dialer);
+	else
+		tls_hub_cut_all(c->hub);
 }
 
 static void take_replies(struct wire_client *c)
@@ -218,7 +276,7 @@ static void on_change(void *arg, int fd, unsigned ready)
 	if (c->state == DIALING && __atomic_load_n(&c->dialed, __ATOMIC_ACQUIRE))
 		after_dial(c);
 	/* Replies that came before the end are good. */
-	if (c->state == OPEN && __atomic_load_n(&c->removed, __ATOMIC_ACQUIRE)) {
+	if (c->state == OPEN && is_removed(c)) {
 		take_replies(c);
 		if (c->state == OPEN)
 			end_connection(c);
@@ -261,12 +319,16 @@ static int start_thread(struct wire_client *c)
 static void dial(struct wire_client *c)
 {
 	struct tls_hub_refusal old;
+	struct wire_counts n;
 
 	while (tls_hub_take(c->hub, &old))
 		; /* of a connection that is history */
 	c->timed_out = false;
 	__atomic_store_n(&c->dialed, false, __ATOMIC_RELAXED);
-	__atomic_store_n(&c->removed, false, __ATOMIC_RELAXED);
+	c->removed = false;
+	c->conn_fd = -1;
+	tls_hub_counts(c->hub, &n);
+	c->started = n.started;
 	int rv = open_socket(c);
 	if (!rv)
 		rv = start_thread(c);
@@ -285,9 +347,8 @@ static void on_timer(void *arg)
 	if (c->state == WAITING) {
 		dial(c);
 	} else if (c->state == DIALING) {
-		/* Makes the thread's dial end; the socket itself is closed after the join. */
 		c->timed_out = true;
-		nng_dialer_close(c->dialer);
+		stop_dial(c);
 	}
 }
 
@@ -302,6 +363,8 @@ int wire_client_new(struct loop *l, const char *url, const struct wire_tls *tls,
 	c->loop = l;
 	c->ops = ops;
 	c->arg = arg;
+	pthread_mutex_init(&c->mutex, NULL);
+	c->conn_fd = -1;
 	c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->fd < 0)
 		return err_set(err, errno, "make an eventfd");
@@ -386,10 +449,11 @@ void wire_client_free(struct wire_client *c)
 	loop_timer_free(c->timer);
 	loop_fd_free(c->on_change);
 	if (c->state == DIALING) {
-		nng_dialer_close(c->dialer);
+		stop_dial(c);
 		pthread_join(c->thread, NULL);
 	}
 	close_socket(c);
+	pthread_mutex_destroy(&c->mutex);
 	tls_hub_free(c->hub);
 	if (c->fd >= 0)
 		close(c->fd);

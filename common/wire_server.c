@@ -9,6 +9,8 @@
  * each unknown pipe keeps the order. */
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #include <nng/nng.h>
 
@@ -23,13 +25,13 @@ enum {
 	SEND_QUEUE = 1024,    /* emptied by nng at once, into a queue for each pipe */
 	SEND_TIMEOUT_MS = 1000,
 	EXPIRE_EVERY_MS = 500,
+	STOP_MAX_MS = 3000,
 };
 
 struct wire_peer {
 	struct wire_server *server;
 	uint32_t pipe;
-	struct tls_identity id;
-	char addr[GUARD_ADDR_MAX];
+	struct tls_hub_conn conn;
 	struct wire_peer *next;	   /* in the bucket; under the mutex */
 	struct wire_peer *changed; /* in the changed list; under the mutex */
 	bool in_changed, removed;  /* under the mutex */
@@ -62,6 +64,8 @@ struct wire_server {
 	struct wire_peer *buckets[BUCKETS];
 	struct wire_peer *changed, **changed_end;
 	unsigned peers; /* in the table, met or not */
+	unsigned pipes; /* of the peers, not yet removed */
+	bool stopping;
 
 	size_t open_count;
 	uint64_t overfull;
@@ -115,7 +119,7 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 	struct wire_peer *p = calloc(1, sizeof(*p));
 
 	(void)ev;
-	if (!p || !tls_hub_peer(pipe, &p->id, p->addr)) {
+	if (!p || !tls_hub_conn(pipe, &p->conn)) {
 		free(p);
 		nng_pipe_close(pipe);
 		return;
@@ -123,9 +127,10 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 	p->server = s;
 	p->pipe = (uint32_t)nng_pipe_id(pipe);
 	pthread_mutex_lock(&s->mutex);
-	bool fits = s->peers < WIRE_MAX_PEERS;
+	bool fits = s->peers < WIRE_MAX_PEERS && !s->stopping;
 	if (fits) {
 		s->peers++;
+		s->pipes++;
 		p->next = *bucket_of(s, p->pipe);
 		*bucket_of(s, p->pipe) = p;
 		tell_changed_locked(s, p);
@@ -133,7 +138,7 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 	pthread_mutex_unlock(&s->mutex);
 	if (fits)
 		return;
-	tls_hub_refuse(s->hub, p->addr, "too many open connections");
+	tls_hub_refuse(s->hub, p->conn.addr, "too many open connections");
 	free(p);
 	nng_pipe_close(pipe);
 }
@@ -145,8 +150,9 @@ static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 	(void)ev;
 	pthread_mutex_lock(&s->mutex);
 	struct wire_peer *p = find_locked(s, (uint32_t)nng_pipe_id(pipe));
-	if (p) {
+	if (p && !p->removed) {
 		p->removed = true;
+		s->pipes--;
 		tell_changed_locked(s, p);
 	}
 	pthread_mutex_unlock(&s->mutex);
@@ -159,7 +165,11 @@ void wire_peer_close(struct wire_peer *p)
 	if (p->closing)
 		return;
 	p->closing = true;
-	nng_pipe_close((nng_pipe){ .id = p->pipe });
+	/* Not nng_pipe_close: see fault 4 in nng_guard.h. */
+	pthread_mutex_lock(&p->server->mutex);
+	if (!p->removed)
+		shutdown(p->conn.fd, SHUT_RDWR);
+	pthread_mutex_unlock(&p->server->mutex);
 }
 
 static void forget(struct wire_server *s, struct wire_peer *p)
@@ -181,7 +191,7 @@ static void change_peer(struct wire_server *s, struct wire_peer *p, bool removed
 		/* Counted before the call, so that a callback sees itself counted. */
 		p->open = true;
 		s->open_count++;
-		if (!s->ops->on_open || s->ops->on_open(s->arg, p, &p->id))
+		if (!s->ops->on_open || s->ops->on_open(s->arg, p, &p->conn.id))
 			return;
 		p->open = false;
 		s->open_count--;
@@ -377,7 +387,7 @@ static void on_expire(void *arg)
 
 /* ---- the server ---- */
 
-static int start_listening(struct wire_server *s, const char *url, struct err *err)
+static int start_listening(struct wire_server *s, const char *url, size_t max_bytes, struct err *err)
 {
 	nng_listener l;
 	int rv;
@@ -386,7 +396,7 @@ static int start_listening(struct wire_server *s, const char *url, struct err *e
 		return wire_err(err, rv, "open a socket");
 	s->has_sock = true;
 	if ((rv = nng_socket_set_size(s->sock, NNG_OPT_RECVMAXSZ,
-				      WIRE_MAX_MESSAGE_BYTES + WIRE_ID_BYTES)) ||
+				      max_bytes + WIRE_ID_BYTES)) ||
 	    (rv = nng_socket_set_int(s->sock, NNG_OPT_MAXTTL, 1)) ||
 	    (rv = nng_socket_set_int(s->sock, NNG_OPT_RECVBUF, RECV_QUEUE)) ||
 	    (rv = nng_socket_set_int(s->sock, NNG_OPT_SENDBUF, SEND_QUEUE)) ||
@@ -438,7 +448,10 @@ int wire_server_new(struct loop *l, const char *url, const struct wire_tls *tls,
 		return err_set(err, errno, "make an eventfd");
 	int r = tls_hub_new(true, tls, &s->hub, err);
 	if (r >= 0)
-		r = start_listening(s, url, err);
+		r = start_listening(s, url,
+				    tls->no_client_cert ? WIRE_MAX_STRANGER_BYTES :
+							  WIRE_MAX_MESSAGE_BYTES,
+				    err);
 	if (r >= 0)
 		r = watch(s, err);
 	if (r < 0)
@@ -462,7 +475,7 @@ void wire_server_each(struct wire_server *s, void (*fn)(void *arg, struct wire_p
 
 static void close_serial(void *arg, struct wire_peer *p)
 {
-	if (!strcmp(p->id.serial, arg))
+	if (!strcmp(p->conn.id.serial, arg))
 		wire_peer_close(p);
 }
 
@@ -496,12 +509,12 @@ size_t wire_server_peer_count(const struct wire_server *s)
 
 const struct tls_identity *wire_peer_identity(const struct wire_peer *p)
 {
-	return &p->id;
+	return &p->conn.id;
 }
 
 const char *wire_peer_address(const struct wire_peer *p)
 {
-	return p->addr;
+	return p->conn.addr;
 }
 
 void wire_peer_set(struct wire_peer *p, void *data)
@@ -514,6 +527,31 @@ void *wire_peer_get(const struct wire_peer *p)
 	return p->data;
 }
 
+/* Ends every connection from below and waits until nng has noticed. */
+static void stop_peers(struct wire_server *s)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	unsigned left = 1;
+
+	for (unsigned waited = 0; left && waited < STOP_MAX_MS; waited++) {
+		pthread_mutex_lock(&s->mutex);
+		s->stopping = true;
+		for (size_t i = 0; i < BUCKETS; i++)
+			for (struct wire_peer *p = s->buckets[i]; p; p = p->next)
+				if (!p->removed)
+					shutdown(p->conn.fd, SHUT_RDWR);
+		left = s->pipes;
+		pthread_mutex_unlock(&s->mutex);
+		tls_hub_cut_all(s->hub);
+		/* A pipe whose message nobody takes does not look at its connection. */
+		nng_msg *m;
+		while (!nng_recvmsg(s->sock, &m, NNG_FLAG_NONBLOCK))
+			nng_msg_free(m);
+		if (left)
+			nanosleep(&ms, NULL);
+	}
+}
+
 void wire_server_free(struct wire_server *s)
 {
 	if (!s)
@@ -524,8 +562,10 @@ void wire_server_free(struct wire_server *s)
 	loop_fd_free(s->on_refusal);
 	/* Waits until every pipe's callbacks have run: nng's threads know us no more. A pipe whose
 	 * ADD_PRE met this close may have been removed before it was in the table, so: all of them. */
-	if (s->has_sock)
+	if (s->has_sock) {
+		stop_peers(s);
 		nng_close(s->sock);
+	}
 	for (size_t i = 0; i < BUCKETS; i++)
 		while (s->buckets[i])
 			change_peer(s, s->buckets[i], true);
