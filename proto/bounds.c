@@ -112,11 +112,12 @@ static const struct bound token[] = {
 	B(Token, server_name, LIMIT_NAME_BYTES),
 };
 
-static const struct {
+struct table {
 	const ProtobufCMessageDescriptor *message;
 	const struct bound *rows;
 	size_t count;
-} tables[] = {
+};
+static const struct table tables[] = {
 #define T(desc, rows)                                                \
 	{                                                            \
 		&picket__##desc##__descriptor, rows, ARRAY_LEN(rows) \
@@ -143,17 +144,26 @@ static const struct {
 #undef T
 };
 
+static const struct table *table_of(const ProtobufCMessageDescriptor *d)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		if (tables[i].message == d)
+			return &tables[i];
+	return NULL;
+}
+
+static const struct bound *row_of(const struct table *t, const ProtobufCFieldDescriptor *f)
+{
+	for (size_t i = 0; t && i < t->count; i++)
+		if (t->rows[i].offset == f->offset)
+			return &t->rows[i];
+	return NULL;
+}
+
 const struct bound *bounds_find(const ProtobufCMessageDescriptor *d,
 				const ProtobufCFieldDescriptor *f)
 {
-	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
-		if (tables[i].message != d)
-			continue;
-		for (size_t j = 0; j < tables[i].count; j++)
-			if (tables[i].rows[j].offset == f->offset)
-				return &tables[i].rows[j];
-	}
-	return NULL;
+	return row_of(table_of(d), f);
 }
 
 static bool read_varint(struct slice *s, uint64_t *ret)
@@ -253,6 +263,7 @@ static int walk(const ProtobufCMessageDescriptor *d, struct slice s, int code, u
 		struct err *err)
 {
 	uint32_t counts[MAX_FIELDS] = {0};
+	const struct table *t = table_of(d);
 
 	if (depth > MAX_DEPTH)
 		return err_set(err, ERR_CORRUPT, "%s: nested too deeply", d->short_name);
@@ -273,7 +284,7 @@ static int walk(const ProtobufCMessageDescriptor *d, struct slice s, int code, u
 		if (index >= MAX_FIELDS || (tag & 7) != wire_of(f->type))
 			return err_set(err, ERR_CORRUPT, "%s.%s: wrong type", d->short_name,
 				       f->name);
-		const struct bound *b = wire_of(f->type) == WIRE_LENGTH ? bounds_find(d, f) : NULL;
+		const struct bound *b = wire_of(f->type) == WIRE_LENGTH ? row_of(t, f) : NULL;
 		uint32_t max = f->label == PROTOBUF_C_LABEL_REPEATED && b ? b->max_count : 1;
 		if (++counts[index] > max)
 			return err_set(err, max > 1 ? code : ERR_CORRUPT,

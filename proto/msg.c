@@ -331,31 +331,23 @@ int msg_read_token(struct slice text, struct arena *a, Picket__Token **ret, stru
 
 /* ---- packing ---- */
 
-struct sink {
-	ProtobufCBuffer base;
-	struct buf *out;
-};
-
-static void sink_append(ProtobufCBuffer *base, size_t n, const uint8_t *p)
-{
-	buf_add(((struct sink *)base)->out, p, n);
-}
-
 /* What is packed passes the reader's own bounds, so that nothing is sent only to be refused. */
 static int pack(const ProtobufCMessage *m, size_t max_bytes, struct buf *out, struct err *err)
 {
 	const char *name = m->descriptor->short_name;
-	size_t n = protobuf_c_message_get_packed_size(m), before = out->n;
+	size_t n = protobuf_c_message_get_packed_size(m);
 
 	if (n > max_bytes)
 		return err_set(err, ERR_LIMIT, "%s: %zu bytes, at most %zu", name, n, max_bytes);
-	struct sink sink = {.base.append = sink_append, .out = out};
-	protobuf_c_message_pack_to_buffer(m, &sink.base);
-	if (out->failed)
+	char *at = buf_reserve(out, n);
+	if (!at)
 		return err_set(err, ERR_LIMIT, "%s: %zu bytes do not fit the buffer", name, n);
-	int r = bounds_check(m->descriptor, slice_sub(buf_slice(out), before, n), ERR_LIMIT, err);
+	protobuf_c_message_pack(m, (uint8_t *)at);
+	buf_written(out, n);
+	int r = bounds_check(m->descriptor, slice_sub(buf_slice(out), out->n - n, n), ERR_LIMIT,
+			     err);
 	if (r < 0)
-		out->n = before;
+		out->n -= n;
 	return r;
 }
 
