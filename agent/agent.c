@@ -48,6 +48,7 @@ struct agent {
 	char kernel[130], machine_id[64], boot_id[64];
 	struct uplink_sensor sensors[LIMIT_SENSORS];
 	uint64_t matches, unkept;
+	bool has_engine; /* the engine's API answers */
 	/* the event whose rules are being run */
 	const struct event *event;
 	const struct container *container;
@@ -136,7 +137,9 @@ static void on_hold_tick(void *arg)
 
 static void on_exec(struct agent *a, const struct event *e, const struct container *c, uint64_t seq)
 {
-	if (!c || c->is_named || !a->cfg->name_wait_ms) {
+	/* Rules look at more than the name (declared user, image digest), so where an engine is there to
+	 * answer, its inspection is waited for; it nearly always came before the container's start. */
+	if (!c || c->is_inspected || (c->is_named && !a->has_engine) || !a->cfg->name_wait_ms) {
 		judge(a, e, seq);
 		return;
 	}
@@ -222,13 +225,13 @@ static void on_container(void *arg, const struct container *c, enum world_change
 	}
 	if (types[change])
 		send_container_event(a, c, types[change]);
-	if (c->is_named)
+	if (c->is_inspected)
 		hold_release(a->hold, c->id);
 }
 
 static void on_engine(void *arg, bool is_connected, const char *why)
 {
-	(void)arg;
+	((struct agent *)arg)->has_engine = is_connected;
 	if (is_connected)
 		LOG(INFO, "engine.connected", KV_STR("engine", "docker"));
 	else
