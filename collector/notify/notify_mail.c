@@ -240,20 +240,27 @@ static unsigned rank(const char *severity)
 	return 0;
 }
 
+static const char *worst_severity(const cJSON *const *alerts, size_t count)
+{
+	unsigned worst = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned one = rank(str(alerts[i], "severity"));
+
+		worst = one > worst ? one : worst;
+	}
+	return msg_severity_name(worst);
+}
+
 /* "[picket high] Download tool in container: web-1 on host-07"; of several alerts the worst severity
  * and how many more. */
 static void add_subject(struct buf *out, const cJSON *const *alerts, size_t count)
 {
 	CLEANUP(buf_finip) struct buf s;
-	const char *worst = str(alerts[0], "severity");
 	const char *name = str(member(alerts[0], "container"), "name");
 
-	for (size_t i = 1; i < count; i++) {
-		if (rank(str(alerts[i], "severity")) > rank(worst))
-			worst = str(alerts[i], "severity");
-	}
 	buf_init(&s, 8192);
-	buf_printf(&s, "[picket %s] ", worst);
+	buf_printf(&s, "[picket %s] ", worst_severity(alerts, count));
 	show_text(&s, slice_of(str(alerts[0], "rule")), SUBJECT_CHARS);
 	if (name[0]) {
 		buf_add_str(&s, ": ");
@@ -305,7 +312,7 @@ static int add_headers(const struct notify_mail_parts *p, const cJSON *const *al
 	buf_printf(out, "Auto-Submitted: auto-generated\r\nX-Picket-Severity: %s\r\n"
 			"MIME-Version: 1.0\r\n"
 			"Content-Type: multipart/alternative; boundary=\"%s\"\r\n\r\n",
-		   msg_severity_name(rank(str(alerts[0], "severity"))), boundary);
+		   worst_severity(alerts, count), boundary);
 	return 0;
 }
 
