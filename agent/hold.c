@@ -13,6 +13,7 @@ struct held {
 struct hold {
 	struct held *first, **end;
 	size_t count, max;
+	bool is_evicting, is_closing;
 	hold_fn fn;
 	void *arg;
 };
@@ -67,13 +68,13 @@ static struct held *copy(const struct event *e)
 }
 
 /* Takes the entry out before judging it, as judging may come back here. */
-static void judge(struct hold *h, struct held **at)
+static void judge_first(struct hold *h)
 {
-	struct held *x = *at;
+	struct held *x = h->first;
 
-	*at = x->next;
-	if (h->end == &x->next)
-		h->end = at;
+	h->first = x->next;
+	if (!h->first)
+		h->end = &h->first;
 	h->count--;
 	h->fn(h->arg, &x->e, x->event_seq);
 	free(x);
@@ -82,9 +83,8 @@ static void judge(struct hold *h, struct held **at)
 void hold_add(struct hold *h, const struct event *e, uint64_t event_seq, const char *container_id,
 	      uint64_t deadline_boot_ns)
 {
-	if (h->count == h->max)
-		judge(h, &h->first);
-	struct held *x = copy(e);
+	struct held *x = h->max && !h->is_closing ? copy(e) : NULL;
+
 	if (!x) {
 		h->fn(h->arg, e, event_seq);
 		return;
@@ -95,22 +95,52 @@ void hold_add(struct hold *h, const struct event *e, uint64_t event_seq, const c
 	*h->end = x;
 	h->end = &x->next;
 	h->count++;
+	if (h->is_evicting) /* judging the oldest added this: the loop below goes on with it */
+		return;
+	h->is_evicting = true;
+	while (h->count > h->max)
+		judge_first(h);
+	h->is_evicting = false;
+}
+
+/* Judges, in order, those of the container (nullable: any) whose deadline has come. They leave the list
+ * together before the first is judged, so judging may add to the list or release from it. */
+static void judge_all(struct hold *h, const char *container_id, uint64_t now_boot_ns)
+{
+	struct held *taken = NULL, **end = &taken, **at = &h->first;
+
+	while (*at) {
+		struct held *x = *at;
+
+		if (x->deadline_boot_ns > now_boot_ns ||
+		    (container_id && strcmp(x->container_id, container_id) != 0)) {
+			at = &x->next;
+			continue;
+		}
+		*at = x->next;
+		x->next = NULL;
+		*end = x;
+		end = &x->next;
+		h->count--;
+	}
+	h->end = at;
+	while (taken) {
+		struct held *x = taken;
+
+		taken = x->next;
+		h->fn(h->arg, &x->e, x->event_seq);
+		free(x);
+	}
 }
 
 void hold_release(struct hold *h, const char *container_id)
 {
-	for (struct held **at = &h->first; *at;) {
-		if (!strcmp((*at)->container_id, container_id))
-			judge(h, at);
-		else
-			at = &(*at)->next;
-	}
+	judge_all(h, container_id, UINT64_MAX);
 }
 
 size_t hold_expire(struct hold *h, uint64_t now_boot_ns)
 {
-	while (h->first && h->first->deadline_boot_ns <= now_boot_ns)
-		judge(h, &h->first);
+	judge_all(h, NULL, now_boot_ns);
 	return h->count;
 }
 
@@ -118,7 +148,7 @@ void hold_free(struct hold *h)
 {
 	if (!h)
 		return;
-	while (h->first)
-		judge(h, &h->first);
+	h->is_closing = true;
+	judge_all(h, NULL, UINT64_MAX);
 	free(h);
 }

@@ -7,6 +7,7 @@
 struct hold;
 typedef void (*hold_fn)(void *arg, const struct event *e, uint64_t event_seq);
 
+/* max 0: nothing waits. fn may call back into the hold, but not free it. */
 int hold_new(size_t max, hold_fn fn, void *arg, struct hold **ret, struct err *err) WARN_UNUSED;
 /* Copies the event. container_id: the full one, at most 64 bytes. */
 void hold_add(struct hold *h, const struct event *e, uint64_t event_seq, const char *container_id,
@@ -15,5 +16,6 @@ void hold_add(struct hold *h, const struct event *e, uint64_t event_seq, const c
 void hold_release(struct hold *h, const char *container_id);
 /* Judges what has waited long enough. Returns how many still wait. */
 size_t hold_expire(struct hold *h, uint64_t now_boot_ns);
+/* Judges what still waits. */
 void hold_free(struct hold *h);
 DEFINE_CLEANUP(struct hold, hold_free)
