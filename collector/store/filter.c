@@ -294,11 +294,13 @@ bool filter_contains(struct slice hay, struct slice needle)
 {
 	if (!needle.n)
 		return true;
-	int first = tolower((unsigned char)needle.p[0]);
+	if (needle.n > hay.n)
+		return false;
+	char lower = (char)tolower((unsigned char)needle.p[0]);
+	char upper = (char)toupper((unsigned char)needle.p[0]);
 
-	for (size_t i = 0; i + needle.n <= hay.n; i++)
-		if (tolower((unsigned char)hay.p[i]) == first &&
-		    !strncasecmp(hay.p + i, needle.p, needle.n))
+	for (const char *p = hay.p, *end = hay.p + hay.n - needle.n; p <= end; p++)
+		if ((*p == lower || *p == upper) && !strncasecmp(p, needle.p, needle.n))
 			return true;
 	return false;
 }

@@ -4,6 +4,9 @@
 
 #include "collector/store/history_priv.h"
 
+/* Measured on execs of 445 bytes: level 1 gives 15 % larger blocks, 6 half the speed. */
+enum { ZSTD_LEVEL = 3 };
+
 static void free_work(struct history *h)
 {
 	segment_free(h->pending);
@@ -12,6 +15,7 @@ static void free_work(struct history *h)
 	buf_fini(&h->encoded);
 	buf_fini(&h->packed);
 	free(h->terms);
+	free(h->term_slots);
 	free(h->term_list);
 	arena_free(h->arena);
 	ZSTD_freeCCtx(h->zc);
@@ -52,14 +56,15 @@ int history_open(struct store *s, struct history **ret, struct err *err)
 	h->reading = segment_new();
 	h->sources = calloc(SOURCES_MAX, sizeof(*h->sources));
 	h->terms = calloc(TERM_SLOTS, sizeof(*h->terms));
+	h->term_slots = calloc(TERM_SLOTS, sizeof(*h->term_slots));
 	h->term_list = calloc(TERM_SLOTS, sizeof(*h->term_list));
 	h->arena = arena_new(LIMIT_ARENA_BYTES);
 	h->zc = ZSTD_createCCtx();
 	h->zd = ZSTD_createDCtx();
-	if (!h->pending || !h->sealing || !h->reading || !h->sources || !h->terms || !h->term_list ||
-	    !h->arena || !h->zc || !h->zd)
+	if (!h->pending || !h->sealing || !h->reading || !h->sources || !h->terms || !h->term_slots ||
+	    !h->term_list || !h->arena || !h->zc || !h->zd)
 		return err_set(err, ENOMEM, "open history");
-	ZSTD_CCtx_setParameter(h->zc, ZSTD_c_compressionLevel, 3);
+	ZSTD_CCtx_setParameter(h->zc, ZSTD_c_compressionLevel, ZSTD_LEVEL);
 	ZSTD_CCtx_setParameter(h->zc, ZSTD_c_checksumFlag, 1);
 	*ret = take_ptr(h);
 	return 0;
@@ -163,7 +168,7 @@ static int begin(struct store *s, struct err *err)
 {
 	struct history *h = s->history;
 	struct day *day;
-	int64_t tail_end, block_end, tail_count;
+	int64_t tail_end, block_end, tail_count, tail_bytes = 0;
 	int r = history_day(s, history_date(clock_unix_ns(s->clk)), true, &day, err);
 
 	if (r >= 0)
@@ -179,14 +184,16 @@ static int begin(struct store *s, struct err *err)
 		r = db_number(&day->db, "SELECT first + n FROM block ORDER BY id DESC LIMIT 1", NULL, 0,
 			      &block_end, err);
 	if (r >= 0)
-		r = db_number(&day->db, "SELECT coalesce(sum(n), 0) FROM tail", NULL, 0, &tail_count,
-			      err);
+		r = db_number(&day->db, "SELECT sum(n) FROM tail", NULL, 0, &tail_count, err);
+	if (r >= 0)
+		r = db_number(&day->db, "SELECT sum(length(data)) FROM tail", NULL, 0, &tail_bytes, err);
 	if (r < 0)
 		return r; /* the caller rolls back */
 	h->next_rid = (uint64_t)(tail_end > block_end ? tail_end : block_end);
 	if (!h->next_rid)
 		h->next_rid = 1;
 	h->tail_count = (uint64_t)tail_count;
+	h->tail_bytes = (uint64_t)tail_bytes;
 	return 0;
 }
 
@@ -203,13 +210,17 @@ static int flush(struct store *s, struct err *err)
 	if (h->encoded.failed)
 		return err_set(err, ERR_LIMIT, "history: a segment is too large");
 	int r = DB_RUN(&h->write->db, err,
-		       "INSERT INTO tail(first, n, t0, t1, received, data) VALUES (?,?,?,?,?,?)",
+		       "INSERT INTO tail(first, n, t0, t1, received, terms, data)"
+		       " VALUES (?,?,?,?,?,?,?)",
 		       B_INT(h->next_rid), B_INT(g->count), B_INT(g->t0), B_INT(g->t1),
-		       B_INT(clock_unix_ns(s->clk)), B_BLOB(buf_slice(&h->encoded)));
+		       B_INT(clock_unix_ns(s->clk)), B_BLOB(terms_sorted(h)),
+		       B_BLOB(buf_slice(&h->encoded)));
 	if (r < 0)
 		return r;
+	terms_clear(h);
 	h->next_rid += g->count;
 	h->tail_count += g->count;
+	h->tail_bytes += h->encoded.n;
 	segment_reset(g);
 	return 0;
 }
@@ -233,6 +244,7 @@ static int add(struct store *s, const char *agent, uint64_t epoch, uint64_t seq,
 	r = segment_add(h->pending, agent, epoch, seq, rec->time_unix_ns, packed, err);
 	if (r < 0)
 		return r;
+	record_terms(agent, rec, terms_add, h);
 	src->mark = seq;
 	src->is_dirty = true;
 	return 0;
@@ -265,7 +277,7 @@ int history_commit(struct store *s, struct err *err)
 	int r = flush(s, err);
 	if (r >= 0)
 		r = write_marks(h, err);
-	if (r >= 0 && h->tail_count >= SEGMENT_RECORDS)
+	if (r >= 0 && (h->tail_count >= SEGMENT_RECORDS || h->tail_bytes >= SEGMENT_BYTES))
 		r = history_seal(h, &h->write->db, false, err);
 	if (r >= 0)
 		r = db_commit(&h->write->db, err);
@@ -282,6 +294,7 @@ void history_rollback(struct store *s)
 	if (!h || !h->write)
 		return;
 	segment_reset(h->pending);
+	terms_clear(h);
 	db_rollback(&h->write->db);
 	h->write = NULL;
 	forget_sources(h); /* what they said may not have happened */

@@ -105,17 +105,31 @@ static int set_of_term(struct store *s, const struct filter_term *t, struct aren
 	return 0;
 }
 
-/* The longest value that a matching record must hold byte for byte. */
+/* The longest word of s: blanks stand for what separates arguments, which is a NUL in the record. */
+static struct slice longest_word(struct slice s)
+{
+	struct slice best = SLICE_NONE, word;
+
+	while (slice_split(&s, ' ', &word))
+		if (word.n > best.n)
+			best = word;
+	return best;
+}
+
+/* The longest text that a matching record must hold, whatever else. */
 static void choose_needle(struct plan *p, const struct filter_term *t)
 {
-	static const char *const keys[] = { "process", "exe", "rule", "parent", "container.id" };
-	struct slice value = slice_of(t->value);
+	static const char *const keys[] = { "process", "exe",	       "rule",
+					    "parent",  "container.id", "cmdline" };
+	struct slice word = longest_word(slice_of(t->value));
 
-	if (t->is_negated || t->op != FILTER_EQ || value.n <= p->needle.n)
+	if (t->is_negated || (t->op != FILTER_EQ && t->op != FILTER_CONTAINS) || word.n <= p->needle.n)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (is_key(t, keys[i]))
-			p->needle = value;
+		if (is_key(t, keys[i])) {
+			p->needle = word;
+			p->is_any_case = t->op == FILTER_CONTAINS;
+		}
 }
 
 int plan_make(struct store *s, const struct store_query *q, struct arena *a, struct plan *ret,
@@ -164,6 +178,8 @@ bool plan_match_agent(struct store *s, const struct plan *p, const char *agent)
 
 bool plan_may_match(const struct plan *p, struct slice packed)
 {
+	if (p->is_any_case)
+		return filter_contains(packed, p->needle);
 	return !p->needle.n || memmem(packed.p, packed.n, p->needle.p, p->needle.n);
 }
 

@@ -31,14 +31,16 @@ struct history {
 	uint64_t uses;
 	/* the open transaction */
 	struct day *write; /* NULL = none */
-	uint64_t next_rid, tail_count;
+	uint64_t next_rid, tail_count, tail_bytes;
 	struct segment *pending;
 	struct source *sources;
 	size_t source_count, source_last;
 	/* room to work in, kept so that nothing is allocated per block */
 	struct segment *sealing, *reading;
 	struct buf encoded, packed;
-	uint64_t *terms; /* open addressing while a block is made; 0 = free */
+	/* Terms of what is pending, or of a block being made: open addressing, 0 = free. */
+	uint64_t *terms;
+	uint32_t *term_slots; /* which are in use */
 	uint64_t *term_list;
 	size_t term_count;
 	struct arena *arena;
@@ -60,10 +62,13 @@ int history_dates(struct store *s, uint32_t *ret, size_t *ret_count, struct err 
 /* Opens (or finds open) the file of a day. ENOENT unless create. */
 int history_day(struct store *s, uint32_t date, bool create, struct day **ret,
 		struct err *err) WARN_UNUSED;
-/* Turns the tail into blocks: whole ones, and with `all` the rest too. In a transaction of the day. */
+/* Turns the tail into blocks: full ones, and with `all` the rest too. In a transaction of the day. */
 int history_seal(struct history *h, struct db *d, bool all, struct err *err) WARN_UNUSED;
-/* The terms of a segment's records into h->term_list (sorted, unique), and their times. */
-void history_terms(struct history *h, const struct segment *g, uint64_t *ret_t0, uint64_t *ret_t1);
+/* A set of terms. terms_add fits record_terms; arg is the history. */
+void terms_add(void *arg, uint64_t term);
+void terms_clear(struct history *h);
+/* Their bytes, in h->term_list; borrowed until the next change. */
+struct slice terms_sorted(struct history *h);
 /* A block's bytes into h->encoded, checked by zstd's own checksum. ERR_CORRUPT. */
 int history_unpack(struct history *h, struct slice packed, uint64_t raw_bytes,
 		   struct err *err) WARN_UNUSED;

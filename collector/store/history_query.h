@@ -16,6 +16,7 @@ struct plan {
 	struct plan_set *sets;
 	size_t set_count;
 	struct slice needle;	   /* stands in every matching packed record; may be empty */
+	bool is_any_case;	   /* … in capitals or not */
 	bool needs_names;	   /* container name or image is asked for */
 };
 

@@ -7,9 +7,7 @@
 
 #include "collector/store/history_priv.h"
 
-enum { ZSTD_LEVEL = 3 };
-
-static void add_term(void *arg, uint64_t term)
+void terms_add(void *arg, uint64_t term)
 {
 	struct history *h = arg;
 	size_t at = (size_t)term & (TERM_SLOTS - 1);
@@ -20,9 +18,18 @@ static void add_term(void *arg, uint64_t term)
 	if (h->terms[at])
 		return;
 	h->terms[at] = term;
+	h->term_slots[h->term_count] = (uint32_t)at;
 	h->term_list[h->term_count++] = term;
 }
 _Static_assert(SEGMENT_RECORDS * 11 < TERM_SLOTS * 3 / 4, "a block's terms fit the table");
+
+/* Only the slots in use: commits are many and mostly small, the table is large. */
+void terms_clear(struct history *h)
+{
+	for (size_t i = 0; i < h->term_count; i++)
+		h->terms[h->term_slots[i]] = 0;
+	h->term_count = 0;
+}
 
 static int order_terms(const void *a, const void *b)
 {
@@ -31,29 +38,10 @@ static int order_terms(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-void history_terms(struct history *h, const struct segment *g, uint64_t *ret_t0, uint64_t *ret_t1)
+struct slice terms_sorted(struct history *h)
 {
-	*ret_t0 = INT64_MAX;
-	*ret_t1 = 0;
-	memset(h->terms, 0, TERM_SLOTS * sizeof(*h->terms));
-	h->term_count = 0;
-	for (size_t i = 0; i < g->count; i++) {
-		Picket__Record *rec;
-
-		arena_reset(h->arena);
-		/* Ignored: one record that can't be read must not keep all others from being sealed;
-		 * store_verify names it. */
-		if (msg_read_record(segment_record(g, i), h->arena, &rec, NULL) < 0)
-			continue;
-		if (rec->time_unix_ns < *ret_t0)
-			*ret_t0 = rec->time_unix_ns;
-		if (rec->time_unix_ns > *ret_t1)
-			*ret_t1 = rec->time_unix_ns;
-		record_terms(g->sources[g->source[i]].agent, rec, add_term, h);
-	}
-	if (*ret_t0 > *ret_t1)
-		*ret_t0 = *ret_t1 = 0;
 	qsort(h->term_list, h->term_count, sizeof(*h->term_list), order_terms);
+	return slice_from(h->term_list, h->term_count * sizeof(*h->term_list));
 }
 
 static int compress(struct history *h, struct err *err)
@@ -93,7 +81,7 @@ static int insert_block(struct history *h, struct db *d, uint64_t first, size_t 
 {
 	unsigned char sum[SHA256_DIGEST_LENGTH];
 
-	SHA256((const unsigned char *)h->encoded.p, h->encoded.n, sum);
+	SHA256((const unsigned char *)h->packed.p, h->packed.n, sum);
 	int r = DB_RUN(d, err,
 		       "INSERT INTO block(first, n, t0, t1, raw_bytes, sha256) VALUES (?,?,?,?,?,?)",
 		       B_INT(first), B_INT(n), B_INT(t0), B_INT(t1), B_INT(h->encoded.n),
@@ -105,99 +93,90 @@ static int insert_block(struct history *h, struct db *d, uint64_t first, size_t 
 		      B_BLOB(buf_slice(&h->packed)));
 }
 
-static int write_block(struct history *h, struct db *d, const struct segment *g, uint64_t first,
-		       struct err *err)
+static int write_block(struct history *h, struct db *d, uint64_t first, struct err *err)
 {
-	uint64_t t0, t1;
+	const struct segment *g = h->sealing;
 	int64_t id = 0;
 
-	history_terms(h, g, &t0, &t1);
 	buf_reset(&h->encoded);
 	segment_encode(g, &h->encoded);
 	if (h->encoded.failed || h->encoded.n > SEGMENT_RAW_MAX)
 		return err_set(err, ERR_LIMIT, "seal a block");
 	int r = compress(h, err);
 	if (r >= 0)
-		r = insert_block(h, d, first, g->count, t0, t1, &id, err);
+		r = insert_block(h, d, first, g->count, g->t0, g->t1, &id, err);
+	if (r >= 0)
+		(void)terms_sorted(h);
 	for (size_t i = 0; r >= 0 && i < h->term_count; i++)
 		r = DB_RUN(d, err, "INSERT INTO posting(term, block) VALUES (?,?)",
 			   B_INT(h->term_list[i]), B_INT(id));
+	if (r >= 0)
+		r = DB_RUN(d, err, "DELETE FROM tail WHERE first < ?", B_INT(first + g->count));
+	segment_reset(h->sealing);
+	terms_clear(h);
 	return r;
 }
 
-/* Moves one tail row's records over; whole blocks are written on the way. */
-static int move_row(struct history *h, struct db *d, uint64_t *first, struct err *err)
+struct tail_row {
+	uint64_t first, t0, t1;
+	struct slice terms, data;
+};
+
+/* A row goes into a block whole, so that its terms do and no record need be read for them. */
+static int move_row(struct history *h, struct db *d, const struct tail_row *row, uint64_t *first,
+		    struct err *err)
 {
 	const struct segment *from = h->reading;
 
-	for (size_t i = 0; i < from->count; i++) {
-		const struct segment_source *src = &from->sources[from->source[i]];
-		struct slice rec = segment_record(from, i);
-
-		if (!segment_has_room(h->sealing, rec.n)) {
-			int r = write_block(h, d, h->sealing, *first, err);
-			if (r < 0)
-				return r;
-			*first += h->sealing->count;
-			segment_reset(h->sealing);
-		}
-		int r = segment_add(h->sealing, src->agent, src->epoch, from->seq[i], 0, rec, err);
+	if (h->sealing->count + from->count > SEGMENT_RECORDS ||
+	    h->sealing->source_count + from->source_count > SEGMENT_SOURCES ||
+	    h->sealing->data.n + from->offset[from->count] > SEGMENT_BYTES + LIMIT_RECORD_BYTES) {
+		int r = write_block(h, d, *first, err);
 		if (r < 0)
 			return r;
+	}
+	if (!h->sealing->count)
+		*first = row->first;
+	for (size_t i = 0; i < from->count; i++) {
+		const struct segment_source *src = &from->sources[from->source[i]];
+		int r = segment_add(h->sealing, src->agent, src->epoch, from->seq[i], row->t0,
+				    segment_record(from, i), err);
+		if (r < 0)
+			return r;
+	}
+	if (row->t1 > h->sealing->t1)
+		h->sealing->t1 = row->t1;
+	for (size_t i = 0; i + sizeof(uint64_t) <= row->terms.n; i += sizeof(uint64_t)) {
+		uint64_t term;
+
+		memcpy(&term, row->terms.p + i, sizeof(term));
+		if (term && h->term_count < TERM_SLOTS * 3 / 4)
+			terms_add(h, term);
 	}
 	return 0;
 }
 
-static int move_rows(struct history *h, struct db *d, uint64_t *ret_first, uint64_t *ret_received,
-		     struct err *err)
-{
-	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	int r = db_prepare(d, "SELECT first, received, data FROM tail ORDER BY first", NULL, 0, &st, err);
-	bool is_first = true;
-
-	if (r < 0)
-		return r;
-	while ((r = db_step(d, st, err)) > 0) {
-		if (is_first)
-			*ret_first = db_u64(st, 0);
-		is_first = false;
-		*ret_received = db_u64(st, 1);
-		r = segment_decode(db_blob(st, 2), h->reading, err);
-		if (r >= 0)
-			r = move_row(h, d, ret_first, err);
-		segment_reset(h->reading); /* its bytes go with the row */
-		if (r < 0)
-			return r;
-	}
-	return r;
-}
-
-/* What is too little for a block goes back as one tail row. */
-static int put_rest(struct history *h, struct db *d, uint64_t first, uint64_t received,
-		    struct err *err)
-{
-	uint64_t t0, t1;
-
-	history_terms(h, h->sealing, &t0, &t1);
-	buf_reset(&h->encoded);
-	segment_encode(h->sealing, &h->encoded);
-	return DB_RUN(d, err, "INSERT INTO tail(first, n, t0, t1, received, data) VALUES (?,?,?,?,?,?)",
-		      B_INT(first), B_INT(h->sealing->count), B_INT(t0), B_INT(t1), B_INT(received),
-		      B_BLOB(buf_slice(&h->encoded)));
-}
-
 int history_seal(struct history *h, struct db *d, bool all, struct err *err)
 {
-	uint64_t first = 0, received = 0;
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	uint64_t first = 0;
 
 	segment_reset(h->sealing);
-	int r = move_rows(h, d, &first, &received, err);
-	if (r >= 0)
-		r = db_run(d, "DELETE FROM tail", NULL, 0, err);
-	if (r >= 0 && h->sealing->count)
-		r = all || h->sealing->count == SEGMENT_RECORDS ?
-			    write_block(h, d, h->sealing, first, err) :
-			    put_rest(h, d, first, received, err);
-	segment_reset(h->sealing);
+	terms_clear(h);
+	int r = db_prepare(d, "SELECT first, t0, t1, terms, data FROM tail ORDER BY first", NULL, 0, &st,
+			   err);
+	while (r >= 0 && (r = db_step(d, st, err)) > 0) {
+		const struct tail_row row = { db_u64(st, 0), db_u64(st, 1), db_u64(st, 2), db_blob(st, 3),
+					      db_blob(st, 4) };
+
+		r = segment_decode(row.data, h->reading, err);
+		if (r >= 0)
+			r = move_row(h, d, &row, &first, err);
+		segment_reset(h->reading); /* its bytes go with the row */
+	}
+	if (r >= 0 && all && h->sealing->count)
+		r = write_block(h, d, first, err);
+	segment_reset(h->sealing); /* what is too little for a block stays in the tail */
+	terms_clear(h);
 	return r;
 }

@@ -70,7 +70,7 @@ static int find_source(struct segment *g, const char *agent, uint64_t epoch, uin
 int segment_add(struct segment *g, const char *agent, uint64_t epoch, uint64_t seq,
 		uint64_t time_unix_ns, struct slice packed, struct err *err)
 {
-	uint16_t source;
+	uint16_t source = 0;
 
 	if (g->count == SEGMENT_RECORDS)
 		return err_set(err, ERR_LIMIT, "the segment is full");

@@ -114,6 +114,27 @@ static int check_records(struct verify *v, const struct segment *g, const char *
 	return 0;
 }
 
+/* What the writer took from each record, once more from its bytes. */
+static void read_terms(struct history *h, const struct segment *g, uint64_t *ret_t0, uint64_t *ret_t1)
+{
+	*ret_t0 = UINT64_MAX;
+	*ret_t1 = 0;
+	terms_clear(h);
+	for (size_t i = 0; i < g->count; i++) {
+		Picket__Record *rec;
+
+		arena_reset(h->arena);
+		if (msg_read_record(segment_record(g, i), h->arena, &rec, NULL) < 0)
+			continue; /* check_records has named it */
+		if (rec->time_unix_ns < *ret_t0)
+			*ret_t0 = rec->time_unix_ns;
+		if (rec->time_unix_ns > *ret_t1)
+			*ret_t1 = rec->time_unix_ns;
+		record_terms(g->sources[g->source[i]].agent, rec, terms_add, h);
+	}
+	(void)terms_sorted(h);
+}
+
 static int check_postings(struct verify *v, struct db *d, int64_t id, const char *place,
 			  struct err *err)
 {
@@ -161,13 +182,11 @@ static int check_block(struct verify *v, struct db *d, const struct block_row *b
 		fault(v, "%s begins with record %llu, %llu was expected", place,
 		      (unsigned long long)b->first, (unsigned long long)*next);
 	*next = b->first + b->n;
+	SHA256((const unsigned char *)b->data.p, b->data.n, sum);
+	if (!slice_eq(slice_from(sum, sizeof(sum)), b->sum))
+		fault(v, "%s: its SHA-256 is not the one noted", place);
 	if (history_unpack(h, b->data, b->raw_bytes, &why) < 0) {
 		fault(v, "%s: %s", place, why.msg);
-		return 0;
-	}
-	SHA256((const unsigned char *)h->encoded.p, h->encoded.n, sum);
-	if (!slice_eq(slice_from(sum, sizeof(sum)), b->sum)) {
-		fault(v, "%s: its SHA-256 is not the one noted", place);
 		return 0;
 	}
 	if (segment_decode(buf_slice(&h->encoded), h->reading, &why) < 0) {
@@ -175,7 +194,7 @@ static int check_block(struct verify *v, struct db *d, const struct block_row *b
 		return 0;
 	}
 	int r = check_records(v, h->reading, place, err);
-	history_terms(h, h->reading, &t0, &t1);
+	read_terms(h, h->reading, &t0, &t1);
 	if (t0 != b->t0 || t1 != b->t1 || h->reading->count != b->n)
 		fault(v, "%s: its times or its count are not those of its records", place);
 	segment_reset(h->reading);
