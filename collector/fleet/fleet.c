@@ -1,24 +1,29 @@
 /* fleet.c - the enrolment listener: a token and a certificate request in, a certificate out.
  *
- * Strangers may talk here, so everything is small and slow on purpose: 8 KiB a request, 5 tries a
- * second in all and one a second from an address, one answer a connection. */
+ * Strangers may talk here, so everything is small and slow on purpose: 8 KiB a request, a limited
+ * number of tries (rate.c), half a minute a connection. */
 #include "collector/fleet/fleet.h"
 
 #include <errno.h>
 
+#include "collector/fleet/rate.h"
 #include "common/log.h"
 #include "common/text.h"
 
 enum {
 	MAX_REQUEST_BYTES = 8192,
-	ADDRESSES = 256, /* remembered for the rate limit; the oldest makes place */
-	TRIES_PER_SECOND = 5,
 	BACKDATE_S = 3600, /* clocks of new hosts are often a little off */
+	/* A whole group of hosts that was sent away must not come back in step. */
+	RETRY_MIN_MS = 500,
+	RETRY_SPREAD_MS = 1500,
+	SWEEP_MS = 5000,
 };
+/* Idle strangers would use up the listener's connections. */
+static const uint64_t stay_ns = 30ull * 1000000000;
 
-struct tries {
-	char address[64]; /* without the port */
-	uint64_t last_boot_ns;
+struct stranger {
+	uint64_t since_boot_ns;
+	struct rate_key from;
 };
 
 struct fleet {
@@ -29,9 +34,8 @@ struct fleet {
 	const char *const *agent_urls; /* borrowed from the configuration */
 	uint64_t cert_days;
 	struct arena *arena;
-	struct tries tries[ADDRESSES];
-	uint64_t window_boot_ns;
-	unsigned window_tries;
+	struct rate *rate;
+	struct loop_timer *sweep;
 };
 
 static void reply(struct fleet *f, uint64_t token, const Picket__Reply *m)
@@ -57,47 +61,16 @@ static void refuse(struct fleet *f, struct wire_peer *p, uint64_t token, Picket_
 	LOG(WARN, "enrol.refused", KV_STR("peer", wire_peer_address(p)), KV_STR("why", why));
 	body.reason = reason;
 	body.message = (char *)(uintptr_t)why;
-	body.retry_ms = reason == PICKET__REFUSAL__REASON__REASON_BUSY ? 1000 : 0;
+	if (reason == PICKET__REFUSAL__REASON__REASON_BUSY) {
+		uint32_t random;
+
+		text_random(&random, sizeof(random));
+		body.retry_ms = RETRY_MIN_MS + random % RETRY_SPREAD_MS;
+	}
 	m.protocol = PROTO_VERSION;
 	m.body_case = PICKET__REPLY__BODY_REFUSAL;
 	m.refusal = &body;
 	reply(f, token, &m);
-}
-
-/* true: this try is one too many for now. */
-static bool is_too_fast(struct fleet *f, const char *peer_address)
-{
-	const uint64_t second = 1000000000;
-	uint64_t now = clock_boot_ns(f->clk);
-	struct slice whole = slice_of(peer_address);
-	char address[64];
-	size_t n = whole.n;
-
-	while (n && whole.p[n - 1] != ':')
-		n--;
-	slice_copy(slice_sub(whole, 0, n), address, sizeof(address));
-	if (now - f->window_boot_ns >= second) {
-		f->window_boot_ns = now;
-		f->window_tries = 0;
-	}
-	if (++f->window_tries > TRIES_PER_SECOND)
-		return true;
-	struct tries *oldest = &f->tries[0];
-	for (size_t i = 0; i < ADDRESSES; i++) {
-		struct tries *t = &f->tries[i];
-
-		if (!strcmp(t->address, address)) {
-			bool too_fast = now - t->last_boot_ns < second;
-
-			t->last_boot_ns = now;
-			return too_fast;
-		}
-		if (t->last_boot_ns < oldest->last_boot_ns)
-			oldest = t;
-	}
-	slice_copy(slice_of(address), oldest->address, sizeof(oldest->address));
-	oldest->last_boot_ns = now;
-	return false;
 }
 
 /* Uses the token, signs, keeps the agent: all or nothing. */
@@ -160,46 +133,77 @@ static void answer(struct fleet *f, uint64_t token, const char *id, struct slice
 	reply(f, token, &m);
 }
 
+static int check_host(const Picket__Enrol *rq, struct err *err)
+{
+	/* It becomes a name in lists, logs and mails. */
+	if (!*rq->hostname || !text_is_clean(slice_of(rq->hostname)))
+		return err_set(err, ERR_CORRUPT, "the host's name is empty or not text");
+	return 0;
+}
+
+/* Everything about one request; on success ret_id and ret_cert are filled in and committed. */
+static int take_request(struct fleet *f, struct slice msg, Picket__Request **ret, char ret_id[37],
+			struct buf *ret_cert, struct err *err)
+{
+	arena_reset(f->arena);
+	if (msg.n > MAX_REQUEST_BYTES)
+		return err_set(err, ERR_CORRUPT, "the request is larger than %d bytes", MAX_REQUEST_BYTES);
+	int r = msg_read_request(msg, f->arena, ret, err);
+	if (r < 0)
+		return r;
+	if ((*ret)->body_case != PICKET__REQUEST__BODY_ENROL)
+		return err_set(err, ERR_CORRUPT, "this listener takes enrolments only");
+	r = check_host((*ret)->enrol, err);
+	if (r >= 0)
+		r = store_begin(f->store, err);
+	if (r < 0)
+		return r;
+	r = enrol(f, (*ret)->enrol, ret_id, ret_cert, err);
+	if (r < 0) {
+		store_rollback(f->store);
+		return r;
+	}
+	return store_commit(f->store, err);
+}
+
+/* What the requester did wrong; the rest is our trouble, and passes. */
+static Picket__Refusal__Reason reason_of(int r)
+{
+	switch (-r) {
+	case ERR_DENIED:
+		return PICKET__REFUSAL__REASON__REASON_TOKEN;
+	case ERR_VERSION:
+		return PICKET__REFUSAL__REASON__REASON_VERSION;
+	case ERR_CORRUPT:
+	case ERR_CRYPTO: /* the request's: our own keys were looked at in fleet_new */
+	case ERR_LIMIT:
+		return PICKET__REFUSAL__REASON__REASON_MALFORMED;
+	default:
+		return PICKET__REFUSAL__REASON__REASON_BUSY;
+	}
+}
+
 static void on_message(void *arg, struct wire_peer *p, uint64_t token, struct slice msg)
 {
 	struct fleet *f = arg;
+	struct stranger *from = wire_peer_get(p);
 	CLEANUP(buf_finip) struct buf cert = { 0 };
 	Picket__Request *rq;
 	char id[37];
 	struct err err;
 
-	if (is_too_fast(f, wire_peer_address(p))) {
+	if (!rate_try(f->rate, &from->from, clock_boot_ns(f->clk))) {
 		refuse(f, p, token, PICKET__REFUSAL__REASON__REASON_BUSY,
 		       "too many enrolments at once; try again in a second");
 		return;
 	}
-	arena_reset(f->arena);
-	if (msg.n > MAX_REQUEST_BYTES) {
-		refuse(f, p, token, PICKET__REFUSAL__REASON__REASON_MALFORMED, "the request is too large");
-		return;
-	}
-	if (msg_read_request(msg, f->arena, &rq, &err) < 0) {
-		refuse(f, p, token, PICKET__REFUSAL__REASON__REASON_MALFORMED, err.msg);
-		return;
-	}
-	if (rq->body_case != PICKET__REQUEST__BODY_ENROL) {
-		refuse(f, p, token, PICKET__REFUSAL__REASON__REASON_MALFORMED,
-		       "this listener takes enrolments only");
-		return;
-	}
-	int r = store_begin(f->store, &err);
-	if (r >= 0) {
-		r = enrol(f, rq->enrol, id, &cert, &err);
-		if (r >= 0)
-			r = store_commit(f->store, &err);
-		else
-			store_rollback(f->store);
-	}
+	int r = take_request(f, msg, &rq, id, &cert, &err);
 	if (r < 0) {
-		refuse(f, p, token,
-		       r == -ERR_DENIED || r == -ERR_CRYPTO ? PICKET__REFUSAL__REASON__REASON_TOKEN
-							    : PICKET__REFUSAL__REASON__REASON_BUSY,
-		       err.msg);
+		Picket__Refusal__Reason reason = reason_of(r);
+
+		if (reason != PICKET__REFUSAL__REASON__REASON_BUSY)
+			rate_failed(f->rate, &from->from, clock_boot_ns(f->clk));
+		refuse(f, p, token, reason, err.msg);
 		return;
 	}
 	LOG(INFO, "enrol.done", KV_STR("agent", id), KV_STR("host", rq->enrol->hostname),
@@ -209,16 +213,39 @@ static void on_message(void *arg, struct wire_peer *p, uint64_t token, struct sl
 
 static bool on_open(void *arg, struct wire_peer *p, const struct tls_identity *id)
 {
-	(void)arg;
-	(void)p;
+	struct fleet *f = arg;
+	struct stranger *s = calloc(1, sizeof(*s));
+
 	(void)id;
+	if (!s)
+		return false;
+	s->since_boot_ns = clock_boot_ns(f->clk);
+	s->from = rate_key(wire_peer_address(p));
+	wire_peer_set(p, s);
 	return true;
 }
 
 static void on_close(void *arg, struct wire_peer *p)
 {
 	(void)arg;
-	(void)p;
+	free(wire_peer_get(p));
+	wire_peer_set(p, NULL);
+}
+
+static void sweep_peer(void *arg, struct wire_peer *p)
+{
+	struct fleet *f = arg;
+	const struct stranger *s = wire_peer_get(p);
+
+	if (s && clock_boot_ns(f->clk) - s->since_boot_ns > stay_ns)
+		wire_peer_close(p);
+}
+
+static void on_sweep(void *arg)
+{
+	struct fleet *f = arg;
+
+	wire_server_each(f->server, sweep_peer, f);
 }
 
 static void on_refused(void *arg, const char *peer_addr, const char *why)
@@ -227,19 +254,13 @@ static void on_refused(void *arg, const char *peer_addr, const char *why)
 	LOG(WARN, "enrol.handshake", KV_STR("peer", peer_addr), KV_STR("why", why));
 }
 
-static void on_idle(void *arg)
-{
-	(void)arg;
-}
-
 int fleet_new(struct loop *l, struct store *s, const struct clock *clk, const struct fleet_config *cfg,
 	      struct fleet **ret, struct err *err)
 {
 	static const struct wire_server_ops ops = { .on_open = on_open,
 						    .on_message = on_message,
 						    .on_close = on_close,
-						    .on_refused = on_refused,
-						    .on_idle = on_idle };
+						    .on_refused = on_refused };
 	CLEANUP(fleet_freep) struct fleet *f = calloc(1, sizeof(*f));
 	struct wire_tls tls = cfg->tls;
 
@@ -254,12 +275,18 @@ int fleet_new(struct loop *l, struct store *s, const struct clock *clk, const st
 	buf_init(&f->ca_key_pem, 65536);
 	buf_add_slice(&f->ca_pem, cfg->ca_pem);
 	buf_add_slice(&f->ca_key_pem, cfg->ca_key_pem);
-	if (!f->arena || f->ca_pem.failed || f->ca_key_pem.failed)
+	f->rate = rate_new();
+	f->sweep = loop_timer_new(l, on_sweep, f);
+	if (!f->arena || !f->rate || !f->sweep || f->ca_pem.failed || f->ca_key_pem.failed)
 		return err_set(err, ENOMEM, "fleet");
+	int r = tls_key_matches(cfg->ca_pem, cfg->ca_key_pem, err);
+	if (r < 0)
+		return err_wrap(err, r, "the fleet's CA");
 	tls.no_client_cert = true;
-	int r = wire_server_new(l, cfg->enrol_url, &tls, &ops, f, &f->server, err);
+	r = wire_server_new(l, cfg->enrol_url, &tls, &ops, f, &f->server, err);
 	if (r < 0)
 		return r;
+	loop_timer_every(f->sweep, SWEEP_MS);
 	*ret = take_ptr(f);
 	return 0;
 }
@@ -273,7 +300,9 @@ void fleet_free(struct fleet *f)
 {
 	if (!f)
 		return;
+	loop_timer_free(f->sweep);
 	wire_server_free(f->server);
+	rate_free(f->rate);
 	arena_free(f->arena);
 	buf_fini(&f->ca_pem);
 	if (f->ca_key_pem.p)

@@ -7,12 +7,13 @@
 struct fleet_init {
 	const char *dir;    /* receives ca.pem ca.key (0600) server.pem server.key (0600) collector.yaml
 			       admin.token (0600) and data/ */
-	const char *host;   /* name or address agents and people use; default the host name */
+	const char *host;   /* name or address agents and people use */
 	const char *listen; /* tls+tcp://0.0.0.0:7443 */
 	const char *enrol_listen; /* tls+tcp://0.0.0.0:7444 */
 	const char *http;   /* 0.0.0.0:8443 */
 };
-/* `picket-collector init`: EEXIST when dir holds a CA already. ret_pin: hex of the CA's SHA-256. */
+/* `picket-collector init`, all of how given: EEXIST when dir holds a CA already, and then nothing is
+ * changed. ret_pin: hex of the CA's SHA-256. */
 int fleet_init(const struct fleet_init *how, const struct clock *clk, char ret_pin[65],
 	       struct err *err) WARN_UNUSED;
 
@@ -21,16 +22,19 @@ struct fleet_token {
 	const char *const *enrol_urls;
 	const char *server_name;
 	struct slice ca_pem;
-	uint64_t ttl_ms; /* 1 min .. 30 days */
+	uint64_t ttl_ms; /* 1 s .. 30 days */
 	uint32_t uses;	 /* 1 .. 100,000 */
 	const char *by;
 };
-/* Must be called outside a transaction. ret_text: caller frees with buf_fini. */
+/* Must be called outside a transaction. ret_text: initialised here; caller frees with buf_fini.
+ * Errors: EINVAL for ttl or uses out of range, ERR_SYNTAX, ERR_LIMIT for addresses that don't fit. */
 int fleet_token_new(struct store *s, const struct clock *clk, const struct fleet_token *how,
 		    struct buf *ret_text, struct err *err) WARN_UNUSED;
 
-/* The enrolment listener: no client certificate, at most 5 tries a second and 1 a second per
- * address, 4 KiB a request. Commits the token's use and the agent in one transaction. */
+/* The enrolment listener: no client certificate, 8 KiB a request, tries limited as rate.h says. Commits
+ * the token's use and the agent in one transaction: what is refused leaves the token as it was.
+ * REASON_TOKEN (the message says which), REASON_MALFORMED, REASON_VERSION, or REASON_BUSY with retry_ms:
+ * come again. ERR_CRYPTO when the CA's key is not the CA's. */
 struct fleet;
 struct fleet_config {
 	const char *enrol_url; /* where to listen */

@@ -9,18 +9,8 @@
 
 enum { CA_YEARS = 10, SERVER_DAYS = 825, PATH_BYTES = 4096 };
 
-static const char config_text[] =
-	"# picket-collector: every key with what it means is in `picket-collector config`.\n"
-	"name: %s\n"
-	"data_dir: %s/data\n"
-	"listen: %s          # agents, mutual TLS\n"
-	"enrol_listen: %s    # new agents, with a token\n"
-	"http: %s            # API and inbox, HTTPS\n"
-	"tls:\n"
-	"  ca: %s/ca.pem\n"
-	"  ca_key: %s/ca.key\n"
-	"  cert: %s/server.pem\n"
-	"  key: %s/server.key\n"
+/* What init leaves to its reader; the keys it knows stand before it. */
+static const char config_rest[] =
 	"history:\n"
 	"  days: 30\n"
 	"notify:\n"
@@ -28,7 +18,7 @@ static const char config_text[] =
 	"#  - name: chat\n"
 	"#    url: https://hooks.example.net/T0/B0\n"
 	"#    preset: slack            # picket slack alertmanager falco\n"
-	"#    secret_file: %s/webhook.secret\n"
+	"#    secret_file: /etc/picket/webhook.secret\n"
 	"#    min_severity: medium\n"
 	"  mails: []\n"
 	"#  - name: on-call\n"
@@ -38,12 +28,22 @@ static const char config_text[] =
 	"#    starttls: required       # required when-offered none\n"
 	"#    min_severity: high\n";
 
+/* dst holds PATH_BYTES. */
+static int path_in(const char *dir, const char *name, char *dst, struct err *err)
+{
+	int n = snprintf(dst, PATH_BYTES, "%s/%s", dir, name);
+
+	if (n < 0 || n >= PATH_BYTES)
+		return err_set(err, ENAMETOOLONG, "'%.60s...'", dir);
+	return 0;
+}
+
 static int write_in(const char *dir, const char *name, struct slice data, mode_t mode, struct err *err)
 {
 	char path[PATH_BYTES];
+	int r = path_in(dir, name, path, err);
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return file_write_atomic(path, data, mode, err);
+	return r < 0 ? r : file_write_atomic(path, data, mode, err);
 }
 
 /* The server's chain carries the CA along: that is what a token's pin is checked against. */
@@ -77,16 +77,53 @@ static int make_server(const struct fleet_init *how, struct slice ca, struct sli
 	return r;
 }
 
+/* A double-quoted YAML text: a path or "[::]:8443" may hold anything. */
+static void add_quoted(struct buf *out, const char *text)
+{
+	buf_add_char(out, '"');
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_add_char(out, '\\');
+		if ((unsigned char)*text < ' ')
+			buf_printf(out, "\\x%02x", (unsigned char)*text);
+		else
+			buf_add_char(out, *text);
+	}
+	buf_add_str(out, "\"\n");
+}
+
 static int make_config(const struct fleet_init *how, struct err *err)
 {
+	const struct {
+		const char *before, *text, *file; /* one of the two */
+	} rows[] = {
+		{ "name: ", how->host, NULL },
+		{ "data_dir: ", NULL, "data" },
+		{ "# agents, mutual TLS\nlisten: ", how->listen, NULL },
+		{ "# new agents, with a token\nenrol_listen: ", how->enrol_listen, NULL },
+		{ "# API and inbox, HTTPS\nhttp: ", how->http, NULL },
+		{ "tls:\n  ca: ", NULL, "ca.pem" },
+		{ "  ca_key: ", NULL, "ca.key" },
+		{ "  cert: ", NULL, "server.pem" },
+		{ "  key: ", NULL, "server.key" },
+	};
 	CLEANUP(buf_finip) struct buf text;
-	const char *d = how->dir;
+	char path[PATH_BYTES];
 
 	buf_init(&text, 65536);
-	buf_printf(&text, config_text, how->host, d, how->listen, how->enrol_listen, how->http, d, d, d, d, d);
+	buf_add_str(&text, "# picket-collector: `picket-collector config` prints every key and what it means.\n");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int r = rows[i].file ? path_in(how->dir, rows[i].file, path, err) : 0;
+
+		if (r < 0)
+			return r;
+		buf_add_str(&text, rows[i].before);
+		add_quoted(&text, rows[i].file ? path : rows[i].text);
+	}
+	buf_add_str(&text, config_rest);
 	if (text.failed)
 		return err_set(err, ENOMEM, "configuration");
-	return write_in(d, "collector.yaml", buf_slice(&text), 0640, err);
+	return write_in(how->dir, "collector.yaml", buf_slice(&text), 0640, err);
 }
 
 static int make_store(const struct fleet_init *how, const struct clock *clk, struct err *err)
@@ -96,8 +133,9 @@ static int make_store(const struct fleet_init *how, const struct clock *clk, str
 	uint8_t secret[24], hash[32];
 	struct store_config cfg = { .dir = data };
 
-	snprintf(data, sizeof(data), "%s/data", how->dir);
-	int r = file_make_dirs(data, 0700, err);
+	int r = path_in(how->dir, "data", data, err);
+	if (r >= 0)
+		r = file_make_dirs(data, 0700, err);
 	if (r >= 0)
 		r = store_open(&cfg, clk, &s, err);
 	if (r < 0)
@@ -123,9 +161,10 @@ int fleet_init(const struct fleet_init *how, const struct clock *clk, char ret_p
 	uint8_t pin[TLS_PIN_BYTES];
 
 	int r = file_make_dirs(how->dir, 0755, err);
+	if (r >= 0)
+		r = path_in(how->dir, "ca.key", path, err);
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), "%s/ca.key", how->dir);
 	if (access(path, F_OK) == 0)
 		return err_set(err, EEXIST, "'%s' holds a CA already; nothing was changed", how->dir);
 	snprintf(name, sizeof(name), "picket CA %s", how->host);

@@ -1,21 +1,26 @@
 /* token.c - what a person hands to a new host: addresses, the CA's pin, a secret used once. */
 #include "collector/fleet/fleet.h"
 
+#include <errno.h>
+
 #include "common/text.h"
 
-enum { SECRET_BYTES = 24, MAX_URLS = 8 };
+enum { SECRET_BYTES = 24, MAX_USES = 100000 };
+static const uint64_t max_ttl_ms = 30ull * 86400000;
 
 int fleet_token_new(struct store *s, const struct clock *clk, const struct fleet_token *how,
 		    struct buf *ret_text, struct err *err)
 {
 	uint8_t secret[SECRET_BYTES], hash[32], pin[TLS_PIN_BYTES];
-	char *urls[MAX_URLS];
+	char *urls[LIMIT_URLS];
 	Picket__Token token = PICKET__TOKEN__INIT;
 
-	buf_init(ret_text, 4096);
+	buf_init(ret_text, LIMIT_TOKEN_TEXT_BYTES);
+	if (how->ttl_ms < 1000 || how->ttl_ms > max_ttl_ms || !how->uses || how->uses > MAX_USES)
+		return err_set(err, EINVAL, "a token lives 1 s to 30 days and is used 1 to %d times", MAX_USES);
 	for (size_t i = 0; how->enrol_urls[i]; i++) {
-		if (i == MAX_URLS)
-			return err_set(err, ERR_LIMIT, "a token carries at most %d addresses", MAX_URLS);
+		if (i == LIMIT_URLS)
+			return err_set(err, ERR_LIMIT, "a token carries at most %d addresses", LIMIT_URLS);
 		urls[i] = (char *)(uintptr_t)how->enrol_urls[i];
 		token.n_enrol_urls = i + 1;
 	}

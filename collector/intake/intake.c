@@ -5,7 +5,7 @@
  *   on_idle -> commit -> replies
  *
  * A group is what arrived between two turns of the loop, so its size follows the load: one batch when
- * it is quiet, dozens per fsync when it is not. */
+ * it is quiet, dozens per fsync when it is not. Whoever made a group fail stands alone in the next. */
 #include "collector/intake/intake.h"
 
 #include <errno.h>
@@ -17,6 +17,8 @@ enum {
 	GROUP_MAX_REPLIES = 64,
 	GROUP_MAX_RECORDS = 16384,
 	MAX_HOLE_BITS = 40, /* no agent makes a million million records between two batches */
+	MAX_SEQ_BITS = 47,  /* nor so many in an epoch; the store's sums end at 2^48 */
+	SUSPECTS = 64,
 	BUSY_RETRY_MS = 2000,
 };
 
@@ -24,14 +26,15 @@ struct pending {
 	uint64_t token;
 	Picket__Reply__BodyCase kind;
 	uint64_t epoch, seq;
-	Picket__Refusal__Reason reason;
-	const char *why; /* constant text */
+	Picket__Refusal__Reason reason; /* of a refusal (kind 0) that tells what is stored */
+	const char *why;		/* constant text */
 };
 
 struct peer {
 	char agent[TLS_ID_MAX], serial[TLS_SERIAL_MAX];
 	char host[LIMIT_NAME_BYTES + 1];
-	bool is_denied; /* answered with a refusal, then closed */
+	uint64_t not_after_unix; /* of the certificate, s */
+	bool is_denied;		 /* refused, and logged; the sweep cuts it */
 };
 
 struct intake {
@@ -46,6 +49,10 @@ struct intake {
 	bool in_group;
 	struct pending pending[GROUP_MAX_REPLIES];
 	size_t pending_count, group_records;
+	/* Agents whose last request made a group fail; the oldest makes place. By agent and not by
+	 * connection, so that coming again does not wash it off. */
+	char suspects[SUSPECTS][TLS_ID_MAX];
+	size_t next_suspect;
 	struct intake_stats stats;
 };
 
@@ -128,11 +135,11 @@ static void group_forget(struct intake *in)
 	in->group_records = 0;
 }
 
-/* Nothing of the group is stored: every sender in it comes again. */
-static void group_fail(struct intake *in, const struct err *why)
+/* Nothing of the group is stored: every sender in it comes again. agent: who spoilt it, "" = nobody. */
+static void group_fail(struct intake *in, const char *agent, const struct err *why)
 {
-	LOG(ERROR, "intake.store", KV_STR("why", why->msg), KV_U64("requests", in->pending_count),
-	    KV_U64("records", in->group_records));
+	LOG(ERROR, "intake.store", KV_STR("why", why->msg), KV_STR("agent", agent),
+	    KV_U64("requests", in->pending_count), KV_U64("records", in->group_records));
 	store_rollback(in->store);
 	for (size_t i = 0; i < in->pending_count; i++)
 		refuse(in, in->pending[i].token, PICKET__REFUSAL__REASON__REASON_BUSY,
@@ -147,7 +154,7 @@ static void group_commit(struct intake *in)
 	if (!in->in_group)
 		return;
 	if (store_commit(in->store, &err) < 0) {
-		group_fail(in, &err);
+		group_fail(in, "", &err);
 		return;
 	}
 	in->stats.groups++;
@@ -158,9 +165,19 @@ static void group_commit(struct intake *in)
 		in->ops.on_committed(in->arg);
 }
 
-static int group_enter(struct intake *in, struct err *err)
+static char *find_suspect(struct intake *in, const char *agent)
 {
-	if (in->pending_count == GROUP_MAX_REPLIES || in->group_records >= GROUP_MAX_RECORDS)
+	for (size_t i = 0; i < SUSPECTS; i++)
+		if (!strcmp(in->suspects[i], agent))
+			return in->suspects[i];
+	return NULL;
+}
+
+/* Opens the group that a request of this agent goes into. */
+static int group_enter(struct intake *in, const struct peer *peer, struct err *err)
+{
+	if (in->pending_count == GROUP_MAX_REPLIES || in->group_records >= GROUP_MAX_RECORDS ||
+	    find_suspect(in, peer->agent))
 		group_commit(in);
 	if (in->in_group)
 		return 0;
@@ -169,9 +186,36 @@ static int group_enter(struct intake *in, struct err *err)
 	return r;
 }
 
-static void group_add(struct intake *in, struct pending p)
+static void group_add(struct intake *in, const struct peer *peer, struct pending p)
 {
+	char *suspect = find_suspect(in, peer->agent);
+
 	in->pending[in->pending_count++] = p;
+	if (!suspect)
+		return;
+	group_commit(in);
+	suspect[0] = '\0';
+}
+
+/* The request of this agent could not be stored. One that fails alone and for what is in it would
+ * fail for ever, and everything behind it in the agent's spool would wait: that one is given up. */
+static void group_spoil(struct intake *in, const struct peer *peer, uint64_t token, int r,
+			const struct err *why)
+{
+	bool is_alone = find_suspect(in, peer->agent) != NULL;
+
+	group_fail(in, peer->agent, why);
+	if (!is_alone) {
+		slice_copy(slice_of(peer->agent), in->suspects[in->next_suspect], TLS_ID_MAX);
+		in->next_suspect = (in->next_suspect + 1) % SUSPECTS;
+	}
+	if (is_alone && (r == -ERR_LIMIT || r == -EINVAL)) {
+		in->stats.refused_batches++;
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_MALFORMED,
+		       "the collector can't store what is in it", 0);
+		return;
+	}
+	refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector could not store it", 0);
 }
 
 /* ---- one request ---- */
@@ -217,34 +261,71 @@ static int store_records(struct intake *in, const struct peer *peer, const Picke
 	return 0;
 }
 
+/* A refusal that says how far the store is waits for the commit like an acknowledgement, as the agent
+ * may forget everything up to there. */
+static void refuse_order(struct intake *in, const struct peer *peer, uint64_t token,
+			 Picket__Refusal__Reason reason, const char *why, uint64_t last)
+{
+	in->stats.refused_batches++;
+	group_add(in, peer, (struct pending){ .token = token, .seq = last, .reason = reason, .why = why });
+}
+
 /* Is the batch the next one? Fills in the hole before it. */
 static bool check_order(struct intake *in, const struct peer *peer, const Picket__Batch *b,
 			uint64_t last, uint64_t token, uint64_t *ret_hole)
 {
 	uint64_t hole = b->first_seq > last + 1 ? b->first_seq - last - 1 : 0;
 
-	if (hole >> MAX_HOLE_BITS || b->first_seq > UINT64_MAX - LIMIT_BATCH_RECORDS) {
+	if (hole >> MAX_HOLE_BITS || b->first_seq >> MAX_SEQ_BITS) {
 		notice(in, "sequence_jump", peer->agent, "sequence numbers jumped beyond reason");
 		LOG(ERROR, "intake.sequence_jump", KV_STR("agent", peer->agent), KV_U64("stored", last),
 		    KV_U64("first", b->first_seq));
-		refuse(in, token, PICKET__REFUSAL__REASON__REASON_MALFORMED, "sequence jump", last);
+		refuse_order(in, peer, token, PICKET__REFUSAL__REASON__REASON_MALFORMED, "sequence jump",
+			     last);
 		return false;
 	}
 	if (hole > b->lost_before) {
 		LOG(WARN, "intake.order", KV_STR("agent", peer->agent), KV_U64("stored", last),
 		    KV_U64("first", b->first_seq), KV_U64("declared_lost", b->lost_before));
-		refuse(in, token, PICKET__REFUSAL__REASON__REASON_ORDER, "records are missing before it",
-		       last);
+		refuse_order(in, peer, token, PICKET__REFUSAL__REASON__REASON_ORDER,
+			     "records are missing before it", last);
 		return false;
 	}
 	*ret_hole = hole;
 	return true;
 }
 
+/* Stores what is new of it and queues the answer. */
+static int store_batch(struct intake *in, const struct peer *peer, uint64_t token,
+		       const Picket__Batch *b, struct err *err)
+{
+	uint64_t last = 0, hole = 0, stored = 0, end = b->first_seq + b->n_records - 1;
+	int r = store_seq_get(in->store, peer->agent, b->epoch, &last, err);
+
+	if (r < 0)
+		return r;
+	if (!check_order(in, peer, b, last, token, &hole))
+		return 0;
+	r = store_records(in, peer, b, last, &stored, err);
+	if (r >= 0 && end > last)
+		r = store_seq_set(in->store, peer->agent, b->epoch, end, stored, hole, err);
+	if (r < 0)
+		return r;
+	in->stats.batches++;
+	in->stats.records += stored;
+	in->stats.duplicates += b->n_records - stored;
+	in->group_records += b->n_records;
+	group_add(in, peer,
+		  (struct pending){ .token = token,
+				    .kind = PICKET__REPLY__BODY_ACK,
+				    .epoch = b->epoch,
+				    .seq = end > last ? end : last });
+	return 0;
+}
+
 static void handle_batch(struct intake *in, struct peer *peer, uint64_t token, const Picket__Batch *b)
 {
 	struct err err;
-	uint64_t last = 0, hole = 0, stored = 0;
 
 	if (check_records(in, b, &err) < 0) {
 		in->stats.refused_batches++;
@@ -257,33 +338,11 @@ static void handle_batch(struct intake *in, struct peer *peer, uint64_t token, c
 		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector's disk is full", 0);
 		return;
 	}
-	if (group_enter(in, &err) < 0 ||
-	    store_seq_get(in->store, peer->agent, b->epoch, &last, &err) < 0) {
-		group_fail(in, &err);
-		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector can't store now", 0);
-		return;
-	}
-	if (!check_order(in, peer, b, last, token, &hole)) {
-		in->stats.refused_batches++;
-		return;
-	}
-	uint64_t end = b->first_seq + b->n_records - 1;
-	if (store_records(in, peer, b, last, &stored, &err) < 0 ||
-	    (end > last &&
-	     store_seq_set(in->store, peer->agent, b->epoch, end, stored, hole, &err) < 0)) {
-		group_fail(in, &err);
-		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector could not store it",
-		       0);
-		return;
-	}
-	in->stats.batches++;
-	in->stats.records += stored;
-	in->stats.duplicates += b->n_records - stored;
-	in->group_records += b->n_records;
-	group_add(in, (struct pending){ .token = token,
-					.kind = PICKET__REPLY__BODY_ACK,
-					.epoch = b->epoch,
-					.seq = end > last ? end : last });
+	int r = group_enter(in, peer, &err);
+	if (r >= 0)
+		r = store_batch(in, peer, token, b, &err);
+	if (r < 0)
+		group_spoil(in, peer, token, r, &err);
 }
 
 static void check_clone(struct intake *in, const struct peer *peer, const Picket__Hello *h)
@@ -299,41 +358,51 @@ static void check_clone(struct intake *in, const struct peer *peer, const Picket
 		notice(in, "identity_clone", peer->agent, h->hostname);
 }
 
+static int store_hello(struct intake *in, const struct peer *peer, uint64_t token,
+		       const Picket__Hello *h, struct err *err)
+{
+	uint64_t last = 0;
+
+	check_clone(in, peer, h);
+	int r = store_agent_hello(in->store, peer->agent, h, err);
+	if (r >= 0)
+		r = store_seq_get(in->store, peer->agent, h->epoch, &last, err);
+	if (r < 0)
+		return r;
+	LOG(INFO, "intake.hello", KV_STR("agent", peer->agent), KV_STR("host", peer->host),
+	    KV_STR("version", h->agent_version), KV_U64("stored_seq", last), KV_U64("next_seq", h->next_seq));
+	group_add(in, peer,
+		  (struct pending){
+			  .token = token, .kind = PICKET__REPLY__BODY_HELLO, .epoch = h->epoch, .seq = last });
+	return 0;
+}
+
 static void handle_hello(struct intake *in, struct peer *peer, uint64_t token, const Picket__Hello *h)
 {
 	struct err err;
-	uint64_t last = 0;
 
-	slice_copy(slice_of(h->hostname), peer->host, sizeof(peer->host));
-	if (group_enter(in, &err) < 0) {
-		group_fail(in, &err);
-		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector can't store now", 0);
-		return;
-	}
-	check_clone(in, peer, h);
-	if (store_agent_hello(in->store, peer->agent, h, &err) < 0 ||
-	    store_seq_get(in->store, peer->agent, h->epoch, &last, &err) < 0) {
-		group_fail(in, &err);
-		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector can't store now", 0);
-		return;
-	}
-	LOG(INFO, "intake.hello", KV_STR("agent", peer->agent), KV_STR("host", peer->host),
-	    KV_STR("version", h->agent_version), KV_U64("stored_seq", last), KV_U64("next_seq", h->next_seq));
-	group_add(in, (struct pending){
-			      .token = token, .kind = PICKET__REPLY__BODY_HELLO, .epoch = h->epoch, .seq = last });
+	if (*h->hostname)
+		slice_copy(slice_of(h->hostname), peer->host, sizeof(peer->host));
+	int r = group_enter(in, peer, &err);
+	if (r >= 0)
+		r = store_hello(in, peer, token, h, &err);
+	if (r < 0)
+		group_spoil(in, peer, token, r, &err);
 }
 
 static void handle_heartbeat(struct intake *in, struct peer *peer, uint64_t token,
 			     const Picket__Heartbeat *h)
 {
 	struct err err;
+	int r = group_enter(in, peer, &err);
 
-	if (group_enter(in, &err) < 0 || store_agent_heartbeat(in->store, peer->agent, h, &err) < 0) {
-		group_fail(in, &err);
-		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector can't store now", 0);
-		return;
-	}
-	group_add(in, (struct pending){ .token = token, .kind = PICKET__REPLY__BODY_HEARTBEAT });
+	if (r >= 0)
+		r = store_agent_heartbeat(in->store, peer->agent, h, &err);
+	if (r < 0)
+		group_spoil(in, peer, token, r, &err);
+	else
+		group_add(in, peer,
+			  (struct pending){ .token = token, .kind = PICKET__REPLY__BODY_HEARTBEAT });
 }
 
 /* ---- the listener's callbacks ---- */
@@ -354,6 +423,7 @@ static bool on_open(void *arg, struct wire_peer *wp, const struct tls_identity *
 		return false;
 	slice_copy(slice_of(id->agent_id), peer->agent, sizeof(peer->agent));
 	slice_copy(slice_of(id->serial), peer->serial, sizeof(peer->serial));
+	peer->not_after_unix = id->not_after_unix;
 	/* The name people see until the first hello says otherwise. */
 	slice_copy(slice_of(id->subject), peer->host, sizeof(peer->host));
 	wire_peer_set(wp, peer);
@@ -363,8 +433,10 @@ static bool on_open(void *arg, struct wire_peer *wp, const struct tls_identity *
 /* A revoked peer gets a refusal instead of a silent close, so that its log can say why. */
 static bool is_welcome(struct intake *in, struct wire_peer *wp, struct peer *peer, uint64_t token)
 {
-	if (!peer->is_denied && store_agent_may(in->store, peer->agent, peer->serial))
+	if (store_agent_may(in->store, peer->agent, peer->serial)) {
+		peer->is_denied = false;
 		return true;
+	}
 	if (!peer->is_denied) {
 		LOG(WARN, "intake.refused", KV_STR("agent", peer->agent), KV_STR("host", peer->host),
 		    KV_STR("peer", wire_peer_address(wp)), KV_STR("serial", peer->serial),
@@ -449,11 +521,14 @@ static void sweep_peer(void *arg, struct wire_peer *wp)
 	struct intake *in = arg;
 	struct peer *peer = wire_peer_get(wp);
 
-	if (!peer || store_agent_may(in->store, peer->agent, peer->serial))
+	if (!peer)
 		return;
-	if (!peer->is_denied)
-		LOG(WARN, "intake.cut", KV_STR("agent", peer->agent), KV_STR("host", peer->host),
-		    KV_STR("why", "revoked"));
+	/* The handshake looked at the dates once; a session may outlive its certificate. */
+	bool is_expired = clock_unix_ns(in->clk) / 1000000000 > peer->not_after_unix;
+	if (!is_expired && store_agent_may(in->store, peer->agent, peer->serial))
+		return;
+	LOG(WARN, "intake.cut", KV_STR("agent", peer->agent), KV_STR("host", peer->host),
+	    KV_STR("why", is_expired ? "the certificate has expired" : "revoked or unknown"));
 	wire_peer_close(wp);
 }
 

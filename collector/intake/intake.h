@@ -17,20 +17,23 @@ struct intake_config {
 
 struct intake_ops {
 	/* Each new record, in order, inside the store's transaction. A failure rolls the group back
-	 * and the agents send it again. */
+	 * and the agents send it again; an agent whose batch failed is alone in its group then, and
+	 * ERR_LIMIT or EINVAL there refuses the batch for good. */
 	int (*on_record)(void *arg, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 			 const Picket__Record *rec, struct err *err);
 	/* After the group is committed. */
 	void (*on_committed)(void *arg);
-	/* Something a person should know (becomes a system alert): revoked agent knocking, sequence
-	 * jump, one identity on two hosts… Outside any transaction. Nullable. */
+	/* Something a person should know (becomes a system alert): revoked_agent, forged_sender,
+	 * sequence_jump, identity_clone. Called while a group's transaction may be open: note it, and
+	 * write it later. Texts are borrowed for the call. Nullable. */
 	void (*on_notice)(void *arg, const char *what, const char *agent, const char *detail);
 };
 
 int intake_new(struct loop *l, struct store *s, const struct clock *clk, const struct intake_config *cfg,
 	       const struct intake_ops *ops, void *arg, struct intake **ret, struct err *err) WARN_UNUSED;
 int intake_port(const struct intake *in);
-/* Closes sessions of agents that may no longer talk (revoked by another process). Call each second. */
+/* Closes sessions of agents that may no longer talk (revoked by another process, or with a certificate
+ * that has expired). Call each second. */
 void intake_sweep(struct intake *in);
 struct intake_stats {
 	uint64_t connections, refused_handshakes, refused_batches, batches, records, duplicates, groups;
