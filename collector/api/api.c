@@ -13,6 +13,8 @@
 
 #include "collector/api/api_priv.h"
 
+#include "common/log.h"
+
 static void on_request(struct evhttp_request *req, void *arg)
 {
 	struct api *a = arg;
@@ -78,6 +80,28 @@ static int read_address(const char *address, struct sockaddr_storage *ret, int *
 	return err_set(err, ERR_SYNTAX, "'%s' is no address: 0.0.0.0:8443 or [::]:8443", address);
 }
 
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct api *a = arg;
+
+	(void)fd, (void)what;
+	if (a->conn_count < API_CONNECTIONS)
+		evconnlistener_enable(a->listener);
+}
+
+/* Out of descriptors, most likely: asking again at once would only turn the loop. */
+static void on_accept_failed(struct evconnlistener *listener, void *arg)
+{
+	static const struct timeval second = { .tv_sec = 1 };
+	struct api *a = arg;
+	struct err err = { 0 };
+
+	(void)err_set(&err, errno, "accept");
+	LOG(ERROR, "api.accept", KV_STR("why", err.msg));
+	evconnlistener_disable(listener);
+	event_add(a->resume, &second);
+}
+
 static int open_listener(struct api *a, const char *address, struct err *err)
 {
 	struct sockaddr_storage at, bound;
@@ -108,6 +132,7 @@ static int open_listener(struct api *a, const char *address, struct err *err)
 		a->listener = NULL;
 		return err_set(err, ENOMEM, "listen on %s", address);
 	}
+	evconnlistener_set_error_cb(a->listener, on_accept_failed);
 	return 0;
 }
 
@@ -128,7 +153,8 @@ int api_new(struct loop *l, struct store *s, const struct clock *clk, const stru
 	if (r < 0)
 		return r;
 	a->http = evhttp_new(a->base);
-	if (!a->http)
+	a->resume = evtimer_new(a->base, on_resume, a);
+	if (!a->http || !a->resume)
 		return err_set(err, ENOMEM, "api");
 	evhttp_set_bevcb(a->http, api_conn_new, a);
 	evhttp_set_gencb(a->http, on_request, a);
@@ -158,6 +184,8 @@ void api_free(struct api *a)
 	api_conns_forget(a);
 	if (a->http)
 		evhttp_free(a->http);
+	if (a->resume)
+		event_free(a->resume);
 	SSL_CTX_free(a->tls);
 	free(a);
 }

@@ -39,6 +39,7 @@ struct api {
 	SSL_CTX *tls;
 	struct evhttp *http;
 	struct evconnlistener *listener; /* owned by http */
+	struct event *resume;		 /* takes connections again after accept failed */
 	int port;
 	struct api_conn *conns;
 	unsigned conn_count;

@@ -17,7 +17,7 @@ struct ctl {
 	char *server, *token_file, *ca;
 	enum ctl_format format;
 	const char *since, *until, *comment, *reason; /* nullable, borrowed from argv */
-	uint64_t limit;
+	uint64_t limit, timeout_ms; /* 0: the defaults */
 	bool is_watching, wants_help, is_oldest_first;
 	const char *noun, *verb;	   /* nullable */
 	const char *args[CTL_ARGS_MAX]; /* what follows the verb: filter, or ids */

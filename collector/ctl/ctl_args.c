@@ -10,7 +10,7 @@
 static const char *const formats[] = { "auto", "table", "wide", "json", "ndjson", "yaml", "csv" };
 static const char *const options[] = { "--server", "--token-file", "--ca", "--output", "--since",
 				       "--until", "--limit", "--watch", "--comment", "--reason",
-				       "--order", "--help" };
+				       "--order", "--timeout", "--help" };
 
 static int set_format(struct ctl *c, const char *text, struct err *err)
 {
@@ -36,6 +36,21 @@ static int set_limit(struct ctl *c, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_timeout(struct ctl *c, const char *value, struct err *err)
+{
+	if (!text_duration_parse(slice_of(value), &c->timeout_ms) || !c->timeout_ms)
+		return err_set(err, ERR_USAGE, "--timeout %.40s: a time such as 500ms, 10s, 2m", value);
+	return 0;
+}
+
+static int set_order(struct ctl *c, const char *value, struct err *err)
+{
+	if (strcmp(value, "asc") != 0 && strcmp(value, "desc") != 0)
+		return err_set(err, ERR_USAGE, "--order %.40s: asc or desc", value);
+	c->is_oldest_first = !strcmp(value, "asc");
+	return 0;
+}
+
 static int set_option(struct ctl *c, const char *name, const char *value, struct err *err)
 {
 	if (!strcmp(name, "--server"))
@@ -56,8 +71,10 @@ static int set_option(struct ctl *c, const char *name, const char *value, struct
 		c->reason = value;
 	else if (!strcmp(name, "--limit"))
 		return set_limit(c, value, err);
+	else if (!strcmp(name, "--timeout"))
+		return set_timeout(c, value, err);
 	else if (!strcmp(name, "--order"))
-		c->is_oldest_first = !strcmp(value, "asc");
+		return set_order(c, value, err);
 	return 0;
 }
 
@@ -198,6 +215,8 @@ static void look_at_terminal(struct ctl *c)
 	/* COLUMNS given by hand also fits a table that goes elsewhere. */
 	if (columns && slice_to_u64(slice_of(columns), &n) && n >= 20 && n <= 10000)
 		c->columns = (size_t)n;
+	if (c->format == CTL_WIDE)
+		c->columns = 0; /* asked for everything */
 	c->has_colour = c->is_tty && (!no_colour || !no_colour[0]) && (!term || strcmp(term, "dumb") != 0);
 	if (c->format == CTL_AUTO)
 		c->format = c->is_tty ? CTL_TABLE : CTL_NDJSON;

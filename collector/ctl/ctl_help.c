@@ -9,7 +9,8 @@
 	"  --server URL         https://HOST:8443      (PICKET_SERVER)\n"                          \
 	"  --token-file FILE    the API token          (PICKET_TOKEN_FILE)\n"                      \
 	"  --ca FILE            the collector's CA     (PICKET_CA)\n"                              \
-	"                       or server, token_file, ca in ~/.config/picket/config.yaml\n"
+	"                       or server, token_file, ca in ~/.config/picket/config.yaml\n"     \
+	"  --timeout T          for one request (30s)\n"
 #define LIST_OPTIONS                                                                               \
 	"  --limit N            rows at most (100)\n"                                              \
 	"  -w, --watch          go on: new and changed rows, each second\n"

@@ -9,7 +9,8 @@
 #include "common/show.h"
 #include "common/text.h"
 
-enum { TIMEOUT_MS = 30 * 1000, TOKEN_BYTES = 4096, ANSWER_BYTES = 16 * 1024 * 1024 };
+enum { TIMEOUT_MS = 30 * 1000, /* as long as the API gives a client to ask */
+       TOKEN_BYTES = 4096, ANSWER_BYTES = 16 * 1024 * 1024 };
 
 static void escape(struct buf *out, const char *s)
 {
@@ -89,7 +90,7 @@ int ctl_request(struct ctl *c, const char *path, const struct slice *body, struc
 		.headers = headers,
 		.body = body ? *body : SLICE_NONE,
 		.ca_file = c->ca,
-		.timeout_ms = TIMEOUT_MS,
+		.timeout_ms = c->timeout_ms ? c->timeout_ms : TIMEOUT_MS,
 		.max_body_bytes = ANSWER_BYTES,
 	};
 	r = fetch_wait(&rq, &status, ret, err);

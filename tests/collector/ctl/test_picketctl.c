@@ -1,6 +1,9 @@
 /* test_picketctl.c - picketctl as a process, against the real API. UPDATE_GOLDEN=1 rewrites golden/. */
 #include "tests/collector/served.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 static struct served srv;
@@ -121,6 +124,24 @@ static void exit_codes_say_what_went_wrong(void **state)
 	}
 }
 
+static void a_collector_that_says_nothing_is_a_timeout(void **state)
+{
+	CLEANUP(buf_finip) struct buf out = { 0 };
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t size = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char line[128];
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+	snprintf(line, sizeof(line), "$ctl status --timeout 500ms --server https://127.0.0.1:%d",
+		 ntohs(at.sin_port));
+	assert_int_equal(run(line, &out), 7);
+	close(fd);
+}
+
 static void nothing_a_container_named_reaches_the_terminal_as_it_is(void **state)
 {
 	static const char *const lines[] = { "$ctl alert list -o table", "$ctl alert list -o wide",
@@ -158,6 +179,7 @@ int main(void)
 		cmocka_unit_test(every_format_looks_as_agreed),
 		cmocka_unit_test(nothing_a_container_named_reaches_the_terminal_as_it_is),
 		cmocka_unit_test(exit_codes_say_what_went_wrong),
+		cmocka_unit_test(a_collector_that_says_nothing_is_a_timeout),
 		cmocka_unit_test(a_watch_prints_what_is_new_once),
 	};
 
