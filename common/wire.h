@@ -11,6 +11,9 @@
 
 enum {
 	WIRE_MAX_MESSAGE_BYTES = 4 * 1024 * 1024,
+	/* Of a request to a listener with no_client_cert: whoever sends more is cut, so that strangers
+	 * can't fill the memory. */
+	WIRE_MAX_STRANGER_BYTES = 64 * 1024,
 	/* Requests without an answer, of one client. nng's raw REP keeps 64 replies a connection and
 	 * silently drops the next, so more can't be promised an answer: wire_request says EAGAIN, and
 	 * the server cuts who sends more anyway. */
