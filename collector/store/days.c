@@ -121,7 +121,7 @@ int history_day(struct store *s, uint32_t date, bool create, struct day **ret, s
 	if (is_new && !create)
 		return err_set(err, ENOENT, "open '%s'", path);
 	struct day *d = choose_slot(h);
-	r = db_open(path, create ? DB_CREATE : 0, &d->db, err);
+	r = db_open(path, DB_LARGE_PAGES | (create ? DB_CREATE : 0), &d->db, err);
 	if (r >= 0)
 		r = schema_migrate(&d->db, &schema_day, err);
 	if (r >= 0 && is_new) {

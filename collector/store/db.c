@@ -81,9 +81,11 @@ int db_open(const char *path, unsigned flags, struct db *ret, struct err *err)
 	sqlite3_busy_timeout(ret->h, BUSY_MS);
 	sqlite3_db_config(ret->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(ret->h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	/* page_size only counts while the file is empty */
+	/* only counts while the file is empty */
+	if (flags & DB_LARGE_PAGES && db_exec(ret, "PRAGMA page_size=16384", err) < 0)
+		return db_error(ret, err);
 	return db_exec(ret,
-		       "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+		       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 		       "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192",
 		       err);
 }

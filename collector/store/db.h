@@ -31,7 +31,11 @@ struct bind {
 #define B_TEXT(v) ((struct bind){ .kind = BIND_TEXT, .s = (v) })
 #define B_BLOB(v) ((struct bind){ .kind = BIND_BLOB, .s = (v) })
 
-enum db_flags { DB_CREATE = 1, DB_READ_ONLY = 2 };
+enum db_flags {
+	DB_CREATE = 1,
+	DB_READ_ONLY = 2,
+	DB_LARGE_PAGES = 4, /* of 16 KiB, for blobs; else 4, for small transactions */
+};
 
 /* Opens path (created with mode 0600 where DB_CREATE): WAL, synchronous=FULL, foreign keys, a busy
  * timeout of 5 s, nothing trusted from the schema. *ret: caller closes with db_close, also when it

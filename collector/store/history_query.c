@@ -105,26 +105,6 @@ static bool is_outside(const struct plan *p, uint64_t t0, uint64_t t1)
 	return t1 < p->since || (p->until && t0 > p->until);
 }
 
-static int walk_tail(struct query *run, struct day *day, struct err *err)
-{
-	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	struct segment *g = run->s->history->reading;
-	const char *sql = run->q->oldest_first ?
-				  "SELECT first, t0, t1, data FROM tail ORDER BY first" :
-				  "SELECT first, t0, t1, data FROM tail ORDER BY first DESC";
-	int r = db_prepare(&day->db, sql, NULL, 0, &st, err);
-
-	while (r >= 0 && !run->is_stopped && (r = db_step(&day->db, st, err)) > 0) {
-		if (is_outside(&run->plan, db_u64(st, 1), db_u64(st, 2)))
-			continue;
-		r = segment_decode(db_blob(st, 3), g, err);
-		if (r >= 0)
-			r = walk_segment(run, g, db_u64(st, 0), err);
-		segment_reset(g);
-	}
-	return r < 0 ? r : 0;
-}
-
 /* A hole in what can be shown is shown as one. */
 static int give_damage(struct query *run, uint64_t n, uint64_t t0, uint64_t t1)
 {
@@ -147,6 +127,43 @@ static int give_damage(struct query *run, uint64_t n, uint64_t t0, uint64_t t1)
 	return 0;
 }
 
+static int walk_tail_row(struct query *run, sqlite3_stmt *st, struct err *err)
+{
+	struct history *h = run->s->history;
+	uint64_t first = db_u64(st, 0), n = db_u64(st, 5);
+	uint64_t end = run->q->oldest_first ? first + n - 1 : first;
+
+	if (!n || is_passed(run, end))
+		return 0;
+	int r = history_unpack(h, db_blob(st, 4), db_u64(st, 3), err);
+	if (r >= 0)
+		r = segment_decode(buf_slice(&h->unpacked), h->reading, err);
+	if (r == -ERR_CORRUPT) {
+		run->last_rid = end;
+		return give_damage(run, n, db_u64(st, 1), db_u64(st, 2));
+	}
+	if (r >= 0)
+		r = walk_segment(run, h->reading, first, err);
+	segment_reset(h->reading);
+	return r;
+}
+
+static int walk_tail(struct query *run, struct day *day, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	const char *sql = run->q->oldest_first ?
+				  "SELECT first, t0, t1, raw_bytes, data, n FROM tail ORDER BY first" :
+				  "SELECT first, t0, t1, raw_bytes, data, n FROM tail ORDER BY first DESC";
+	int r = db_prepare(&day->db, sql, NULL, 0, &st, err);
+
+	while (r >= 0 && !run->is_stopped && (r = db_step(&day->db, st, err)) > 0) {
+		if (is_outside(&run->plan, db_u64(st, 1), db_u64(st, 2)))
+			continue;
+		r = walk_tail_row(run, st, err);
+	}
+	return r < 0 ? r : 0;
+}
+
 static int read_block(struct query *run, struct day *day, int64_t id, uint64_t raw_bytes,
 		      struct err *err)
 {
@@ -162,7 +179,7 @@ static int read_block(struct query *run, struct day *day, int64_t id, uint64_t r
 	if (!r)
 		return err_set(err, ERR_CORRUPT, "block %lld has no data", (long long)id);
 	r = history_unpack(h, db_blob(st, 0), raw_bytes, err);
-	return r < 0 ? r : segment_decode(buf_slice(&h->encoded), h->reading, err);
+	return r < 0 ? r : segment_decode(buf_slice(&h->unpacked), h->reading, err);
 }
 
 static int walk_block(struct query *run, struct day *day, int64_t id, struct err *err)

@@ -74,7 +74,8 @@ static const char *const day_steps[] = {
 	 * looking for candidates reads few pages. */
 	"CREATE TABLE tail ("
 	" first INTEGER PRIMARY KEY, n INTEGER NOT NULL, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL,"
-	" received INTEGER NOT NULL, terms BLOB NOT NULL, data BLOB NOT NULL);"
+	" received INTEGER NOT NULL, terms BLOB NOT NULL, raw_bytes INTEGER NOT NULL,"
+	" data BLOB NOT NULL);"
 	"CREATE TABLE block ("
 	" id INTEGER PRIMARY KEY, first INTEGER NOT NULL, n INTEGER NOT NULL, t0 INTEGER NOT NULL,"
 	" t1 INTEGER NOT NULL, raw_bytes INTEGER NOT NULL, sha256 BLOB NOT NULL,"

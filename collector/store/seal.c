@@ -44,8 +44,11 @@ struct slice terms_sorted(struct history *h)
 	return slice_from(h->term_list, h->term_count * sizeof(*h->term_list));
 }
 
-static int compress(struct history *h, struct err *err)
+int history_pack(struct history *h, int level, struct err *err)
 {
+	if (h->encoded.failed || h->encoded.n > SEGMENT_RAW_MAX)
+		return err_set(err, ERR_LIMIT, "history: a segment is too large");
+	ZSTD_CCtx_setParameter(h->zc, ZSTD_c_compressionLevel, level);
 	buf_reset(&h->packed);
 	size_t bound = ZSTD_compressBound(h->encoded.n);
 	char *out = buf_reserve(&h->packed, bound);
@@ -61,18 +64,18 @@ static int compress(struct history *h, struct err *err)
 
 int history_unpack(struct history *h, struct slice packed, uint64_t raw_bytes, struct err *err)
 {
-	buf_reset(&h->encoded);
+	buf_reset(&h->unpacked);
 	if (raw_bytes > SEGMENT_RAW_MAX)
 		return err_set(err, ERR_CORRUPT, "says it has %llu bytes",
 			       (unsigned long long)raw_bytes);
-	char *out = buf_reserve(&h->encoded, raw_bytes + 1);
+	char *out = buf_reserve(&h->unpacked, raw_bytes + 1);
 	if (!out)
 		return err_set(err, ENOMEM, "read a block");
 	size_t n = ZSTD_decompressDCtx(h->zd, out, raw_bytes, packed.p, packed.n);
 	if (ZSTD_isError(n) || n != raw_bytes)
 		return err_set(err, ERR_CORRUPT, "can't be unpacked: %s",
 			       ZSTD_isError(n) ? ZSTD_getErrorName(n) : "wrong length");
-	buf_written(&h->encoded, n);
+	buf_written(&h->unpacked, n);
 	return 0;
 }
 
@@ -100,9 +103,7 @@ static int write_block(struct history *h, struct db *d, uint64_t first, struct e
 
 	buf_reset(&h->encoded);
 	segment_encode(g, &h->encoded);
-	if (h->encoded.failed || h->encoded.n > SEGMENT_RAW_MAX)
-		return err_set(err, ERR_LIMIT, "seal a block");
-	int r = compress(h, err);
+	int r = history_pack(h, BLOCK_LEVEL, err);
 	if (r >= 0)
 		r = insert_block(h, d, first, g->count, g->t0, g->t1, &id, err);
 	if (r >= 0)
@@ -119,7 +120,7 @@ static int write_block(struct history *h, struct db *d, uint64_t first, struct e
 
 struct tail_row {
 	uint64_t first, t0, t1;
-	struct slice terms, data;
+	struct slice terms;
 };
 
 /* A row goes into a block whole, so that its terms do and no record need be read for them. */
@@ -163,16 +164,18 @@ int history_seal(struct history *h, struct db *d, bool all, struct err *err)
 
 	segment_reset(h->sealing);
 	terms_clear(h);
-	int r = db_prepare(d, "SELECT first, t0, t1, terms, data FROM tail ORDER BY first", NULL, 0, &st,
-			   err);
+	int r = db_prepare(d, "SELECT first, t0, t1, terms, raw_bytes, data FROM tail ORDER BY first",
+			   NULL, 0, &st, err);
 	while (r >= 0 && (r = db_step(d, st, err)) > 0) {
-		const struct tail_row row = { db_u64(st, 0), db_u64(st, 1), db_u64(st, 2), db_blob(st, 3),
-					      db_blob(st, 4) };
+		const struct tail_row row = { db_u64(st, 0), db_u64(st, 1), db_u64(st, 2),
+					      db_blob(st, 3) };
 
-		r = segment_decode(row.data, h->reading, err);
+		r = history_unpack(h, db_blob(st, 5), db_u64(st, 4), err);
+		if (r >= 0)
+			r = segment_decode(buf_slice(&h->unpacked), h->reading, err);
 		if (r >= 0)
 			r = move_row(h, d, &row, &first, err);
-		segment_reset(h->reading); /* its bytes go with the row */
+		segment_reset(h->reading); /* its bytes are unpacked over */
 	}
 	if (r >= 0 && all && h->sealing->count)
 		r = write_block(h, d, first, err);

@@ -91,6 +91,8 @@ int store_commit(struct store *s, struct err *err)
 		r = db_commit(&s->state, err);
 	if (r < 0)
 		store_rollback(s);
+	else
+		history_committed(s);
 	return r;
 }
 

@@ -71,6 +71,8 @@ int containers_prune(struct store *s, uint64_t before_unix_ns, struct err *err) 
 int history_open(struct store *s, struct history **ret, struct err *err) WARN_UNUSED;
 void history_close(struct history *h);
 int history_commit(struct store *s, struct err *err) WARN_UNUSED;
+/* After both commits: seals what has become full. */
+void history_committed(struct store *s);
 void history_rollback(struct store *s);
 int history_status(struct store *s, uint64_t *ret_events, uint64_t *ret_bytes,
 		   struct err *err) WARN_UNUSED;

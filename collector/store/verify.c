@@ -189,7 +189,7 @@ static int check_block(struct verify *v, struct db *d, const struct block_row *b
 		fault(v, "%s: %s", place, why.msg);
 		return 0;
 	}
-	if (segment_decode(buf_slice(&h->encoded), h->reading, &why) < 0) {
+	if (segment_decode(buf_slice(&h->unpacked), h->reading, &why) < 0) {
 		fault(v, "%s: %s", place, why.msg);
 		return 0;
 	}
@@ -228,7 +228,7 @@ static int check_tail(struct verify *v, struct db *d, uint64_t next, struct err 
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	struct segment *g = v->s->history->reading;
-	int r = db_prepare(d, "SELECT first, n, data FROM tail ORDER BY first", NULL, 0, &st, err);
+	int r = db_prepare(d, "SELECT first, n, raw_bytes, data FROM tail ORDER BY first", NULL, 0, &st, err);
 
 	while (r >= 0 && (r = db_step(d, st, err)) > 0) {
 		char place[48];
@@ -238,7 +238,8 @@ static int check_tail(struct verify *v, struct db *d, uint64_t next, struct err 
 		if (db_u64(st, 0) != next)
 			fault(v, "%s: %llu was expected", place, (unsigned long long)next);
 		next = db_u64(st, 0) + db_u64(st, 1);
-		if (segment_decode(db_blob(st, 2), g, &why) < 0) {
+		if (history_unpack(v->s->history, db_blob(st, 3), db_u64(st, 2), &why) < 0 ||
+		    segment_decode(buf_slice(&v->s->history->unpacked), g, &why) < 0) {
 			fault(v, "%s: %s", place, why.msg);
 			continue;
 		}

@@ -143,23 +143,38 @@ static void space_that_returns_is_used_without_a_restart(void **state)
 	store_close(s);
 }
 
+/* Each test has the whole of it. */
+static int mount_fresh(void **state)
+{
+	(void)state;
+	return mount("tmpfs", mount_dir, "tmpfs", 0, "size=8m,mode=0700");
+}
+
+static int unmount(void **state)
+{
+	(void)state;
+	return umount2(mount_dir, MNT_DETACH);
+}
+
 int main(void)
 {
 	snprintf(mount_dir, sizeof(mount_dir), "/tmp/picket-full-XXXXXX");
 	if (!mkdtemp(mount_dir))
 		return 1;
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("tmpfs", mount_dir, "tmpfs", 0, "size=8m,mode=0700") < 0) {
+	    mount_fresh(NULL) < 0) {
 		printf("skipped: no file system of our own can be mounted here: %s\n", strerror(errno));
 		rmdir(mount_dir);
 		return SKIPPED;
 	}
+	unmount(NULL);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_full_disk_refuses_clearly_loses_nothing_and_heals),
-		cmocka_unit_test(space_that_returns_is_used_without_a_restart),
+		cmocka_unit_test_setup_teardown(a_full_disk_refuses_clearly_loses_nothing_and_heals,
+						mount_fresh, unmount),
+		cmocka_unit_test_setup_teardown(space_that_returns_is_used_without_a_restart, mount_fresh,
+						unmount),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	umount2(mount_dir, MNT_DETACH); /* it is gone with this process in any case */
 	rmdir(mount_dir);
 	return failed;
 }
