@@ -8,6 +8,7 @@
  * A message can't arrive before its pipe's ADD_PRE has ended, so looking at the changed list before
  * each unknown pipe keeps the order. */
 #include <errno.h>
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -26,6 +27,8 @@ enum {
 	SEND_TIMEOUT_MS = 1000,
 	EXPIRE_EVERY_MS = 500,
 	STOP_MAX_MS = 3000,
+	CROWD = 128, /* negotiations at once that leave memory worth giving back */
+	CALM_TICKS = 4,
 };
 
 struct wire_peer {
@@ -58,6 +61,8 @@ struct wire_server {
 	int port;
 	struct loop_fd *on_recv, *on_change, *on_refusal;
 	struct loop_timer *expire;
+	bool was_crowded;
+	unsigned calm_ticks;
 
 	pthread_mutex_t mutex;
 	int fd; /* eventfd: the changed list is not empty */
@@ -381,8 +386,18 @@ static void on_refusal(void *arg, int fd, unsigned ready)
 static void on_expire(void *arg)
 {
 	struct wire_server *s = arg;
+	struct wire_counts n;
 
 	tls_hub_expire(s->hub);
+	tls_hub_counts(s->hub, &n);
+	if (n.negotiating >= CROWD) {
+		s->was_crowded = true;
+		s->calm_ticks = 0;
+	} else if (s->was_crowded && ++s->calm_ticks >= CALM_TICKS) {
+		/* 1,024 of them were 55 MB in pieces, which malloc would keep for good. */
+		malloc_trim(0);
+		s->was_crowded = false;
+	}
 }
 
 /* ---- the server ---- */
