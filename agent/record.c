@@ -6,6 +6,9 @@
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
 
+/* Of a container's labels; the rest of its record is far below the other half. */
+enum { LABELS_BYTES = LIMIT_RECORD_BYTES / 2 };
+
 static ProtobufCBinaryData cut(struct slice s, size_t max)
 {
 	return msg_bytes(slice_sub(s, 0, max));
@@ -60,6 +63,26 @@ static size_t fill_ancestors(struct world *w, const struct event *e, size_t max,
 	return n;
 }
 
+static struct slice base_name(struct slice path)
+{
+	size_t at = path.n;
+
+	while (at && path.p[at - 1] != '/')
+		at--;
+	return slice_sub(path, at, path.n);
+}
+
+/* The name people read. A program run as /proc/self/exe (busybox's applets, runc, dockerd do it) has
+ * "exe" for a comm, which tells nothing: argv[0] says what it means to be. Rules see the comm. */
+static struct slice shown_name(const struct event_process *s)
+{
+	struct slice said = base_name(s->argv0);
+
+	if (slice_is(s->name, "exe") && said.n && !slice_is(base_name(s->exe), "exe"))
+		return said;
+	return s->name;
+}
+
 static void fill_process(struct world *w, const struct event *e, Picket__Process *p)
 {
 	const struct event_process *s = &e->p;
@@ -70,7 +93,7 @@ static void fill_process(struct world *w, const struct event *e, Picket__Process
 	p->vpid = s->vpid;
 	p->ppid = s->ppid;
 	p->start_ns = s->start_ns;
-	p->name = cut(s->name, LIMIT_NAME_BYTES);
+	p->name = cut(shown_name(s), LIMIT_NAME_BYTES);
 	p->exe = cut(known ? known->exe : s->exe, LIMIT_PATH_BYTES);
 	p->argv0 = cut(known ? known->argv0 : s->argv0, LIMIT_PATH_BYTES);
 	p->args = cut(known ? known->args : s->args, LIMIT_ARGS_BYTES);
@@ -161,6 +184,53 @@ int record_event(struct world *w, const struct event *e, const struct container 
 	return pack(&rec, out, err);
 }
 
+/* A copy of at most max bytes; "" when the arena is full. */
+static char *cut_text(struct arena *scratch, struct slice s, size_t max)
+{
+	char *p = arena_dup(scratch, slice_sub(s, 0, max));
+
+	return p ? p : TEXT("");
+}
+
+static void shorten(ProtobufCBinaryData *d, size_t max)
+{
+	if (d->len > max)
+		d->len = max;
+}
+
+/* No text of what the process could choose is longer than max any more. */
+static void shrink_finding(Picket__Finding *f, size_t max)
+{
+	Picket__Process *p = f->process;
+	ProtobufCBinaryData *own[] = { &p->name, &p->exe, &p->argv0, &p->args, &p->cwd };
+
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		shorten(own[i], max);
+	p->args_truncated = true;
+	for (size_t i = 0; i < p->n_ancestors; i++) {
+		shorten(&p->ancestors[i]->exe, max);
+		shorten(&p->ancestors[i]->cmdline, max);
+	}
+	for (size_t i = 0; i < f->n_fields; i++)
+		shorten(&f->fields[i]->value, max);
+	if (strlen(f->output) > max)
+		f->output[max] = 0;
+}
+
+/* Long arguments, paths and ancestors together pass a record's bound. That must not be a way to have
+ * an alert thrown away, so it is sent with less of them. */
+static int pack_finding(Picket__Record *rec, struct buf *out, struct err *err)
+{
+	static const size_t sizes[] = { 4096, 1024, 256, 64 };
+	int r = pack(rec, out, err);
+
+	for (size_t i = 0; r == -ERR_LIMIT && i < ARRAY_LEN(sizes); i++) {
+		shrink_finding(rec->finding, sizes[i]);
+		r = pack(rec, out, err);
+	}
+	return r;
+}
+
 static size_t fill_fields(const struct rules_match *m, Picket__Finding__FieldsEntry *rows,
 			  Picket__Finding__FieldsEntry **ptrs)
 {
@@ -199,15 +269,15 @@ int record_finding(struct world *w, const struct event *e, const struct containe
 		fill_container(c, &pc);
 		f.container = &pc;
 	}
-	f.rule = TEXT(m->rule);
-	f.description = TEXT(m->description ? m->description : "");
+	f.rule = cut_text(scratch, slice_of(m->rule), LIMIT_NAME_BYTES);
+	f.description = cut_text(scratch, slice_of(m->description), LIMIT_TEXT_BYTES);
 	f.source = TEXT(m->source ? m->source : "syscall");
 	f.priority = TEXT(rules_priority_name(m->priority));
 	f.output = arena_dup(scratch, slice_sub(m->output, 0, LIMIT_OUTPUT_BYTES));
 	if (!f.output)
 		return err_set(err, ENOMEM, "finding");
 	for (size_t i = 0; i < m->tag_count && i < LIMIT_TAGS; i++) {
-		tags[i] = TEXT(m->tags[i]);
+		tags[i] = cut_text(scratch, slice_of(m->tags[i]), LIMIT_NAME_BYTES);
 		f.n_tags = i + 1;
 	}
 	f.tags = tags;
@@ -218,7 +288,7 @@ int record_finding(struct world *w, const struct event *e, const struct containe
 	rec.time_unix_ns = e->unix_ns;
 	rec.body_case = PICKET__RECORD__BODY_FINDING;
 	rec.finding = &f;
-	return pack(&rec, out, err);
+	return pack_finding(&rec, out, err);
 }
 
 int record_container(const struct container *c, uint64_t unix_ns, struct arena *scratch,
@@ -233,13 +303,18 @@ int record_container(const struct container *c, uint64_t unix_ns, struct arena *
 	if (!rows || !ptrs)
 		return err_set(err, ENOMEM, "container");
 	fill_container(c, &pc);
-	for (size_t i = 0; i < n; i++) {
-		picket__container__labels_entry__init(&rows[i]);
-		rows[i].key = TEXT(c->labels[i].key);
-		rows[i].value = TEXT(c->labels[i].value);
-		ptrs[i] = &rows[i];
+	for (size_t i = 0, bytes = 0; i < n; i++) {
+		Picket__Container__LabelsEntry *row = &rows[pc.n_labels];
+
+		/* An image's labels must not keep its container nameless. */
+		bytes += strlen(c->labels[i].key) + strlen(c->labels[i].value) + 16;
+		if (bytes > LABELS_BYTES)
+			break;
+		picket__container__labels_entry__init(row);
+		row->key = cut_text(scratch, slice_of(c->labels[i].key), LIMIT_NAME_BYTES);
+		row->value = cut_text(scratch, slice_of(c->labels[i].value), LIMIT_TEXT_BYTES);
+		ptrs[pc.n_labels++] = row;
 	}
-	pc.n_labels = n;
 	pc.labels = ptrs;
 	pc.user = cut(slice_of(c->user), LIMIT_NAME_BYTES);
 	pc.privileged = c->privileged;

@@ -118,7 +118,8 @@ class Shell:
         self.script = TOP / "tests" / "e2e" / script
 
     def __call__(self, function, *args):
-        r = subprocess.run(["bash", "-c", f'. "$0"; "$@"', str(self.script), function, *map(str, args)],
+        source = 'script=$1; shift; call=("$@"); set --; . "$script"; "${call[@]}"'
+        r = subprocess.run(["bash", "-c", source, "lib", str(self.script), function, *map(str, args)],
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if r.returncode == 77:
             raise Skip(r.stdout.strip().splitlines()[-1] if r.stdout.strip() else function)
@@ -138,6 +139,7 @@ class Fleet:
         if os.geteuid() != 0:
             raise Skip("the agent needs root")
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pk", dir="/tmp"))
+        self.dir.chmod(0o711)  # the mail server gives up its privileges and must get through
         self.procs = {}
         self.webhook = Webhook("geheim")
         self.agent_port, self.enrol_port, self.http_port = free_port(), free_port(), free_port()
