@@ -38,7 +38,8 @@ static void detail(const cJSON *row, struct buf *out)
 
 	if (cJSON_IsObject(gap)) {
 		ctl_value(ctl_at(gap, "lost"), out);
-		buf_printf(out, " %s records lost: %s", str(gap, "class"), str(gap, "reason"));
+		buf_printf(out, " %s records lost%s%s", str(gap, "class"), str(gap, "reason")[0] ? ": " : "",
+			   str(gap, "reason"));
 		return;
 	}
 	if (str(row, "finding.output")[0]) {

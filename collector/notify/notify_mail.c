@@ -12,7 +12,10 @@
 #include "common/text.h"
 #include "common/tls.h"
 
-enum { LINE_MAX_CHARS = 72, SUBJECT_CHARS = 160, VALUE_CHARS = 2000, OUTPUT_CHARS = 4000 };
+enum { LINE_MAX_CHARS = 72, SUBJECT_CHARS = 160 };
+/* Of one value: what a few alerts may take, and what each of many may. A mail stays well below the
+ * 10 MB that servers take, whatever containers are named. */
+enum { VALUE_CHARS = 2000, VALUE_CHARS_OF_MANY = 300, MANY = 4, OUTPUT_FACTOR = 2 };
 
 static const char *str(const cJSON *o, const char *key)
 {
@@ -142,6 +145,7 @@ static void add_html(struct buf *out, struct slice s)
 /* The two bodies grow together. */
 struct bodies {
 	struct buf text, html;
+	size_t value_chars;
 };
 
 static void add_row(struct bodies *b, const char *name, const char *value, size_t max_chars)
@@ -185,7 +189,7 @@ static void process_text(const cJSON *p, struct buf *out)
 static void add_made_row(struct bodies *b, const char *name, struct buf *value)
 {
 	if (value->n)
-		add_row(b, name, value->p, VALUE_CHARS);
+		add_row(b, name, value->p, b->value_chars);
 	buf_reset(value);
 }
 
@@ -196,7 +200,7 @@ static void add_alert(struct bodies *b, const cJSON *al, const char *inbox_url)
 	unsigned long long count = (unsigned long long)json_get_u64(al, "count", 1);
 
 	buf_init(&s, 128 * 1024);
-	show_text(&s, slice_of(str(al, "title")), VALUE_CHARS);
+	show_text(&s, slice_of(str(al, "title")), b->value_chars);
 	buf_printf(&b->text, "%s.\n\n", s.n ? s.p : "");
 	buf_add_str(&b->html, "<p><strong>");
 	add_html(&b->html, buf_slice(&s));
@@ -204,14 +208,14 @@ static void add_alert(struct bodies *b, const cJSON *al, const char *inbox_url)
 	buf_reset(&s);
 
 	add_row(b, "Severity", str(al, "severity"), 32);
-	add_row(b, "Rule", str(al, "rule"), VALUE_CHARS);
-	add_row(b, "Host", str(al, "host"), VALUE_CHARS);
+	add_row(b, "Rule", str(al, "rule"), b->value_chars);
+	add_row(b, "Host", str(al, "host"), b->value_chars);
 	container_text(al, &s);
 	add_made_row(b, "Container", &s);
-	add_row(b, "Image", str(member(al, "container"), "image"), VALUE_CHARS);
+	add_row(b, "Image", str(member(al, "container"), "image"), b->value_chars);
 	process_text(process, &s);
 	add_made_row(b, "Process", &s);
-	add_row(b, "User", str(process, "user"), VALUE_CHARS);
+	add_row(b, "User", str(process, "user"), b->value_chars);
 	process_text(member(process, "parent"), &s);
 	add_made_row(b, "Started by", &s);
 	add_row(b, "Time", str(al, "last_seen"), 64);
@@ -219,8 +223,8 @@ static void add_alert(struct bodies *b, const cJSON *al, const char *inbox_url)
 		buf_printf(&s, "%llu times since %s", count, str(al, "first_seen"));
 		add_made_row(b, "Seen", &s);
 	}
-	add_row(b, "Why", str(al, "description"), VALUE_CHARS);
-	add_row(b, "Output", str(al, "output"), OUTPUT_CHARS);
+	add_row(b, "Why", str(al, "description"), b->value_chars);
+	add_row(b, "Output", str(al, "output"), OUTPUT_FACTOR * b->value_chars);
 	buf_printf(&s, "picketctl alert show %s", str(al, "id"));
 	add_made_row(b, "More", &s);
 	if (inbox_url) {
@@ -329,8 +333,9 @@ static int write_alerts(const struct notify_mail_parts *p, const cJSON *const *a
 	struct bodies b;
 	char boundary[37 + 8] = "picket-";
 
-	buf_init(&b.text, NOTIFY_BODY_BYTES);
-	buf_init(&b.html, 2 * NOTIFY_BODY_BYTES);
+	b.value_chars = count > MANY ? VALUE_CHARS_OF_MANY : VALUE_CHARS;
+	buf_init(&b.text, 2 * NOTIFY_BODY_BYTES);
+	buf_init(&b.html, 4 * NOTIFY_BODY_BYTES);
 	buf_add_str(&b.html, "<!DOCTYPE html>\n<html><body style=\"font-family: sans-serif\">\n");
 	for (size_t i = 0; i < count; i++)
 		add_alert(&b, alerts[i], p->inbox_url);

@@ -169,6 +169,35 @@ static void a_name_cannot_add_a_header_or_html(void **state)
 	finish();
 }
 
+static void names_of_any_length_do_not_keep_a_mail_from_going(void **state)
+{
+	static char ids[33][8], args[LIMIT_ARGS_BYTES], image[LIMIT_NAME_BYTES], rule[LIMIT_NAME_BYTES];
+	struct people_finding f;
+	struct buf text;
+
+	(void)state;
+	memset(args, '"', sizeof(args));
+	memset(image, '=', sizeof(image) - 1);
+	memset(rule, 1, sizeof(rule) - 1);
+	begin();
+	notifying_open(&n, &cfg);
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		people_finding(&f, clock_unix_ns(clock_real()));
+		snprintf(ids[i], sizeof(ids[i]), "c%zu", i);
+		f.container.id = ids[i];
+		f.container.image = people_bytes(image);
+		f.finding.rule = rule;
+		f.finding.description = rule;
+		f.process.args = f.parent.cmdline = msg_bytes(slice_from(args, sizeof(args)));
+		notifying_alert(&n, &f);
+	}
+	assert_true(notifying_until(&n, 0, 0, 20000));
+	assert_int_equal(mails(4, &text), 4); /* 32 alerts and 1, for two receivers */
+	print_message("the larger of two mails: %zu bytes\n", text.n);
+	buf_fini(&text);
+	finish();
+}
+
 static void a_server_with_a_foreign_certificate_gets_nothing(void **state)
 {
 	struct people_finding f;
@@ -227,6 +256,7 @@ int main(void)
 		cmocka_unit_test(a_mail_tells_the_whole_story_in_text_and_html),
 		cmocka_unit_test(alerts_of_one_rule_and_host_within_the_wait_are_one_mail),
 		cmocka_unit_test(a_name_cannot_add_a_header_or_html),
+		cmocka_unit_test(names_of_any_length_do_not_keep_a_mail_from_going),
 		cmocka_unit_test(a_server_with_a_foreign_certificate_gets_nothing),
 		cmocka_unit_test(a_refused_sender_is_a_dead_letter),
 		cmocka_unit_test(a_configuration_that_cannot_work_is_refused_at_start),
