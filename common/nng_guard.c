@@ -67,6 +67,7 @@ static void format_addr(const nng_sockaddr *sa, char *dst, size_t size)
 	}
 }
 
+#ifndef NNG_GUARD_OFF
 /* nng names its threads; how many it made of a kind is not to be learned otherwise. */
 static unsigned count_task_threads(void)
 {
@@ -99,7 +100,6 @@ static void park(void *arg)
 
 void guard_one_task_thread(void)
 {
-#ifndef NNG_GUARD_OFF
 	static nng_aio *parked[TASK_THREADS_MAX];
 	static unsigned in_place;
 	const struct timespec ms = { .tv_nsec = 1000000 };
@@ -121,8 +121,12 @@ void guard_one_task_thread(void)
 		for (unsigned w = 0; w < 1000 && __atomic_load_n(&in_place, __ATOMIC_ACQUIRE) <= i; w++)
 			nanosleep(&ms, NULL);
 	}
-#endif
 }
+#else
+void guard_one_task_thread(void)
+{
+}
+#endif
 
 void guard_init(struct guard *g, unsigned max, uint64_t deadline_ms)
 {
