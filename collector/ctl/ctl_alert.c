@@ -4,6 +4,7 @@
 #include "collector/ctl/ctl.h"
 
 #include "common/show.h"
+#include "common/text.h"
 
 enum { VALUE_CHARS = 4000 };
 
@@ -156,7 +157,71 @@ static void add_page(const struct ctl *c, const cJSON *al, struct buf *out)
 	}
 	add_list(out, ctl_at(al, "fields"), "Fields");
 	add_list(out, ctl_at(al, "tags"), "Tags");
-	add_list(out, ctl_at(al, "evidence"), "Evidence (event ids, newest first)");
+}
+
+/* The history's answer for the time and place of an alert; NULL when there is none. Caller deletes. */
+static cJSON *read_around(struct ctl *c, const cJSON *al)
+{
+	CLEANUP(buf_finip) struct buf path = { 0 }, filter = { 0 }, raw = { 0 };
+	const char *agent = str(al, "agent"), *box = str(al, "container.id");
+	char since[TEXT_TIME_MAX], until[TEXT_TIME_MAX];
+	/* A finding may wait for its container's name, so its event is a little older. */
+	const uint64_t slack_ns = 2000000000;
+	uint64_t first, last;
+	cJSON *doc = NULL;
+
+	if (!agent[0] || strpbrk(agent, "\"\\") || strpbrk(box, "\"\\") ||
+	    !text_time_parse(slice_of(str(al, "first_seen")), &first) || first < slack_ns ||
+	    !text_time_parse(slice_of(str(al, "last_seen")), &last))
+		return NULL;
+	buf_printf(&filter, "agent=\"%s\"", agent);
+	if (box[0])
+		buf_printf(&filter, " container.id=\"%s\"", box);
+	buf_add_str(&path, "/api/v1/events");
+	ctl_query(&path, "filter", filter.p);
+	ctl_query(&path, "since", text_time(first - slack_ns, since, sizeof(since)));
+	ctl_query(&path, "until", text_time(last + slack_ns, until, sizeof(until)));
+	ctl_query(&path, "limit", "1000");
+	if (ctl_request(c, path.p, NULL, &raw, NULL) < 0 || json_parse(buf_slice(&raw), raw.n, &doc, NULL) < 0)
+		return NULL;
+	return doc;
+}
+
+static bool is_evidence(const cJSON *evidence, const char *id)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, evidence)
+	{
+		if (cJSON_IsString(item) && !strcmp(item->valuestring, id))
+			return true;
+	}
+	return false;
+}
+
+/* The events themselves where the history still has them, else their ids. */
+static void print_evidence(struct ctl *c, const cJSON *al)
+{
+	enum { ROWS = 20 };
+	const cJSON *evidence = ctl_at(al, "evidence");
+	struct ctl_table t = { .view = &ctl_event_view };
+	cJSON *doc = read_around(c, al), *rows[ROWS], *item;
+	CLEANUP(buf_finip) struct buf out = { 0 };
+	size_t count = 0;
+
+	cJSON_ArrayForEach(item, ctl_at(doc, "items"))
+	{
+		if (count < ROWS && is_evidence(evidence, str(item, "id")))
+			rows[count++] = item;
+	}
+	if (count) {
+		fputs("\nEvidence\n", c->out);
+		ctl_table_print(c, &t, rows, count);
+	} else {
+		add_list(&out, evidence, "Evidence (event ids, newest first)");
+		fwrite(out.n ? out.p : "", 1, out.n, c->out);
+	}
+	cJSON_Delete(doc);
 }
 
 static int one_id(const struct ctl *c, struct err *err)
@@ -175,6 +240,7 @@ static void print_alert(struct ctl *c, struct slice raw, const cJSON *doc)
 	if (c->format == CTL_TABLE || c->format == CTL_WIDE) {
 		add_page(c, doc, &out);
 		fwrite(out.p, 1, out.n, c->out);
+		print_evidence(c, doc);
 	} else if (c->format == CTL_CSV) {
 		ctl_csv_header(t.view, &out);
 		ctl_csv_row(t.view, doc, &out);

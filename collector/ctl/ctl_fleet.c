@@ -66,14 +66,14 @@ static const struct ctl_column event_columns[] = {
 	{ .title = "EXE", .path = "process.exe", .is_wide = true },
 	{ .title = "ID", .path = "id", .is_wide = true },
 };
-static const struct ctl_view event_view = { .path = "/api/v1/events",
-					    .columns = event_columns,
-					    .column_count = ARRAY_LEN(event_columns),
-					    .has_times = true };
+const struct ctl_view ctl_event_view = { .path = "/api/v1/events",
+					 .columns = event_columns,
+					 .column_count = ARRAY_LEN(event_columns),
+					 .has_times = true };
 
 int ctl_event_search(struct ctl *c, struct err *err)
 {
-	return ctl_list(c, &event_view, err);
+	return ctl_list(c, &ctl_event_view, err);
 }
 
 /* ---- hosts ---- */

@@ -68,6 +68,7 @@ static inline void served_fill(struct served *s)
 		MUST(store_agent_enrol(s->p.store, &agents[i], &must_err));
 	MUST(store_begin(s->p.store, &must_err));
 	people_finding(&f, served_t0);
+	f.finding.event_seq = 1;
 	MUST(alert_from_finding(s->p.store, &cfg, agents[0].id, "host-07", 5, 3, &f.record, &c, &must_err));
 	people_finding(&f, served_t0 + 1000000000);
 	f.finding.container = NULL;
