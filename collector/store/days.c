@@ -208,6 +208,8 @@ static int tidy_old(struct store *s, uint32_t today, struct err *err)
 	if (r >= 0 && keep_from)
 		r = containers_prune(s, now - keep_ns, err);
 	if (r >= 0)
+		r = state_prune(s, err);
+	if (r >= 0)
 		h->tidied_date = today;
 	return r;
 }

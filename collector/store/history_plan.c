@@ -105,30 +105,23 @@ static int set_of_term(struct store *s, const struct filter_term *t, struct aren
 	return 0;
 }
 
-/* The longest word of s: blanks stand for what separates arguments, which is a NUL in the record. */
-static struct slice longest_word(struct slice s)
-{
-	struct slice best = SLICE_NONE, word;
-
-	while (slice_split(&s, ' ', &word))
-		if (word.n > best.n)
-			best = word;
-	return best;
-}
-
-/* The longest text that a matching record must hold, whatever else. */
-static void choose_needle(struct plan *p, const struct filter_term *t)
+/* Every word of such a value stands in a matching record, whatever else: blanks stand for what separates
+ * arguments, which is a NUL there. */
+static void choose_needles(struct plan *p, const struct filter_term *t)
 {
 	static const char *const keys[] = { "process", "exe",	       "rule",
 					    "parent",  "container.id", "cmdline" };
-	struct slice word = longest_word(slice_of(t->value));
+	struct slice rest = slice_of(t->value), word;
+	bool is_told = false;
 
-	if (t->is_negated || (t->op != FILTER_EQ && t->op != FILTER_CONTAINS) || word.n <= p->needle.n)
-		return;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (is_key(t, keys[i])) {
-			p->needle = word;
-			p->is_any_case = t->op == FILTER_CONTAINS;
+		is_told |= is_key(t, keys[i]);
+	if (!is_told || t->is_negated || (t->op != FILTER_EQ && t->op != FILTER_CONTAINS))
+		return;
+	while (p->needle_count < PLAN_NEEDLES && slice_split(&rest, ' ', &word))
+		if (word.n) {
+			p->needles[p->needle_count].word = word;
+			p->needles[p->needle_count++].is_any_case = t->op == FILTER_CONTAINS;
 		}
 }
 
@@ -150,7 +143,7 @@ int plan_make(struct store *s, const struct store_query *q, struct arena *a, str
 		const struct filter_term *t = &p.filter.terms[i];
 
 		p.needs_names |= is_text(t) || is_key(t, "container") || is_key(t, "image");
-		choose_needle(&p, t);
+		choose_needles(&p, t);
 		p.sets[p.set_count].count = 0;
 		r = set_of_term(s, t, a, &p.sets[p.set_count], err);
 		if (r < 0)
@@ -178,9 +171,14 @@ bool plan_match_agent(struct store *s, const struct plan *p, const char *agent)
 
 bool plan_may_match(const struct plan *p, struct slice packed)
 {
-	if (p->is_any_case)
-		return filter_contains(packed, p->needle);
-	return !p->needle.n || memmem(packed.p, packed.n, p->needle.p, p->needle.n);
+	for (size_t i = 0; i < p->needle_count; i++) {
+		struct slice word = p->needles[i].word;
+
+		if (p->needles[i].is_any_case ? !filter_contains(packed, word) :
+						!memmem(packed.p, packed.n, word.p, word.n))
+			return false;
+	}
+	return true;
 }
 
 /* ---- one record ---- */

@@ -3,7 +3,7 @@
 #pragma once
 #include "collector/store/history_priv.h"
 
-enum { PLAN_SET_MAX = 80, PLAN_IDS_MAX = 64, PLAN_SETS = 64 };
+enum { PLAN_SET_MAX = 80, PLAN_IDS_MAX = 64, PLAN_SETS = 64, PLAN_NEEDLES = 8 };
 
 /* A block must have one of these. */
 struct plan_set {
@@ -15,8 +15,11 @@ struct plan {
 	uint64_t now, since, until; /* 0 = open */
 	struct plan_set *sets;
 	size_t set_count;
-	struct slice needle;	   /* stands in every matching packed record; may be empty */
-	bool is_any_case;	   /* … in capitals or not */
+	struct {
+		struct slice word;
+		bool is_any_case;
+	} needles[PLAN_NEEDLES]; /* each stands in every matching packed record */
+	size_t needle_count;
 	bool needs_names;	   /* container name or image is asked for */
 };
 

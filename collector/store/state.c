@@ -6,6 +6,7 @@
 #include "collector/store/store_priv.h"
 #include "common/file.h"
 
+enum { AUDIT_MAX = 1000000 }; /* newest rows that are kept */
 static const uint64_t second_ns = 1000000000;
 static const uint64_t default_reserve = 64 * 1024 * 1024;
 
@@ -147,6 +148,19 @@ int store_audit_log(struct store *s, const char *who, const char *what, const ch
 {
 	return DB_RUN(&s->state, err, "INSERT INTO audit_log(at, who, what, subject) VALUES (?,?,?,?)",
 		      B_INT(clock_unix_ns(s->clk)), B_STR(who), B_STR(what), B_STR(subject));
+}
+
+int state_prune(struct store *s, struct err *err)
+{
+	uint64_t now = clock_unix_ns(s->clk), week = 7 * 24 * 3600 * second_ns;
+	int r = DB_RUN(&s->state, err, "DELETE FROM enrol_token WHERE expires > 0 AND expires < ?",
+		       B_INT(now > week ? now - week : 0));
+
+	if (r < 0)
+		return r;
+	return DB_RUN(&s->state, err,
+		      "DELETE FROM audit_log WHERE id <= (SELECT max(id) FROM audit_log) - ?",
+		      B_INT(AUDIT_MAX));
 }
 
 static uint64_t file_bytes(const char *path, const char *suffix)

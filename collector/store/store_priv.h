@@ -45,6 +45,9 @@ int store_own_end(struct store *s, bool is_own, int r, struct err *err) WARN_UNU
 /* The path of a file of ours; dst holds PATH_MAX. */
 int store_path(const struct store *s, const char *name, char *dst, size_t size, struct err *err);
 
+/* state.c: drops tokens long expired and the oldest of a million audit rows. */
+int state_prune(struct store *s, struct err *err) WARN_UNUSED;
+
 /* agents.c */
 int agents_refresh(struct store *s, struct err *err) WARN_UNUSED;
 const struct agent_brief *agents_find(const struct store *s, const char *id);
