@@ -50,7 +50,7 @@ static void yaml_key(const cJSON *v, struct buf *out)
 	json_init(&j, &text);
 	json_str(&j, slice_of(v->string));
 	/* Our own keys are plain words; a rule's field names may be anything. */
-	if (strspn(v->string, "abcdefghijklmnopqrstuvwxyz_.0123456789") == strlen(v->string) && v->string[0])
+	if (v->string[0] && !v->string[strspn(v->string, "abcdefghijklmnopqrstuvwxyz_.0123456789")])
 		buf_add_str(out, v->string);
 	else
 		ctl_json_safe(buf_slice(&text), out);

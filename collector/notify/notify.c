@@ -30,6 +30,8 @@ enum {
 	WINDOWS = 256,
 	SECRET_BYTES = 4096,
 	ORPHANS = 1024,
+	PICK_BYTES = 4 * 1024 * 1024, /* bodies of one request */
+	LOOK_AT_ROWS = (NOTIFY_IN_FLIGHT + 1) * NOTIFY_MAIL_ALERTS,
 };
 
 struct route {
@@ -377,7 +379,7 @@ static int send_mail(struct pick *p, struct err *err)
 /* One request for the route; false when nothing is due (or it can't be sent now). */
 static bool send_next(struct notify *n, struct route *rt)
 {
-	CLEANUP(arena_freep) struct arena *a = arena_new((size_t)NOTIFY_MAIL_ALERTS * NOTIFY_BODY_BYTES / 4);
+	CLEANUP(arena_freep) struct arena *a = arena_new(PICK_BYTES);
 	CLEANUP(freep) struct job *job = calloc(1, sizeof(*job));
 	struct pick p = { .notify = n, .route = rt, .job = job, .arena = a };
 	struct err err = { 0 };
@@ -385,8 +387,8 @@ static bool send_next(struct notify *n, struct route *rt)
 	if (!a || !job)
 		return false;
 	/* What is under way is due still, and stands in front. */
-	int r = store_outbox_due_route(n->store, rt->name, clock_unix_ns(n->clk),
-				       (size_t)(NOTIFY_IN_FLIGHT + 1) * NOTIFY_MAIL_ALERTS, on_due, &p, &err);
+	int r = store_outbox_due_route(n->store, rt->name, clock_unix_ns(n->clk), LOOK_AT_ROWS, on_due,
+				       &p, &err);
 	if (r < 0) {
 		LOG(ERROR, "notify.due", KV_STR("route", rt->name), KV_STR("why", err.msg));
 		return false;
@@ -536,7 +538,8 @@ static int bury_orphans(struct notify *n, struct err *err)
 	p->notify = n;
 	r = store_outbox_each(n->store, on_row, p, err);
 	for (size_t i = 0; i < p->count && r >= 0; i++)
-		r = store_outbox_retry(n->store, p->ids[i], 0, "its route is not configured any more", err);
+		r = store_outbox_retry(n->store, p->ids[i], 0, "its route is not configured any more",
+				       err);
 	if (p->count)
 		LOG(WARN, "notify.orphans", KV_U64("rows", p->count));
 	return r;

@@ -96,7 +96,7 @@ static void add_header(struct buf *out, const char *name, struct slice s)
 		size_t n = text_utf8(s, &c);
 
 		if (!n)
-			n = 1; /* cannot be: shown text is UTF-8; a wrong byte is encoded all the same */
+			n = 1; /* can't be, in shown text; encoded all the same */
 		if (used + 3 * n > 60) {
 			buf_add_str(out, "?=\r\n =?UTF-8?Q?");
 			used = 0;

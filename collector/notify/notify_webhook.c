@@ -94,7 +94,8 @@ static void slack(struct json *j, const cJSON *alerts, const char *inbox_url)
 		slack_field(j, "Container", str(member(al, "container"), "name"), true);
 		slack_field(j, "Image", str(member(al, "container"), "image"), true);
 		slack_field(j, "Command", str(member(al, "process"), "cmdline"), false);
-		slack_field(j, "Parent", str(member(member(al, "process"), "parent"), "cmdline"), false);
+		const cJSON *parent = member(member(al, "process"), "parent");
+		slack_field(j, "Parent", str(parent, "cmdline"), false);
 		json_array_close(j);
 		json_object_close(j);
 	}
@@ -165,8 +166,11 @@ static void falco(struct json *j, const cJSON *alerts)
 	char priority[32];
 
 	slice_copy(slice_of(str(al, "priority")), priority, sizeof(priority));
-	for (size_t i = 0; priority[i]; i++)
-		priority[i] = (char)(i ? tolower((unsigned char)priority[i]) : toupper((unsigned char)priority[i]));
+	for (size_t i = 0; priority[i]; i++) {
+		int c = (unsigned char)priority[i];
+
+		priority[i] = (char)(i ? tolower(c) : toupper(c));
+	}
 	json_object_open(j);
 	json_kv_str(j, "time", str(al, "last_seen"));
 	json_kv_str(j, "rule", str(al, "rule"));
