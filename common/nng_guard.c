@@ -1,5 +1,5 @@
-/* nng_guard.c - see nng_guard.h. Defines sendmsg() and getpeername() for the whole executable, so it
- * must be in every program that uses wire.h: the engine's references to guard_* see to that. */
+/* nng_guard.c - see nng_guard.h. Defines sendmsg() and getpeername() for the whole executable, so
+ * it must be in every program that uses wire.h: the engine's references to guard_* see to that. */
 #include "common/nng_guard.h"
 
 #include <arpa/inet.h>
@@ -26,7 +26,8 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	ssize_t n = syscall(SYS_sendmsg, fd, msg, flags);
 
 #ifndef NNG_GUARD_OFF
-	/* nng asks for MSG_NOSIGNAL; whoever does not, gets the SIGPIPE and the errno it expects. */
+	/* nng asks for MSG_NOSIGNAL; whoever does not, gets the SIGPIPE and the errno it expects.
+	 */
 	if (n < 0 && errno == EPIPE && (flags & MSG_NOSIGNAL))
 		errno = ECONNRESET;
 #endif
@@ -51,7 +52,7 @@ static uint64_t now_ms(void)
 static void format_addr(const nng_sockaddr *sa, char *dst, size_t size)
 {
 	char ip[INET6_ADDRSTRLEN] = "?";
-	static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF };
+	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
 	if (sa->s_family == NNG_AF_INET) {
 		inet_ntop(AF_INET, &sa->s_in.sa_addr, ip, sizeof(ip));
@@ -102,7 +103,7 @@ void guard_one_task_thread(void)
 {
 	static nng_aio *parked[TASK_THREADS_MAX];
 	static unsigned in_place;
-	const struct timespec ms = { .tv_nsec = 1000000 };
+	const struct timespec ms = {.tv_nsec = 1000000};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned expected = cpus > TASK_THREADS_MAX / 2 ? TASK_THREADS_MAX : (unsigned)cpus * 2;
 	unsigned n = count_task_threads();
@@ -118,7 +119,8 @@ void guard_one_task_thread(void)
 		if (nng_aio_alloc(&parked[i], park, &in_place))
 			return;
 		nng_sleep_aio(1, parked[i]);
-		for (unsigned w = 0; w < 1000 && __atomic_load_n(&in_place, __ATOMIC_ACQUIRE) <= i; w++)
+		for (unsigned w = 0; w < 1000 && __atomic_load_n(&in_place, __ATOMIC_ACQUIRE) <= i;
+		     w++)
 			nanosleep(&ms, NULL);
 	}
 }
@@ -130,7 +132,7 @@ void guard_one_task_thread(void)
 
 void guard_init(struct guard *g, unsigned max, uint64_t deadline_ms)
 {
-	*g = (struct guard){ .max = max, .deadline_ms = deadline_ms };
+	*g = (struct guard){.max = max, .deadline_ms = deadline_ms};
 	pthread_mutex_init(&g->mutex, NULL);
 }
 
@@ -141,7 +143,7 @@ void guard_fini(struct guard *g)
 
 bool guard_stream_fd(nng_stream *s, struct guard_conn *ret)
 {
-	nng_sockaddr sa = { .s_family = NNG_AF_UNSPEC };
+	nng_sockaddr sa = {.s_family = NNG_AF_UNSPEC};
 
 	ret->fd = -1;
 	fd_wanted = &ret->fd;
@@ -220,7 +222,7 @@ bool guard_is_dead(int fd)
 #ifdef NNG_GUARD_OFF
 	return false;
 #else
-	struct pollfd p = { .fd = fd };
+	struct pollfd p = {.fd = fd};
 
 	/* HUP: both directions are shut; ERR: reset. A peer that only stopped sending is neither:
 	 * nng reads its end of file itself. */

@@ -1,5 +1,5 @@
-/* nng_guard.h - what keeps a stranger from hurting nng: connections in negotiation are known by their
- * descriptor, counted, and cut when they take too long.
+/* nng_guard.h - what keeps a stranger from hurting nng: connections in negotiation are known by
+ * their descriptor, counted, and cut when they take too long.
  *
  * nng 1.5.2 (and, but for the first, 1.10) can be hurt by anyone who reaches the port:
  * 1. EPIPE while negotiating is taken for "closed" and the listener never accepts again. The
@@ -7,13 +7,13 @@
  * 2. I/O started on a connection that died a moment ago never ends: descriptor and memory leak. The
  *    engine asks guard_is_dead() whenever it is about to wait.
  * 3. A negotiation may last for ever. guard_expire() shuts the descriptor down.
- * 4. A send or receive of a message takes several steps, each a callback on one of nng's task threads.
- *    If the pipe is closed between two of them the operation is forgotten; nng's one reaper then
- *    waits for it for ever, and nothing is ever freed again. Peers that go away while a message is
- *    under way do it by chance, a malicious one at will. Hence
+ * 4. A send or receive of a message takes several steps, each a callback on one of nng's task
+ * threads. If the pipe is closed between two of them the operation is forgotten; nng's one reaper
+ * then waits for it for ever, and nothing is ever freed again. Peers that go away while a message
+ * is under way do it by chance, a malicious one at will. Hence
  *    - guard_one_task_thread(): with one thread the steps come in the order they were made;
- *    - the engine fails both directions at once, and never succeeds on a dead connection, so that no
- *      step can come after a closing one; it also checks message lengths before nng does;
+ *    - the engine fails both directions at once, and never succeeds on a dead connection, so that
+ * no step can come after a closing one; it also checks message lengths before nng does;
  *    - wire_*.c close a live connection by shutting its descriptor down, wait for
  *      NNG_PIPE_EV_REM_POST, and only then close the socket.
  *

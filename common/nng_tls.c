@@ -31,20 +31,20 @@ struct nng_tls_engine_conn {
 	SSL *ssl;
 	void *stream; /* nng's TLS stream, for nng_tls_engine_send and _recv */
 	struct tls_hub *hub;
-	int failed; /* NNG error that every further call gets */
-	bool is_shaken; /* TLS handshake done on our side */
-	bool has_read;	/* application data came: the other side accepted us */
-	bool is_open;	/* negotiated; failures are no refusals any more */
-	bool lingers;	/* refused; stays until the peer, having read why, closes */
-	bool drains;	/* the other side is gone; what it sent last is read past nng */
+	int failed;	 /* NNG error that every further call gets */
+	bool is_shaken;	 /* TLS handshake done on our side */
+	bool has_read;	 /* application data came: the other side accepted us */
+	bool is_open;	 /* negotiated; failures are no refusals any more */
+	bool lingers;	 /* refused; stays until the peer, having read why, closes */
+	bool drains;	 /* the other side is gone; what it sent last is read past nng */
 	uint8_t head[8]; /* the message's length, as far as it has come */
 	unsigned head_count;
 	uint64_t body_left;
 	struct tls_identity id;
 };
 
-/* Set around nng_tls_config_alloc, whose init takes the hub from here: nng's own configuration calls
- * know only text, and could not carry a pin or a role. */
+/* Set around nng_tls_config_alloc, whose init takes the hub from here: nng's own configuration
+ * calls know only text, and could not carry a pin or a role. */
 static __thread struct tls_hub *hub_wanted;
 /* Set around NNG_OPT_TLS_VERIFIED, whose answer runs on the asking thread: nng 1.5.2 has no other
  * way to a pipe's certificate. */
@@ -116,8 +116,8 @@ static void tell(struct nng_tls_engine_conn *c, const char *why)
 		tls_hub_count(c->hub, &c->hub->counts.went_away);
 }
 
-/* The code is never NNG_ECLOSED (stops a listener for good) nor one that nng's listener answers with a
- * pause of 100 ms: only these two. */
+/* The code is never NNG_ECLOSED (stops a listener for good) nor one that nng's listener answers
+ * with a pause of 100 ms: only these two. */
 static int fail(struct nng_tls_engine_conn *c, const char *why)
 {
 	if (!c->failed)
@@ -290,8 +290,8 @@ static int conn_handshake(nng_tls_engine_conn *c)
 	return 0;
 }
 
-/* Follows the messages: eight bytes of length, then so many. (nng's greeting has eight bytes too, and
- * goes by before is_open.) A length that nng would close the pipe for is found here first. */
+/* Follows the messages: eight bytes of length, then so many. (nng's greeting has eight bytes too,
+ * and goes by before is_open.) A length that nng would close the pipe for is found here first. */
 static bool lengths_are_right(struct nng_tls_engine_conn *c, const uint8_t *p, size_t n)
 {
 	while (n) {
@@ -505,7 +505,8 @@ int tls_engine_config(struct tls_hub *h, nng_tls_config **ret, struct err *err)
 		return err_set(err, ERR_VERSION, "register the TLS engine: %s",
 			       nng_strerror(register_rv));
 	hub_wanted = h;
-	int rv = nng_tls_config_alloc(ret, h->is_server ? NNG_TLS_MODE_SERVER : NNG_TLS_MODE_CLIENT);
+	int rv =
+		nng_tls_config_alloc(ret, h->is_server ? NNG_TLS_MODE_SERVER : NNG_TLS_MODE_CLIENT);
 	hub_wanted = NULL;
 	return rv ? err_set(err, ENOMEM, "make a TLS configuration") : 0;
 }

@@ -1,8 +1,8 @@
 /* nng_tls.h - OpenSSL 3 as the TLS engine under nng: TLS 1.3 only, identities, reasons.
  *
  * A hub is what the connections of one listener or one dialer have in common: keys and trust, the
- * connections still negotiating, the serials that are denied, the reasons of refusals. nng's threads
- * write to it, the loop reads. (Names start with tls_hub, since nng_tls_ is nng's own.) */
+ * connections still negotiating, the serials that are denied, the reasons of refusals. nng's
+ * threads write to it, the loop reads. (Names start with tls_hub, since nng_tls_ is nng's own.) */
 #pragma once
 #include <nng/nng.h>
 #include <nng/supplemental/tls/tls.h>
@@ -15,7 +15,7 @@ struct tls_hub;
 enum {
 	TLS_HUB_DEADLINE_MS = 10000,	/* for TLS and nng's own greeting together */
 	TLS_HUB_NEGOTIATING_MAX = 1024, /* at 55 KB each; past it the oldest is cut */
-	TLS_HUB_REFUSALS_MAX = 256,	/* waiting for tls_hub_take; past it they are only counted */
+	TLS_HUB_REFUSALS_MAX = 256, /* waiting for tls_hub_take; past it they are only counted */
 	TLS_HUB_DENIED_MAX = 65536,
 	TLS_HUB_WHY_MAX = 160,
 };

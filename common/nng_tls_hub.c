@@ -1,4 +1,5 @@
-/* nng_tls_hub.c - the hub: its OpenSSL context, refusals on their way to the loop, denied serials. */
+/* nng_tls_hub.c - the hub: its OpenSSL context, refusals on their way to the loop, denied serials.
+ */
 #include "common/nng_tls.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@ static void pkey_freep(EVP_PKEY **k)
 	EVP_PKEY_free(*k);
 }
 
-static void chain_freep(STACK_OF(X509) **c)
+static void chain_freep(STACK_OF(X509) * *c)
 {
 	sk_X509_pop_free(*c, X509_free);
 }
@@ -117,8 +118,8 @@ static int by_serial(const void *a, const void *b)
 bool tls_hub_is_denied(struct tls_hub *h, const char *serial)
 {
 	pthread_mutex_lock(&h->mutex);
-	bool found = h->denied_count && bsearch(serial, h->denied, h->denied_count,
-						sizeof(*h->denied), by_serial);
+	bool found = h->denied_count &&
+		     bsearch(serial, h->denied, h->denied_count, sizeof(*h->denied), by_serial);
 	pthread_mutex_unlock(&h->mutex);
 	return found;
 }
@@ -131,7 +132,8 @@ static int deny(struct tls_hub *h, const char *serial, struct err *err)
 
 		if (size > TLS_HUB_DENIED_MAX || !more) {
 			h->denied = more ? more : h->denied;
-			return err_set(err, more ? ERR_LIMIT : ENOMEM, "deny certificate %s", serial);
+			return err_set(err, more ? ERR_LIMIT : ENOMEM, "deny certificate %s",
+				       serial);
 		}
 		h->denied = more;
 		h->denied_size = size;
@@ -165,7 +167,8 @@ static void on_cut(void *arg, const struct guard_conn *c, bool too_many)
 		return;
 	tls_hub_count(h, too_many ? &h->counts.too_many : &h->counts.too_slow);
 	tls_hub_refuse(h, c->addr,
-		       too_many ? "too many connections in negotiation" : "negotiation took too long");
+		       too_many ? "too many connections in negotiation"
+				: "negotiation took too long");
 }
 
 /* The chain of a server ends with its CA, since a client that only has a pin needs to see it. */
@@ -206,8 +209,8 @@ static int make_ctx(struct tls_hub *h, const struct wire_tls *tls, struct err *e
 	SSL_CTX_set_mode(h->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 					 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 					 SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
-	SSL_CTX_set_options(h->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
-					    SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(h->ctx,
+			    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_num_tickets(h->ctx, 0);
 	SSL_CTX_set_session_cache_mode(h->ctx, SSL_SESS_CACHE_OFF);
 	if (h->is_server && !tls->cert_pem.n)

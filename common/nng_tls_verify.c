@@ -12,43 +12,43 @@ struct words {
 };
 
 static const struct words verify_words[] = {
-	{ X509_V_ERR_CERT_HAS_EXPIRED, "certificate has expired" },
-	{ X509_V_ERR_CERT_NOT_YET_VALID, "certificate is not yet valid" },
-	{ X509_V_ERR_CERT_REVOKED, "certificate was revoked" },
-	{ X509_V_ERR_INVALID_PURPOSE, "certificate is not meant for this use" },
-	{ X509_V_ERR_INVALID_CA, "certificate was signed by what is no CA" },
-	{ X509_V_ERR_HOSTNAME_MISMATCH, "certificate is for another name" },
-	{ X509_V_ERR_IP_ADDRESS_MISMATCH, "certificate is for another address" },
-	{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "unknown CA" },
-	{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "unknown CA" },
-	{ X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "unknown CA" },
-	{ X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "unknown CA" },
-	{ X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "unknown CA" },
-	{ X509_V_ERR_CERT_SIGNATURE_FAILURE, "certificate's signature is wrong" },
-	{ X509_V_ERR_CERT_UNTRUSTED, "unknown CA" },
-	{ X509_V_ERR_APPLICATION_VERIFICATION, "its CA is not the pinned one" },
+	{X509_V_ERR_CERT_HAS_EXPIRED, "certificate has expired"},
+	{X509_V_ERR_CERT_NOT_YET_VALID, "certificate is not yet valid"},
+	{X509_V_ERR_CERT_REVOKED, "certificate was revoked"},
+	{X509_V_ERR_INVALID_PURPOSE, "certificate is not meant for this use"},
+	{X509_V_ERR_INVALID_CA, "certificate was signed by what is no CA"},
+	{X509_V_ERR_HOSTNAME_MISMATCH, "certificate is for another name"},
+	{X509_V_ERR_IP_ADDRESS_MISMATCH, "certificate is for another address"},
+	{X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "unknown CA"},
+	{X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "unknown CA"},
+	{X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "unknown CA"},
+	{X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "unknown CA"},
+	{X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "unknown CA"},
+	{X509_V_ERR_CERT_SIGNATURE_FAILURE, "certificate's signature is wrong"},
+	{X509_V_ERR_CERT_UNTRUSTED, "unknown CA"},
+	{X509_V_ERR_APPLICATION_VERIFICATION, "its CA is not the pinned one"},
 };
 
 /* What the other side says of our certificate, by alert number (RFC 8446, 6.2). OpenSSL sends
  * bad_certificate for one that is not yet valid. */
 static const struct words alert_words[] = {
-	{ SSL_AD_BAD_CERTIFICATE, "certificate is bad or not yet valid" },
-	{ SSL_AD_UNSUPPORTED_CERTIFICATE, "certificate is not meant for this use" },
-	{ SSL_AD_CERTIFICATE_REVOKED, "certificate was revoked" },
-	{ SSL_AD_CERTIFICATE_EXPIRED, "certificate expired" },
-	{ SSL_AD_CERTIFICATE_UNKNOWN, "certificate was not accepted" },
-	{ SSL_AD_UNKNOWN_CA, "unknown CA" },
-	{ SSL_AD_ACCESS_DENIED, "access denied" },
-	{ SSL_AD_DECRYPT_ERROR, "certificate's signature is wrong" },
-	{ SSL_AD_CERTIFICATE_REQUIRED, "no certificate was given" },
+	{SSL_AD_BAD_CERTIFICATE, "certificate is bad or not yet valid"},
+	{SSL_AD_UNSUPPORTED_CERTIFICATE, "certificate is not meant for this use"},
+	{SSL_AD_CERTIFICATE_REVOKED, "certificate was revoked"},
+	{SSL_AD_CERTIFICATE_EXPIRED, "certificate expired"},
+	{SSL_AD_CERTIFICATE_UNKNOWN, "certificate was not accepted"},
+	{SSL_AD_UNKNOWN_CA, "unknown CA"},
+	{SSL_AD_ACCESS_DENIED, "access denied"},
+	{SSL_AD_DECRYPT_ERROR, "certificate's signature is wrong"},
+	{SSL_AD_CERTIFICATE_REQUIRED, "no certificate was given"},
 };
 
 static const struct words protocol_words[] = {
-	{ SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "no certificate" },
-	{ SSL_R_UNSUPPORTED_PROTOCOL, "TLS older than 1.3" },
-	{ SSL_R_HTTP_REQUEST, "an HTTP request, not TLS" },
-	{ SSL_R_WRONG_VERSION_NUMBER, "not TLS" },
-	{ SSL_R_NO_SHARED_CIPHER, "no common cipher" },
+	{SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "no certificate"},
+	{SSL_R_UNSUPPORTED_PROTOCOL, "TLS older than 1.3"},
+	{SSL_R_HTTP_REQUEST, "an HTTP request, not TLS"},
+	{SSL_R_WRONG_VERSION_NUMBER, "not TLS"},
+	{SSL_R_NO_SHARED_CIPHER, "no common cipher"},
 };
 
 static const char *find_words(const struct words *w, size_t n, int code)
@@ -61,8 +61,7 @@ static const char *find_words(const struct words *w, size_t n, int code)
 
 static struct tls_hub *hub_of(X509_STORE_CTX *store)
 {
-	const SSL *ssl =
-		X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 
 	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 }
@@ -73,8 +72,8 @@ static int refuse(X509_STORE_CTX *store, int why)
 	return 0;
 }
 
-/* Called for every certificate of a chain. OpenSSL lets a certificate without any extended key usage
- * serve every purpose; we want ours said. */
+/* Called for every certificate of a chain. OpenSSL lets a certificate without any extended key
+ * usage serve every purpose; we want ours said. */
 static int on_verify(int ok, X509_STORE_CTX *store)
 {
 	if (!ok || X509_STORE_CTX_get_error_depth(store) != 0)
@@ -146,9 +145,9 @@ int tls_verify_setup(struct tls_hub *h, const struct wire_tls *tls, struct err *
 	}
 	int mode = SSL_VERIFY_PEER | (h->is_server ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
 	SSL_CTX_set_verify(h->ctx, mode, on_verify);
-	if (!h->is_server && (!tls->server_name || !*tls->server_name ||
-			      !slice_copy(slice_of(tls->server_name), h->server_name,
-					  sizeof(h->server_name))))
+	if (!h->is_server &&
+	    (!tls->server_name || !*tls->server_name ||
+	     !slice_copy(slice_of(tls->server_name), h->server_name, sizeof(h->server_name))))
 		return err_set(err, EINVAL, "the server's name is missing or too long");
 	if (tls->ca_pem.n)
 		return load_cas(h, tls->ca_pem, err);

@@ -72,7 +72,7 @@ int tls_read_key(struct slice pem, EVP_PKEY **ret, struct err *err)
 	return 0;
 }
 
-int tls_read_chain(struct slice pem, STACK_OF(X509) **ret, struct err *err)
+int tls_read_chain(struct slice pem, STACK_OF(X509) * *ret, struct err *err)
 {
 	CLEANUP(bio_freep) BIO *b = bio_of(pem);
 	STACK_OF(X509) *chain = sk_X509_new_null();
@@ -126,8 +126,8 @@ static void identity_agent(X509 *cert, struct tls_identity *ret)
 		if (g->type != GEN_URI)
 			continue;
 		const ASN1_STRING *uri = g->d.uniformResourceIdentifier;
-		struct slice s = slice_from(ASN1_STRING_get0_data(uri),
-					    (size_t)ASN1_STRING_length(uri));
+		struct slice s =
+			slice_from(ASN1_STRING_get0_data(uri), (size_t)ASN1_STRING_length(uri));
 		if (!slice_starts(s, prefix))
 			continue;
 		s = slice_sub(s, prefix.n, s.n);

@@ -66,8 +66,8 @@ static int set_name(X509_NAME *n, const char *cn, struct err *err)
 	/* Not in the middle of a UTF-8 sequence. */
 	while (cn[len] && len && ((unsigned char)cn[len] & 0xC0) == 0x80)
 		len--;
-	if (!X509_NAME_add_entry_by_NID(n, NID_commonName, MBSTRING_UTF8,
-					(const unsigned char *)cn, (int)len, -1, 0))
+	if (!X509_NAME_add_entry_by_NID(n, NID_commonName, MBSTRING_UTF8, (const unsigned char *)cn,
+					(int)len, -1, 0))
 		return tls_err(err, "set the common name");
 	return 0;
 }

@@ -1,8 +1,9 @@
 /* wire_client.c - the dialing side: one raw REQ socket for each connection.
  *
- * A socket is not used again after its connection ends: what waits in its queues would be sent to the
- * next connection, behind the spool's back. nng's blocking dial is the only one that tells why it
- * failed, so it runs in a thread of its own, which owns nothing but the dialer's number and its result:
+ * A socket is not used again after its connection ends: what waits in its queues would be sent to
+ * the next connection, behind the spool's back. nng's blocking dial is the only one that tells why
+ * it failed, so it runs in a thread of its own, which owns nothing but the dialer's number and its
+ * result:
  *
  *   WAITING --timer--> DIALING (thread) --eventfd--> OPEN --REM_POST, eventfd--> WAITING
  *      ^                   |
@@ -50,9 +51,9 @@ struct wire_client {
 	bool has_sock;
 	nng_dialer dialer;
 	pthread_t thread;
-	int fd;		/* eventfd: dialed or removed changed */
-	int dial_rv;	/* the thread's, before dialed */
-	bool dialed;	/* atomic */
+	int fd;		  /* eventfd: dialed or removed changed */
+	int dial_rv;	  /* the thread's, before dialed */
+	bool dialed;	  /* atomic */
 	uint64_t started; /* TLS connections before this dial */
 
 	pthread_mutex_t mutex; /* guards the next two */
@@ -146,7 +147,7 @@ static bool is_removed(struct wire_client *c)
 /* From below, and waiting until nng has noticed: see fault 4 in nng_guard.h. */
 static void stop_pipe(struct wire_client *c)
 {
-	const struct timespec ms = { .tv_nsec = 1000000 };
+	const struct timespec ms = {.tv_nsec = 1000000};
 	bool is_there = true;
 
 	for (unsigned waited = 0; is_there && waited < STOP_MAX_MS; waited++) {
@@ -207,8 +208,7 @@ static void take_replies(struct wire_client *c)
 				c->open[i].since_ms = 0;
 		c->failures = 0;
 		if (c->ops->on_reply)
-			c->ops->on_reply(c->arg, id,
-					 slice_from(nng_msg_body(m), nng_msg_len(m)));
+			c->ops->on_reply(c->arg, id, slice_from(nng_msg_body(m), nng_msg_len(m)));
 		nng_msg_free(m);
 	}
 }
@@ -231,7 +231,7 @@ static void end_connection(struct wire_client *c)
 /* The reason the engine gave last; else nng's. */
 static void failed(struct wire_client *c, int rv)
 {
-	struct tls_hub_refusal r, last = { .why = "" };
+	struct tls_hub_refusal r, last = {.why = ""};
 
 	while (tls_hub_take(c->hub, &r))
 		last = r;
@@ -427,7 +427,7 @@ int wire_request(struct wire_client *c, uint32_t id, struct slice msg, struct er
 		nng_msg_free(m);
 		return wire_err(err, rv, "send a request");
 	}
-	*o = (struct open_request){ .id = id, .since_ms = now };
+	*o = (struct open_request){.id = id, .since_ms = now};
 	return 0;
 }
 

@@ -21,9 +21,9 @@
 
 enum {
 	BUCKETS = 4096,
-	BATCH_MAX = 1024,     /* messages before the loop looks at other descriptors again */
-	RECV_QUEUE = 16,      /* at WIRE_MAX_MESSAGE_BYTES each */
-	SEND_QUEUE = 1024,    /* emptied by nng at once, into a queue for each pipe */
+	BATCH_MAX = 1024,  /* messages before the loop looks at other descriptors again */
+	RECV_QUEUE = 16,   /* at WIRE_MAX_MESSAGE_BYTES each */
+	SEND_QUEUE = 1024, /* emptied by nng at once, into a queue for each pipe */
 	SEND_TIMEOUT_MS = 1000,
 	EXPIRE_EVERY_MS = 500,
 	STOP_MAX_MS = 3000,
@@ -250,9 +250,8 @@ static uint64_t token_new(struct wire_server *s, struct wire_peer *p, uint32_t r
 {
 	if (s->free_token == UINT32_MAX) {
 		uint32_t more = s->token_count ? s->token_count * 2 : 64;
-		struct token *t = more <= WIRE_MAX_TOKENS
-					  ? reallocarray(s->tokens, more, sizeof(*t))
-					  : NULL;
+		struct token *t =
+			more <= WIRE_MAX_TOKENS ? reallocarray(s->tokens, more, sizeof(*t)) : NULL;
 		if (!t)
 			return 0;
 		memset(t + s->token_count, 0, (more - s->token_count) * sizeof(*t));
@@ -280,8 +279,7 @@ static bool token_use(struct wire_server *s, uint64_t token, struct token *ret)
 {
 	uint32_t at = (uint32_t)token - 1;
 
-	if (at >= s->token_count || !s->tokens[at].used ||
-	    s->tokens[at].generation != token >> 32)
+	if (at >= s->token_count || !s->tokens[at].used || s->tokens[at].generation != token >> 32)
 		return false;
 	struct token *t = &s->tokens[at];
 	*ret = *t;
@@ -346,8 +344,7 @@ static void take_message(struct wire_server *s, nng_msg *m)
 	}
 	uint64_t token = token_new(s, p, request);
 	if (token)
-		s->ops->on_message(s->arg, p, token,
-				   slice_from(nng_msg_body(m), nng_msg_len(m)));
+		s->ops->on_message(s->arg, p, token, slice_from(nng_msg_body(m), nng_msg_len(m)));
 }
 
 static void on_recv(void *arg, int fd, unsigned ready)
@@ -402,7 +399,8 @@ static void on_expire(void *arg)
 
 /* ---- the server ---- */
 
-static int start_listening(struct wire_server *s, const char *url, size_t max_bytes, struct err *err)
+static int start_listening(struct wire_server *s, const char *url, size_t max_bytes,
+			   struct err *err)
 {
 	nng_listener l;
 	int rv;
@@ -410,8 +408,7 @@ static int start_listening(struct wire_server *s, const char *url, size_t max_by
 	if ((rv = nng_rep0_open_raw(&s->sock)))
 		return wire_err(err, rv, "open a socket");
 	s->has_sock = true;
-	if ((rv = nng_socket_set_size(s->sock, NNG_OPT_RECVMAXSZ,
-				      max_bytes + WIRE_ID_BYTES)) ||
+	if ((rv = nng_socket_set_size(s->sock, NNG_OPT_RECVMAXSZ, max_bytes + WIRE_ID_BYTES)) ||
 	    (rv = nng_socket_set_int(s->sock, NNG_OPT_MAXTTL, 1)) ||
 	    (rv = nng_socket_set_int(s->sock, NNG_OPT_RECVBUF, RECV_QUEUE)) ||
 	    (rv = nng_socket_set_int(s->sock, NNG_OPT_SENDBUF, SEND_QUEUE)) ||
@@ -464,8 +461,8 @@ int wire_server_new(struct loop *l, const char *url, const struct wire_tls *tls,
 	int r = tls_hub_new(true, tls, &s->hub, err);
 	if (r >= 0)
 		r = start_listening(s, url,
-				    tls->no_client_cert ? WIRE_MAX_STRANGER_BYTES :
-							  WIRE_MAX_MESSAGE_BYTES,
+				    tls->no_client_cert ? WIRE_MAX_STRANGER_BYTES
+							: WIRE_MAX_MESSAGE_BYTES,
 				    err);
 	if (r >= 0)
 		r = watch(s, err);
@@ -545,7 +542,7 @@ void *wire_peer_get(const struct wire_peer *p)
 /* Ends every connection from below and waits until nng has noticed. */
 static void stop_peers(struct wire_server *s)
 {
-	const struct timespec ms = { .tv_nsec = 1000000 };
+	const struct timespec ms = {.tv_nsec = 1000000};
 	unsigned left = 1;
 
 	for (unsigned waited = 0; left && waited < STOP_MAX_MS; waited++) {
@@ -576,7 +573,8 @@ void wire_server_free(struct wire_server *s)
 	loop_fd_free(s->on_change);
 	loop_fd_free(s->on_refusal);
 	/* Waits until every pipe's callbacks have run: nng's threads know us no more. A pipe whose
-	 * ADD_PRE met this close may have been removed before it was in the table, so: all of them. */
+	 * ADD_PRE met this close may have been removed before it was in the table, so: all of them.
+	 */
 	if (s->has_sock) {
 		stop_peers(s);
 		nng_close(s->sock);

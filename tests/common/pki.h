@@ -7,18 +7,19 @@
 #include "common/clock.h"
 #include "common/tls.h"
 
-#define PKI_MUST(call)                                                                             \
-	do {                                                                                       \
-		struct err pki_err_ = { 0 };                                                       \
-		struct err *err = &pki_err_;                                                       \
-		if ((call) < 0) {                                                                  \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, pki_err_.msg);          \
-			abort();                                                                   \
-		}                                                                                  \
+#define PKI_MUST(call)                                                                    \
+	do {                                                                              \
+		struct err pki_err_ = {0};                                                \
+		struct err *err = &pki_err_;                                              \
+		if ((call) < 0) {                                                         \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, pki_err_.msg); \
+			abort();                                                          \
+		}                                                                         \
 	} while (0)
 
-/* nng 1.5.2 loses what was still negotiating when its endpoint closed: a few objects at the end of a
- * program. While a program runs, tests/fault/test_hostile_peers.c sees to it that nothing is lost. */
+/* nng 1.5.2 loses what was still negotiating when its endpoint closed: a few objects at the end of
+ * a program. While a program runs, tests/fault/test_hostile_peers.c sees to it that nothing is
+ * lost. */
 __attribute__((weak)) const char *__lsan_default_suppressions(void);
 __attribute__((weak)) const char *__lsan_default_suppressions(void)
 {
@@ -44,13 +45,13 @@ static inline void pki_pair_fini(struct pki_pair *p)
 static inline void pki_leaf(struct pki_pair *ca, enum tls_role role, const char *id, int64_t from,
 			    int64_t to, struct pki_pair *ret)
 {
-	static const char *const names[] = { "localhost", "127.0.0.1", "::1", NULL };
-	struct tls_sign how = { .role = role,
-				.common_name = id,
-				.agent_id = role == TLS_ROLE_AGENT ? id : NULL,
-				.alt_names = role == TLS_ROLE_SERVER ? names : NULL,
-				.valid_from_s = from,
-				.valid_for_s = to };
+	static const char *const names[] = {"localhost", "127.0.0.1", "::1", NULL};
+	struct tls_sign how = {.role = role,
+			       .common_name = id,
+			       .agent_id = role == TLS_ROLE_AGENT ? id : NULL,
+			       .alt_names = role == TLS_ROLE_SERVER ? names : NULL,
+			       .valid_from_s = from,
+			       .valid_for_s = to};
 	struct buf csr;
 
 	PKI_MUST(tls_key_new(&ret->key, err));

@@ -9,9 +9,9 @@
 #include "common/tls_priv.h"
 #include "tests/common/pki.h"
 
-#define SIGN(how, csr, out, err)                                                                   \
-	tls_sign(buf_slice(&pki.ca.cert), buf_slice(&pki.ca.key), csr, how, clock_real(), out, NULL, \
-		 err)
+#define SIGN(how, csr, out, err)                                                               \
+	tls_sign(buf_slice(&pki.ca.cert), buf_slice(&pki.ca.key), csr, how, clock_real(), out, \
+		 NULL, err)
 
 static struct pki pki;
 
@@ -73,11 +73,16 @@ static void the_chain_ends_with_the_pinned_ca(void **state)
 
 static void wrong_names_are_not_signed(void **state)
 {
-	static const char *const ids[] = { "",	    "a b", "../../etc", "a\nb", "x/y", "caf\xc3\xa9",
-					   "0123456789012345678901234567890123456789012345678901234"
-					   "567890123" };
-	static const char *const alts[] = { "", "a,DNS:evil", "host name", "300.1.1.1\n" };
-	struct tls_sign how = { .role = TLS_ROLE_AGENT, .common_name = "x", .valid_for_s = 60 };
+	static const char *const ids[] = {"",
+					  "a b",
+					  "../../etc",
+					  "a\nb",
+					  "x/y",
+					  "caf\xc3\xa9",
+					  "0123456789012345678901234567890123456789012345678901234"
+					  "567890123"};
+	static const char *const alts[] = {"", "a,DNS:evil", "host name", "300.1.1.1\n"};
+	struct tls_sign how = {.role = TLS_ROLE_AGENT, .common_name = "x", .valid_for_s = 60};
 	struct buf csr, out;
 	struct err err;
 
@@ -90,7 +95,7 @@ static void wrong_names_are_not_signed(void **state)
 	assert_int_equal(SIGN(&how, buf_slice(&csr), &out, &err), -EINVAL);
 	how.role = TLS_ROLE_SERVER;
 	for (size_t i = 0; i < ARRAY_LEN(alts); i++) {
-		const char *const list[] = { alts[i], NULL };
+		const char *const list[] = {alts[i], NULL};
 		how.alt_names = list;
 		assert_int_equal(SIGN(&how, buf_slice(&csr), &out, &err), -EINVAL);
 	}
@@ -99,10 +104,10 @@ static void wrong_names_are_not_signed(void **state)
 
 static void only_the_public_key_of_a_request_is_taken(void **state)
 {
-	struct tls_sign how = { .role = TLS_ROLE_AGENT,
-				.common_name = "given",
-				.agent_id = "given",
-				.valid_for_s = 60 };
+	struct tls_sign how = {.role = TLS_ROLE_AGENT,
+			       .common_name = "given",
+			       .agent_id = "given",
+			       .valid_for_s = 60};
 	struct buf csr, out;
 	struct tls_identity id;
 
@@ -119,10 +124,8 @@ static void only_the_public_key_of_a_request_is_taken(void **state)
  * means the same; it must never crash nor certify another key. */
 static void a_damaged_request_is_refused(void **state)
 {
-	struct tls_sign how = { .role = TLS_ROLE_AGENT,
-				.common_name = "a",
-				.agent_id = "a",
-				.valid_for_s = 60 };
+	struct tls_sign how = {
+		.role = TLS_ROLE_AGENT, .common_name = "a", .agent_id = "a", .valid_for_s = 60};
 	struct buf csr, out;
 	unsigned refused = 0;
 
@@ -134,9 +137,9 @@ static void a_damaged_request_is_refused(void **state)
 		if (SIGN(&how, buf_slice(&csr), &out, NULL) < 0)
 			refused++;
 		else
-			assert_int_equal(tls_key_matches(buf_slice(&out),
-							 buf_slice(&pki.server.key), NULL),
-					 0);
+			assert_int_equal(
+				tls_key_matches(buf_slice(&out), buf_slice(&pki.server.key), NULL),
+				0);
 		buf_fini(&out);
 		csr.p[i] = old;
 	}
@@ -148,14 +151,14 @@ static void a_damaged_request_is_refused(void **state)
 
 static void text_that_is_no_pem_is_an_error_with_a_reason(void **state)
 {
-	static const char *const bad[] = { "", "x", "-----BEGIN CERTIFICATE-----\n",
-					   "-----BEGIN CERTIFICATE-----\nAAAA\n-----END "
-					   "CERTIFICATE-----\n" };
+	static const char *const bad[] = {"", "x", "-----BEGIN CERTIFICATE-----\n",
+					  "-----BEGIN CERTIFICATE-----\nAAAA\n-----END "
+					  "CERTIFICATE-----\n"};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct tls_identity id;
 		uint8_t pin[TLS_PIN_BYTES];
-		struct err err = { 0 };
+		struct err err = {0};
 
 		assert_int_equal(tls_cert_identity(slice_of(bad[i]), &id, &err), -ERR_CRYPTO);
 		assert_true(strlen(err.msg) > 10);
@@ -180,9 +183,11 @@ static void digests_are_the_published_ones(void **state)
 
 	/* RFC 4231, case 2; FIPS 180 "abc" */
 	tls_hmac(SLICE_LIT("Jefe"), SLICE_LIT("what do ya want for nothing?"), d);
-	assert_memory_equal(d, "\x5b\xdc\xc1\x46\xbf\x60\x75\x4e\x6a\x04\x24\x26\x08\x95\x75\xc7", 16);
+	assert_memory_equal(d, "\x5b\xdc\xc1\x46\xbf\x60\x75\x4e\x6a\x04\x24\x26\x08\x95\x75\xc7",
+			    16);
 	tls_sha256(SLICE_LIT("abc"), d);
-	assert_memory_equal(d, "\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23", 16);
+	assert_memory_equal(d, "\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23",
+			    16);
 	tls_hmac(SLICE_NONE, SLICE_NONE, d);
 	tls_sha256(SLICE_NONE, d);
 	assert_true(tls_equal(d, d, sizeof(d)));

@@ -79,8 +79,8 @@ static void on_idle(void *arg)
 	((struct seen *)arg)->idles++;
 }
 
-static const struct wire_server_ops server_ops = { on_open, on_message, on_close, on_refused,
-						   on_idle };
+static const struct wire_server_ops server_ops = {on_open, on_message, on_close, on_refused,
+						  on_idle};
 
 static void on_up(void *arg)
 {
@@ -113,21 +113,21 @@ static void on_failed(void *arg, const char *why)
 	snprintf(s->failed, sizeof(s->failed), "%s", why);
 }
 
-static const struct wire_client_ops client_ops = { on_up, on_reply, on_down, on_failed };
+static const struct wire_client_ops client_ops = {on_up, on_reply, on_down, on_failed};
 
 static uint64_t now_ms(void)
 {
 	return clock_boot_ns(clock_real()) / 1000000;
 }
 
-#define UNTIL(cond)                                                                                \
-	do {                                                                                       \
-		uint64_t end_ = now_ms() + PATIENCE_MS;                                            \
-		while (!(cond) && now_ms() < end_)                                                 \
-			loop_step(loop, 20);                                                       \
-		if (!(cond))                                                                       \
-			fail_msg("never: %s (refused '%s', failed '%s')", #cond, s.refused,        \
-				 s.failed);                                                        \
+#define UNTIL(cond)                                                                         \
+	do {                                                                                \
+		uint64_t end_ = now_ms() + PATIENCE_MS;                                     \
+		while (!(cond) && now_ms() < end_)                                          \
+			loop_step(loop, 20);                                                \
+		if (!(cond))                                                                \
+			fail_msg("never: %s (refused '%s', failed '%s')", #cond, s.refused, \
+				 s.failed);                                                 \
 	} while (0)
 
 static void run_for(struct loop *loop, unsigned ms)
@@ -138,17 +138,17 @@ static void run_for(struct loop *loop, unsigned ms)
 
 static struct wire_tls server_tls(void)
 {
-	return (struct wire_tls){ .ca_pem = buf_slice(&pki.ca.cert),
-				  .cert_pem = buf_slice(&pki.server.cert),
-				  .key_pem = buf_slice(&pki.server.key) };
+	return (struct wire_tls){.ca_pem = buf_slice(&pki.ca.cert),
+				 .cert_pem = buf_slice(&pki.server.cert),
+				 .key_pem = buf_slice(&pki.server.key)};
 }
 
 static struct wire_tls client_tls(const struct pki_pair *own)
 {
-	return (struct wire_tls){ .ca_pem = buf_slice(&pki.ca.cert),
-				  .cert_pem = own ? buf_slice(&own->cert) : SLICE_NONE,
-				  .key_pem = own ? buf_slice(&own->key) : SLICE_NONE,
-				  .server_name = "localhost" };
+	return (struct wire_tls){.ca_pem = buf_slice(&pki.ca.cert),
+				 .cert_pem = own ? buf_slice(&own->cert) : SLICE_NONE,
+				 .key_pem = own ? buf_slice(&own->key) : SLICE_NONE,
+				 .server_name = "localhost"};
 }
 
 static void serve(struct loop *loop, struct seen *s, const char *host, int port)
@@ -184,7 +184,7 @@ static void ask(struct seen *s, uint32_t id)
 static void exchange(const char *listen_host, const char *dial_host, const char *addr_start)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct seen s = { 0 };
+	struct seen s = {0};
 
 	PKI_MUST(loop_new(&loop, err));
 	serve(loop, &s, listen_host, 0);
@@ -232,7 +232,7 @@ static void a_dual_stack_listener_shows_ipv4_peers_as_such(void **state)
 static void requests_are_pipelined_and_answered_in_any_order(void **state)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct seen s = { .hold = true };
+	struct seen s = {.hold = true};
 	struct err e;
 
 	PKI_MUST(loop_new(&loop, err));
@@ -264,7 +264,7 @@ static void the_largest_message_passes_and_a_larger_one_is_not_sent(void **state
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
 	CLEANUP(freep) char *big = calloc(1, WIRE_MAX_MESSAGE_BYTES + 1);
-	struct seen s = { 0 };
+	struct seen s = {0};
 	struct err e;
 
 	PKI_MUST(loop_new(&loop, err));
@@ -291,14 +291,14 @@ static void a_peer_that_breaks_the_protocol_is_cut(void **state)
 		uint64_t length; /* announced */
 		unsigned requests;
 	} cases[] = {
-		{ "one byte too many", WIRE_MAX_MESSAGE_BYTES + 5, 1 },
-		{ "an absurd length", UINT64_MAX, 1 },
-		{ "no room for the request's id", 3, 1 },
-		{ "too many open requests", 8, WIRE_MAX_OPEN + 8 },
+		{"one byte too many", WIRE_MAX_MESSAGE_BYTES + 5, 1},
+		{"an absurd length", UINT64_MAX, 1},
+		{"no room for the request's id", 3, 1},
+		{"too many open requests", 8, WIRE_MAX_OPEN + 8},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(loop_freep) struct loop *loop = NULL;
-		struct seen s = { .hold = true };
+		struct seen s = {.hold = true};
 		uint8_t msg[16];
 
 		PKI_MUST(loop_new(&loop, err));
@@ -324,8 +324,8 @@ static void a_peer_that_breaks_the_protocol_is_cut(void **state)
 static void a_request_with_no_end_of_its_address_is_not_delivered(void **state)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct seen s = { 0 };
-	uint8_t msg[48] = { 0, 0, 0, 0, 0, 0, 0, 40 };
+	struct seen s = {0};
+	uint8_t msg[48] = {0, 0, 0, 0, 0, 0, 0, 40};
 	struct raw_tls r;
 
 	PKI_MUST(loop_new(&loop, err));
@@ -343,7 +343,7 @@ static void a_request_with_no_end_of_its_address_is_not_delivered(void **state)
 static void a_client_comes_back_to_a_restarted_server(void **state)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct seen s = { .hold = true };
+	struct seen s = {.hold = true};
 	struct err e;
 
 	PKI_MUST(loop_new(&loop, err));
@@ -376,7 +376,7 @@ static void a_client_comes_back_to_a_restarted_server(void **state)
 static void a_dropped_request_stays_without_reply(void **state)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct seen s = { .drop = true };
+	struct seen s = {.drop = true};
 
 	PKI_MUST(loop_new(&loop, err));
 	serve(loop, &s, "127.0.0.1", 0);
@@ -400,7 +400,7 @@ static void count_and_close(void *arg, struct wire_peer *p)
 static void closing_a_peer_cuts_its_open_session(void **state)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct seen s = { .hold = true };
+	struct seen s = {.hold = true};
 	unsigned n = 0;
 
 	PKI_MUST(loop_new(&loop, err));
@@ -423,7 +423,7 @@ static void closing_a_peer_cuts_its_open_session(void **state)
 static void on_open_may_refuse_before_any_message(void **state)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct seen s = { .deny = true };
+	struct seen s = {.deny = true};
 	struct err e;
 
 	PKI_MUST(loop_new(&loop, err));
@@ -441,7 +441,7 @@ static void on_open_may_refuse_before_any_message(void **state)
 static void a_denied_serial_is_cut_and_told_why(void **state)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct seen s = { 0 };
+	struct seen s = {0};
 
 	PKI_MUST(loop_new(&loop, err));
 	serve(loop, &s, "127.0.0.1", 0);
@@ -454,7 +454,8 @@ static void a_denied_serial_is_cut_and_told_why(void **state)
 	}
 	PKI_MUST(wire_server_deny(s.server, s.id.serial, err));
 	UNTIL(s.closed == 1 && s.down == 1 && s.failures && s.refusals);
-	assert_string_equal(s.failed, "the collector refused our certificate: certificate was revoked");
+	assert_string_equal(s.failed,
+			    "the collector refused our certificate: certificate was revoked");
 	assert_string_equal(s.refused, "certificate was revoked");
 	hang_up(&s);
 }
@@ -478,23 +479,23 @@ static void a_certificate_that_is_not_right_is_refused_with_its_reason(void **st
 		const struct pki_pair *own;
 		const char *server_says, *client_says;
 	} cases[] = {
-		{ NULL, "no certificate",
-		  "the collector refused our certificate: no certificate was given" },
-		{ &expired, "certificate has expired",
-		  "the collector refused our certificate: certificate expired" },
-		{ &early, "certificate is not yet valid",
-		  "the collector refused our certificate: certificate is bad or not yet valid" },
-		{ &wrong_use, "certificate is not meant for this use",
-		  "the collector refused our certificate: certificate is not meant for this use" },
-		{ &stranger, "unknown CA", "the collector refused our certificate: unknown CA" },
-		{ &borrowed, "certificate was signed by what is no CA",
-		  "the collector refused our certificate: unknown CA" },
+		{NULL, "no certificate",
+		 "the collector refused our certificate: no certificate was given"},
+		{&expired, "certificate has expired",
+		 "the collector refused our certificate: certificate expired"},
+		{&early, "certificate is not yet valid",
+		 "the collector refused our certificate: certificate is bad or not yet valid"},
+		{&wrong_use, "certificate is not meant for this use",
+		 "the collector refused our certificate: certificate is not meant for this use"},
+		{&stranger, "unknown CA", "the collector refused our certificate: unknown CA"},
+		{&borrowed, "certificate was signed by what is no CA",
+		 "the collector refused our certificate: unknown CA"},
 	};
-	static const char *const hosts[] = { "127.0.0.1", "[::1]" };
+	static const char *const hosts[] = {"127.0.0.1", "[::1]"};
 
 	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
 		CLEANUP(loop_freep) struct loop *loop = NULL;
-		struct seen s = { 0 };
+		struct seen s = {0};
 
 		PKI_MUST(loop_new(&loop, err));
 		serve(loop, &s, hosts[i % 2], 0);
@@ -527,20 +528,20 @@ static void a_collector_that_is_not_right_is_not_trusted(void **state)
 		const uint8_t *pin;
 		const char *name, *why; /* why: NULL: trusted */
 	} cases[] = {
-		{ buf_slice(&pki.ca.cert), NULL, "127.0.0.1", NULL },
-		{ buf_slice(&pki.ca.cert), NULL, "::1", NULL },
-		{ SLICE_NONE, pki.pin, "localhost", NULL },
-		{ buf_slice(&pki.ca.cert), NULL, "other.example", "certificate is for another name" },
-		{ buf_slice(&pki.ca.cert), NULL, "127.0.0.2", "certificate is for another address" },
-		{ buf_slice(&foreign.ca.cert), NULL, "localhost", "unknown CA" },
-		{ SLICE_NONE, foreign.pin, "localhost", "its CA is not the pinned one" },
-		{ SLICE_NONE, leaf_pin, "localhost", "its CA is not the pinned one" },
-		{ SLICE_NONE, pki.pin, "other.example", "certificate is for another name" },
+		{buf_slice(&pki.ca.cert), NULL, "127.0.0.1", NULL},
+		{buf_slice(&pki.ca.cert), NULL, "::1", NULL},
+		{SLICE_NONE, pki.pin, "localhost", NULL},
+		{buf_slice(&pki.ca.cert), NULL, "other.example", "certificate is for another name"},
+		{buf_slice(&pki.ca.cert), NULL, "127.0.0.2", "certificate is for another address"},
+		{buf_slice(&foreign.ca.cert), NULL, "localhost", "unknown CA"},
+		{SLICE_NONE, foreign.pin, "localhost", "its CA is not the pinned one"},
+		{SLICE_NONE, leaf_pin, "localhost", "its CA is not the pinned one"},
+		{SLICE_NONE, pki.pin, "other.example", "certificate is for another name"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(loop_freep) struct loop *loop = NULL;
-		struct seen s = { 0 };
+		struct seen s = {0};
 		struct wire_tls tls = client_tls(&good);
 		char want[200];
 
@@ -567,13 +568,15 @@ static void a_collector_that_is_not_right_is_not_trusted(void **state)
 static void the_enrolment_listener_asks_for_no_certificate(void **state)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct seen s = { 0 };
-	struct wire_tls tls = server_tls(), pinned = { .ca_pin = pki.pin, .server_name = "localhost" };
+	struct seen s = {0};
+	struct wire_tls tls = server_tls(),
+			pinned = {.ca_pin = pki.pin, .server_name = "localhost"};
 
 	tls.no_client_cert = true;
 	tls.ca_pem = SLICE_NONE;
 	PKI_MUST(loop_new(&loop, err));
-	PKI_MUST(wire_server_new(loop, "tls+tcp://127.0.0.1:0", &tls, &server_ops, &s, &s.server, err));
+	PKI_MUST(wire_server_new(loop, "tls+tcp://127.0.0.1:0", &tls, &server_ops, &s, &s.server,
+				 err));
 	dial(loop, &s, "127.0.0.1", pinned);
 	UNTIL(s.up && s.opened);
 	assert_string_equal(s.id.agent_id, "");
@@ -586,10 +589,10 @@ static void the_enrolment_listener_asks_for_no_certificate(void **state)
 static void wrong_settings_are_told_at_once(void **state)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct wire_tls tls = server_tls(), none = { 0 }, crossed = server_tls(), nameless;
+	struct wire_tls tls = server_tls(), none = {0}, crossed = server_tls(), nameless;
 	struct wire_server *server = NULL;
 	struct wire_client *client = NULL;
-	struct seen s = { 0 };
+	struct seen s = {0};
 	struct err e;
 	char url[64];
 
@@ -602,10 +605,10 @@ static void wrong_settings_are_told_at_once(void **state)
 		const struct wire_tls *tls;
 		int want;
 	} cases[] = {
-		{ "tls+tcp://127.0.0.1:0", &none, -EINVAL },
-		{ "tls+tcp://127.0.0.1:0", &crossed, -ERR_CRYPTO },
-		{ "nonsense", &tls, -EINVAL },
-		{ "tls+tcp://127.0.0.1:0/path", &tls, -EADDRNOTAVAIL },
+		{"tls+tcp://127.0.0.1:0", &none, -EINVAL},
+		{"tls+tcp://127.0.0.1:0", &crossed, -ERR_CRYPTO},
+		{"nonsense", &tls, -EINVAL},
+		{"tls+tcp://127.0.0.1:0/path", &tls, -EADDRNOTAVAIL},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		int r = wire_server_new(loop, cases[i].url, cases[i].tls, &server_ops, &s, &server,
@@ -628,7 +631,7 @@ static void wrong_settings_are_told_at_once(void **state)
 static void a_client_may_be_freed_at_any_moment(void **state)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	struct seen s = { 0 };
+	struct seen s = {0};
 
 	PKI_MUST(loop_new(&loop, err));
 	serve(loop, &s, "127.0.0.1", 0);

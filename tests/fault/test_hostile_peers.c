@@ -1,9 +1,9 @@
-/* Strangers against a listener: thousands of connections that break off at each step of the handshake,
- * over IPv4 and IPv6, and thousands that say nothing, while an honest agent goes on. Afterwards the
- * server has as many descriptors as before, and its memory is back.
+/* Strangers against a listener: thousands of connections that break off at each step of the
+ * handshake, over IPv4 and IPv6, and thousands that say nothing, while an honest agent goes on.
+ * Afterwards the server has as many descriptors as before, and its memory is back.
  *
- * Processes: this one counts; one serves; two attack; one is honest. No step can hang: every socket has
- * a timeout and alarm() ends whatever is left. */
+ * Processes: this one counts; one serves; two attack; one is honest. No step can hang: every socket
+ * has a timeout and alarm() ends whatever is left. */
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>
@@ -33,7 +33,7 @@ enum { IS_SANITIZED = 0 };
 
 static struct pki pki;
 static struct pki_pair agent;
-static const char *const hosts[] = { "127.0.0.1", "::1" };
+static const char *const hosts[] = {"127.0.0.1", "::1"};
 
 static uint64_t now_ms(void)
 {
@@ -42,7 +42,7 @@ static uint64_t now_ms(void)
 
 static void sleep_ms(unsigned ms)
 {
-	struct timespec t = { ms / 1000, (long)(ms % 1000) * 1000000 };
+	struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
 
 	nanosleep(&t, NULL);
 }
@@ -75,11 +75,11 @@ static void on_end(void *arg)
 
 static void serve(int port_fd)
 {
-	static const struct wire_server_ops ops = { .on_message = on_message };
-	struct wire_tls tls = { .ca_pem = buf_slice(&pki.ca.cert),
-				.cert_pem = buf_slice(&pki.server.cert),
-				.key_pem = buf_slice(&pki.server.key) };
-	struct serving s = { 0 };
+	static const struct wire_server_ops ops = {.on_message = on_message};
+	struct wire_tls tls = {.ca_pem = buf_slice(&pki.ca.cert),
+			       .cert_pem = buf_slice(&pki.server.cert),
+			       .key_pem = buf_slice(&pki.server.key)};
+	struct serving s = {0};
 	struct loop *loop;
 
 	alarm(LIFE_S);
@@ -105,7 +105,7 @@ struct attack {
 
 static void reset(int fd)
 {
-	struct linger hard = { 1, 0 };
+	struct linger hard = {1, 0};
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	close(fd);
@@ -196,9 +196,17 @@ static void certificate_half_message(struct attack *a)
 }
 
 static void (*const steps[])(struct attack *a) = {
-	just_close,	  just_reset,	      half_hello,	  hello_reset,
-	hello_close,	  hello_wait_reset,   hello_shut_reading, garbage,
-	no_certificate,	  certificate_reset,  certificate_bad_greeting,
+	just_close,
+	just_reset,
+	half_hello,
+	hello_reset,
+	hello_close,
+	hello_wait_reset,
+	hello_shut_reading,
+	garbage,
+	no_certificate,
+	certificate_reset,
+	certificate_bad_greeting,
 	certificate_half_message,
 };
 
@@ -216,8 +224,8 @@ static void record_hello(struct attack *a)
 /* only: an index of steps, or -1 for all of them in turn. */
 static void attack(int port, unsigned count, int only, unsigned seed)
 {
-	struct attack a = { .port = port, .without = raw_ctx(NULL), .with = raw_ctx(&agent) };
-	const struct timeval patience = { .tv_sec = 2 };
+	struct attack a = {.port = port, .without = raw_ctx(NULL), .with = raw_ctx(&agent)};
+	const struct timeval patience = {.tv_sec = 2};
 	unsigned failed = 0;
 
 	alarm(LIFE_S);
@@ -307,12 +315,12 @@ static void on_term(int signo)
 /* One request after the other over one connection, and a new connection every second. */
 static void be_honest(int port)
 {
-	static const struct wire_client_ops ops = { on_up, on_reply, on_down, on_failed };
-	struct wire_tls tls = { .ca_pem = buf_slice(&pki.ca.cert),
-				.cert_pem = buf_slice(&agent.cert),
-				.key_pem = buf_slice(&agent.key),
-				.server_name = "localhost" };
-	struct honest steady = { 0 }, fresh = { 0 };
+	static const struct wire_client_ops ops = {on_up, on_reply, on_down, on_failed};
+	struct wire_tls tls = {.ca_pem = buf_slice(&pki.ca.cert),
+			       .cert_pem = buf_slice(&agent.cert),
+			       .key_pem = buf_slice(&agent.key),
+			       .server_name = "localhost"};
+	struct honest steady = {0}, fresh = {0};
 	uint64_t fresh_worst = 0, fresh_since = 0;
 	unsigned fresh_count = 0;
 	char url[64];
@@ -331,7 +339,8 @@ static void be_honest(int port)
 		if (!fresh.client && now_ms() - fresh_since > 1000) {
 			fresh_since = now_ms();
 			fresh.ups = 0;
-			PKI_MUST(wire_client_new(loop, url, &tls, &ops, &fresh, &fresh.client, err));
+			PKI_MUST(
+				wire_client_new(loop, url, &tls, &ops, &fresh, &fresh.client, err));
 		}
 		if (fresh.client && fresh.ups) {
 			uint64_t ms = now_ms() - fresh_since;
@@ -343,14 +352,16 @@ static void be_honest(int port)
 		loop_step(loop, 20);
 	}
 	if (fresh.client)
-		fresh_worst = now_ms() - fresh_since > fresh_worst ? now_ms() - fresh_since : fresh_worst;
-	printf("honest: %u replies, slowest %llu ms, %u breaks; %u new connections, slowest %llu ms, "
+		fresh_worst =
+			now_ms() - fresh_since > fresh_worst ? now_ms() - fresh_since : fresh_worst;
+	printf("honest: %u replies, slowest %llu ms, %u breaks; %u new connections, slowest %llu "
+	       "ms, "
 	       "%u failed\n",
 	       steady.replies, (unsigned long long)steady.worst_ms, steady.downs, fresh_count,
 	       (unsigned long long)fresh_worst, fresh.failures + steady.failures);
 	fflush(stdout);
-	_exit(steady.downs || !steady.replies || !fresh_count || fresh.failures || steady.failures ||
-	      steady.worst_ms > LATENCY_MAX_MS || fresh_worst > LATENCY_MAX_MS);
+	_exit(steady.downs || !steady.replies || !fresh_count || fresh.failures ||
+	      steady.failures || steady.worst_ms > LATENCY_MAX_MS || fresh_worst > LATENCY_MAX_MS);
 }
 
 /* ---- the judge ---- */
@@ -392,15 +403,15 @@ static bool wait_ok(pid_t pid)
 }
 
 /* Starts it in a process of its own. */
-#define SPAWN(call)                                                                                \
-	({                                                                                         \
-		fflush(stdout);                                                                    \
-		pid_t pid_ = fork();                                                               \
-		if (!pid_) {                                                                       \
-			call;                                                                      \
-			_exit(1);                                                                  \
-		}                                                                                  \
-		pid_;                                                                              \
+#define SPAWN(call)                  \
+	({                           \
+		fflush(stdout);      \
+		pid_t pid_ = fork(); \
+		if (!pid_) {         \
+			call;        \
+			_exit(1);    \
+		}                    \
+		pid_;                \
 	})
 
 static unsigned verdict;
@@ -454,7 +465,8 @@ int main(int argc, char **argv)
 	pki_agent(&pki, "agent-1", &agent);
 	pid_t server = start_server(&port);
 
-	/* What the first connections leave for good (OpenSSL's tables, nng's threads) is no leak. */
+	/* What the first connections leave for good (OpenSSL's tables, nng's threads) is no leak.
+	 */
 	judge(wait_ok(SPAWN(attack(port, 240, only, 99))), "warmed up");
 	sleep_ms(1000);
 	unsigned fds_before = count_fds(server);
