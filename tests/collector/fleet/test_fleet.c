@@ -478,6 +478,7 @@ static void strangers_that_stay_are_cut(void **state)
 
 	open_yard(&y);
 	dial(&y, &y.c);
+	(void)caller_ask(&y.c, SLICE_LIT("?")); /* so that the listener knows it by now */
 	clock_fake_advance(&y.clk, 31ull * 1000000000);
 	UNTIL(y.loop, y.c.downs);
 	close_yard(&y);
