@@ -40,8 +40,8 @@ int store_container_put(struct store *s, const char *agent, const Picket__Contai
 		      B_INT(c->started_unix_ns), B_TEXT(buf_slice(&labels)), B_INT(clock_unix_ns(s->clk)));
 }
 
-int containers_find(struct store *s, const char *agent, const char *id, struct arena *a,
-		    struct slice *ret_name, struct slice *ret_image, struct err *err)
+int containers_names_of(struct store *s, const char *agent, const char *id, struct arena *a,
+			struct slice *ret_name, struct slice *ret_image, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	int r = DB_PREPARE(&s->state, &st, err,

@@ -295,7 +295,7 @@ static int fill_names(struct store *s, const char *agent, Picket__Container *c, 
 
 	if (!c || !c->id || !c->id[0] || (c->name.len && c->image.len))
 		return 0;
-	int r = containers_find(s, agent, c->id, a, &name, &image, err);
+	int r = containers_names_of(s, agent, c->id, a, &name, &image, err);
 	if (r <= 0)
 		return r;
 	if (!c->name.len)

@@ -62,8 +62,9 @@ int agents_count_gap(struct store *s, const char *agent, uint64_t epoch, uint64_
 
 /* containers.c */
 /* 1 and the name and image (in the arena), 0 when unknown. */
-int containers_find(struct store *s, const char *agent, const char *id, struct arena *a,
-		    struct slice *ret_name, struct slice *ret_image, struct err *err) WARN_UNUSED;
+int containers_names_of(struct store *s, const char *agent, const char *id, struct arena *a,
+			struct slice *ret_name, struct slice *ret_image,
+			struct err *err) WARN_UNUSED;
 /* Ids of the containers with this name (or image), at most max; 1 more than max when there are more. */
 int containers_named(struct store *s, const char *key, struct slice value, size_t max,
 		     struct arena *a, const char **ret_ids, size_t *ret_count,
