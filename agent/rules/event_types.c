@@ -55,18 +55,27 @@ static struct type_set either(struct loader *l, struct type_set a, struct type_s
 	return negate(both(l, negate(a), negate(b)));
 }
 
+static int order_slices(const void *a, const void *b)
+{
+	return order(*(const struct slice *)a, *(const struct slice *)b);
+}
+
 static struct type_set named(struct loader *l, const struct cond *value)
 {
 	struct type_set all = no_type;
 	const struct cond *v = value->kind == COND_LIST ? value->child : value;
+	size_t kept = 0;
 
-	for (; v; v = value->kind == COND_LIST ? v->next : NULL) {
-		struct type_set one = no_type;
-
-		if (!strings_add(l, &one.names, v->text))
+	for (; v; v = value->kind == COND_LIST ? v->next : NULL)
+		if (!strings_add(l, &all.names, v->text))
 			return every_type;
-		all = either(l, all, one);
-	}
+	struct slice *p = all.names.p;
+	if (p)
+		qsort(p, all.names.count, sizeof(*p), order_slices);
+	for (size_t i = 0; i < all.names.count; i++)
+		if (!i || !slice_eq(p[i], p[kept - 1]))
+			p[kept++] = p[i];
+	all.names.count = kept;
 	return all;
 }
 

@@ -1,0 +1,224 @@
+/* Evaluation over flat JSON: operators, the null rule, several values, transformers, bounds. */
+#include "agent/rules/rules.h"
+#include "agent/rules/rules_json.h"
+#include "vectors.h"
+
+static bool eval(const char *condition, const char *json)
+{
+	CLEANUP(cJSON_Deletep) cJSON *event = NULL;
+	struct err err = { 0 };
+	bool result = false;
+
+	if (json_parse(slice_of(json), 1 << 20, &event, &err) < 0)
+		fail_msg("%s: %s", json, err.msg);
+	struct rules_source src = rules_json_source(event);
+	if (rules_eval_condition(slice_of(condition), &src, &result, &err) < 0)
+		fail_msg("%s: %s", condition, err.msg);
+	return result;
+}
+
+#define SHELL "{\"evt.type\":\"execve\",\"proc.name\":\"bash\",\"proc.pid\":42,\"fd.name\":\"/opt/dir/sub/f.txt\"," \
+	      "\"proc.aname\":[\"sshd\",\"systemd\"],\"fd.num\":-1,\"evt.is_open_read\":true," \
+	      "\"proc.args\":[\"-l\",\"-c\",\"id\"],\"fd.types\":[\"file\",\"ipv4\"]," \
+	      "\"fd.cip\":\"172.40.1.2\",\"fd.sip\":\"142.251.111.147\",\"fd.sport\":443,\"fd.cport\":5}"
+
+static const struct {
+	const char *condition;
+	bool want;
+} cases[] = {
+	{ "proc.name = bash", true },
+	{ "proc.name != bash", false },
+	{ "proc.name in (sh, bash)", true },
+	{ "proc.name in (a,b,c,d,e,f,g,h,i,j,k,bash)", true },
+	{ "proc.name in (a,b,c,d,e,f,g,h,i,j,k,l)", false },
+	{ "proc.name in ()", false },
+	{ "not proc.name in ()", true },
+	/* A missing value: every comparison is false, its negation true. */
+	{ "user.name = root", false },
+	{ "user.name != root", false },
+	{ "not user.name = root", true },
+	{ "user.name in (root)", false },
+	{ "user.name exists", false },
+	{ "not user.name exists", true },
+	{ "user.uid >= 0", false },
+	{ "tolower(user.name) = root", false },
+	{ "proc.name = val(user.name)", false },
+	{ "proc.pid > 41 and proc.pid <= 42 and proc.pid in (1, 42)", true },
+	{ "proc.pid = 0x2a", true },
+	{ "fd.num < 0 and fd.num > -2", true },
+	{ "fd.num > 4294967295", false },
+	{ "evt.is_open_read = true", true },
+	{ "evt.is_open_read != true", false },
+	{ "fd.name contains dir and fd.name endswith .txt and fd.name startswith /opt", true },
+	{ "fd.name icontains /SUB/", true },
+	{ "fd.name glob /opt/*/f.???", true },
+	{ "fd.name glob /opt/*.c", false },
+	{ "fd.name glob '/opt/d[a-j]r/sub/f.t[!y]t'", true },
+	{ "fd.name iglob /OPT/*", true },
+	{ "fd.name pmatch (/opt/dir)", true },
+	{ "fd.name pmatch (/opt/di)", false },
+	{ "fd.name pmatch (/var, /opt/*/sub)", true },
+	{ "fd.name regex '/opt/.*'", true },
+	{ "fd.name regex 'opt'", false },
+	{ "fd.name < 1 and not fd.name > 1", true }, /* as texts */
+	/* Any ancestor, but not the process itself; != too asks for any. */
+	{ "proc.aname = systemd", true },
+	{ "proc.aname = bash", false },
+	{ "proc.aname in (x, sshd)", true },
+	{ "proc.aname != sshd", true },
+	{ "proc.aname[1] = sshd and proc.aname[2] = systemd", true },
+	{ "proc.aname[3] exists", false },
+	/* Both ends. */
+	{ "fd.ip = 142.251.111.147 and fd.ip = 172.40.1.2", true },
+	{ "fd.ip != 142.251.111.147", false },
+	{ "fd.ip != 1.1.1.1", true },
+	{ "fd.net = 172.40.0.0/16 and fd.snet in (142.251.0.0/16)", true },
+	{ "fd.net != 10.0.0.0/8", true },
+	{ "fd.sip = ::1", false },
+	{ "fd.port = 443 and fd.port = 5 and fd.sport >= 443", true },
+	/* Lists. */
+	{ "fd.types in (file, ipv4, unix)", true },
+	{ "fd.types in (file)", false },
+	{ "fd.types intersects (unix, ipv4)", true },
+	{ "len(fd.types) = 2", true },
+	{ "proc.args intersects (\"-c\")", true },
+	{ "proc.args = \"-l -c id\"", true },
+	{ "getopt(proc.args, \"lc:\")[c] = id", true },
+	/* Modifiers. */
+	{ "proc.name = oneof (bash, sh)", true },
+	{ "proc.name startswith oneof (ba, bas)", false },
+	{ "proc.name startswith anyof (ba, bas)", true },
+	{ "proc.name contains allof (a, s)", true },
+	{ "proc.name contains allof (a, z)", false },
+	{ "proc.name != anyof (bash, sh)", true },
+	{ "proc.name != allof (bash, sh)", false },
+	{ "proc.name = allof ()", false },
+	/* Transformers. */
+	{ "toupper(proc.name) = BASH", true },
+	{ "basename(fd.name) = f.txt", true },
+	{ "b64(concat(\"YmF\", \"zaA\")) = bash", true },
+	{ "b64(proc.name) = x", false },
+	{ "join('/', (proc.name, proc.pid, 7)) = bash/42/7", true },
+	{ "join('-', (proc.name, user.name)) exists", false },
+	{ "proc.name = tolower(proc.name)", true },
+	{ "proc.name in val(proc.aname)", false },
+	{ "evt.type = execve and (proc.name = sh or not (proc.pid = 1 or fd.num = 3))", true },
+};
+
+static void conditions_judge_as_falco_does(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (eval(cases[i].condition, SHELL) != cases[i].want)
+			fail_msg("%s should be %d", cases[i].condition, cases[i].want);
+}
+
+static void ancestors_may_be_given_one_by_one(void **state)
+{
+	static const char event[] = "{\"proc.aname[2]\":\"init\",\"proc.aname[4]\":\"x\"}";
+
+	(void)state;
+	assert_true(eval("proc.aname = init and proc.aname in (x)", event));
+	assert_true(eval("proc.aname[2] = init and not proc.aname[1] exists", event));
+}
+
+static void bytes_in_no_encoding_match_byte_by_byte(void **state)
+{
+	static const char event[] = "{\"proc.name\":\"bad\xff\"}";
+
+	(void)state;
+	assert_true(eval("proc.name contains \"\\xff\"", event));
+	assert_true(eval("proc.name glob 'bad?' and proc.name regex 'bad.'", event));
+}
+
+/* Exponential for a backtracking matcher without a limit. */
+static void a_regex_bomb_ends(void **state)
+{
+	char event[400] = "{\"proc.name\":\"";
+
+	(void)state;
+	memset(event + strlen(event), 'a', 200);
+	strcat(event, "b\"}");
+	assert_false(eval("proc.name regex '(a+)+c'", event));
+	assert_false(eval("proc.name glob '*a*a*a*a*a*a*a*a*a*a*a*a*c'", event));
+}
+
+static void a_key_longer_than_the_bound_is_only_absent(void **state)
+{
+	CLEANUP(buf_finip) struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	buf_add_str(&b, "evt.arg.");
+	for (int i = 0; i < 5000; i++)
+		buf_add_char(&b, 'a');
+	buf_add_str(&b, " exists");
+	assert_false(eval(b.p, "{}"));
+}
+
+/* The events of the shared vectors that a line of text describes wholly. */
+static const struct {
+	const char *source, *context, *event; /* what source or context contains */
+} events[] = {
+	{ "", "constants only", "{}" },
+	{ "", "evt.type=getcwd", "{\"evt.type\":\"getcwd\",\"evt.source\":\"syscall\",\"syscall.type\":\"getcwd\","
+				 "\"evt.args\":\"res=-3\",\"evt.arg.res\":\"ESRCH\"}" },
+	{ "", "[::1]", "{\"fd.cip\":\"::1\",\"fd.rip\":\"::1\",\"fd.sip\":\"2001:4860:4860::8888\","
+		       "\"fd.lip\":\"2001:4860:4860::8888\"}" },
+	{ "", "172.40.111.222", "{\"fd.cip\":\"172.40.111.222\",\"fd.rip\":\"172.40.111.222\","
+				"\"fd.sip\":\"142.251.111.147\",\"fd.lip\":\"142.251.111.147\"}" },
+	{ "", "two events", "{\"evt.cpu\":1,\"evt.rawarg.res\":-22,\"fd.num\":-1}" },
+	{ "", "evt.buffer=\"hello\"", "{\"evt.buffer\":\"hello\"}" },
+	{ "", "fd.types grows", "{\"fd.name\":\"/tmp/file_to_run\",\"fd.types\":[\"file\",\"ipv4\"]}" },
+	{ "", "proc.name=myexe", "{\"evt.type\":\"execve\",\"proc.name\":\"myexe\",\"evt.source\":\"syscall\"}" },
+	{ "", "/opt/dir/SUBDIR", "{\"fd.name\":\"/opt/dir/SUBDIR/file.txt\",\"evt.arg.flags\":\"O_RDWR|O_CREAT\"}" },
+	{ "", "/opt/dir/subdir", "{\"fd.name\":\"/opt/dir/subdir/file.txt\"}" },
+	{ "", "fd.directory=/tmp", "{\"fd.name\":\"/tmp/file_to_run\",\"fd.directory\":\"/tmp\"}" },
+	{ "PROC_FILTER_aname", "", "{\"proc.aname\":[\"bash\",\"init\"]}" },
+	{ "event_res", "", "{\"evt.rawres\":-3}" },
+	{ "rawarg_madness", "", "{\"evt.rawarg.flags\":100}" },
+	{ "data_buffer", "", "{\"evt.arg.data\":\"gigi\"}" },
+};
+
+static void the_shared_evaluations_pass(void **state)
+{
+	CLEANUP(buf_finip) struct buf text;
+	char *cells[4];
+	size_t count = 0, skipped = 0;
+
+	(void)state;
+	vectors_read("falco-evaluations.tsv", &text);
+	char *at = text.p;
+	(void)vectors_row(&at, cells, 4);
+	while (vectors_row(&at, cells, 4)) {
+		const char *event = NULL;
+
+		for (size_t i = 0; i < ARRAY_LEN(events) && !event; i++)
+			if (strstr(cells[2], events[i].context) && strstr(cells[3], events[i].source))
+				event = events[i].event;
+		if (!event || strstr(cells[2], "mock")) {
+			skipped++;
+			continue;
+		}
+		vectors_unescape(cells[0]);
+		if (eval(cells[0], event) != !strcmp(cells[1], "true"))
+			fail_msg("%s should be %s on %s", cells[0], cells[1], event);
+		count++;
+	}
+	print_message("%zu evaluations, %zu need an event that no flat JSON gives\n", count, skipped);
+	assert_true(count >= 190);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(conditions_judge_as_falco_does),
+		cmocka_unit_test(ancestors_may_be_given_one_by_one),
+		cmocka_unit_test(bytes_in_no_encoding_match_byte_by_byte),
+		cmocka_unit_test(a_regex_bomb_ends),
+		cmocka_unit_test(a_key_longer_than_the_bound_is_only_absent),
+		cmocka_unit_test(the_shared_evaluations_pass),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
