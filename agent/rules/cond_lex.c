@@ -3,19 +3,22 @@
 
 #include <stdarg.h>
 
-void lex_position(const struct parser *p, size_t at, unsigned *ret_line, unsigned *ret_column)
+void lex_position(struct parser *p, size_t at, unsigned *ret_line, unsigned *ret_column)
 {
-	unsigned line = 1, column = 1;
-
-	for (size_t i = 0; i < at && i < p->text.n; i++) {
-		column++;
-		if (p->text.p[i] == '\n') {
-			line++;
-			column = 1;
+	/* Nodes come nearly in order: counting on from the last one keeps a long list linear. */
+	if (at < p->counted || !p->line) {
+		p->counted = 0;
+		p->line = p->column = 1;
+	}
+	for (; p->counted < at && p->counted < p->text.n; p->counted++) {
+		p->column++;
+		if (p->text.p[p->counted] == '\n') {
+			p->line++;
+			p->column = 1;
 		}
 	}
-	*ret_line = line;
-	*ret_column = column;
+	*ret_line = p->line;
+	*ret_column = p->column;
 }
 
 void lex_fail(struct parser *p, const char *fmt, ...)

@@ -10,11 +10,13 @@ struct parser {
 	struct slice last;  /* the same, for "unexpected token after" */
 	unsigned depth, max_depth;
 	struct err *err;
+	size_t counted;	       /* line and column (0: nowhere yet) are of this place */
+	unsigned line, column;
 	int failed; /* the code of the first failure; later ones are not reported */
 };
 
 void lex_fail(struct parser *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void lex_position(const struct parser *p, size_t at, unsigned *ret_line, unsigned *ret_column);
+void lex_position(struct parser *p, size_t at, unsigned *ret_line, unsigned *ret_column);
 /* Each reads one thing at the cursor and moves past it, or returns false and moves nothing. */
 bool lex_blank(struct parser *p);
 bool lex_str(struct parser *p, const char *s);	/* exactly these characters */

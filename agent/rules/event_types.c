@@ -2,6 +2,8 @@
  * comparison of another field says nothing, and neither does its negation. */
 #include "agent/rules/load.h"
 
+enum { NAMES_MAX = 1024 }; /* of one set; Linux has some 450 system calls */
+
 static const struct type_set every_type = { .is_complement = true }, no_type = { 0 };
 
 static int order(struct slice a, struct slice b)
@@ -12,22 +14,27 @@ static int order(struct slice a, struct slice b)
 	return d ? d : (a.n > b.n) - (a.n < b.n);
 }
 
-/* Two sorted lists into one: what stands in the first alone, in both, in the second alone. */
-static struct strings merge(struct loader *l, const struct strings *a, const struct strings *b,
-			    bool only_a, bool both, bool only_b)
+/* Which of two sorted lists are kept: what stands in the first alone, in both, in the second alone. */
+enum keep { FIRST = 1, BOTH = 2, SECOND = 4 };
+
+/* Past the bound the answer is "every type", which is never wrong, only slow. */
+static struct type_set merge(struct loader *l, const struct type_set *a, const struct type_set *b,
+			     unsigned keep, bool is_complement)
 {
-	struct strings out = { 0 };
+	struct type_set out = { .is_complement = is_complement };
 	size_t i = 0, k = 0;
 
-	while (i < a->count || k < b->count) {
-		int d = i == a->count ? 1 : k == b->count ? -1 : order(a->p[i], b->p[k]);
-		bool keep = d < 0 ? only_a : d > 0 ? only_b : both;
-		struct slice x = d <= 0 ? a->p[i] : b->p[k];
+	while (i < a->names.count || k < b->names.count) {
+		int d = i == a->names.count ? 1 :
+			k == b->names.count ? -1 : order(a->names.p[i], b->names.p[k]);
+		struct slice x = d <= 0 ? a->names.p[i] : b->names.p[k];
 
 		i += d <= 0;
 		k += d >= 0;
-		if (keep && !strings_add(l, &out, x))
-			break;
+		if (!(keep & (d < 0 ? FIRST : d > 0 ? SECOND : BOTH)))
+			continue;
+		if (out.names.count == NAMES_MAX || !strings_add(l, &out.names, x))
+			return every_type;
 	}
 	return out;
 }
@@ -35,24 +42,20 @@ static struct strings merge(struct loader *l, const struct strings *a, const str
 static struct type_set both(struct loader *l, struct type_set a, struct type_set b)
 {
 	if (a.is_complement && b.is_complement)
-		return (struct type_set){ true, merge(l, &a.names, &b.names, true, true, true) };
+		return merge(l, &a, &b, FIRST | BOTH | SECOND, true);
 	if (a.is_complement)
-		return (struct type_set){ false, merge(l, &a.names, &b.names, false, false, true) };
-	if (b.is_complement)
-		return (struct type_set){ false, merge(l, &a.names, &b.names, true, false, false) };
-	return (struct type_set){ false, merge(l, &a.names, &b.names, false, true, false) };
+		return merge(l, &a, &b, SECOND, false);
+	return merge(l, &a, &b, b.is_complement ? FIRST : BOTH, false);
 }
 
-static struct type_set negate(struct type_set a)
-{
-	a.is_complement = !a.is_complement;
-	return a;
-}
-
-/* a or b = not (not a and not b) */
 static struct type_set either(struct loader *l, struct type_set a, struct type_set b)
 {
-	return negate(both(l, negate(a), negate(b)));
+	if (a.is_complement && b.is_complement)
+		return merge(l, &a, &b, BOTH, true);
+	if (a.is_complement)
+		return merge(l, &a, &b, FIRST, true);
+	return b.is_complement ? merge(l, &a, &b, SECOND, true) :
+				 merge(l, &a, &b, FIRST | BOTH | SECOND, false);
 }
 
 static int order_slices(const void *a, const void *b)
@@ -60,9 +63,10 @@ static int order_slices(const void *a, const void *b)
 	return order(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-static struct type_set named(struct loader *l, const struct cond *value)
+/* The constants on the right of an evt.type, or all others. */
+static struct type_set named(struct loader *l, const struct cond *value, bool negated)
 {
-	struct type_set all = no_type;
+	struct type_set all = { .is_complement = negated };
 	const struct cond *v = value->kind == COND_LIST ? value->child : value;
 	size_t kept = 0;
 
@@ -76,7 +80,7 @@ static struct type_set named(struct loader *l, const struct cond *value)
 		if (!i || !slice_eq(p[i], p[kept - 1]))
 			p[kept++] = p[i];
 	all.names.count = kept;
-	return all;
+	return kept <= NAMES_MAX ? all : every_type;
 }
 
 static struct type_set of_check(struct loader *l, const struct cond *c, bool negated)
@@ -89,13 +93,13 @@ static struct type_set of_check(struct loader *l, const struct cond *c, bool neg
 	/* The way upstream's never_true is written. */
 	if (slice_is(left->text, "evt.num") && c->op == OP_EQ && slice_is(right->text, "0"))
 		return negated ? every_type : no_type;
-	if (!slice_is(left->text, "evt.type") || c->mod == MOD_ALLOF || (c->mod && c->op == OP_NE))
-		return every_type;
+	if (!slice_is(left->text, "evt.type") || c->mod)
+		return c->mod == MOD_ANYOF && c->op == OP_EQ && slice_is(left->text, "evt.type") ?
+			       named(l, right, negated) :
+			       every_type;
 	if (c->op == OP_EQ || c->op == OP_IN || c->op == OP_INTERSECTS)
-		return negated ? negate(named(l, right)) : named(l, right);
-	if (c->op == OP_NE)
-		return negated ? named(l, right) : negate(named(l, right));
-	return every_type;
+		return named(l, right, negated);
+	return c->op == OP_NE ? named(l, right, !negated) : every_type;
 }
 
 static struct type_set of(struct loader *l, const struct cond *c, bool negated)

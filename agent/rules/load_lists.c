@@ -15,7 +15,7 @@ void list_quote(struct buf *out, struct slice x)
 }
 
 /* An item that names a list defined before is replaced by that list's items, which are resolved. */
-static void resolve(struct loader *l, struct def_list *d)
+static bool resolve(struct loader *l, struct def_list *d)
 {
 	for (size_t i = 0; i < d->items.count; i++) {
 		struct def_list *inner = load_find_list(l, d->items.p[i]);
@@ -29,16 +29,20 @@ static void resolve(struct loader *l, struct def_list *d)
 		} else {
 			ok = d->resolved.count < LOAD_ITEMS_MAX && strings_add(l, &d->resolved, d->items.p[i]);
 		}
-		if (!ok)
-			return load_error(l, d->at, "List '%.*s' has more than %d items",
-					  SLICE_FMT(slice_sub(d->name, 0, 80)), LOAD_ITEMS_MAX);
+		if (!ok) {
+			load_error(l, d->at, "List '%.*s' has more than %d items",
+				   SLICE_FMT(slice_sub(d->name, 0, 80)), LOAD_ITEMS_MAX);
+			return false;
+		}
 	}
+	return true;
 }
 
 void lists_resolve(struct loader *l)
 {
 	for (size_t i = 0; i < l->list_count; i++)
-		resolve(l, &l->lists[i]);
+		if (!resolve(l, &l->lists[i]))
+			return;
 }
 
 static bool is_border(char c)

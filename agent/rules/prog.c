@@ -313,7 +313,7 @@ static int compile(struct compiler *k, const struct cond *c, int32_t on_true, in
 static int compile_check(struct compiler *k, const struct cond *c, int32_t on_true, int32_t on_false,
 			 int32_t *ret)
 {
-	uint32_t check;
+	uint32_t check = 0;
 	int r = add_check(k->pool, c, &check, k->ret_unknown_field, k->err);
 
 	if (r < 0)

@@ -6,7 +6,7 @@
 static bool number_text(struct pool *p, const struct operand *o, const struct rules_value *v,
 			struct slice *ret)
 {
-	char *s;
+	char *s = NULL;
 
 	switch (o->type) {
 	case RT_BOOL:
