@@ -72,7 +72,7 @@ void collector_public_urls(const struct collector_config *cfg, const struct conf
 
 static int tell(struct collector *c, const struct alert_change *change, struct err *err)
 {
-	if (!change->is_new && !change->is_escalated)
+	if (!change->is_new && !change->is_escalated && !change->is_reopened)
 		return 0;
 	return notify_enqueue(c->notify, change->id, change->is_new, err);
 }

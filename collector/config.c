@@ -6,7 +6,7 @@
 static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 static const char *const severities[] = { "info", "low", "medium", "high", "critical", NULL };
 static const char *const presets[] = { "picket", "slack", "alertmanager", "falco", NULL };
-static const char *const starttls[] = { "when-offered", "required", "none", NULL };
+static const char *const starttls[] = { "required", "when-offered", "none", NULL };
 
 #define WEBHOOK(f) offsetof(struct notify_webhook, f)
 static const struct conf_key webhook_keys[] = {
@@ -27,7 +27,7 @@ static const struct conf_key mail_keys[] = {
 	{ "user", CONF_STR, MAIL(user), .doc = "default: no authentication" },
 	{ "password_file", CONF_STR, MAIL(password_file), .doc = "for user" },
 	{ "ca_file", CONF_STR, MAIL(ca_file), .doc = "default: the system's" },
-	{ "starttls", CONF_ENUM, MAIL(starttls), .names = starttls, .doc = "when-offered required none" },
+	{ "starttls", CONF_ENUM, MAIL(starttls), .names = starttls, .doc = "required (default) when-offered none" },
 	{ "min_severity", CONF_ENUM, MAIL(min_severity), .names = severities, .doc = "default info" },
 };
 

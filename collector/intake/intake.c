@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "collector/intake/refusals.h"
 #include "common/log.h"
 
 enum {
@@ -54,12 +55,19 @@ struct intake {
 	char suspects[SUSPECTS][TLS_ID_MAX];
 	size_t next_suspect;
 	struct intake_stats stats;
+	struct refusals refusals;
 };
 
 static void notice(struct intake *in, const char *what, const char *agent, const char *detail)
 {
 	if (in->ops.on_notice)
 		in->ops.on_notice(in->arg, what, agent, detail);
+}
+
+/* Is a refusal of this peer worth a line of the log? */
+static bool is_news(struct intake *in, struct slice who, const char *why, uint64_t *ret_silent)
+{
+	return refusals_are_news(&in->refusals, who, why, clock_boot_ns(in->clk), ret_silent);
 }
 
 /* ---- answers ---- */
@@ -414,8 +422,12 @@ static bool on_open(void *arg, struct wire_peer *wp, const struct tls_identity *
 	in->stats.connections++;
 	if (!id->agent_id[0]) {
 		in->stats.refused_handshakes++;
-		LOG(WARN, "intake.refused", KV_STR("peer", wire_peer_address(wp)),
-		    KV_STR("subject", id->subject), KV_STR("why", "the certificate names no agent"));
+		uint64_t silent;
+		const char *why = "the certificate names no agent";
+
+		if (is_news(in, refusals_host(wire_peer_address(wp)), why, &silent))
+			LOG(WARN, "intake.refused", KV_STR("peer", wire_peer_address(wp)),
+			    KV_STR("subject", id->subject), KV_STR("why", why), KV_U64("silent", silent));
 		return false;
 	}
 	struct peer *peer = calloc(1, sizeof(*peer));
@@ -437,10 +449,11 @@ static bool is_welcome(struct intake *in, struct wire_peer *wp, struct peer *pee
 		peer->is_denied = false;
 		return true;
 	}
-	if (!peer->is_denied) {
+	uint64_t silent;
+	if (!peer->is_denied && is_news(in, slice_of(peer->agent), "revoked", &silent)) {
 		LOG(WARN, "intake.refused", KV_STR("agent", peer->agent), KV_STR("host", peer->host),
 		    KV_STR("peer", wire_peer_address(wp)), KV_STR("serial", peer->serial),
-		    KV_STR("why", "revoked or unknown"));
+		    KV_STR("why", "revoked or unknown"), KV_U64("silent", silent));
 		notice(in, "revoked_agent", peer->agent, peer->host);
 	}
 	peer->is_denied = true;
@@ -507,8 +520,12 @@ static void on_refused(void *arg, const char *peer_addr, const char *why)
 {
 	struct intake *in = arg;
 
+	uint64_t silent;
+
 	in->stats.refused_handshakes++;
-	LOG(WARN, "intake.handshake", KV_STR("peer", peer_addr), KV_STR("why", why));
+	if (is_news(in, refusals_host(peer_addr), why, &silent))
+		LOG(WARN, "intake.handshake", KV_STR("peer", peer_addr), KV_STR("why", why),
+		    KV_U64("silent", silent));
 }
 
 static void on_idle(void *arg)

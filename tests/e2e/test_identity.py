@@ -38,6 +38,8 @@ def refused(f, name, agent_word, collector_word):
     time.sleep(3)
     mine = [line for line in f.log(name).splitlines() if "uplink." in line and agent_word in line.lower()]
     assert len(mine) == 1, f"{name} said it {len(mine)} times: {mine[:3]}"
+    theirs = [line for line in f.log("collector").splitlines() if "intake." in line and collector_word in line.lower()]
+    assert len(theirs) == 1, f"the collector said it {len(theirs)} times: {theirs[:3]}"
     assert not f.status(name)["uplink"]["connected"]
     f.stop(name)
 
@@ -57,7 +59,7 @@ def foreign_expired_and_missing_certificates_are_refused_with_the_reason_on_both
             sign(f, state, f.dir / "c/ca.pem", f.dir / "c/ca.key", -1)
 
         impostor(f, "foreign", foreign)
-        refused(f, "foreign", "unknown ca", "unable to get local issuer")
+        refused(f, "foreign", "unknown ca", "unknown ca")
         impostor(f, "expired", expired)
         refused(f, "expired", "expired", "expired")
         r = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{f.agent_port}", "-CAfile", f.dir / "c/ca.pem",
