@@ -9,14 +9,24 @@
 #include "common/wire.h"
 #include "proto/msg.h"
 
-/* One exchange with one address. */
+enum { PAUSE_MIN_MS = 200 };
+
+/* One exchange. An address that answered BUSY, or broke off, is asked again on the same client,
+ * which dials again by itself, until the deadline; one that can't be reached makes room for the
+ * next. */
 struct exchange {
 	struct loop *loop;
 	struct wire_client *client;
+	struct loop_timer *pause;
 	struct slice request;
-	struct arena *arena;
+	struct arena *arena;	   /* of one reply */
 	Picket__EnrolReply *reply; /* in the arena; NULL until it came */
-	bool has_sent, is_final;   /* final: no other address would say anything else */
+	bool has_sent;		   /* a request is under way on this connection */
+	bool is_pausing;	   /* it asked us to wait */
+	bool was_reached;	   /* this address took a request, at some time */
+	bool was_cut;		   /* a request stayed without answer: the token may be used up */
+	bool is_final;		   /* no other address would say anything else */
+	char why[160];		   /* what the last try said, for the deadline */
 	int result;
 	struct err *err;
 };
@@ -27,19 +37,56 @@ static void end(struct exchange *x, int result)
 	loop_stop(x->loop);
 }
 
+static void ask(struct exchange *x)
+{
+	int r = wire_request(x->client, 1, x->request, x->err);
+
+	if (r < 0) {
+		end(x, r);
+		return;
+	}
+	x->has_sent = x->was_reached = true;
+}
+
 static void on_open(void *arg)
 {
 	struct exchange *x = arg;
-	int r = wire_request(x->client, 1, x->request, x->err);
 
-	x->has_sent = true;
-	if (r < 0)
-		end(x, r);
+	if (!x->is_pausing)
+		ask(x);
+}
+
+static void on_pause(void *arg)
+{
+	struct exchange *x = arg;
+
+	x->is_pausing = false;
+	if (wire_client_is_open(x->client))
+		ask(x);
+	/* else on_open does */
+}
+
+/* Up to half of it more, so that hosts that were sent away together don't come back in step. */
+static void pause_for(struct exchange *x, uint64_t ms)
+{
+	uint32_t random;
+
+	text_random(&random, sizeof(random));
+	ms = ms > PAUSE_MIN_MS ? ms : PAUSE_MIN_MS;
+	x->is_pausing = true;
+	loop_timer_once(x->pause, ms + random % (ms / 2 + 1));
 }
 
 static int refused(struct exchange *x, const Picket__Refusal *r)
 {
-	x->is_final = r->reason != PICKET__REFUSAL__REASON__REASON_BUSY;
+	x->is_final = true;
+	if (r->reason == PICKET__REFUSAL__REASON__REASON_TOKEN && x->was_cut)
+		return err_set(
+			x->err, ERR_DENIED,
+			"%s, probably by our own earlier try, whose answer was lost with its "
+			"connection: make a new token with picket-collector token create (agent "
+			"list shows whom the lost try enrolled)",
+			r->message[0] ? r->message : "the token is refused");
 	if (r->reason == PICKET__REFUSAL__REASON__REASON_TOKEN)
 		return err_set(
 			x->err, ERR_DENIED,
@@ -58,7 +105,17 @@ static void on_reply(void *arg, uint32_t id, struct slice msg)
 	Picket__Reply *m;
 
 	(void)id;
+	x->has_sent = false;
+	arena_reset(x->arena);
 	int r = msg_read_reply(msg, x->arena, &m, x->err);
+	if (r >= 0 && m->body_case == PICKET__REPLY__BODY_REFUSAL &&
+	    m->refusal->reason == PICKET__REFUSAL__REASON__REASON_BUSY) {
+		snprintf(x->why, sizeof(x->why), "the collector is busy: %.120s",
+			 m->refusal->message);
+		pause_for(x, m->refusal->retry_ms);
+		return;
+	}
+	x->is_final = true; /* the token may be used up by now */
 	if (r >= 0 && m->body_case == PICKET__REPLY__BODY_REFUSAL)
 		r = refused(x, m->refusal);
 	else if (r >= 0 && m->body_case != PICKET__REPLY__BODY_ENROL)
@@ -68,13 +125,17 @@ static void on_reply(void *arg, uint32_t id, struct slice msg)
 	end(x, r);
 }
 
+/* The token is used in the collector's transaction: cut before it, the next try is as good as the
+ * first; cut after it, the next one is told so, and we say it. */
 static void on_close(void *arg)
 {
 	struct exchange *x = arg;
 
-	/* The token may be used up by now, so another address is not tried. */
-	x->is_final = x->has_sent;
-	end(x, err_set(x->err, ERR_PEER, "the collector closed the connection without an answer"));
+	if (!x->has_sent)
+		return;
+	x->has_sent = false;
+	x->was_cut = true;
+	snprintf(x->why, sizeof(x->why), "the collector closed the connection without an answer");
 }
 
 static void on_failed(void *arg, const char *why)
@@ -85,16 +146,22 @@ static void on_failed(void *arg, const char *why)
 	if (strstr(why, "pinned") || strstr(why, "certificate"))
 		end(x,
 		    err_set(x->err, ERR_CRYPTO, "this is not the collector of the token: %s", why));
-	else
+	else if (!x->was_reached)
 		end(x, err_set(x->err, ERR_PEER, "can't reach the collector: %s", why));
+	else if (!x->was_cut) /* which is the more important news */
+		snprintf(x->why, sizeof(x->why), "can't reach the collector: %.120s", why);
 }
 
-static void on_timeout(void *arg)
+static void on_deadline(void *arg)
 {
 	struct exchange *x = arg;
 
 	x->is_final = true;
-	end(x, err_set(x->err, ETIMEDOUT, "enrol"));
+	if (x->has_sent || x->was_cut)
+		end(x, err_set(x->err, ETIMEDOUT, "enrol: %s; the token may be used up",
+			       x->has_sent ? "the collector did not answer" : x->why));
+	else
+		end(x, err_set(x->err, ETIMEDOUT, "enrol%s%s", x->why[0] ? ": " : "", x->why));
 }
 
 static const struct wire_client_ops ops = {
@@ -126,13 +193,17 @@ static int exchange(struct exchange *x, const Picket__Token *t, char **urls, siz
 		    uint64_t timeout_ms)
 {
 	struct wire_tls tls = {.ca_pin = t->ca_sha256.data, .server_name = t->server_name};
-	struct loop_timer *timer = loop_timer_new(x->loop, on_timeout, x);
+	CLEANUP(loop_timer_freep) struct loop_timer *deadline =
+		loop_timer_new(x->loop, on_deadline, x);
+	CLEANUP(loop_timer_freep) struct loop_timer *pause = loop_timer_new(x->loop, on_pause, x);
 
-	if (!timer)
+	if (!deadline || !pause)
 		return err_set(x->err, ENOMEM, "enrol");
-	loop_timer_once(timer, timeout_ms);
+	x->pause = pause;
+	loop_timer_once(deadline, timeout_ms);
 	x->result = err_set(x->err, ERR_PEER, "no address to enrol at");
 	for (size_t i = 0; i < count && !x->is_final; i++) {
+		x->was_reached = false;
 		int r = wire_client_new(x->loop, urls[i], &tls, &ops, x, &x->client, x->err);
 		if (r >= 0)
 			loop_run(x->loop);
@@ -144,7 +215,6 @@ static int exchange(struct exchange *x, const Picket__Token *t, char **urls, siz
 			break;
 		err_wrap(x->err, x->result, "%s", urls[i]);
 	}
-	loop_timer_free(timer);
 	return x->result;
 }
 
@@ -195,6 +265,7 @@ int uplink_enrol(const char *token, const char *collector_url, const char *state
 		 struct enrol_result *ret, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+	CLEANUP(arena_freep) struct arena *replies = arena_new(LIMIT_ARENA_BYTES);
 	CLEANUP(loop_freep) struct loop *loop = NULL;
 	CLEANUP(buf_finip) struct buf key;
 	CLEANUP(buf_finip) struct buf request;
@@ -204,7 +275,7 @@ int uplink_enrol(const char *token, const char *collector_url, const char *state
 	err = err ? err : &own;
 	buf_init(&key, 0);
 	buf_init(&request, 0);
-	if (!arena)
+	if (!arena || !replies)
 		return err_set(err, ENOMEM, "enrol");
 	if (!force && enrolment_exists(state_dir))
 		return err_set(err, EEXIST, "'%s' holds an enrolment (--force makes a new one)",
@@ -219,7 +290,7 @@ int uplink_enrol(const char *token, const char *collector_url, const char *state
 	if (r < 0)
 		return r;
 	struct exchange x = {
-		.loop = loop, .request = buf_slice(&request), .arena = arena, .err = err};
+		.loop = loop, .request = buf_slice(&request), .arena = replies, .err = err};
 	char *override = (char *)(uintptr_t)collector_url;
 	r = exchange(&x, t, collector_url ? &override : t->enrol_urls,
 		     collector_url ? 1 : t->n_enrol_urls, timeout_ms);

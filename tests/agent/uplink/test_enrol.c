@@ -32,7 +32,20 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libnng.so\nleak:tls_hub_new\nleak:libssl.so\nleak:libcrypto.so\n";
 }
 
-enum mode { GOOD, WRONG_TOKEN, FOREIGN_CA, FOREIGN_KEY, OTHER_NAME, SILENT };
+enum mode {
+	GOOD,
+	WRONG_TOKEN,
+	FOREIGN_CA,
+	FOREIGN_KEY,
+	OTHER_NAME,
+	SILENT,
+	BUSY,	    /* for ever */
+	BUSY_TWICE, /* then good */
+	CUT,	    /* the first request, before it is looked at; then good */
+	CUT_USED,   /* the first request, after the token was used */
+};
+
+enum { BUSY_MS = 300 };
 
 static char dir[64];
 static struct buf ca_key, ca, other_ca_key, other_ca, server_key, chain;
@@ -43,7 +56,8 @@ static struct arena *arena;
 struct collector {
 	struct wire_server *server;
 	enum mode mode;
-	uint64_t stored;
+	unsigned enrolments; /* requests so far */
+	uint64_t stored, asked_ns;
 };
 
 static bool on_open(void *arg, struct wire_peer *p, const struct tls_identity *id)
@@ -64,11 +78,50 @@ static void send_reply(struct collector *c, uint64_t token, Picket__Reply *m)
 	buf_fini(&out);
 }
 
+static void refuse(struct collector *c, uint64_t token, Picket__Refusal__Reason reason,
+		   const char *why)
+{
+	Picket__Reply m = PICKET__REPLY__INIT;
+	Picket__Refusal no = PICKET__REFUSAL__INIT;
+
+	no.reason = reason;
+	no.message = (char *)(uintptr_t)why;
+	no.retry_ms = reason == PICKET__REFUSAL__REASON__REASON_BUSY ? BUSY_MS : 0;
+	m.body_case = PICKET__REPLY__BODY_REFUSAL;
+	m.refusal = &no;
+	send_reply(c, token, &m);
+}
+
+/* Everything but a certificate; true: it was that. */
+static bool is_turned_away(struct collector *c, struct wire_peer *p, uint64_t token)
+{
+	uint64_t now = clock_boot_ns(clock_real()), ago_ms = (now - c->asked_ns) / 1000000;
+	unsigned before = c->enrolments++;
+
+	c->asked_ns = now;
+	if (c->mode == WRONG_TOKEN || (c->mode == CUT_USED && before)) {
+		refuse(c, token, PICKET__REFUSAL__REASON__REASON_TOKEN,
+		       before ? "the token is used up" : "expired");
+		return true;
+	}
+	if ((c->mode == BUSY || c->mode == BUSY_TWICE) && before && ago_ms < BUSY_MS)
+		abort(); /* it was told to wait */
+	if (c->mode == BUSY || (c->mode == BUSY_TWICE && before < 2)) {
+		refuse(c, token, PICKET__REFUSAL__REASON__REASON_BUSY, "one at a time");
+		return true;
+	}
+	if ((c->mode == CUT || c->mode == CUT_USED) && !before) {
+		wire_drop(c->server, token);
+		wire_peer_close(p);
+		return true;
+	}
+	return false;
+}
+
 static void enrol(struct collector *c, uint64_t token, const Picket__Enrol *e)
 {
 	Picket__Reply m = PICKET__REPLY__INIT;
 	Picket__EnrolReply r = PICKET__ENROL_REPLY__INIT;
-	Picket__Refusal no = PICKET__REFUSAL__INIT;
 	struct tls_sign how = {.role = TLS_ROLE_AGENT,
 			       .common_name = "host",
 			       .agent_id = AGENT,
@@ -96,12 +149,6 @@ static void enrol(struct collector *c, uint64_t token, const Picket__Enrol *e)
 	r.n_urls = 1;
 	m.body_case = PICKET__REPLY__BODY_ENROL;
 	m.enrol = &r;
-	if (c->mode == WRONG_TOKEN) {
-		no.reason = PICKET__REFUSAL__REASON__REASON_TOKEN;
-		no.message = (char *)(uintptr_t) "expired";
-		m.body_case = PICKET__REPLY__BODY_REFUSAL;
-		m.refusal = &no;
-	}
 	send_reply(c, token, &m);
 }
 
@@ -122,7 +169,8 @@ static void on_message(void *arg, struct wire_peer *p, uint64_t token, struct sl
 	}
 	switch (m->body_case) {
 	case PICKET__REQUEST__BODY_ENROL:
-		enrol(c, token, m->enrol);
+		if (!is_turned_away(c, p, token))
+			enrol(c, token, m->enrol);
 		return;
 	case PICKET__REQUEST__BODY_HELLO:
 		hello.stored_seq = c->stored;
@@ -281,7 +329,9 @@ static void each_failure_is_one_clear_error_and_writes_nothing(void **state)
 		{FOREIGN_CA, false, false, -ERR_CRYPTO, "the CA is not the one"},
 		{FOREIGN_KEY, false, false, -ERR_CRYPTO, "not for our key"},
 		{OTHER_NAME, false, false, -ERR_CRYPTO, "another agent"},
-		{SILENT, false, false, -ETIMEDOUT, "enrol"},
+		{SILENT, false, false, -ETIMEDOUT, "did not answer; the token may be used up"},
+		{BUSY, false, false, -ETIMEDOUT, "busy: one at a time"},
+		{CUT_USED, false, false, -ERR_DENIED, "used up, probably by our own earlier try"},
 		{GOOD, true, false, -ERR_CRYPTO, "not the collector of the token"},
 		{GOOD, false, true, -ERR_PEER, "can't reach"},
 	};
@@ -295,7 +345,7 @@ static void each_failure_is_one_clear_error_and_writes_nothing(void **state)
 			stop(pid);
 		int r = enrol_at(port,
 				 cases[i].is_pin_wrong ? buf_slice(&other_ca) : buf_slice(&ca),
-				 cases[i].mode == SILENT ? 700 : 20000, &err);
+				 cases[i].want == -ETIMEDOUT ? 1500 : 20000, &err);
 		if (!cases[i].is_down)
 			stop(pid);
 		if (r != cases[i].want || !strstr(err.msg, cases[i].why))
@@ -306,6 +356,44 @@ static void each_failure_is_one_clear_error_and_writes_nothing(void **state)
 	struct enrol_result res;
 	assert_int_equal(uplink_enrol("pkt1.AAAA", NULL, dir, "h", "", false, 100, &res, &err),
 			 -ERR_SYNTAX);
+}
+
+static void remove_all(const char *path)
+{
+	DIR *d = opendir(path);
+	char sub[1024];
+
+	if (!d) {
+		unlink(path);
+		return;
+	}
+	for (struct dirent *e; (e = readdir(d));) {
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name);
+		remove_all(sub);
+	}
+	closedir(d);
+	rmdir(path);
+}
+
+static void a_collector_that_was_busy_or_broke_off_is_asked_again(void **state)
+{
+	static const enum mode modes[] = {BUSY_TWICE, CUT};
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		int port = 0;
+		struct err err = {0};
+		pid_t pid = start(modes[i], false, &port);
+		int r = enrol_at(port, buf_slice(&ca), 20000, &err);
+
+		stop(pid);
+		if (r < 0)
+			fail_msg("mode %d: %s", (int)modes[i], err.msg);
+		assert_true(enrolment_exists(dir));
+		remove_all(dir);
+		assert_int_equal(mkdir(dir, 0700), 0);
+	}
 }
 
 static uint32_t losses, beats;
@@ -461,25 +549,6 @@ static int setup(void **state)
 	return mkdtemp(dir) ? 0 : -1;
 }
 
-static void remove_all(const char *path)
-{
-	DIR *d = opendir(path);
-	char sub[1024];
-
-	if (!d) {
-		unlink(path);
-		return;
-	}
-	for (struct dirent *e; (e = readdir(d));) {
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
-			continue;
-		snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name);
-		remove_all(sub);
-	}
-	closedir(d);
-	rmdir(path);
-}
-
 static int teardown(void **state)
 {
 	remove_all(dir);
@@ -493,6 +562,7 @@ int main(int argc, char **argv)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(each_failure_is_one_clear_error_and_writes_nothing),
+		TEST(a_collector_that_was_busy_or_broke_off_is_asked_again),
 		TEST(an_enrolled_host_delivers_through_a_restart),
 		TEST(without_an_enrolment_it_says_what_to_do),
 	};
