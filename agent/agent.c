@@ -47,7 +47,7 @@ struct agent {
 	char *url, *server_name;
 	char kernel[130], machine_id[64], boot_id[64];
 	struct uplink_sensor sensors[LIMIT_SENSORS];
-	uint64_t matches, unkept;
+	uint64_t judged, matches, unkept, unkept_said_ns;
 	bool has_engine; /* the engine's API answers */
 	/* the event whose rules are being run */
 	const struct event *event;
@@ -57,16 +57,27 @@ struct agent {
 
 /* ---- out ---- */
 
-/* One packed record into the spool. A failure is counted there as lost; here it is said once. */
+/* A record that could not be kept or packed: counted, and said at most every ten seconds. */
+static void say_unkept(struct agent *a, const char *event, const struct err *err)
+{
+	const uint64_t pause_ns = 10 * 1000000000ull;
+	uint64_t now = clock_boot_ns(a->clk);
+
+	a->unkept++;
+	if (a->unkept_said_ns && now - a->unkept_said_ns < pause_ns)
+		return;
+	a->unkept_said_ns = now;
+	LOG(ERROR, event, KV_STR("why", err->msg), KV_U64("unkept", a->unkept));
+}
+
+/* One packed record into the spool. A failure is counted there as lost, too. */
 static uint64_t send_record(struct agent *a, enum uplink_class class, uint64_t unix_ns)
 {
 	struct err err;
 	uint64_t seq = 0;
 
-	if (uplink_append(a->uplink, class, unix_ns, buf_slice(&a->out), &seq, &err) < 0) {
-		a->unkept++;
-		LOG(ERROR, "agent.spool", KV_STR("why", err.msg), KV_U64("unkept", a->unkept));
-	}
+	if (uplink_append(a->uplink, class, unix_ns, buf_slice(&a->out), &seq, &err) < 0)
+		say_unkept(a, "agent.spool", &err);
 	return seq;
 }
 
@@ -74,12 +85,6 @@ static void begin_record(struct agent *a)
 {
 	buf_reset(&a->out);
 	arena_reset(a->scratch);
-}
-
-static void say_unpacked(struct agent *a, const struct err *err)
-{
-	a->unkept++;
-	LOG(ERROR, "agent.pack", KV_STR("why", err->msg), KV_U64("unkept", a->unkept));
 }
 
 static void send_gap(struct agent *a, int loss_class, uint64_t lost, uint64_t from, uint64_t to,
@@ -92,7 +97,7 @@ static void send_gap(struct agent *a, int loss_class, uint64_t lost, uint64_t fr
 	    KV_STR("reason", reason));
 	begin_record(a);
 	if (record_gap(loss_class, lost, from, to, reason, now, &a->out, &err) < 0)
-		say_unpacked(a, &err);
+		say_unkept(a, "agent.pack", &err);
 	else
 		send_record(a, UPLINK_PROCESS, now);
 }
@@ -107,7 +112,7 @@ static void on_match(void *arg, const struct rules_match *m)
 	a->matches++;
 	begin_record(a);
 	if (record_finding(a->world, a->event, a->container, m, a->event_seq, a->scratch, &a->out, &err) < 0)
-		say_unpacked(a, &err);
+		say_unkept(a, "agent.pack", &err);
 	else
 		send_record(a, UPLINK_PROCESS, a->event->unix_ns);
 }
@@ -117,13 +122,14 @@ static void judge(void *arg, const struct event *e, uint64_t event_seq)
 	struct agent *a = arg;
 	struct rules_live live = { .world = a->world,
 				   .event = e,
-				   .container = world_container(a->world, &e->p) };
+				   .container = world_container(a->world, &e->p),
+				   .number = ++a->judged };
 	struct rules_source src = rules_live_source(&live);
 
 	a->event = e;
 	a->container = live.container;
 	a->event_seq = event_seq;
-	rules_eval(a->rules, "execve", &src, on_match, a);
+	rules_eval(a->rules, rules_live_type(e), &src, on_match, a);
 	a->event = NULL;
 }
 
@@ -174,7 +180,7 @@ static void on_event(void *arg, const struct event *e)
 
 		begin_record(a);
 		if (record_event(a->world, e, c, a->scratch, &a->out, &err) < 0)
-			say_unpacked(a, &err);
+			say_unkept(a, "agent.pack", &err);
 		else
 			send_record(a, UPLINK_PROCESS, e->unix_ns);
 		world_apply(a->world, e);
@@ -187,7 +193,7 @@ static void on_event(void *arg, const struct event *e)
 	uint64_t seq = 0;
 	begin_record(a);
 	if (record_event(a->world, e, c, a->scratch, &a->out, &err) < 0)
-		say_unpacked(a, &err);
+		say_unkept(a, "agent.pack", &err);
 	else
 		seq = send_record(a, UPLINK_PROCESS, e->unix_ns);
 	on_exec(a, e, c, seq);
@@ -200,7 +206,7 @@ static void send_container_event(struct agent *a, const struct container *c, int
 
 	begin_record(a);
 	if (record_container_event(c, type, now, &a->out, &err) < 0)
-		say_unpacked(a, &err);
+		say_unkept(a, "agent.pack", &err);
 	else
 		send_record(a, UPLINK_PROCESS, now);
 }
@@ -219,7 +225,7 @@ static void on_container(void *arg, const struct container *c, enum world_change
 	if (c->is_named && (change == WORLD_CREATED || change == WORLD_UPDATED)) {
 		begin_record(a);
 		if (record_container(c, now, a->scratch, &a->out, &err) < 0)
-			say_unpacked(a, &err);
+			say_unkept(a, "agent.pack", &err);
 		else
 			send_record(a, UPLINK_PROCESS, now);
 	}

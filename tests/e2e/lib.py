@@ -131,7 +131,7 @@ class Shell:
 class Fleet:
     """One collector, one agent by default."""
 
-    def __init__(self, preset="release", mail=False, docker=False, collector_extra="", agent_extra=""):
+    def __init__(self, preset="release", mail=False, docker=False, agent_extra=""):
         self.bin = programs(preset)
         for p in self.bin.values():
             if not p.exists():
@@ -153,12 +153,12 @@ class Fleet:
             if docker:
                 self.dockerd("start_dockerd", self.docker_dir)
                 self.dockerd("make_image", self.docker_dir, "test/busybox:1.0")
-            self._init_collector(collector_extra)
+            self._init_collector()
         except BaseException:
             self.close()
             raise
 
-    def _init_collector(self, extra):
+    def _init_collector(self):
         c = self.dir / "c"
         self.run("collector", "init", "--dir", c, "--name", "localhost",
                  "--listen", f"tls+tcp://127.0.0.1:{self.agent_port}",
@@ -173,7 +173,7 @@ class Fleet:
             conf += (f"  mails:\n    - name: mail\n      url: smtp://localhost:{self.mail_port}\n"
                      f"      from: picket@example.net\n      to: [ops@example.net]\n"
                      f"      starttls: required\n      ca_file: {self.dir}/m/ca.pem\n")
-        (c / "collector.yaml").write_text(conf + extra)
+        (c / "collector.yaml").write_text(conf)
 
     # ---- processes ----
 

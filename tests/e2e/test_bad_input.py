@@ -96,11 +96,16 @@ def a_full_disk_at_the_agent_counts_its_loss_and_heals():
         f.start_collector()
         wait_until("the agent is back", 40, lambda: f.status().get("healthy"))
         f.settle()
-        subprocess.run(["/bin/echo", "healed"], stdout=subprocess.DEVNULL)
+
+        def healed():
+            subprocess.run(["/bin/echo", "healed"], stdout=subprocess.DEVNULL)
+            return f.events("process=echo", "type=exec", "healed")
+
+        wait_until("events come again after the disk was full", 15, healed, 0.5)
         f.settle()
-        assert f.events("process=echo", "type=exec", "healed"), "nothing comes after the disk was full"
         h = f.ledger()
         assert h["lost"] > 0, "a 2 MiB spool took 12,000 execs"
+        assert len([x for x in f.log("agent").splitlines() if "agent.spool" in x]) < 20, "a full disk floods the log"
         gaps = [e for e in f.events("type=gap")]
         assert gaps, "no gap record tells of the loss"
         return f"produced {h['produced']} = stored {h['stored']} + lost {h['lost']}"
@@ -109,7 +114,9 @@ def a_full_disk_at_the_agent_counts_its_loss_and_heals():
 
 
 def a_full_disk_at_the_collector_stops_acknowledgements_not_alerts_and_heals():
-    f = Fleet(collector_extra="history:\n  reserve: 8MiB\n")
+    f = Fleet()
+    conf = f.dir / "c/collector.yaml"
+    conf.write_text(conf.read_text().replace("history:\n", "history:\n  reserve: 8MiB\n"))
     mounted = f.dir / "c/data"
     try:
         aside = f.dir / "aside"
