@@ -1,7 +1,8 @@
 /* nng_guard.h - what keeps a stranger from hurting nng: connections in negotiation are known by
  * their descriptor, counted, and cut when they take too long.
  *
- * nng 1.5.2 (and, but for the first, 1.10) can be hurt by anyone who reaches the port:
+ * nng 1.5.2 (and, but for the first, 1.10) can be hurt by anyone who reaches the port, and
+ * 5 hurts itself:
  * 1. EPIPE while negotiating is taken for "closed" and the listener never accepts again. The
  *    sendmsg() of this executable says ECONNRESET instead.
  * 2. I/O started on a connection that died a moment ago never ends: descriptor and memory leak. The
@@ -16,6 +17,10 @@
  * no step can come after a closing one; it also checks message lengths before nng does;
  *    - wire_*.c close a live connection by shutting its descriptor down, wait for
  *      NNG_PIPE_EV_REM_POST, and only then close the socket.
+ * 5. A dialer whose pipe is gone dials again after a random part of RECONNMINT, which is negative, so
+ *    at once, in half of the cases. Closing the socket then loses that connection in negotiation:
+ *    descriptor, TLS state and 80 KB in one of twelve reconnects. tls_hub_expect() lets one
+ *    connection begin for each dial of ours; others end before there is anything to lose.
  *
  * The descriptor is found without a table: guard_stream_fd() asks nng for the peer's address, nng
  * calls getpeername(fd) on the same thread, and the getpeername() of this executable takes note. */

@@ -228,10 +228,11 @@ static int make_ssl(struct nng_tls_engine_conn *c)
 
 static int conn_init(nng_tls_engine_conn *c, void *stream, nng_tls_engine_config *cfg)
 {
+	if (!cfg->hub || (!cfg->hub->is_server &&
+			  !__atomic_exchange_n(&cfg->hub->is_expecting, false, __ATOMIC_ACQ_REL)))
+		return NNG_ECONNABORTED; /* and fini finds no hub */
 	c->hub = cfg->hub;
 	c->stream = stream;
-	if (!c->hub)
-		return NNG_ECONNABORTED;
 	tls_hub_count(c->hub, &c->hub->counts.started);
 	bool is_there = guard_stream_fd(stream, &c->guard);
 	if (c->guard.fd < 0)

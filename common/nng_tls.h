@@ -31,6 +31,9 @@ int tls_hub_new(bool is_server, const struct wire_tls *tls, struct tls_hub **ret
 		struct err *err) WARN_UNUSED;
 /* For nng's NNG_OPT_TLS_CONFIG. Borrowed as long as the hub; nng holds it as long as it needs. */
 nng_tls_config *tls_hub_config(struct tls_hub *h);
+/* A client's hub lets one connection begin for each call, and turns away what nng dials by itself:
+ * see fault 5 in nng_guard.h. */
+void tls_hub_expect(struct tls_hub *h);
 /* Readable while refusals wait. Borrowed. */
 int tls_hub_fd(const struct tls_hub *h);
 /* The oldest refusal; false when there is none. */

@@ -37,6 +37,11 @@ void tls_hub_drop(struct tls_hub *h)
 	free(h);
 }
 
+void tls_hub_expect(struct tls_hub *h)
+{
+	__atomic_store_n(&h->is_expecting, true, __ATOMIC_RELEASE);
+}
+
 void tls_hub_count(struct tls_hub *h, uint64_t *counter)
 {
 	pthread_mutex_lock(&h->mutex);

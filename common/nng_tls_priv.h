@@ -8,6 +8,7 @@
 struct tls_hub {
 	unsigned refs; /* atomic: the creator's and one per nng config */
 	bool is_server;
+	bool is_expecting; /* atomic; a client's: the next connection is ours */
 	bool has_pin;
 	uint8_t pin[TLS_PIN_BYTES];
 	char server_name[TLS_NAME_MAX];
