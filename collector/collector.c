@@ -26,6 +26,9 @@ static const struct notice_text {
 	{ "forged_sender", "Forged sender", "An agent sent a message in another agent's name", SEVERITY_CRITICAL },
 	{ "sequence_jump", "Sequence jump", "An agent's sequence numbers jumped beyond reason", SEVERITY_HIGH },
 	{ "identity_clone", "Cloned identity", "Two machines use one agent's identity", SEVERITY_CRITICAL },
+	{ "name_taken", "Host name taken",
+	  "An agent calls itself by the name of another machine; revoke the one that is wrong, by its id",
+	  SEVERITY_HIGH },
 };
 
 struct collector {

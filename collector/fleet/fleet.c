@@ -77,7 +77,7 @@ static void refuse(struct fleet *f, struct wire_peer *p, uint64_t token, Picket_
 static int enrol(struct fleet *f, const Picket__Enrol *rq, char ret_id[37], struct buf *ret_cert,
 		 struct err *err)
 {
-	char serial[TLS_SERIAL_MAX];
+	char serial[TLS_SERIAL_MAX], name[STORE_NAME_MAX];
 	uint8_t hash[32];
 	struct tls_sign how = { .role = TLS_ROLE_AGENT,
 				.common_name = rq->hostname,
@@ -92,12 +92,14 @@ static int enrol(struct fleet *f, const Picket__Enrol *rq, char ret_id[37], stru
 	text_uuid(ret_id);
 	r = tls_sign(buf_slice(&f->ca_pem), buf_slice(&f->ca_key_pem), slice_of(rq->csr_pem), &how, f->clk,
 		     ret_cert, serial, err);
+	if (r >= 0)
+		r = store_agent_name(f->store, ret_id, rq->hostname, rq->machine_id, name, err);
 	if (r < 0)
 		return r;
 	uint64_t now = clock_unix_ns(f->clk);
 	struct store_agent agent = {
 		.id = ret_id,
-		.host = rq->hostname,
+		.host = name,
 		.agent_version = "",
 		.kernel = "",
 		.machine_id = rq->machine_id,
@@ -110,7 +112,7 @@ static int enrol(struct fleet *f, const Picket__Enrol *rq, char ret_id[37], stru
 	r = store_agent_enrol(f->store, &agent, err);
 	if (r < 0)
 		return r;
-	return store_audit_log(f->store, "enrolment", "agent.enrol", rq->hostname, err);
+	return store_audit_log(f->store, "enrolment", "agent.enrol", name, err);
 }
 
 static void answer(struct fleet *f, uint64_t token, const char *id, struct slice cert)

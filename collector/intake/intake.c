@@ -13,6 +13,7 @@
 
 #include "collector/intake/refusals.h"
 #include "common/log.h"
+#include "common/text.h"
 
 enum {
 	GROUP_MAX_REPLIES = 64,
@@ -33,7 +34,7 @@ struct pending {
 
 struct peer {
 	char agent[TLS_ID_MAX], serial[TLS_SERIAL_MAX];
-	char host[LIMIT_NAME_BYTES + 1];
+	char host[STORE_NAME_MAX];
 	uint64_t not_after_unix; /* of the certificate, s */
 	bool is_denied;		 /* refused, and logged; the sweep cuts it */
 };
@@ -366,13 +367,17 @@ static void check_clone(struct intake *in, const struct peer *peer, const Picket
 		notice(in, "identity_clone", peer->agent, h->hostname);
 }
 
-static int store_hello(struct intake *in, const struct peer *peer, uint64_t token,
+static int store_hello(struct intake *in, struct peer *peer, uint64_t token,
 		       const Picket__Hello *h, struct err *err)
 {
 	uint64_t last = 0;
 
 	check_clone(in, peer, h);
 	int r = store_agent_hello(in->store, peer->agent, h, err);
+	if (r >= 0)
+		r = store_agent_host(in->store, peer->agent, peer->host, err);
+	if (r >= 0 && text_is_clean(slice_of(h->hostname)) && *h->hostname && strcmp(peer->host, h->hostname) != 0)
+		notice(in, "name_taken", peer->agent, h->hostname);
 	if (r >= 0)
 		r = store_seq_get(in->store, peer->agent, h->epoch, &last, err);
 	if (r < 0)
@@ -389,8 +394,6 @@ static void handle_hello(struct intake *in, struct peer *peer, uint64_t token, c
 {
 	struct err err;
 
-	if (*h->hostname)
-		slice_copy(slice_of(h->hostname), peer->host, sizeof(peer->host));
 	int r = group_enter(in, peer, &err);
 	if (r >= 0)
 		r = store_hello(in, peer, token, h, &err);
@@ -437,7 +440,8 @@ static bool on_open(void *arg, struct wire_peer *wp, const struct tls_identity *
 	slice_copy(slice_of(id->serial), peer->serial, sizeof(peer->serial));
 	peer->not_after_unix = id->not_after_unix;
 	/* The name people see until the first hello says otherwise. */
-	slice_copy(slice_of(id->subject), peer->host, sizeof(peer->host));
+	if (store_agent_host(in->store, peer->agent, peer->host, NULL) < 0)
+		slice_copy(slice_of(id->subject), peer->host, sizeof(peer->host));
 	wire_peer_set(wp, peer);
 	return true;
 }

@@ -3,8 +3,9 @@
 
 #include "collector/store/store_priv.h"
 #include "common/json.h"
+#include "common/text.h"
 
-enum { AGENTS_MAX = 1000000 };
+enum { AGENTS_MAX = 1000000, WHY_BYTES = 200 };
 static const uint64_t check_every_ns = 1000000000;
 static const uint64_t offline_after_ns = 30ull * 1000000000;
 static const uint64_t loss_marks_ns = 5 * 60ull * 1000000000;
@@ -137,26 +138,76 @@ int store_agent_revoke(struct store *s, const char *id_or_host, struct err *err)
 	return check_changed(s, id_or_host, r, err);
 }
 
+int store_agent_name(struct store *s, const char *id, const char *host, const char *machine_id,
+		     char dst[STORE_NAME_MAX], struct err *err)
+{
+	int64_t taken;
+	/* A host that enrols again on the same machine keeps its name. */
+	int r = DB_NUMBER(&s->state, &taken, err,
+			  "SELECT count(*) FROM agent WHERE host = ?1 AND id <> ?2 AND is_revoked = 0 AND"
+			  " machine_id <> ?3 AND (cert_not_after = 0 OR cert_not_after > ?4)",
+			  B_STR(host), B_STR(id), B_STR(machine_id), B_INT(clock_unix_ns(s->clk)));
+
+	if (r < 0)
+		return r;
+	snprintf(dst, STORE_NAME_MAX, taken ? "%.200s~%.8s" : "%.256s", host, id);
+	return 0;
+}
+
+int store_agent_host(struct store *s, const char *id, char dst[STORE_NAME_MAX], struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	int r = DB_PREPARE(&s->state, &st, err, "SELECT host FROM agent WHERE id = ?", B_STR(id));
+
+	if (r >= 0)
+		r = db_step(&s->state, st, err);
+	if (r < 0)
+		return r;
+	if (!r)
+		return err_set(err, ERR_NOT_FOUND, "no agent '%.100s'", id);
+	slice_copy(slice_of(db_text(st, 0)), dst, STORE_NAME_MAX);
+	return 0;
+}
+
 int store_agent_hello(struct store *s, const char *id, const Picket__Hello *h, struct err *err)
 {
 	const struct agent_brief *known = agents_find(s, id);
+	char name[STORE_NAME_MAX] = "";
 	bool is_own;
 	int r = store_own_begin(s, &is_own, err);
 
 	if (r < 0)
 		return r;
+	/* It stands in lists, logs and mails: what isn't text changes nothing. */
+	if (*h->hostname && text_is_clean(slice_of(h->hostname)))
+		r = store_agent_name(s, id, h->hostname, h->machine_id, name, err);
+	if (r < 0)
+		return store_own_end(s, is_own, r, err);
 	r = DB_RUN(&s->state, err,
 		   "UPDATE agent SET host = CASE WHEN ?2 <> '' THEN ?2 ELSE host END, agent_version = ?3,"
 		   " kernel = ?4, machine_id = ?5, boot_id = ?6, epoch = ?7, last_seen = ?8 WHERE id = ?1",
-		   B_STR(id), B_STR(h->hostname), B_STR(h->agent_version), B_STR(h->kernel),
+		   B_STR(id), B_STR(name), B_STR(h->agent_version), B_STR(h->kernel),
 		   B_STR(h->machine_id), B_STR(h->boot_id), B_INT(h->epoch),
 		   B_INT(clock_unix_ns(s->clk)));
 	r = check_changed(s, id, r, err);
 	if (r >= 0 && h->next_seq)
 		r = agents_count_given(s, id, h->epoch, h->next_seq - 1, err);
-	if (!known || (h->hostname && strcmp(known->host, h->hostname)))
+	if (!known || (name[0] && strcmp(known->host, name)))
 		s->agents.is_stale = true;
 	return store_own_end(s, is_own, r, err);
+}
+
+/* A list of long reasons from one agent must not make its heartbeat too large to keep. */
+static struct slice cut_reason(const char *why)
+{
+	struct slice s = slice_of(why);
+
+	if (s.n <= WHY_BYTES)
+		return s;
+	s.n = WHY_BYTES;
+	while (s.n && ((unsigned char)s.p[s.n] & 0xc0) == 0x80) /* between characters */
+		s.n--;
+	return s;
 }
 
 static void write_sensors(struct buf *out, const Picket__Heartbeat *h)
@@ -169,7 +220,7 @@ static void write_sensors(struct buf *out, const Picket__Heartbeat *h)
 		json_object_open(&j);
 		json_kv_str(&j, "name", h->sensors[i]->name);
 		json_kv_bool(&j, "attached", h->sensors[i]->attached);
-		json_kv_str(&j, "why", h->sensors[i]->why_not);
+		json_kv_slice(&j, "why", cut_reason(h->sensors[i]->why_not));
 		json_object_close(&j);
 	}
 	json_array_close(&j);

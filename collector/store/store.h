@@ -58,7 +58,16 @@ int store_agent_enrol(struct store *s, const struct store_agent *a, struct err *
 /* ERR_NOT_FOUND if unknown. Row borrowed until the next call. By id, or by host name. */
 int store_agent_get(struct store *s, const char *id_or_host, struct store_agent *ret,
 		    struct arena *a, struct err *err) WARN_UNUSED;
+/* Takes over what the agent says of itself; its name only as store_agent_name allows. */
 int store_agent_hello(struct store *s, const char *id, const Picket__Hello *h, struct err *err) WARN_UNUSED;
+/* What an agent that calls itself host is called here: that, or "host~1a2b3c4d" (from its id) while an
+ * agent of another machine, not revoked and with a valid certificate, goes by it. So a name means one
+ * machine in lists, filters, alerts and `revoke`, whatever an agent says. */
+enum { STORE_NAME_MAX = LIMIT_NAME_BYTES + 1 };
+int store_agent_name(struct store *s, const char *id, const char *host, const char *machine_id,
+		     char dst[STORE_NAME_MAX], struct err *err) WARN_UNUSED;
+/* What it is called now. ERR_NOT_FOUND. */
+int store_agent_host(struct store *s, const char *id, char dst[STORE_NAME_MAX], struct err *err) WARN_UNUSED;
 int store_agent_heartbeat(struct store *s, const char *id, const Picket__Heartbeat *h,
 			  struct err *err) WARN_UNUSED;
 int store_agent_revoke(struct store *s, const char *id_or_host, struct err *err) WARN_UNUSED;

@@ -24,6 +24,7 @@ struct door {
 	struct caller a, b;
 	/* What the pipeline saw, and how it shall fail. */
 	unsigned records, committed;
+	char host[STORE_NAME_MAX]; /* of the last record */
 	const char *fail_agent; /* nullable */
 	int fail_code;
 	char notices[400];
@@ -37,6 +38,7 @@ static int on_record(void *arg, const char *agent, const char *host, uint64_t ep
 	if (d->fail_agent && !strcmp(agent, d->fail_agent))
 		return err_set(err, d->fail_code, "told to fail");
 	d->records++;
+	snprintf(d->host, sizeof(d->host), "%s", host);
 	return 0;
 }
 
@@ -532,6 +534,44 @@ static void nobody_speaks_in_anothers_name(void **state)
 	end(&d);
 }
 
+static void say_name(struct caller *c, const char *agent, const char *host, const char *machine)
+{
+	Picket__Hello hello = PICKET__HELLO__INIT;
+	Picket__Request rq = PICKET__REQUEST__INIT;
+	CLEANUP(buf_finip) struct buf b = { 0 };
+
+	rq.protocol = PROTO_VERSION;
+	rq.agent_id = TEXT(agent);
+	rq.body_case = PICKET__REQUEST__BODY_HELLO;
+	rq.hello = &hello;
+	hello.hostname = TEXT(host);
+	hello.machine_id = TEXT(machine);
+	hello.epoch = EPOCH;
+	hello.first_seq = hello.next_seq = 1;
+	buf_init(&b, 0);
+	OK(msg_pack_request(&rq, &b, err));
+	assert_int_equal(caller_ask(c, buf_slice(&b))->body_case, PICKET__REPLY__BODY_HELLO);
+}
+
+static void nobody_takes_anothers_host_name(void **state)
+{
+	struct door d;
+	char name[STORE_NAME_MAX];
+
+	begin(&d);
+	connect_both(&d);
+	say_name(&d.a, AGENT_A, "alpha", "m1");
+	say_name(&d.b, AGENT_B, "beta", "m2");
+	assert_string_equal(d.notices, "");
+	say_name(&d.b, AGENT_B, "alpha", "m2");
+	assert_string_equal(d.notices, "name_taken:22 ");
+	OK(store_agent_host(d.store, AGENT_B, name, err));
+	assert_string_equal(name, "alpha~22222222");
+	assert_ack(ask_batch(&d.b, AGENT_B, 1, 5, 0), 5);
+	assert_string_equal(d.host, name);
+	end(&d);
+}
+
 /* A certificate of our CA for a client, which names no agent. */
 static struct pki_pair nameless_cert(void)
 {
@@ -799,6 +839,7 @@ int main(void)
 		cmocka_unit_test(a_message_that_is_too_large_cuts_its_sender_only),
 		cmocka_unit_test(older_and_newer_agents_are_understood),
 		cmocka_unit_test(nobody_speaks_in_anothers_name),
+		cmocka_unit_test(nobody_takes_anothers_host_name),
 		cmocka_unit_test(a_certificate_that_names_no_agent_is_refused),
 		cmocka_unit_test(an_unknown_agent_is_refused_and_cut),
 		cmocka_unit_test(another_certificate_of_a_known_agent_is_refused),

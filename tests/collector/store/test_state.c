@@ -50,6 +50,73 @@ static void agents_are_found_by_id_and_by_host(void **state)
 	fixture_fini(&f);
 }
 
+static void hello_as(struct fixture *f, const char *id, const char *host, const char *machine)
+{
+	Picket__Hello h = PICKET__HELLO__INIT;
+	struct err err;
+
+	h.hostname = (char *)(uintptr_t)host;
+	h.machine_id = (char *)(uintptr_t)machine;
+	h.epoch = 1;
+	OK(store_agent_hello(f->s, id, &h, &err));
+}
+
+static void an_agent_does_not_get_the_name_of_another_machine(void **state)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(65536);
+	char name[STORE_NAME_MAX];
+	struct fixture f;
+	struct err err;
+
+	(void)state;
+	fixture_init(&f);
+	fixture_enrol(f.s, "11111111-id", "web");
+	fixture_enrol(f.s, "22222222-id", "db");
+	hello_as(&f, "11111111-id", "web", "m1");
+	hello_as(&f, "22222222-id", "web", "m2");
+	OK(store_agent_host(f.s, "22222222-id", name, &err));
+	assert_string_equal(name, "web~22222222");
+	/* so that this one is meant, and no other */
+	OK(store_agent_revoke(f.s, "web", &err));
+	assert_true(get_agent(&f, "11111111-id", a).is_revoked);
+	assert_false(get_agent(&f, "22222222-id", a).is_revoked);
+	/* now it is free; a host that enrols again keeps its own */
+	hello_as(&f, "22222222-id", "web", "m2");
+	fixture_enrol(f.s, "33333333-id", "web");
+	hello_as(&f, "33333333-id", "web", "m2");
+	assert_string_equal(get_agent(&f, "33333333-id", a).host, "web");
+	/* what would play with a terminal is no name */
+	hello_as(&f, "33333333-id", "web\033[2J", "m2");
+	assert_string_equal(get_agent(&f, "33333333-id", a).host, "web");
+	assert_int_equal(store_agent_host(f.s, "none", name, &err), -ERR_NOT_FOUND);
+	fixture_fini(&f);
+}
+
+static void long_reasons_of_sensors_do_not_fail_the_heartbeat(void **state)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(1024 * 1024);
+	Picket__Heartbeat hb = PICKET__HEARTBEAT__INIT;
+	Picket__Sensor sensor = PICKET__SENSOR__INIT, *sensors[LIMIT_SENSORS];
+	static char why[LIMIT_TEXT_BYTES + 1];
+	struct fixture f;
+	struct err err;
+
+	(void)state;
+	fixture_init(&f);
+	fixture_enrol(f.s, "id-1", "web");
+	memset(why, 1, LIMIT_TEXT_BYTES); /* six bytes each in JSON */
+	memcpy(why + 199, "\303\251", 2); /* cut here, between characters */
+	sensor.name = (char *)(uintptr_t)"exec";
+	sensor.why_not = why;
+	for (size_t i = 0; i < LIMIT_SENSORS; i++)
+		sensors[i] = &sensor;
+	hb.sensors = sensors;
+	hb.n_sensors = LIMIT_SENSORS;
+	OK(store_agent_heartbeat(f.s, "id-1", &hb, &err));
+	assert_null(strchr(get_agent(&f, "id-1", a).sensors_json, '\303'));
+	fixture_fini(&f);
+}
+
 static void only_the_right_certificate_of_a_known_agent_may_talk(void **state)
 {
 	struct fixture f;
@@ -498,6 +565,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(agents_are_found_by_id_and_by_host),
+		cmocka_unit_test(an_agent_does_not_get_the_name_of_another_machine),
+		cmocka_unit_test(long_reasons_of_sensors_do_not_fail_the_heartbeat),
 		cmocka_unit_test(only_the_right_certificate_of_a_known_agent_may_talk),
 		cmocka_unit_test(another_process_that_revokes_is_noticed_within_two_seconds),
 		cmocka_unit_test(produced_is_stored_plus_lost_once_all_is_delivered),
