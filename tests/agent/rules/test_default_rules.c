@@ -24,6 +24,16 @@ static const char path[] = TEST_ROOT "/agent/packaging/rules.d/picket_rules.yaml
 #define SHM "Execution from shared memory"
 #define TMP "Execution from a temporary folder in a container"
 #define MEMFD "Fileless execution"
+#define DRIFT "Program not of the image in a container"
+#define LOADER "Program started through the dynamic loader in a container"
+#define NSENTER "Nsenter in a container"
+
+/* The same with an argv[0] of its own, and in a folder. */
+#define DISGUISED(exepath, argv0, name, args, parent)                                              \
+	"\"proc.exepath\":\"" exepath "\",\"proc.exe\":\"" argv0 "\",\"proc.name\":\"" name                 \
+	"\",\"proc.args\":\"" args "\",\"proc.cmdline\":\"" name " " args "\",\"proc.pname\":\"" parent "\""
+#define IN_FOLDER(cwd) EXEC "\"container.id\":\"01\",\"proc.tty\":0,\"proc.cwd\":\"" cwd "\","
+#define GLIBC_LOADER "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 
 static const struct {
 	const char *event, *want; /* names with a comma after each, in order */
@@ -67,7 +77,29 @@ static const struct {
 	{ ON_HOST PROGRAM("/usr/bin/apt", "apt", "update", "bash") "}", "" },
 	/* places */
 	{ IN_CONTAINER PROGRAM("/tmp/x", "x", "", "python3") "}", TMP "," },
-	{ IN_CONTAINER PROGRAM("/usr/bin/python3.11", "python3", "/tmp/x.py", "python3") "}", "" },
+	{ IN_CONTAINER PROGRAM("/usr/bin/python3.11", "python3", "/tmp/x.py", "python3") "}", TMP "," },
+	{ IN_CONTAINER PROGRAM("/usr/bin/python3.11", "python3", "-u /tmp/x.py", "java") "}", TMP "," },
+	{ IN_CONTAINER PROGRAM("/usr/bin/python3.11", "python3", "/app/x.py /tmp/out", "java") "}", "" },
+	{ IN_CONTAINER PROGRAM("/bin/busybox", "sh", "-x /tmp/x.sh", "sh") "}", TMP "," },
+	{ IN_CONTAINER PROGRAM("/bin/busybox", "busybox", "sh /tmp/x.sh", "sh") "}", TMP "," },
+	{ IN_CONTAINER PROGRAM("/bin/dash", "sh", "//bin/../tmp/x.sh", "sh") "}", TMP "," },
+	{ IN_CONTAINER PROGRAM("/bin/dash", "sh", "/tmp/x.sh \\n", "sh") "}", TMP "," },
+	{ IN_CONTAINER PROGRAM("/bin/dash", "sh", "/app/tmp/x.sh", "sh") "}", "" },
+	{ IN_CONTAINER PROGRAM("/bin/dash", "sh", "-c cat /tmp/x", "sh") "}", "" },
+	{ IN_FOLDER("/tmp/") PROGRAM("/bin/dash", "sh", "x.sh", "sh") "}", TMP "," },
+	{ IN_FOLDER("/tmp/") PROGRAM("/bin/dash", "sh", "-u ./x", "sh") "}", TMP "," },
+	{ IN_FOLDER("/tmp/a/") PROGRAM("/usr/bin/perl5.36", "perl", "x.pl", "sh") "}", TMP "," },
+	{ IN_FOLDER("/tmp/") PROGRAM("/bin/dash", "sh", "-c ls", "sh") "}", "" },
+	{ IN_FOLDER("/tmp/") PROGRAM("/bin/bash", "bash", "-euo pipefail -c ls", "sh") "}", "" },
+	{ IN_FOLDER("/tmp/") PROGRAM("/bin/dash", "sh", "/app/x.sh", "sh") "}", "" },
+	{ IN_FOLDER("/tmp/") PROGRAM("/usr/bin/python3.11", "python3", "-m pip", "java") "}", "" },
+	/* busybox is a shell only where it is told to be one */
+	{ IN_CONTAINER PROGRAM("/bin/busybox", "mkdir", "/tmp/x", "sh") "}", "" },
+	{ IN_CONTAINER PROGRAM("/bin/busybox", "touch", "/dev/shm/x", "sh") "}", "" },
+	{ IN_CONTAINER PROGRAM("/bin/busybox", "busybox", "cat /tmp/x", "sh") "}", "" },
+	{ IN_FOLDER("/tmp/") PROGRAM("/bin/busybox", "cat", "./x", "sh") "}", "" },
+	{ IN_FOLDER("/tmp/") PROGRAM("/bin/busybox", "busybox", "cat x", "sh") "}", "" },
+	{ IN_FOLDER("/tmp/") PROGRAM("/bin/busybox", "busybox", "sh x", "sh") "}", TMP "," },
 	{ IN_CONTAINER PROGRAM("/usr/bin/perl", "x.pl", "/tmp/x.pl", "java") "}", TMP "," },
 	{ EXEC "\"container.id\":\"01\",\"proc.cwd\":\"/var/tmp/\"," PROGRAM("/somewhere/x", "./x", "", "java") "}", TMP "," },
 	{ ON_HOST PROGRAM("/tmp/x", "x", "", "bash") "}", "" },
@@ -79,6 +111,36 @@ static const struct {
 	{ ON_HOST "\"proc.is_exe_from_memfd\":true," PROGRAM("memfd:runc_cloned:/proc/self/exe", "6", "init", "runc") "}", "" },
 	{ ON_HOST "\"proc.is_exe_from_memfd\":true," PROGRAM("memfd:runc_cloned:/proc/self/exe", "6", "init", "bash") "}",
 	  MEMFD "," },
+	{ IN_CONTAINER PROGRAM("/dev/x", "x", "", "java") "}", SHM "," },
+	/* other names for the same: links, copies, argv[0], /proc/self/fd */
+	{ IN_CONTAINER DISGUISED("/usr/bin/curl", "/x", "x", "http://x", "java") "}", DOWNLOAD "," },
+	{ IN_CONTAINER DISGUISED("/bin/busybox", "wget", "5", "http://x", "java") "}", DOWNLOAD "," },
+	{ IN_CONTAINER DISGUISED("/bin/busybox", "busybox", "y", "wget http://x", "java") "}", DOWNLOAD "," },
+	{ IN_CONTAINER DISGUISED("/bin/busybox", "nc", "y", "-e sh x 1", "java") "}", NETCAT_RUNS "," },
+	{ IN_CONTAINER PROGRAM("/bin/nc.openbsd", "nc", "\\n -e sh x 1", "java") "}", NETCAT_RUNS "," },
+	{ IN_CONTAINER DISGUISED("/usr/bin/socat1", "y", "y", "TCP:x:1 EXEC:sh", "java") "}", NETCAT_RUNS "," },
+	{ IN_CONTAINER DISGUISED("/usr/bin/apt-get", "y", "y", "install x", "java") "}", PACKAGES "," },
+	{ IN_CONTAINER DISGUISED("/bin/bash", "/y", "y", "-c id", "java") "}", SERVER "," },
+	{ IN_CONTAINER DISGUISED("/bin/bash", "sh", "y", "-c id", "x") "}", SHELL "," },
+	{ IN_CONTAINER DISGUISED("/bin/busybox", "sh", "y", "", "x") "}", SHELL "," },
+	/* a script's shell is its file and its argv[0] */
+	{ IN_CONTAINER DISGUISED("/bin/dash", "/bin/sh", "entrypoint.sh", "/entrypoint.sh a", "runc") "}", "" },
+	{ IN_CONTAINER DISGUISED("/bin/dash", "/bin/sh", "entrypoint.sh", "-e /entrypoint.sh", "runc") "}", "" },
+	/* a parent that only calls itself a shell */
+	{ IN_CONTAINER "\"proc.pexepath\":\"/bin/dash\"," PROGRAM("/bin/dash", "sh", "-c id", "sh") "}", "" },
+	{ IN_CONTAINER "\"proc.pexepath\":\"/bin/busybox\"," PROGRAM("/bin/busybox", "sh", "-c id", "sh") "}", "" },
+	{ IN_CONTAINER "\"proc.pexepath\":\"/app/x\"," PROGRAM("/bin/dash", "sh", "-c id", "sh") "}", SHELL "," },
+	/* the loader, and what only asks it */
+	{ IN_CONTAINER PROGRAM(GLIBC_LOADER, "ld-linux-x86-64", "/app/x", "java") "}", LOADER "," },
+	{ IN_CONTAINER PROGRAM(GLIBC_LOADER, "ld-linux-x86-64", "/tmp/x", "java") "}", TMP "," LOADER "," },
+	{ IN_CONTAINER DISGUISED(GLIBC_LOADER, "ldd", "y", "/app/x", "java") "}", LOADER "," },
+	{ IN_CONTAINER PROGRAM("/lib/ld-musl-x86_64.so.1", "ld-musl-x86_64", "/bin/x", "java") "}", LOADER "," },
+	{ IN_CONTAINER DISGUISED("/lib/ld-musl-x86_64.so.1", "ldd", "ldd", "/bin/x", "java") "}", "" },
+	{ IN_CONTAINER PROGRAM(GLIBC_LOADER, "ld-linux-x86-64", "--verify /bin/x", "ldd") "}", "" },
+	/* not of the image; other namespaces */
+	{ IN_CONTAINER "\"proc.is_exe_upper_layer\":true," PROGRAM("/usr/bin/x", "x", "", "java") "}", DRIFT "," },
+	{ ON_HOST "\"proc.is_exe_upper_layer\":true," PROGRAM("/usr/bin/x", "x", "", "java") "}", "" },
+	{ IN_CONTAINER PROGRAM("/usr/bin/nsenter", "nsenter", "-t 1 -a sh", "java") "}", NSENTER "," },
 	/* nothing */
 	{ IN_CONTAINER PROGRAM("/usr/bin/id", "id", "", "java") "}", "" },
 };
@@ -119,7 +181,7 @@ static void each_rule_fires_on_what_it_is_for_and_on_nothing_else(void **state)
 	if (rules_load(paths, 1, &r, &report, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(report.warnings, 0);
-	assert_int_equal(rules_count(r), 12);
+	assert_int_equal(rules_count(r), 15);
 	assert_true(rules_wants(r, "execve") && !rules_wants_all(r) && !rules_wants(r, "open"));
 	buf_init(&s.names, 0);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
