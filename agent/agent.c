@@ -464,7 +464,7 @@ static int enrolment_path(const char *state_dir, char path[PATH_BYTES])
 
 int agent_enrolment_write(const char *state_dir, const char *url, const char *server_name, struct err *err)
 {
-	CLEANUP(buf_finip) struct buf out;
+	CLEANUP(buf_finip) struct buf out = { 0 };
 	char path[PATH_BYTES];
 	struct json j;
 

@@ -153,7 +153,7 @@ static int command_run(int argc, char **argv)
 
 static int write_first_config(const char *path, const struct agent_config *cfg, struct err *err)
 {
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 	char dir[4096];
 
 	slice_copy(slice_of(path), dir, sizeof(dir));

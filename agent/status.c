@@ -33,7 +33,7 @@ static void on_connect(void *arg, int fd, unsigned ready)
 {
 	struct status_server *s = arg;
 	CLEANUP(fd_closep) int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	CLEANUP(buf_finip) struct buf out;
+	CLEANUP(buf_finip) struct buf out = { 0 };
 	struct json j;
 
 	(void)ready;

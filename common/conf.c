@@ -293,7 +293,7 @@ int conf_parse(const char *name, struct slice text, const struct conf_key *keys,
 int conf_read(const char *path, const struct conf_key *keys, size_t count, void *target,
 	      struct err *err)
 {
-	struct buf text CLEANUP(buf_finip);
+	CLEANUP(buf_finip) struct buf text = { 0 };
 	int r = file_read(path, TEXT_MAX, &text, err);
 
 	if (r < 0)

@@ -374,7 +374,7 @@ int msg_pack_record(const Picket__Record *m, struct buf *out, struct err *err)
 
 int msg_pack_token(const Picket__Token *m, struct buf *out, struct err *err)
 {
-	CLEANUP(buf_finip) struct buf packed;
+	CLEANUP(buf_finip) struct buf packed = { 0 };
 	char text[LIMIT_TOKEN_TEXT_BYTES * 4 / 3 + 4];
 
 	buf_init(&packed, LIMIT_TOKEN_TEXT_BYTES);

@@ -35,6 +35,13 @@ done
 forbid collector/store 'collector/(intake|correlate|alert|notify|vuln|fleet|api|ctl)'
 forbid collector/ctl 'collector/(intake|correlate|alert|notify|vuln|fleet|store)'
 
+# a local that cleans up after itself has a value from its first line on: an early return runs the cleanup
+if git ls-files 2>/dev/null 'common/*.c' 'proto/*.c' 'agent/*.c' 'collector/*.c' |
+	xargs -r grep -nE 'CLEANUP\([a-z_]+\)[^=]*;'; then
+	echo "  ^ CLEANUP() without an initial value" >&2
+	bad=1
+fi
+
 # one README a room, with the same five headings
 for d in common proto agent/bpf agent/probe agent/world agent/rules agent/uplink agent/audit agent/image \
 	agent/guard agent/learn agent/packaging collector/intake collector/store collector/correlate \

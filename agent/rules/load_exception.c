@@ -91,7 +91,7 @@ static bool normalize_field(struct loader *l, struct slice *text)
 	struct err err;
 	const struct cond *deep;
 	struct rules_field_ref ref;
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	buf_init(&b, 4096);
 
 	if (!cond_parse_operand(l->arena, slice_trim(*text), &c))
@@ -315,7 +315,7 @@ static void add_exception(struct buf *b, const struct exception *e)
 struct slice exceptions_condition(struct loader *l, const struct def_rule *r)
 {
 	bool has_values = false;
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	buf_init(&b, COND_TEXT_MAX);
 
 	for (size_t i = 0; i < r->exception_count; i++)

@@ -101,7 +101,7 @@ static size_t add_word(struct loader *l, struct buf *b, struct slice text, size_
 struct slice lists_substitute(struct loader *l, struct slice text, bool *ret_changed)
 {
 	bool changed = false;
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	buf_init(&b, COND_TEXT_MAX);
 
 	for (size_t i = 0; i < text.n && !b.failed;) {

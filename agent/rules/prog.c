@@ -125,7 +125,7 @@ static bool keys_add(struct key_table *t, struct slice key)
 /* Canonical text of c, as long as the building lasts. */
 static struct slice key_of(struct pool *p, const struct cond *c)
 {
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	buf_init(&b, 2 * COND_TEXT_MAX);
 
 	cond_print(c, &b);

@@ -90,7 +90,7 @@ bool pool_text(struct pool *p, uint32_t operand, struct slice *ret)
 	if (!operand_value(p, operand, &v))
 		return false;
 	if (v.list_count && !v.str.p && !is_number(o->type)) {
-		CLEANUP(buf_finip) struct buf b;
+		CLEANUP(buf_finip) struct buf b = { 0 };
 		buf_init(&b, SCRATCH_MAX / 4);
 
 		buf_add_char(&b, '(');

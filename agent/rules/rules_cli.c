@@ -67,7 +67,7 @@ static void json_name(void *arg, const char *name)
 /* A file that can't be read is an error of the set like any other. */
 static void json_check(const struct rules *r, const struct rules_report *report, const struct err *err)
 {
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	struct json j;
 
 	buf_init(&b, 0);

@@ -170,7 +170,7 @@ static const struct wire_client_ops ops = {
 static int pack_request(const Picket__Token *t, struct slice key_pem, const char *hostname,
 			const char *machine_id, struct buf *out, struct err *err)
 {
-	CLEANUP(buf_finip) struct buf csr;
+	CLEANUP(buf_finip) struct buf csr = { 0 };
 	Picket__Request m = PICKET__REQUEST__INIT;
 	Picket__Enrol e = PICKET__ENROL__INIT;
 
@@ -267,8 +267,8 @@ int uplink_enrol(const char *token, const char *collector_url, const char *state
 	CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
 	CLEANUP(arena_freep) struct arena *replies = arena_new(LIMIT_ARENA_BYTES);
 	CLEANUP(loop_freep) struct loop *loop = NULL;
-	CLEANUP(buf_finip) struct buf key;
-	CLEANUP(buf_finip) struct buf request;
+	CLEANUP(buf_finip) struct buf key = { 0 };
+	CLEANUP(buf_finip) struct buf request = { 0 };
 	struct err own;
 	Picket__Token *t;
 

@@ -38,7 +38,7 @@ static int write_one(const char *dir, const char *name, struct slice data, mode_
 
 int enrolment_read(const char *state_dir, struct enrolment *ret, struct err *err)
 {
-	CLEANUP(buf_finip) struct buf id;
+	CLEANUP(buf_finip) struct buf id = { 0 };
 
 	*ret = (struct enrolment){0};
 	buf_init(&id, 0);

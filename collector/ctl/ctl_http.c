@@ -52,7 +52,7 @@ static int read_token(struct ctl *c, struct err *err)
 /* The server's own words, if it gave any; it is not trusted with the terminal. */
 static int refusal(long status, struct slice body, struct err *err)
 {
-	CLEANUP(buf_finip) struct buf words;
+	CLEANUP(buf_finip) struct buf words = { 0 };
 	cJSON *doc = NULL;
 	int code = status == 400 ? ERR_USAGE : status == 401 || status == 403 ? ERR_DENIED :
 		   status == 404 ? ERR_NOT_FOUND : ERR_LIMIT;

@@ -61,7 +61,7 @@ static bool is_shown(const struct ctl *c, const struct ctl_table *t, size_t i)
 
 static void cell(const struct ctl_column *col, const cJSON *row, struct buf *out)
 {
-	CLEANUP(buf_finip) struct buf raw;
+	CLEANUP(buf_finip) struct buf raw = { 0 };
 
 	buf_init(&raw, 0);
 	buf_reset(out);
@@ -129,7 +129,7 @@ static void fit(const struct ctl *c, struct ctl_table *t)
 
 static void measure(const struct ctl *c, struct ctl_table *t, cJSON *const *rows, size_t count)
 {
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 
 	buf_init(&text, 0);
 	for (size_t i = 0; i < t->view->column_count; i++) {
@@ -174,7 +174,7 @@ static size_t last_shown(const struct ctl *c, const struct ctl_table *t)
 
 static void add_row(struct ctl *c, struct ctl_table *t, const cJSON *row, struct buf *line)
 {
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 	size_t last = last_shown(c, t);
 	bool is_first = true;
 
@@ -201,7 +201,7 @@ static void add_row(struct ctl *c, struct ctl_table *t, const cJSON *row, struct
 
 void ctl_table_print(struct ctl *c, struct ctl_table *t, cJSON *const *rows, size_t count)
 {
-	CLEANUP(buf_finip) struct buf line;
+	CLEANUP(buf_finip) struct buf line = { 0 };
 
 	buf_init(&line, 0);
 	measure(c, t, rows, count);

@@ -91,7 +91,7 @@ void ctl_yaml(const cJSON *v, unsigned indent, struct buf *out)
 
 static void csv_cell(struct slice text, struct buf *out)
 {
-	CLEANUP(buf_finip) struct buf shown;
+	CLEANUP(buf_finip) struct buf shown = { 0 };
 
 	buf_init(&shown, 0);
 	show_text(&shown, text, 32000);
@@ -116,7 +116,7 @@ void ctl_csv_header(const struct ctl_view *view, struct buf *out)
 
 void ctl_csv_row(const struct ctl_view *view, const cJSON *row, struct buf *out)
 {
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 
 	buf_init(&text, 0);
 	for (size_t i = 0; i < view->column_count; i++) {

@@ -40,7 +40,7 @@ struct fleet {
 
 static void reply(struct fleet *f, uint64_t token, const Picket__Reply *m)
 {
-	CLEANUP(buf_finip) struct buf out;
+	CLEANUP(buf_finip) struct buf out = { 0 };
 	struct err err;
 
 	buf_init(&out, LIMIT_MESSAGE_BYTES);

@@ -107,7 +107,7 @@ static int make_config(const struct fleet_init *how, struct err *err)
 		{ "  cert: ", NULL, "server.pem" },
 		{ "  key: ", NULL, "server.key" },
 	};
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 	char path[PATH_BYTES];
 
 	buf_init(&text, 65536);

@@ -124,7 +124,7 @@ int notify_enqueue(struct notify *n, int64_t alert_id, bool is_new, struct err *
 		return err_wrap(err, r, "notify alert %" PRId64, alert_id);
 	snprintf(group, sizeof(group), "%.400s@%.400s", al.rule, al.host);
 
-	CLEANUP(buf_finip) struct buf body;
+	CLEANUP(buf_finip) struct buf body = { 0 };
 	buf_init(&body, NOTIFY_BODY_BYTES);
 	json_init(&j, &body);
 	json_object_open(&j);
@@ -236,7 +236,7 @@ static void on_sent(void *arg, const struct fetch_result *r)
 {
 	struct job *job = arg;
 	struct notify *n = job->notify;
-	CLEANUP(buf_finip) struct buf why;
+	CLEANUP(buf_finip) struct buf why = { 0 };
 
 	buf_init(&why, 4096);
 	if (r->code)
@@ -303,7 +303,7 @@ static int on_due(void *arg, const struct store_outbox *o)
 static int send_webhook(struct pick *p, struct err *err)
 {
 	const struct notify_webhook *w = p->route->webhook;
-	CLEANUP(buf_finip) struct buf body;
+	CLEANUP(buf_finip) struct buf body = { 0 };
 	char signature[72], sign_line[100], key_line[128];
 	const char *headers[6] = { "Content-Type: application/json",
 				   "User-Agent: picket-collector/" PICKET_VERSION, key_line };
@@ -339,7 +339,7 @@ static int send_mail(struct pick *p, struct err *err)
 	char from[256], to[64][256];
 	const char *to_list[65] = { NULL };
 	const char *const *wanted = m->to.items;
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 
 	int r = notify_mail_address(m->from, from, sizeof(from), err);
 	for (size_t i = 0; i < m->to.count && i < ARRAY_LEN(to) && r >= 0; i++) {

@@ -150,7 +150,7 @@ struct bodies {
 
 static void add_row(struct bodies *b, const char *name, const char *value, size_t max_chars)
 {
-	CLEANUP(buf_finip) struct buf shown;
+	CLEANUP(buf_finip) struct buf shown = { 0 };
 
 	if (!value[0])
 		return;
@@ -195,7 +195,7 @@ static void add_made_row(struct bodies *b, const char *name, struct buf *value)
 
 static void add_alert(struct bodies *b, const cJSON *al, const char *inbox_url)
 {
-	CLEANUP(buf_finip) struct buf s;
+	CLEANUP(buf_finip) struct buf s = { 0 };
 	const cJSON *process = member(al, "process");
 	unsigned long long count = (unsigned long long)json_get_u64(al, "count", 1);
 
@@ -260,7 +260,7 @@ static const char *worst_severity(const cJSON *const *alerts, size_t count)
  * and how many more. */
 static void add_subject(struct buf *out, const cJSON *const *alerts, size_t count)
 {
-	CLEANUP(buf_finip) struct buf s;
+	CLEANUP(buf_finip) struct buf s = { 0 };
 	const char *name = str(member(alerts[0], "container"), "name");
 
 	buf_init(&s, 8192);

@@ -25,7 +25,7 @@ static const cJSON *member(const cJSON *o, const char *key)
 /* Slack's text: three characters are markup; the rest is shown as common/show.h does. */
 static void slack_text(struct buf *out, const char *s, size_t max_chars)
 {
-	CLEANUP(buf_finip) struct buf shown;
+	CLEANUP(buf_finip) struct buf shown = { 0 };
 
 	buf_init(&shown, NOTIFY_BODY_BYTES);
 	show_text(&shown, slice_of(s), max_chars);
@@ -45,7 +45,7 @@ static void slack_text(struct buf *out, const char *s, size_t max_chars)
 
 static void slack_field(struct json *j, const char *title, const char *value, bool is_short)
 {
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 
 	if (!value[0])
 		return;
@@ -67,7 +67,7 @@ static const char *slack_colour(const char *severity)
 
 static void slack(struct json *j, const cJSON *alerts, const char *inbox_url)
 {
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 	const cJSON *al;
 
 	buf_init(&text, NOTIFY_BODY_BYTES);
@@ -105,7 +105,7 @@ static void slack(struct json *j, const cJSON *alerts, const char *inbox_url)
 
 static void label(struct json *j, const char *name, const char *value)
 {
-	CLEANUP(buf_finip) struct buf shown;
+	CLEANUP(buf_finip) struct buf shown = { 0 };
 
 	if (!value[0])
 		return;

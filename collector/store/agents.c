@@ -242,7 +242,7 @@ static int note_loss(struct store *s, const char *id, const Picket__Heartbeat *h
 int store_agent_heartbeat(struct store *s, const char *id, const Picket__Heartbeat *h,
 			  struct err *err)
 {
-	CLEANUP(buf_finip) struct buf sensors;
+	CLEANUP(buf_finip) struct buf sensors = { 0 };
 	bool is_own;
 
 	buf_init(&sensors, LIMIT_RECORD_BYTES * 6);

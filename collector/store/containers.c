@@ -16,7 +16,7 @@ static void write_labels(struct buf *out, const Picket__Container *c)
 int store_container_put(struct store *s, const char *agent, const Picket__Container *c,
 			struct err *err)
 {
-	CLEANUP(buf_finip) struct buf labels;
+	CLEANUP(buf_finip) struct buf labels = { 0 };
 
 	if (!c->id || !c->id[0])
 		return 0; /* nothing could ever refer to it */

@@ -341,10 +341,12 @@ int store_history_query(struct store *s, const struct store_query *q,
 		r = plan_make(s, q, a, &run.plan, err);
 	if (r < 0)
 		return r;
-	run.deadline_boot_ns = clock_boot_ns(s->clk) + query_budget_ns;
+	uint64_t begun = clock_boot_ns(s->clk);
+	run.deadline_boot_ns = store_query_begin(s);
 	s->history->is_asking = true;
 	r = walk_days(&run, err);
 	s->history->is_asking = false;
+	store_query_end(s, begun);
 	if (r < 0)
 		return r;
 	snprintf(ret_cursor, cursor_size, "h%u.%llu", run.date, (unsigned long long)run.last_rid);

@@ -10,7 +10,7 @@ void record_json_text(struct json *j, const char *key, struct slice s, size_t ma
 		json_kv_slice(j, key, s);
 		return;
 	}
-	CLEANUP(buf_finip) struct buf clean;
+	CLEANUP(buf_finip) struct buf clean = { 0 };
 	buf_init(&clean, 4 * max_bytes);
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i])
@@ -24,7 +24,7 @@ void record_json_text(struct json *j, const char *key, struct slice s, size_t ma
 /* As Falco says proc.cmdline: the name and the arguments, joined by blanks. */
 static void add_cmdline(struct json *j, const Picket__Process *p)
 {
-	CLEANUP(buf_finip) struct buf line;
+	CLEANUP(buf_finip) struct buf line = { 0 };
 	struct slice rest = msg_slice(p->args), arg;
 
 	buf_init(&line, LIMIT_NAME_BYTES + LIMIT_ARGS_BYTES + 2);

@@ -8,6 +8,7 @@
 
 enum { AUDIT_MAX = 1000000 }; /* newest rows that are kept */
 static const uint64_t second_ns = 1000000000;
+static const uint64_t query_most_ns = 200000000, query_least_ns = 30000000;
 static const uint64_t default_reserve = 64 * 1024 * 1024;
 
 int store_path(const struct store *s, const char *name, char *dst, size_t size, struct err *err)
@@ -124,6 +125,29 @@ int store_own_end(struct store *s, bool is_own, int r, struct err *err)
 	if (c < 0)
 		s->agents.is_stale = true;
 	return c < 0 ? c : r;
+}
+
+/* What queries took is forgotten at half the speed at which time goes by. */
+static uint64_t asked_lately(const struct store *s, uint64_t now)
+{
+	uint64_t forgotten = (now - s->asked_boot_ns) / 2;
+
+	return s->asked_ns > forgotten ? s->asked_ns - forgotten : 0;
+}
+
+uint64_t store_query_begin(struct store *s)
+{
+	uint64_t now = clock_boot_ns(s->clk), asked = asked_lately(s, now);
+
+	return now + (asked + query_least_ns < query_most_ns ? query_most_ns - asked : query_least_ns);
+}
+
+void store_query_end(struct store *s, uint64_t begun_boot_ns)
+{
+	uint64_t now = clock_boot_ns(s->clk), asked = asked_lately(s, now) + (now - begun_boot_ns);
+
+	s->asked_ns = asked < 2 * query_most_ns ? asked : 2 * query_most_ns;
+	s->asked_boot_ns = now;
 }
 
 int store_has_room(struct store *s, struct err *err)

@@ -20,8 +20,8 @@ static bool print(struct slice text, struct buf *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	CLEANUP(buf_finip) struct buf once;
-	CLEANUP(buf_finip) struct buf twice;
+	CLEANUP(buf_finip) struct buf once = { 0 };
+	CLEANUP(buf_finip) struct buf twice = { 0 };
 	struct slice text = slice_from(data, size);
 
 	buf_init(&once, 1 << 20);

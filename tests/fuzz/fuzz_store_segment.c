@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	CLEANUP(segment_freep) struct segment *g = segment_new();
 	CLEANUP(segment_freep) struct segment *again = segment_new();
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	struct err err;
 
 	buf_init(&b, SEGMENT_RAW_MAX);

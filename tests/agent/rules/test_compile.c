@@ -81,7 +81,7 @@ static void every_field_is_found_by_its_name(void **state)
 
 static void a_list_of_more_values_than_the_bound_is_refused(void **state)
 {
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	struct err err;
 
 	(void)state;
@@ -95,7 +95,7 @@ static void a_list_of_more_values_than_the_bound_is_refused(void **state)
 
 static void the_shared_compile_vectors_pass(void **state)
 {
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 	char *cells[3];
 	size_t count = 0;
 

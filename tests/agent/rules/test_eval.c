@@ -145,7 +145,7 @@ static void a_regex_bomb_ends(void **state)
 
 static void a_key_longer_than_the_bound_is_only_absent(void **state)
 {
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 
 	(void)state;
 	buf_init(&b, 0);
@@ -182,7 +182,7 @@ static const struct {
 
 static void the_shared_evaluations_pass(void **state)
 {
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 	char *cells[4];
 	size_t count = 0, skipped = 0;
 

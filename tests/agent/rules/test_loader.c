@@ -216,7 +216,7 @@ static void event_types_follow_from_the_condition(void **state)
 /* Each macro twice the last: 2^40 comparisons if they were all written out. */
 static void a_macro_bomb_is_refused(void **state)
 {
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	struct rules *r = NULL;
 	struct err err;
 
@@ -232,7 +232,7 @@ static void a_macro_bomb_is_refused(void **state)
 
 static void a_list_bomb_is_refused(void **state)
 {
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	struct rules *r = NULL;
 	struct err err;
 
@@ -320,7 +320,7 @@ static void load_vector(const cJSON *x, size_t *conditions)
 	l.arg = &s;
 	for (one = cJSON_IsArray(file) ? file->child : file; one; one = cJSON_IsArray(file) ? one->next : NULL) {
 		CLEANUP(buf_finip) struct buf b = { 0 };
-		CLEANUP(buf_finip) struct buf whole;
+		CLEANUP(buf_finip) struct buf whole = { 0 };
 		char path[512], relative[256];
 
 		snprintf(relative, sizeof(relative), "falco-rulefiles/%s", one->valuestring);
@@ -351,7 +351,7 @@ static void load_vector(const cJSON *x, size_t *conditions)
 
 static void the_shared_rule_files_load_as_they_should(void **state)
 {
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 	CLEANUP(cJSON_Deletep) cJSON *index = NULL;
 	size_t count = 0, conditions = 0, skipped = 0;
 	const cJSON *x;

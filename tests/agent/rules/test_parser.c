@@ -114,7 +114,7 @@ static void a_tree_prints_in_canonical_form(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(arena_freep) struct arena *a = arena_new(1 << 20);
-		CLEANUP(buf_finip) struct buf b;
+		CLEANUP(buf_finip) struct buf b = { 0 };
 		const struct cond *c;
 
 		buf_init(&b, 0);
@@ -126,7 +126,7 @@ static void a_tree_prints_in_canonical_form(void **state)
 
 static void the_shared_parse_vectors_pass(void **state)
 {
-	CLEANUP(buf_finip) struct buf text;
+	CLEANUP(buf_finip) struct buf text = { 0 };
 	char *cells[3];
 	size_t count = 0;
 

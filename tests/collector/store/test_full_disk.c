@@ -19,7 +19,7 @@ static int put_batch(struct store *s, uint64_t first, struct err *err)
 	int r = store_begin(s, err);
 
 	for (uint64_t seq = first; r >= 0 && seq < first + BATCH; seq++) {
-		CLEANUP(buf_finip) struct buf b;
+		CLEANUP(buf_finip) struct buf b = { 0 };
 		char noise[300], hex[2 * sizeof(noise) + 1];
 
 		text_random(noise, sizeof(noise));
@@ -59,7 +59,7 @@ static void check_all(struct store *s, uint64_t acked)
 
 static void make_ballast(const char *path, size_t n)
 {
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	struct err err;
 
 	buf_init(&b, n + 1);

@@ -32,7 +32,7 @@ static struct sample sample_of(uint64_t n, char exe[64], char args[64])
 
 static void put(struct store *s, const char *agent, uint64_t epoch, uint64_t seq)
 {
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	char exe[64], args[64];
 	struct sample p = sample_of(seq, exe, args);
 	struct err err;

@@ -160,7 +160,7 @@ static void another_process_that_revokes_is_noticed_within_two_seconds(void **st
 static void produced_is_stored_plus_lost_once_all_is_delivered(void **state)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(LIMIT_ARENA_BYTES);
-	CLEANUP(buf_finip) struct buf b;
+	CLEANUP(buf_finip) struct buf b = { 0 };
 	struct fixture f;
 	struct err err;
 	Picket__Gap gap = PICKET__GAP__INIT;
