@@ -72,6 +72,10 @@ function(picket_test name)
   endif()
   # 77 is the exit code of a suite that can't run here; it prints the reason.
   set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} SKIP_RETURN_CODE 77 LABELS "${T_LABELS}")
+  if(PICKET_SANITIZE MATCHES "thread")
+    set_tests_properties(${name} PROPERTIES
+      ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+  endif()
 endfunction()
 
 # picket_fuzz(NAME SOURCE LINK libs...): the same harness as a libFuzzer program (PICKET_FUZZ),
