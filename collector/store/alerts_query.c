@@ -184,9 +184,11 @@ int store_alert_query(struct store *s, const struct store_query *q,
 		       B_STR(status));
 	if (r < 0)
 		return r;
-	const struct run run = { q, &f, now, clock_boot_ns(s->clk) + query_budget_ns, fn, arg };
+	uint64_t begun = clock_boot_ns(s->clk);
+	const struct run run = { q, &f, now, store_query_begin(s), fn, arg };
 	struct row last = { 0 };
 	r = give_rows(s, st, &run, &last, err);
+	store_query_end(s, begun);
 	if (r < 0)
 		return r;
 	snprintf(ret_cursor, cursor_size, r ? "a%llu.%lld" : "",

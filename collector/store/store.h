@@ -114,7 +114,8 @@ struct store_query {
 };
 /* Newest first, unless asked otherwise, in the order of storing: within an agent that is the order of
  * its sequence, between agents the order of arrival. ret_cursor: at least 64 bytes, "" at the end.
- * After the limit or 2 s it is not empty, even when no row was given: ask again with it.
+ * After the limit or its time (200 ms; 30 ms for queries in a row, as batches wait meanwhile) it is not
+ * empty, even when no row was given: ask again with it.
  * A block that is damaged is answered as a gap (reason "block_damaged", agent ""), whatever the filter.
  * Keys: host agent container container.id image type user process exe cmdline pid ppid parent rule
  * text time since until. ERR_SYNTAX with the column for a wrong filter, or a foreign cursor; ERR_LIMIT

@@ -576,6 +576,44 @@ static void a_query_that_takes_too_long_answers_with_a_cursor(void **state)
 	fixture_fini(&f);
 }
 
+static uint64_t walking_boot(const struct clock *c)
+{
+	struct clock *mine = (struct clock *)(uintptr_t)c;
+
+	return mine->fake_boot_ns += 10 * 1000000ull; /* 256 records take 10 ms */
+}
+
+static size_t rows_of_one_query(struct fixture *f)
+{
+	static struct answer a;
+	char cursor[64];
+	struct err err;
+	struct store_query q = { .limit = 100000 };
+
+	a.count = 0;
+	OK(store_history_query(f->s, &q, take, &a, cursor, sizeof(cursor), &err));
+	assert_string_not_equal(cursor, "");
+	return a.count;
+}
+
+static void queries_in_a_row_leave_time_for_batches(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	fixture_enrol(f.s, "agent-1", "host-1");
+	put_batch(f.s, "agent-1", 1, 9000);
+	f.clk.boot_ns = walking_boot;
+	size_t first = rows_of_one_query(&f);
+	assert_in_range(first, 256 * 10, 256 * 21); /* 200 ms */
+	rows_of_one_query(&f);
+	assert_in_range(rows_of_one_query(&f), 256, 256 * 4); /* 30 ms */
+	clock_fake_advance(&f.clk, 2 * SECOND_NS);
+	assert_in_range(rows_of_one_query(&f), 256 * 10, first);
+	fixture_fini(&f);
+}
+
 static void damage(struct fixture *f, const char *sql)
 {
 	char cmd[PATH_MAX * 2];
@@ -662,6 +700,7 @@ int main(void)
 			killed_twenty_times_nothing_acknowledged_is_lost_and_nothing_is_there_twice),
 		cmocka_unit_test(days_have_their_own_files_and_old_ones_go),
 		cmocka_unit_test(a_query_that_takes_too_long_answers_with_a_cursor),
+		cmocka_unit_test(queries_in_a_row_leave_time_for_batches),
 		cmocka_unit_test(damage_is_named_and_shown_as_a_gap),
 		cmocka_unit_test(a_backup_is_a_store_of_its_own),
 	};
