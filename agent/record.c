@@ -270,7 +270,7 @@ int record_finding(struct world *w, const struct event *e, const struct containe
 		f.container = &pc;
 	}
 	f.rule = cut_text(scratch, slice_of(m->rule), LIMIT_NAME_BYTES);
-	f.description = cut_text(scratch, slice_of(m->description), LIMIT_TEXT_BYTES);
+	f.description = cut_text(scratch, slice_trim(slice_of(m->description)), LIMIT_TEXT_BYTES);
 	f.source = TEXT(m->source ? m->source : "syscall");
 	f.priority = TEXT(rules_priority_name(m->priority));
 	f.output = arena_dup(scratch, slice_sub(m->output, 0, LIMIT_OUTPUT_BYTES));

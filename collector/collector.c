@@ -42,6 +42,7 @@ struct collector {
 	struct api *api;
 	struct loop_timer *tick;
 	struct alert_config alert;
+	struct notify_config notify_config; /* notify borrows it as long as it lives */
 	struct buf ca_pem, ca_key_pem, cert_pem, key_pem;
 	char agent_url_text[512], inbox_url_text[512];
 	const char *agent_urls[9];
@@ -239,7 +240,7 @@ static int open_notify(struct collector *c, struct loop *l, struct err *err)
 	const char *port = strrchr(c->cfg->http, ':');
 
 	snprintf(c->inbox_url_text, sizeof(c->inbox_url_text), "https://%s%s", c->cfg->name, port ? port : "");
-	struct notify_config cfg = {
+	c->notify_config = (struct notify_config){
 		.webhooks = c->cfg->webhooks.items,
 		.webhook_count = c->cfg->webhooks.count,
 		.mails = c->cfg->mails.items,
@@ -249,7 +250,7 @@ static int open_notify(struct collector *c, struct loop *l, struct err *err)
 		.max_attempts = (uint32_t)c->cfg->max_attempts,
 	};
 	int r = fetch_pool_new(l, NOTIFY_CONNECTIONS, &c->fetch, err);
-	return r < 0 ? r : notify_new(l, c->store, c->fetch, c->clk, &cfg, &c->notify, err);
+	return r < 0 ? r : notify_new(l, c->store, c->fetch, c->clk, &c->notify_config, &c->notify, err);
 }
 
 static int open_doors(struct collector *c, struct loop *l, struct err *err)

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """A real container's exec, all the way to a person: alert, webhook, mail, history, an outage."""
 import calendar
+import email
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import time
@@ -37,8 +39,14 @@ def a_download_in_a_container_becomes_alert_webhook_and_mail():
         call = wait_until("the webhook was called", 3,
                           lambda: [c for c, x in f.webhook.alerts() if x["id"] == a["id"]])[0]
         assert call["signed"] and call["key"], call
-        mail = wait_until("the mail has arrived", 5, lambda: [m for m in f.mails() if "shopfront" in m])[0]
-        assert re.search(r"^Subject: .*picket", mail, re.M) and "text/html" in mail, mail[:400]
+        mail = email.message_from_string(
+            wait_until("the mail has arrived", 5, lambda: [m for m in f.mails() if "shopfront" in m])[0])
+        assert "picket" in mail["Subject"] and "shopfront" in mail["Subject"], mail["Subject"]
+        bodies = {p.get_content_type(): p.get_payload(decode=True).decode() for p in mail.walk() if not p.is_multipart()}
+        for kind in ("text/plain", "text/html"):
+            for word in ("shopfront", IMAGE, "agent-host", f"https://localhost:{f.http_port}/alerts/{a['id']}"):
+                assert word in bodies[kind], f"no {word} in {bodies[kind]}"
+        assert "\\n" not in bodies["text/plain"], bodies["text/plain"]
         shown = f.ctl("alert", "show", a["id"], "-o", "table").stdout
         assert "shopfront" in shown and "wget -q" in shown, shown
         ran = [e["process"]["name"] for e in f.events("container=shopfront", "type=exec")]
@@ -47,6 +55,11 @@ def a_download_in_a_container_becomes_alert_webhook_and_mail():
         assert {"exec", "exit", "container.create", "container.start", "container.stop"} <= types, types
         hosts = f.hosts()
         assert hosts["agent-host"]["state"] == "online", hosts
+        # a program on the host has no container, and its mail no such lines
+        shutil.copy("/bin/true", "/dev/shm/.picket-e2e")
+        subprocess.run(["/dev/shm/.picket-e2e"], check=True)
+        os.unlink("/dev/shm/.picket-e2e")
+        wait_until("the host's mail has arrived", 8, lambda: [m for m in f.mails() if ".picket-e2e" in m])
         for name in ("agent", "collector"):
             assert f.stop(name) == 0, f.log(name)[-1500:]
             assert "ERROR: AddressSanitizer" not in f.log(name) and "runtime error" not in f.log(name)
