@@ -80,7 +80,7 @@ static __always_inline u64 fill_process(struct scratch *s, u32 slot, u8 type, u6
 	struct cgroup *cgroup = read_cgroup(task);
 	struct kernfs_node *kn = BPF_CORE_READ(cgroup, kn);
 	r->cgroup_id = BPF_CORE_READ(kn, id);
-	return add_path(s, fixed_bytes, TEXT_CGROUP, walk_cgroup(slot, (u64)kn));
+	return add_path(s, fixed_bytes, TEXT_CGROUP, walk_cgroup(slot, (u64)kn, BPF_CORE_READ(cgroup, level)));
 }
 
 /* The resolved executable and the working directory. */

@@ -90,9 +90,11 @@ struct kernfs_node { /* since 6.15 */
 struct kernfs_node___v5 {
 	struct kernfs_node *parent;
 };
+struct cgroup_root;
 struct cgroup {
 	int level;
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
 };
 struct cgroup_subsys_state {
 	struct cgroup *cgroup;

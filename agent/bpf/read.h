@@ -9,7 +9,8 @@
 
 enum {
 	COMPONENTS_MAX = 96, /* of a path; deeper ones are marked truncated */
-	CGROUP_DEPTH_MAX = 32,
+	CGROUP_DEPTH_MAX = 32,	/* named; of deeper ones the upper part */
+	CGROUP_SKIP_MAX = 4096, /* levels below those */
 	OVERLAYFS_MAGIC = 0x794c7630,
 	SB_READ_ONLY = 1,
 	INODE_IMMUTABLE = 8,
@@ -118,7 +119,9 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
 	return BPF_CORE_READ((struct kernfs_node___v5 *)kn, parent);
 }
 
-__weak __noinline u64 walk_cgroup(u32 slot, u64 leaf)
+/* Whose it is stands at the upper end, and below its own cgroup a container may make as many as it
+ * likes, with names as long: so it is the lower end that is left out. */
+__weak __noinline u64 walk_cgroup(u32 slot, u64 leaf, u32 level)
 {
 	struct scratch *s = scratch_of(slot);
 	struct kernfs_node *kn = (void *)leaf;
@@ -127,15 +130,23 @@ __weak __noinline u64 walk_cgroup(u32 slot, u64 leaf)
 	if (!s)
 		return 0;
 #pragma clang loop unroll(disable)
-	for (int i = 0; i < CGROUP_DEPTH_MAX; i++) {
+	for (u32 i = CGROUP_DEPTH_MAX; i < CGROUP_DEPTH_MAX + CGROUP_SKIP_MAX; i++) {
+		if (i >= level)
+			break;
+		kn = kernfs_parent(kn);
+	}
+#pragma clang loop unroll(disable)
+	for (int i = 0; i <= CGROUP_DEPTH_MAX; i++) {
 		struct kernfs_node *parent = kernfs_parent(kn);
 		char *name = &s->path[TEXT_PATH_MAX + 1];
 
 		if (!parent)
 			break;
 		long n = bpf_probe_read_kernel_str(name, 256, BPF_CORE_READ(kn, name));
-		if (n < 1 || at < TEXT_PATH_MAX + 257 - TEXT_CGROUP_MAX)
+		if (n < 1)
 			break;
+		if (at < TEXT_PATH_MAX + 257 - TEXT_CGROUP_MAX)
+			at = TEXT_PATH_MAX;
 		u64 next = path_prepend(s, at, name, n - 1);
 		if (!next)
 			break;
@@ -160,20 +171,20 @@ static __always_inline struct cgroup *v1_cgroup(struct css_set *css, u64 id)
 	return BPF_CORE_READ(c, level) > 0 ? c : NULL;
 }
 
-/* The v2 cgroup, or where that is the root (v1 hosts) the first v1 hierarchy that says more. */
+/* Where controllers are in v1 hierarchies, engines put their containers there, and v2 is a free-for-all:
+ * a container that may mount it can give itself any path in it. So v1 goes before v2 there. On a v2 host
+ * the controllers' cgroups are of the v2 hierarchy too, and perhaps only an ancestor of the real one. */
 static __always_inline struct cgroup *read_cgroup(struct task_struct *task)
 {
 	struct css_set *css = task->cgroups;
-	struct cgroup *v2 = css->dfl_cgrp, *c = NULL;
+	struct cgroup *v2 = css->dfl_cgrp, *c;
 
-	if (v2->level > 0)
-		return v2;
 	c = V1_CGROUP(css, pids_cgrp_id);
 	if (!c)
 		c = V1_CGROUP(css, memory_cgrp_id);
 	if (!c)
 		c = V1_CGROUP(css, cpu_cgrp_id);
-	return c ? c : v2;
+	return c && BPF_CORE_READ(c, root) != v2->root ? c : v2;
 }
 
 /* new_encode_dev(): what stat(2) and Falco show. */

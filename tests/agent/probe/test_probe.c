@@ -527,24 +527,46 @@ struct grouped {
 	struct run r;
 };
 
-static void run_in_cgroup(void *arg)
+static void enter_cgroup(const char *folder)
 {
-	struct grouped *g = arg;
 	char path[300];
 
-	snprintf(path, sizeof(path), "%s/cgroup.procs", g->dir);
+	snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
 	FILE *f = fopen(path, "we");
 	if (!f)
 		_exit(0x42);
 	fprintf(f, "0\n");
 	if (fclose(f))
 		_exit(0x42);
+}
+
+static void run_in_cgroup(void *arg)
+{
+	struct grouped *g = arg;
+
+	enter_cgroup(g->dir);
 	run(&g->r);
 }
 
+struct nested {
+	const char *dirs[2];
+	struct grouped *g;
+};
+
+static void run_in_both(void *arg)
+{
+	struct nested *n = arg;
+
+	for (size_t i = 0; i < ARRAY_LEN(n->dirs); i++)
+		enter_cgroup(n->dirs[i]);
+	run(&n->g->r);
+}
+
+/* Where an engine makes its cgroups: v1 where the controllers are there. */
+static const char *const cgroup_roots[] = { "/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
+
 static void the_cgroup_is_named_by_its_path(void **state)
 {
-	static const char *const roots[] = { "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
 	struct watch *w = *state;
 	char name[] = "name", want[64];
 	char *argv[] = { name, NULL };
@@ -553,16 +575,16 @@ static void the_cgroup_is_named_by_its_path(void **state)
 	int made = -1;
 
 	snprintf(want, sizeof(want), "/picket-test-%d", (int)getpid());
-	for (size_t i = 0; i < ARRAY_LEN(roots) && made < 0; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(cgroup_roots) && made < 0; i++) {
 		char procs[128];
-		snprintf(procs, sizeof(procs), "%s/cgroup.controllers", roots[i]);
+		snprintf(procs, sizeof(procs), "%s/cgroup.procs", cgroup_roots[i]);
 		if (access(procs, F_OK))
 			continue;
-		snprintf(g.dir, sizeof(g.dir), "%s%s", roots[i], want);
+		snprintf(g.dir, sizeof(g.dir), "%s%s", cgroup_roots[i], want);
 		made = mkdir(g.dir, 0755);
 	}
 	if (made < 0) {
-		print_message("no cgroup2 to write to here\n");
+		print_message("no cgroups to write to here\n");
 		skip();
 	}
 	int status, r = stat(g.dir, &st);
@@ -576,6 +598,73 @@ static void the_cgroup_is_named_by_its_path(void **state)
 		assert_slice(e->p.cgroup, want);
 		assert_int_equal(e->p.cgroup_id, st.st_ino);
 	}
+}
+
+/* Below its own cgroup a container may make as many as it likes, with names as long. */
+static void a_deep_cgroup_keeps_its_upper_end(void **state)
+{
+	static const struct {
+		unsigned depth;
+		int name_bytes;
+	} rows[] = { { 60, 1 }, { 12, 200 } };
+	struct watch *w = *state;
+	char name[] = "name", want[64], part[256];
+	char *argv[] = { name, NULL };
+	struct grouped g = { .dir = ".", .r = { tiny, argv, NULL } };
+
+	snprintf(want, sizeof(want), "/picket-deep-%d", (int)getpid());
+	int home = open(".", O_PATH | O_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int status;
+
+		bool is_there = false;
+		for (size_t k = 0; k < ARRAY_LEN(cgroup_roots) && !is_there; k++)
+			is_there = !chdir(cgroup_roots[k]) && !access("cgroup.procs", F_OK);
+		if (!is_there || mkdir(want + 1, 0755) || chdir(want + 1)) {
+			print_message("no cgroups to write to here\n");
+			assert_int_equal(fchdir(home), 0);
+			skip();
+		}
+		snprintf(part, sizeof(part), "%0*d", rows[i].name_bytes, 0);
+		for (unsigned d = 0; d < rows[i].depth; d++)
+			assert_int_equal(mkdir(part, 0755) | chdir(part), 0);
+		pid_t pid = in_child(run_in_cgroup, &g, &status);
+		for (unsigned d = 0; d < rows[i].depth; d++)
+			assert_int_equal(chdir("..") | rmdir(part), 0);
+		assert_int_equal(chdir("..") | rmdir(want + 1) | fchdir(home), 0);
+		assert_int_equal(status, 0);
+		(void)probe_drain(w->probe);
+		const struct event *e = find(w, EV_EXEC, pid);
+		assert_true(slice_starts(e->p.cgroup, slice_of(want)));
+		if (e->p.cgroup.n > strlen(want))
+			assert_int_equal(e->p.cgroup.p[strlen(want)], '/');
+	}
+	close(home);
+}
+
+/* A container that may mount the v2 hierarchy of a v1 host can give itself any path there. */
+static void where_controllers_are_in_v1_its_path_goes_before_that_of_v2(void **state)
+{
+	static const char other[] = "/sys/fs/cgroup/unified/docker-of-another";
+	struct watch *w = *state;
+	char name[] = "name";
+	char *argv[] = { name, NULL };
+	struct grouped g = { .r = { tiny, argv, NULL } };
+	char own[128];
+	int status;
+
+	snprintf(own, sizeof(own), "/sys/fs/cgroup/pids/picket-own-%d", (int)getpid());
+	if (mkdir(own, 0755) || mkdir(other, 0755)) {
+		rmdir(own);
+		print_message("no v1 beside v2 here\n");
+		skip();
+	}
+	struct nested n = { .dirs = { own, other }, .g = &g };
+	pid_t pid = in_child(run_in_both, &n, &status);
+	assert_int_equal(rmdir(own) | rmdir(other), 0);
+	assert_int_equal(status, 0);
+	(void)probe_drain(w->probe);
+	assert_slice(find(w, EV_EXEC, pid)->p.cgroup, own + strlen("/sys/fs/cgroup/pids"));
 }
 
 /* --- exits and forks --- */
@@ -902,6 +991,8 @@ int main(void)
 		TEST(the_controlling_terminal_shows),
 		TEST(a_program_of_the_image_differs_from_a_dropped_one),
 		TEST(the_cgroup_is_named_by_its_path),
+		TEST(a_deep_cgroup_keeps_its_upper_end),
+		TEST(where_controllers_are_in_v1_its_path_goes_before_that_of_v2),
 		TEST(exits_say_how),
 		TEST(threads_that_leave_together_are_one_exit),
 		TEST(what_a_full_ring_loses_is_counted_once),
