@@ -15,7 +15,9 @@ static void print_quoted(struct slice s, struct buf *out)
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (c == '"' || c == '\\')
+		if (c == '\\' && i + 1 == s.n)
+			buf_add_str(out, "\\x5c"); /* a quote behind a backslash does not close (cond_lex.c) */
+		else if (c == '"' || c == '\\')
 			buf_printf(out, "\\%c", c);
 		else if (c < ' ')
 			buf_printf(out, "\\x%02x", c);
