@@ -87,23 +87,35 @@ static uint32_t status_number(const char *text, const char *key, unsigned index,
 	}
 }
 
-/* The v2 path, or that of a v1 hierarchy where v2 says "/": as the probe does. */
+static bool has_controller(struct slice list, const char *name)
+{
+	struct slice one;
+
+	while (slice_split(&list, ',', &one))
+		if (slice_is(one, name))
+			return true;
+	return false;
+}
+
+/* The path in a v1 hierarchy of these controllers, or else that of v2: as the probe does. */
 static struct slice cgroup_path(struct slice text)
 {
+	static const char *const controllers[] = {"cpu", "memory", "pids"}; /* the last goes first */
 	struct slice line, best = SLICE_NONE;
+	size_t rank = 0;
 
 	while (slice_split(&text, '\n', &line)) {
-		ptrdiff_t a = slice_find_char(line, ':');
-		struct slice rest = a < 0 ? SLICE_NONE : slice_sub(line, (size_t)a + 1, line.n);
-		ptrdiff_t b = slice_find_char(rest, ':');
-		if (a < 0 || b < 0)
+		struct slice number, list;
+
+		if (!slice_split(&line, ':', &number) || !slice_split(&line, ':', &list) || line.n <= 1)
 			continue;
-		struct slice path = slice_sub(rest, (size_t)b + 1, rest.n);
-		if (path.n <= 1)
-			continue;
-		if (!b) /* "0::/path" */
-			return path;
-		best = path;
+		if (!list.n && !rank) /* "0::/path" */
+			best = line;
+		for (size_t i = rank; i < ARRAY_LEN(controllers); i++)
+			if (has_controller(list, controllers[i])) {
+				best = line;
+				rank = i + 1;
+			}
 	}
 	return best;
 }

@@ -159,7 +159,7 @@ static void list_add(void *arg, uint32_t id, struct slice name)
 
 /* Is the root of this process on a file system that the kernel serves by itself? mountinfo says so
  * without touching the file system: "36 35 98:0 / / rw - overlay ...". */
-static bool root_answers(const char *proc_root, uint32_t pid)
+static bool root_answers(const char *proc_root, uint32_t pid, bool *ret_is_gone)
 {
 	static const char *const waits_for_others[] = {"fuse", "nfs",	 "cifs",  "smb3",
 						       "9p",   "ceph",	 "afs",	  "ncpfs",
@@ -170,7 +170,9 @@ static bool root_answers(const char *proc_root, uint32_t pid)
 	bool answers = false;
 
 	snprintf(path, sizeof(path), "%s/%u/mountinfo", proc_root, pid);
-	if (file_read(path, WORLD_USER_FILE_BYTES, &text, NULL) < 0)
+	int r = file_read(path, WORLD_USER_FILE_BYTES, &text, NULL);
+	*ret_is_gone = r < 0 && r != -ERR_LIMIT;
+	if (r < 0)
 		return false;
 	rest = buf_slice(&text);
 	while (slice_split(&rest, '\n', &line)) {
@@ -246,8 +248,13 @@ static void table_read(struct users *u, struct table *t, uint32_t pid, bool is_h
 		snprintf(path, sizeof(path), "%s/%s/root", u->proc_root, u->host_pid);
 	else
 		snprintf(path, sizeof(path), "%s/%u/root", u->proc_root, pid);
-	if (!is_host && !root_answers(u->proc_root, pid))
+	bool is_gone;
+	if (!is_host && !root_answers(u->proc_root, pid, &is_gone)) {
+		/* Not to be asked again with every event: its mounts may be many. */
+		if (!is_gone)
+			t->checked_ns = clock_boot_ns(u->clk);
 		return;
+	}
 	CLEANUP(fd_closep) int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return; /* it has exited: what an earlier one of its namespace showed is still right

@@ -258,6 +258,37 @@ static void a_fifo_a_device_and_a_giant_are_not_read(void **state)
 	}
 }
 
+/* Whoever can mount makes mountinfo as long as they like. */
+static void a_root_that_others_serve_is_not_looked_at_with_every_event(void **state)
+{
+	struct clock clk = clock_fake(1700000000ull * 1000000000);
+	char dir[] = "/tmp/picket-users-XXXXXX", command[256];
+	struct stat st;
+
+	clock_fake_advance(&clk, 1000000000);
+	assert_non_null(mkdtemp(dir));
+	snprintf(command, sizeof(command), "mkdir -p %s/1/ns %s/7/ns %s/7/root/etc", dir, dir, dir);
+	run(command);
+	put(dir, "1/ns/mnt", "");
+	put(dir, "1/ns/user", "");
+	put(dir, "7/ns/mnt", "");
+	put(dir, "7/root/etc/passwd", "app:x:5:5\n");
+	put(dir, "7/mountinfo", "1 0 0:1 / / rw - fuse.sshfs x rw\n");
+	snprintf(command, sizeof(command), "%s/7/ns/mnt", dir);
+	assert_int_equal(stat(command, &st), 0);
+	CLEANUP(users_freep) struct users *u = users_new(&clk, dir);
+	struct event_process in = {.pid = 7, .ns_mnt = (uint32_t)st.st_ino}, gone = in;
+	assert_int_equal(users_name(u, &in, 5).n, 0);
+	put(dir, "7/mountinfo", "1 0 0:1 / / rw - overlay overlay rw\n");
+	assert_int_equal(users_name(u, &in, 5).n, 0);
+	clock_fake_advance(&clk, 31ull * 1000000000);
+	gone.pid = 8; /* one that has exited says nothing of the root */
+	assert_int_equal(users_name(u, &gone, 5).n, 0);
+	assert_true(slice_is(users_name(u, &in, 5), "app"));
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	run(command);
+}
+
 static void thousands_of_namespaces_keep_the_cache_within_its_bound(void **state)
 {
 	CLEANUP(users_freep) struct users *u = users_new(clock_real(), "/proc");
@@ -273,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_sound_lines_of_a_passwd_file_count),
 		cmocka_unit_test(a_huge_passwd_file_gives_a_bounded_number_of_names),
+		cmocka_unit_test(a_root_that_others_serve_is_not_looked_at_with_every_event),
 		cmocka_unit_test(thousands_of_namespaces_keep_the_cache_within_its_bound),
 	};
 	const struct CMUnitTest privileged[] = {
