@@ -25,6 +25,7 @@
 enum {
 	SCRATCH_BYTES = 1024 * 1024,
 	MAX_HELD = 1024,
+	MAX_HELD_BYTES = 4 * 1024 * 1024,
 	HOLD_TICK_MS = 20,
 	MAX_RULE_FILES = 256,
 	PATH_BYTES = 4096,
@@ -535,7 +536,7 @@ static int open_world(struct agent *a, struct loop *l, struct err *err)
 
 	int r = fetch_pool_new(l, ENGINE_CONNECTIONS, &a->fetch, err);
 	if (r >= 0)
-		r = hold_new(MAX_HELD, judge, a, &a->hold, err);
+		r = hold_new(MAX_HELD, MAX_HELD_BYTES, judge, a, &a->hold, err);
 	if (r >= 0)
 		r = world_new(l, a->fetch, a->clk, &cfg, &ops, a, &a->world, err);
 	a->hold_timer = loop_timer_new(l, on_hold_tick, a);

@@ -6,6 +6,7 @@
 struct held {
 	struct held *next;
 	uint64_t event_seq, deadline_boot_ns;
+	size_t bytes; /* of this allocation */
 	char container_id[65];
 	struct event e; /* slices point behind the struct */
 };
@@ -13,18 +14,20 @@ struct held {
 struct hold {
 	struct held *first, **end;
 	size_t count, max;
+	size_t bytes, max_bytes; /* one event is up to 19 KiB of what a container says */
 	bool is_evicting, is_closing;
 	hold_fn fn;
 	void *arg;
 };
 
-int hold_new(size_t max, hold_fn fn, void *arg, struct hold **ret, struct err *err)
+int hold_new(size_t max, size_t max_bytes, hold_fn fn, void *arg, struct hold **ret, struct err *err)
 {
 	struct hold *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return err_set(err, ENOMEM, "hold");
 	h->max = max;
+	h->max_bytes = max_bytes;
 	h->fn = fn;
 	h->arg = arg;
 	h->end = &h->first;
@@ -55,6 +58,7 @@ static struct held *copy(const struct event *e)
 		return NULL;
 	memset(x, 0, sizeof(*x));
 	x->e = *e;
+	x->bytes = sizeof(*x) + bytes + 1;
 	char *at = (char *)(x + 1);
 	each_slice(&x->e, slices);
 	for (size_t i = 0; i < ARRAY_LEN(slices); i++) {
@@ -76,6 +80,7 @@ static void judge_first(struct hold *h)
 	if (!h->first)
 		h->end = &h->first;
 	h->count--;
+	h->bytes -= x->bytes;
 	h->fn(h->arg, &x->e, x->event_seq);
 	free(x);
 }
@@ -95,10 +100,11 @@ void hold_add(struct hold *h, const struct event *e, uint64_t event_seq, const c
 	*h->end = x;
 	h->end = &x->next;
 	h->count++;
+	h->bytes += x->bytes;
 	if (h->is_evicting) /* judging the oldest added this: the loop below goes on with it */
 		return;
 	h->is_evicting = true;
-	while (h->count > h->max)
+	while (h->count > h->max || h->bytes > h->max_bytes)
 		judge_first(h);
 	h->is_evicting = false;
 }
@@ -122,6 +128,7 @@ static void judge_all(struct hold *h, const char *container_id, uint64_t now_boo
 		*end = x;
 		end = &x->next;
 		h->count--;
+		h->bytes -= x->bytes;
 	}
 	h->end = at;
 	while (taken) {

@@ -7,8 +7,9 @@
 struct hold;
 typedef void (*hold_fn)(void *arg, const struct event *e, uint64_t event_seq);
 
-/* max 0: nothing waits. fn may call back into the hold, but not free it. */
-int hold_new(size_t max, hold_fn fn, void *arg, struct hold **ret, struct err *err) WARN_UNUSED;
+/* At most max events of max_bytes together wait. max 0: nothing waits. fn may call back into the hold,
+ * but not free it. */
+int hold_new(size_t max, size_t max_bytes, hold_fn fn, void *arg, struct hold **ret, struct err *err) WARN_UNUSED;
 /* Copies the event. container_id: the full one, at most 64 bytes. */
 void hold_add(struct hold *h, const struct event *e, uint64_t event_seq, const char *container_id,
 	      uint64_t deadline_boot_ns);

@@ -62,7 +62,7 @@ static struct seen *begin(size_t max)
 	static struct seen s;
 
 	s = (struct seen){ .next = 100 };
-	assert_int_equal(hold_new(max, judge, &s, &s.h, NULL), 0);
+	assert_int_equal(hold_new(max, 1 << 20, judge, &s, &s.h, NULL), 0);
 	return &s;
 }
 
@@ -115,6 +115,29 @@ static void a_full_list_judges_the_oldest(void **state)
 	assert_int_equal(hold_expire(s->h, 0), 3);
 	hold_free(s->h);
 	assert_string_equal(s->order, "1 2 3 4 5 6 7 ");
+}
+
+static void count(void *arg, const struct event *e, uint64_t seq)
+{
+	++*(unsigned *)arg;
+}
+
+static void long_arguments_do_not_make_the_list_grow_past_its_bytes(void **state)
+{
+	CLEANUP(hold_freep) struct hold *h = NULL;
+	static const char args[8191];
+	struct event e = { .type = EV_EXEC, .p = { .args = { args, sizeof(args) } } };
+	unsigned judged = 0;
+
+	assert_int_equal(hold_new(1000, 100000, count, &judged, &h, NULL), 0);
+	for (unsigned i = 0; i < 100; i++)
+		hold_add(h, &e, i, WEB, 50);
+	assert_in_range(judged, 100 - 100000 / sizeof(args), 91);
+	hold_release(h, WEB);
+	assert_int_equal(judged, 100);
+	for (unsigned i = 0; i < 10; i++) /* what left the list counts no more */
+		hold_add(h, &e, i, WEB, 50);
+	assert_int_equal(judged, 100);
 }
 
 static void a_list_without_room_judges_at_once(void **state)
@@ -184,6 +207,7 @@ int main(void)
 		cmocka_unit_test(a_named_container_releases_its_own_in_order),
 		cmocka_unit_test(what_waited_long_enough_is_judged_without_a_name),
 		cmocka_unit_test(a_full_list_judges_the_oldest),
+		cmocka_unit_test(long_arguments_do_not_make_the_list_grow_past_its_bytes),
 		cmocka_unit_test(a_list_without_room_judges_at_once),
 		cmocka_unit_test(judging_may_add_again),
 		cmocka_unit_test(judging_may_add_to_a_full_list),
