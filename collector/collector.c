@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "collector/alert/alert.h"
+#include "collector/alert/flood.h"
 #include "collector/api/api.h"
 #include "collector/fleet/fleet.h"
 #include "collector/intake/intake.h"
@@ -26,6 +27,8 @@ static const struct notice_text {
 	{ "forged_sender", "Forged sender", "An agent sent a message in another agent's name", SEVERITY_CRITICAL },
 	{ "sequence_jump", "Sequence jump", "An agent's sequence numbers jumped beyond reason", SEVERITY_HIGH },
 	{ "identity_clone", "Cloned identity", "Two machines use one agent's identity", SEVERITY_CRITICAL },
+	{ "alert_flood", "Alert flood", "A host raises so many alerts that no new ones are made of them",
+	  SEVERITY_HIGH },
 	{ "name_taken", "Host name taken",
 	  "An agent calls itself by the name of another machine; revoke the one that is wrong, by its id",
 	  SEVERITY_HIGH },
@@ -42,6 +45,7 @@ struct collector {
 	struct api *api;
 	struct loop_timer *tick;
 	struct alert_config alert;
+	struct flood flood;
 	struct notify_config notify_config; /* notify borrows it as long as it lives */
 	struct buf ca_pem, ca_key_pem, cert_pem, key_pem;
 	char agent_url_text[512], inbox_url_text[512];
@@ -76,7 +80,7 @@ void collector_public_urls(const struct collector_config *cfg, const struct conf
 
 static int tell(struct collector *c, const struct alert_change *change, struct err *err)
 {
-	if (!change->is_new && !change->is_escalated && !change->is_reopened)
+	if (!change->id || (!change->is_new && !change->is_escalated && !change->is_reopened))
 		return 0;
 	return notify_enqueue(c->notify, change->id, change->is_new, err);
 }
@@ -95,17 +99,37 @@ static int on_gap(struct collector *c, const char *host, const Picket__Gap *gap,
 	return r < 0 ? r : tell(c, &change, err);
 }
 
+static void on_notice(void *arg, const char *what, const char *agent, const char *detail);
+
+static int on_finding(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
+		      const Picket__Record *rec, struct err *err)
+{
+	uint64_t now = clock_boot_ns(c->clk);
+	struct alert_config cfg = c->alert;
+	struct alert_change change;
+
+	cfg.is_full = !flood_may(&c->flood, agent, now);
+	int r = alert_from_finding(c->store, &cfg, agent, host, epoch, seq, rec, &change, err);
+	if (r < 0)
+		return r;
+	if (change.is_new || change.is_reopened)
+		flood_took(&c->flood, agent, now);
+	if (cfg.is_full && (!change.id || change.is_reopened)) {
+		on_notice(c, "alert_flood", agent,
+			  "the rest is in the history: picketctl event search type=finding");
+		return 0;
+	}
+	return tell(c, &change, err);
+}
+
 static int on_record(void *arg, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 		     const Picket__Record *rec, struct err *err)
 {
 	struct collector *c = arg;
-	struct alert_change change;
-	int r;
 
 	switch (rec->body_case) {
 	case PICKET__RECORD__BODY_FINDING:
-		r = alert_from_finding(c->store, &c->alert, agent, host, epoch, seq, rec, &change, err);
-		return r < 0 ? r : tell(c, &change, err);
+		return on_finding(c, agent, host, epoch, seq, rec, err);
 	case PICKET__RECORD__BODY_CONTAINER:
 		return store_container_put(c->store, agent, rec->container, err);
 	case PICKET__RECORD__BODY_GAP:

@@ -123,6 +123,10 @@ static int put(struct store *s, const struct alert_config *cfg, struct draft *d,
 	if (!a)
 		return err_set(err, ENOMEM, "alert");
 	int r = store_alert_find_last(s, d->fold_key.p, when > fold_ns ? when - fold_ns : 0, a, &old, err);
+	if (r == -ERR_NOT_FOUND && cfg->is_full) {
+		*ret = (struct alert_change){ 0 };
+		return 0;
+	}
 	if (r == -ERR_NOT_FOUND)
 		return add_new(s, d, ret, err);
 	if (r < 0)

@@ -6,6 +6,7 @@
 
 struct alert_config {
 	uint64_t fold_ms; /* an alert takes further findings for so long after its last; default 24 h */
+	bool is_full;	  /* nothing new is added: what would be answers with id 0 */
 };
 
 /* What happened to the inbox. Worth telling somebody: is_new, is_escalated or is_reopened. */

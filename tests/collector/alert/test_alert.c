@@ -84,6 +84,22 @@ static void an_exec_finding_becomes_an_alert_with_everything_a_person_asks(void 
 	cJSON_Delete(al);
 }
 
+static void a_full_inbox_takes_repeats_only(void **state)
+{
+	struct alert_config full = { .fold_ms = 24 * 3600 * 1000, .is_full = true };
+	struct people *p = *state;
+	struct people_finding f;
+	struct alert_change c;
+
+	people_finding(&f, t0);
+	MUST(alert_from_finding(p->store, &full, "agent-1", "host-07", 5, 1, &f.record, &c, &must_err));
+	assert_int_equal(c.id, 0);
+	struct alert_change first = put(p, &f, 2);
+	MUST(alert_from_finding(p->store, &full, "agent-1", "host-07", 5, 3, &f.record, &c, &must_err));
+	assert_int_equal(c.id, first.id);
+	assert_int_equal(c.count, 2);
+}
+
 static void repeats_fold_and_keep_the_newest_twenty_events(void **state)
 {
 	struct people_finding f;
@@ -254,6 +270,7 @@ static void the_collector_can_raise_an_alert_itself(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_full_inbox_takes_repeats_only, setup, teardown),
 		T(an_exec_finding_becomes_an_alert_with_everything_a_person_asks),
 		T(repeats_fold_and_keep_the_newest_twenty_events),
 		T(another_container_host_or_rule_is_another_alert),
