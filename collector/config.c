@@ -55,7 +55,7 @@ static const struct conf_key keys[] = {
 	{ "intake.credit", CONF_U64, AT(credit), 1, LIMIT_CREDIT, .doc = "batches under way per agent" },
 	{ "notify.group_wait", CONF_DURATION, AT(group_wait_ms), 0, 60000,
 	  .doc = "collects what belongs into one mail" },
-	{ "notify.max_attempts", CONF_U64, AT(max_attempts), 1, 100, .doc = "then: dead letter" },
+	{ "notify.max_attempts", CONF_U64, AT(max_attempts), 1, 10000, .doc = "then: dead letter; 240 are about a week" },
 	{ "notify.webhooks", CONF_LIST, AT(webhooks), .sub = webhook_keys, .sub_count = ARRAY_LEN(webhook_keys),
 	  .item_size = sizeof(struct notify_webhook), .doc = "name url preset secret_file ca_file min_severity" },
 	{ "notify.mails", CONF_LIST, AT(mails), .sub = mail_keys, .sub_count = ARRAY_LEN(mail_keys),
@@ -85,7 +85,7 @@ void collector_config_init(struct collector_config *c)
 		.cert_days = 90,
 		.fold_ms = 86400000,
 		.group_wait_ms = 300,
-		.max_attempts = 10,
+		.max_attempts = 240,
 		.credit = 4,
 		.log_level = LOG_INFO,
 	};

@@ -218,7 +218,7 @@ static void group_spoil(struct intake *in, const struct peer *peer, uint64_t tok
 		slice_copy(slice_of(peer->agent), in->suspects[in->next_suspect], TLS_ID_MAX);
 		in->next_suspect = (in->next_suspect + 1) % SUSPECTS;
 	}
-	if (is_alone && (r == -ERR_LIMIT || r == -EINVAL)) {
+	if (is_alone && (r == -ERR_LIMIT || r == -EINVAL || r == -ERR_SYNTAX)) {
 		in->stats.refused_batches++;
 		refuse(in, token, PICKET__REFUSAL__REASON__REASON_MALFORMED,
 		       "the collector can't store what is in it", 0);
@@ -376,7 +376,8 @@ static int store_hello(struct intake *in, struct peer *peer, uint64_t token,
 	int r = store_agent_hello(in->store, peer->agent, h, err);
 	if (r >= 0)
 		r = store_agent_host(in->store, peer->agent, peer->host, err);
-	if (r >= 0 && text_is_clean(slice_of(h->hostname)) && *h->hostname && strcmp(peer->host, h->hostname) != 0)
+	if (r >= 0 && *h->hostname && text_is_clean(slice_of(h->hostname)) &&
+	    strcmp(peer->host, h->hostname) != 0)
 		notice(in, "name_taken", peer->agent, h->hostname);
 	if (r >= 0)
 		r = store_seq_get(in->store, peer->agent, h->epoch, &last, err);

@@ -18,7 +18,7 @@ struct intake_config {
 struct intake_ops {
 	/* Each new record, in order, inside the store's transaction. A failure rolls the group back
 	 * and the agents send it again; an agent whose batch failed is alone in its group then, and
-	 * ERR_LIMIT or EINVAL there refuses the batch for good. */
+	 * ERR_LIMIT, EINVAL or ERR_SYNTAX there refuses the batch for good. */
 	int (*on_record)(void *arg, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 			 const Picket__Record *rec, struct err *err);
 	/* After the group is committed. */

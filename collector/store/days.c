@@ -199,19 +199,24 @@ static int tidy_old(struct store *s, uint32_t today, struct err *err)
 	size_t count;
 	int r = history_dates(s, dates, &count, err);
 
-	for (size_t i = 0; i < count && r >= 0; i++) {
+	int failed = r;
+	/* One damaged file must not keep what is old for ever: each step is done, the last failure told. */
+	for (size_t i = 0; r >= 0 && i < count; i++) {
+		int one = 0;
+
 		if (dates[i] < keep_from)
-			r = drop_day(s, dates[i], err);
+			one = drop_day(s, dates[i], err);
 		else if (h->tidied_date != today && dates[i] != today && i + 3 >= count)
-			r = seal_day(s, dates[i], false, err);
+			one = seal_day(s, dates[i], false, err);
+		failed = one < 0 ? one : failed;
 	}
-	if (r >= 0 && keep_from)
-		r = containers_prune(s, now - keep_ns, err);
-	if (r >= 0)
-		r = state_prune(s, err);
-	if (r >= 0)
+	r = keep_from ? containers_prune(s, now - keep_ns, err) : 0;
+	failed = r < 0 ? r : failed;
+	r = state_prune(s, err);
+	failed = r < 0 ? r : failed;
+	if (failed >= 0)
 		h->tidied_date = today;
-	return r;
+	return failed < 0 ? failed : 0;
 }
 
 int store_history_tidy(struct store *s, struct err *err)

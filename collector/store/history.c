@@ -76,12 +76,13 @@ static int raise_mark(struct store *s, uint32_t date, struct source *src, struct
 	int64_t seq = 0;
 	int r = history_day(s, date, false, &day, err);
 
-	if (r == -ENOENT)
-		return 0;
 	if (r >= 0)
 		r = DB_NUMBER(&day->db, &seq, err,
 			      "SELECT seq FROM watermark WHERE agent = ? AND epoch = ?",
 			      B_STR(src->agent), B_INT(src->epoch));
+	/* A damaged file of another day must not stop the fleet; at worst a record is there twice. */
+	if (r == -ENOENT || (r == -ERR_CORRUPT && date != s->history->write->date))
+		return 0;
 	if (r >= 0 && (uint64_t)seq > src->mark)
 		src->mark = (uint64_t)seq;
 	return r;

@@ -90,8 +90,11 @@ int store_outbox_retry(struct store *s, int64_t id, uint64_t due_unix_ns, const 
 		       " WHERE id = ?",
 		       B_INT(due_unix_ns), B_INT(!due_unix_ns), B_STR(error), B_INT(id));
 
-	if (r < 0 || due_unix_ns)
-		return r;
+	return r < 0 || due_unix_ns ? r : outbox_prune_dead(s, err);
+}
+
+int outbox_prune_dead(struct store *s, struct err *err)
+{
 	return DB_RUN(&s->state, err,
 		      "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE is_dead = 1"
 		      " ORDER BY id DESC LIMIT -1 OFFSET ?)",

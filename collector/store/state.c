@@ -6,7 +6,9 @@
 #include "collector/store/store_priv.h"
 #include "common/file.h"
 
-enum { AUDIT_MAX = 1000000 }; /* newest rows that are kept */
+/* Newest rows that are kept; of the outbox those that wait. Alerts go resolved ones first, a bite at a
+ * time. */
+enum { AUDIT_MAX = 1000000, OUTBOX_MAX = 20000, ALERTS_MAX = 200000, BITE = 2000 };
 static const uint64_t second_ns = 1000000000;
 static const uint64_t query_most_ns = 200000000, query_least_ns = 30000000;
 static const uint64_t default_reserve = 64 * 1024 * 1024;
@@ -174,12 +176,45 @@ int store_audit_log(struct store *s, const char *who, const char *what, const ch
 		      B_INT(clock_unix_ns(s->clk)), B_STR(who), B_STR(what), B_STR(subject));
 }
 
+/* A receiver that is away for long: the oldest messages become dead letters, as they would anyway. */
+static int prune_outbox(struct store *s, struct err *err)
+{
+	int r = DB_RUN(&s->state, err,
+		       "UPDATE outbox SET is_dead = 1, due = 0, last_error = 'too many were waiting'"
+		       " WHERE id IN (SELECT id FROM outbox WHERE is_dead = 0 ORDER BY id DESC LIMIT -1 OFFSET ?)",
+		       B_INT(OUTBOX_MAX));
+
+	if (r < 0)
+		return r;
+	return outbox_prune_dead(s, err);
+}
+
+static int prune_alerts(struct store *s, struct err *err)
+{
+	int64_t count;
+	int r = db_number(&s->state, "SELECT count(*) FROM alert", NULL, 0, &count, err);
+
+	if (r < 0 || count <= ALERTS_MAX)
+		return r;
+	return DB_RUN(&s->state, err,
+		      "DELETE FROM alert WHERE id IN (SELECT id FROM alert"
+		      " ORDER BY status <> 'resolved', last_seen LIMIT ?)",
+		      B_INT(count - ALERTS_MAX < BITE ? count - ALERTS_MAX : BITE));
+}
+
 int state_prune(struct store *s, struct err *err)
 {
 	uint64_t now = clock_unix_ns(s->clk), week = 7 * 24 * 3600 * second_ns;
 	int r = DB_RUN(&s->state, err, "DELETE FROM enrol_token WHERE expires > 0 AND expires < ?",
 		       B_INT(now > week ? now - week : 0));
 
+	if (r >= 0)
+		r = DB_RUN(&s->state, err, "DELETE FROM api_token WHERE expires > 0 AND expires < ?",
+			   B_INT(now > week ? now - week : 0));
+	if (r >= 0)
+		r = prune_outbox(s, err);
+	if (r >= 0)
+		r = prune_alerts(s, err);
 	if (r < 0)
 		return r;
 	return DB_RUN(&s->state, err,

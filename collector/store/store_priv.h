@@ -50,7 +50,7 @@ int store_path(const struct store *s, const char *name, char *dst, size_t size, 
 uint64_t store_query_begin(struct store *s);
 void store_query_end(struct store *s, uint64_t begun_boot_ns);
 
-/* state.c: drops tokens long expired and the oldest of a million audit rows. */
+/* state.c: drops tokens long expired, and the oldest of too many audit rows, messages, alerts. */
 int state_prune(struct store *s, struct err *err) WARN_UNUSED;
 
 /* agents.c */
@@ -65,6 +65,8 @@ int agents_count_given(struct store *s, const char *agent, uint64_t epoch, uint6
 int agents_count_gap(struct store *s, const char *agent, uint64_t epoch, uint64_t seq,
 		     const Picket__Gap *gap, struct err *err) WARN_UNUSED;
 
+/* outbox.c: keeps the newest dead letters. */
+int outbox_prune_dead(struct store *s, struct err *err) WARN_UNUSED;
 /* containers.c */
 /* 1 and the name and image (in the arena), 0 when unknown. */
 int containers_names_of(struct store *s, const char *agent, const char *id, struct arena *a,

@@ -137,6 +137,42 @@ static void a_garbage_day_stops_neither_opening_nor_verifying(void **state)
 	fixture_fini(&f);
 }
 
+static void a_garbage_day_stops_no_batch_and_no_tidying(void **state)
+{
+	struct sample p = { .process = "sh", .exe = "/bin/sh", .args = "", .user = "root",
+			    .time_unix_ns = T0 };
+	CLEANUP(buf_finip) struct buf b = { 0 };
+	struct fixture f;
+	char path[128];
+	struct err err;
+
+	(void)state;
+	fixture_init(&f);
+	f.cfg.history_days = 5;
+	fixture_reopen(&f);
+	fixture_enrol(f.s, "agent-1", "web");
+	static const char *const days[] = { "2026-11-10", "2026-11-22" };
+	for (size_t i = 0; i < ARRAY_LEN(days); i++) {
+		snprintf(path, sizeof(path), "%s/history/%s.db", f.dir, days[i]);
+		OK(file_write_atomic(path, SLICE_LIT("not a database, but long enough to be looked at......."
+						     "......................................................."),
+				     0600, &err));
+	}
+	OK(store_enrol_token_add(f.s, (const uint8_t[32]){ 1 }, T0 - 8 * DAY_NS, 1, "test", &err));
+	OK(store_begin(f.s, &err));
+	buf_init(&b, 0);
+	OK(put_packed(f.s, "agent-1", 1, 1, sample_pack(&p, &b), &err));
+	OK(store_seq_set(f.s, "agent-1", 1, 1, 1, 0, &err));
+	OK(store_commit(f.s, &err));
+	/* told, but what is old goes all the same */
+	assert_int_equal(store_history_tidy(f.s, &err), -ERR_CORRUPT);
+	snprintf(path, sizeof(path), "%s/history/2026-11-10.db", f.dir);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(store_enrol_token_use(f.s, (const uint8_t[32]){ 1 }, &err), -ERR_DENIED);
+	assert_non_null(strstr(err.msg, "unknown"));
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +181,7 @@ int main(void)
 		cmocka_unit_test(another_programs_database_is_refused),
 		cmocka_unit_test(a_file_of_garbage_is_refused),
 		cmocka_unit_test(a_garbage_day_stops_neither_opening_nor_verifying),
+		cmocka_unit_test(a_garbage_day_stops_no_batch_and_no_tidying),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

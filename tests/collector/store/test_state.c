@@ -492,6 +492,32 @@ static void the_outbox_keeps_what_is_due_until_it_is_done_or_dead(void **state)
 	fixture_fini(&f);
 }
 
+static void a_receiver_that_is_away_for_long_fills_no_disk(void **state)
+{
+	struct fixture f;
+	struct store_status st;
+	struct err err;
+	char key[32];
+
+	(void)state;
+	fixture_init(&f);
+	OK(store_begin(f.s, &err));
+	for (int i = 0; i < 31000; i++) {
+		struct store_outbox o = { .route = "hook", .kind = "webhook", .group = "g", .key = key,
+					  .body = "{}", .due_unix_ns = T0 };
+
+		snprintf(key, sizeof(key), "key-%d", i);
+		OK(store_outbox_add(f.s, &o, &err));
+	}
+	OK(store_commit(f.s, &err));
+	clock_fake_advance(&f.clk, 61 * SECOND_NS);
+	OK(store_history_tidy(f.s, &err));
+	OK(store_status(f.s, &st, &err));
+	assert_int_equal(st.outbox_waiting, 20000);
+	assert_int_equal(st.outbox_dead, 10000);
+	fixture_fini(&f);
+}
+
 static void a_token_says_why_it_is_refused(void **state)
 {
 	static const uint8_t one[32] = { 1 }, two[32] = { 2 }, other[32] = { 3 };
@@ -575,6 +601,7 @@ int main(void)
 		cmocka_unit_test(an_alert_folds_until_it_is_resolved_or_too_old),
 		cmocka_unit_test(alerts_are_filtered_and_paged),
 		cmocka_unit_test(the_outbox_keeps_what_is_due_until_it_is_done_or_dead),
+		cmocka_unit_test(a_receiver_that_is_away_for_long_fills_no_disk),
 		cmocka_unit_test(a_token_says_why_it_is_refused),
 		cmocka_unit_test(room_is_refused_below_the_reserve),
 		cmocka_unit_test(a_second_transaction_is_refused_and_nested_verbs_join_the_first),
