@@ -228,8 +228,7 @@ static int make_ssl(struct nng_tls_engine_conn *c)
 
 static int conn_init(nng_tls_engine_conn *c, void *stream, nng_tls_engine_config *cfg)
 {
-	if (!cfg->hub || (!cfg->hub->is_server &&
-			  !__atomic_exchange_n(&cfg->hub->is_expecting, false, __ATOMIC_ACQ_REL)))
+	if (!cfg->hub || (!cfg->hub->is_server && !tls_hub_unexpect(cfg->hub)))
 		return NNG_ECONNABORTED; /* and fini finds no hub */
 	c->hub = cfg->hub;
 	c->stream = stream;

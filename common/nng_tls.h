@@ -34,6 +34,8 @@ nng_tls_config *tls_hub_config(struct tls_hub *h);
 /* A client's hub lets one connection begin for each call, and turns away what nng dials by itself:
  * see fault 5 in nng_guard.h. */
 void tls_hub_expect(struct tls_hub *h);
+/* No more. True when the expected one had not begun, and so never will. */
+bool tls_hub_unexpect(struct tls_hub *h);
 /* Readable while refusals wait. Borrowed. */
 int tls_hub_fd(const struct tls_hub *h);
 /* The oldest refusal; false when there is none. */

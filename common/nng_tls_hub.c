@@ -42,6 +42,11 @@ void tls_hub_expect(struct tls_hub *h)
 	__atomic_store_n(&h->is_expecting, true, __ATOMIC_RELEASE);
 }
 
+bool tls_hub_unexpect(struct tls_hub *h)
+{
+	return __atomic_exchange_n(&h->is_expecting, false, __ATOMIC_ACQ_REL);
+}
+
 void tls_hub_count(struct tls_hub *h, uint64_t *counter)
 {
 	pthread_mutex_lock(&h->mutex);

@@ -27,6 +27,7 @@ enum {
 	DIAL_MAX_MS = 12000, /* connect, TLS and nng's greeting */
 	OPEN_MAX_MS = 60000, /* a request without a reply for so long no longer counts as open */
 	STOP_MAX_MS = 3000,
+	STOP_AGAIN_MS = 100,
 	DIAL_STACK_BYTES = 128 * 1024,
 };
 
@@ -54,7 +55,6 @@ struct wire_client {
 	int fd;		  /* eventfd: dialed or removed changed */
 	int dial_rv;	  /* the thread's, before dialed */
 	bool dialed;	  /* atomic */
-	uint64_t started; /* TLS connections before this dial */
 
 	pthread_mutex_t mutex; /* guards the next two */
 	int conn_fd;	       /* of the open pipe; -1: none */
@@ -176,14 +176,13 @@ static void close_socket(struct wire_client *c)
 	c->has_sock = false;
 }
 
-/* Makes the dial thread end soon. Without a TLS connection nng_dialer_close is safe (what connects
- * just now is dropped by nng); with one, ending that ends the dial. */
+/* Makes the dial thread end soon; to be called again until it has. Once no connection is expected
+ * any more, none can begin, and nng_dialer_close is safe: what connects just now is turned away, and
+ * the dial told so. (With one that begins meanwhile, nng would forget to wake the dial.) If one has
+ * begun, ending it ends the dial; it may not be in the hub's list for a moment yet. */
 static void stop_dial(struct wire_client *c)
 {
-	struct wire_counts n;
-
-	tls_hub_counts(c->hub, &n);
-	if (n.started == c->started)
+	if (tls_hub_unexpect(c->hub))
 		nng_dialer_close(c->dialer);
 	else
 		tls_hub_cut_all(c->hub);
@@ -320,7 +319,6 @@ static int start_thread(struct wire_client *c)
 static void dial(struct wire_client *c)
 {
 	struct tls_hub_refusal old;
-	struct wire_counts n;
 
 	while (tls_hub_take(c->hub, &old))
 		; /* of a connection that is history */
@@ -328,8 +326,6 @@ static void dial(struct wire_client *c)
 	__atomic_store_n(&c->dialed, false, __ATOMIC_RELAXED);
 	c->removed = false;
 	c->conn_fd = -1;
-	tls_hub_counts(c->hub, &n);
-	c->started = n.started;
 	tls_hub_expect(c->hub);
 	int rv = open_socket(c);
 	if (!rv)
@@ -351,6 +347,7 @@ static void on_timer(void *arg)
 	} else if (c->state == DIALING) {
 		c->timed_out = true;
 		stop_dial(c);
+		loop_timer_once(c->timer, STOP_AGAIN_MS);
 	}
 }
 
@@ -451,7 +448,13 @@ void wire_client_free(struct wire_client *c)
 	loop_timer_free(c->timer);
 	loop_fd_free(c->on_change);
 	if (c->state == DIALING) {
+		const struct timespec ms = {.tv_nsec = 1000000};
+
 		stop_dial(c);
+		while (!__atomic_load_n(&c->dialed, __ATOMIC_ACQUIRE)) {
+			nanosleep(&ms, NULL);
+			stop_dial(c);
+		}
 		pthread_join(c->thread, NULL);
 	}
 	close_socket(c);
