@@ -144,9 +144,10 @@ static void on_hold_tick(void *arg)
 
 static void on_exec(struct agent *a, const struct event *e, const struct container *c, uint64_t seq)
 {
-	/* Rules look at more than the name (declared user, image digest), so where an engine is there to
+	/* Rules look at more than the name (declared user, image digest), so where the engine is there to
 	 * answer, its inspection is waited for; it nearly always came before the container's start. */
-	if (!c || c->is_inspected || (c->is_named && !a->has_engine) || !a->cfg->name_wait_ms) {
+	bool will_be_known = c && a->has_engine && !strcmp(c->engine, "docker");
+	if (!will_be_known || c->is_inspected || !a->cfg->name_wait_ms) {
 		judge(a, e, seq);
 		return;
 	}
@@ -353,6 +354,7 @@ static void write_status(void *arg, struct json *j)
 	json_object_close(j);
 	json_key(j, "world");
 	json_object_open(j);
+	json_kv_bool(j, "engine_configured", a->cfg->docker_socket[0]);
 	json_kv_bool(j, "engine_connected", ws.engine_connected);
 	json_kv_u64(j, "processes", ws.processes);
 	json_kv_u64(j, "process_bytes", ws.process_bytes);
@@ -444,6 +446,9 @@ int agent_reload(struct agent *a, struct err *err)
 		return r;
 	rules_free(a->rules);
 	a->rules = fresh;
+	if (!rules_count(fresh))
+		LOG(WARN, "rules.none", KV_STR("why", "no rule is enabled: nothing can raise an alert"),
+		    KV_STR("from", a->cfg->rules.count ? paths[0] : fallback));
 	LOG(INFO, "rules.loaded", KV_U64("files", count), KV_U64("rules", rules_count(fresh)),
 	    KV_STR("version", rules_version(fresh)));
 	return 0;
