@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FLOOD_AGENTS = 4096, FLOOD_AT_ONCE = 500, FLOOD_PER_HOUR = 500 };
+enum { FLOOD_AGENTS = 4096, FLOOD_AT_ONCE = 10000, FLOOD_PER_HOUR = 10000 };
 
 struct flood {
 	struct flood_agent {
