@@ -9,6 +9,7 @@
 #include "collector/fleet/fleet.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "common/show.h"
 #include "common/text.h"
 
 static const char default_config[] = "/etc/picket/collector.yaml";
@@ -39,36 +40,48 @@ static int fail(int r, const struct err *err)
 /* What every command takes, and what some do. */
 struct args {
 	const char *config, *dir, *name, *listen, *enrol_listen, *http, *ttl, *uses;
+	bool wants_help, wants_version;
 	int rest_count;
 	char **rest;
 };
 
-static int parse(int argc, char **argv, struct args *a)
+/* Options may stand anywhere; what is left are the words. */
+static int parse(int argc, char **argv, struct args *a, struct err *err)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 						 { "dir", required_argument, NULL, 'd' },
 						 { "name", required_argument, NULL, 'n' },
 						 { "listen", required_argument, NULL, 'l' },
 						 { "enrol-listen", required_argument, NULL, 'e' },
-						 { "http", required_argument, NULL, 'h' },
+						 { "http", required_argument, NULL, 'w' },
 						 { "ttl", required_argument, NULL, 't' },
 						 { "uses", required_argument, NULL, 'u' },
+						 { "help", no_argument, NULL, 'h' },
+						 { "version", no_argument, NULL, 'v' },
 						 { 0 } };
 
 	*a = (struct args){ 0 };
-	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+	opterr = 0; /* in our own words */
+	for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
 		const char **target = c == 'c'	 ? &a->config
 				      : c == 'd' ? &a->dir
 				      : c == 'n' ? &a->name
 				      : c == 'l' ? &a->listen
 				      : c == 'e' ? &a->enrol_listen
-				      : c == 'h' ? &a->http
+				      : c == 'w' ? &a->http
 				      : c == 't' ? &a->ttl
 				      : c == 'u' ? &a->uses
 						 : NULL;
-		if (!target)
-			return 2;
-		*target = optarg;
+		if (target)
+			*target = optarg;
+		else if (c == 'h')
+			a->wants_help = true;
+		else if (c == 'v')
+			a->wants_version = true;
+		else
+			return err_set(err, ERR_USAGE, "%s '%.60s'; see picket-collector --help",
+				       c == ':' ? "a value is missing behind" : "unknown option",
+				       argv[optind - 1]);
 	}
 	a->rest = argv + optind;
 	a->rest_count = argc - optind;
@@ -84,7 +97,12 @@ static int read_config(const struct args *a, struct collector_config *cfg, struc
 static int open_store(const struct collector_config *cfg, struct store **ret, struct err *err)
 {
 	struct store_config sc = { .dir = cfg->data_dir, .history_days = cfg->history_days };
+	char path[4200];
 
+	/* A wrong folder must not look like an empty, sound store. Only init and run make one. */
+	snprintf(path, sizeof(path), "%s/state.db", cfg->data_dir);
+	if (access(path, F_OK) < 0)
+		return err_set(err, errno, "no store in data_dir '%s'", cfg->data_dir);
 	return store_open(&sc, clock_real(), ret, err);
 }
 
@@ -100,6 +118,8 @@ static int do_init(const struct args *a, struct collector_config *cfg, struct er
 
 	if (!a->dir)
 		return err_set(err, ERR_USAGE, "init needs --dir DIR; see picket-collector --help");
+	if (strncmp(how.listen, "tls+tcp://", 10) != 0 || strncmp(how.enrol_listen, "tls+tcp://", 10) != 0)
+		return err_set(err, ERR_USAGE, "--listen and --enrol-listen: tls+tcp://ADDRESS:PORT");
 	int r = file_make_dirs(a->dir, 0755, err);
 	if (r < 0)
 		return r;
@@ -198,8 +218,25 @@ static int print_agent(void *arg, const struct store_agent *ag)
 
 	if (ag->last_seen_unix_ns)
 		text_time(ag->last_seen_unix_ns / 1000000000 * 1000000000, seen, sizeof(seen));
-	printf("%-36s %-8s %-24s %s\n", ag->id, store_agent_state_name(store_agent_state(s, ag)), ag->host, seen);
+	CLEANUP(buf_finip) struct buf host = { 0 };
+	show_text(&host, slice_of(ag->host), 256);
+	printf("%-36s %-8s %-24s %s\n", ag->id, store_agent_state_name(store_agent_state(s, ag)),
+	       host.n ? host.p : "-", seen);
 	return 0;
+}
+
+struct revoked {
+	struct store *store;
+	const char *what;
+};
+
+static int print_revoked(void *arg, const struct store_agent *ag)
+{
+	const struct revoked *r = arg;
+
+	if (strcmp(ag->id, r->what) != 0 && strcmp(ag->host, r->what) != 0)
+		return 0;
+	return print_agent(r->store, ag);
 }
 
 static int do_agent(const struct args *a, struct collector_config *cfg, struct err *err)
@@ -225,9 +262,11 @@ static int do_agent(const struct args *a, struct collector_config *cfg, struct e
 		return r;
 	}
 	r = store_commit(s, err);
-	if (r >= 0)
-		printf("revoked %s; an open session ends within 5 s\n", a->rest[1]);
-	return r;
+	if (r < 0)
+		return r;
+	struct revoked what = { s, a->rest[1] };
+	puts("revoked; an open session ends within 5 s:");
+	return store_agents_each(s, print_revoked, &what, err);
 }
 
 /* ---- verify, backup ---- */
@@ -260,7 +299,18 @@ static int do_backup(const struct args *a, struct collector_config *cfg, struct 
 	if (a->rest_count != 1)
 		return err_set(err, ERR_USAGE, "usage: picket-collector backup DIR");
 	int r = open_store(cfg, &s, err);
-	return r < 0 ? r : store_backup(s, a->rest[0], err);
+	if (r >= 0)
+		r = store_backup(s, a->rest[0], err);
+	if (r >= 0)
+		fprintf(stderr, "backed up to %s\n", a->rest[0]);
+	return r;
+}
+
+static int do_config(const struct args *a, struct collector_config *cfg, struct err *err)
+{
+	(void)a, (void)cfg, (void)err;
+	collector_config_print();
+	return 0;
 }
 
 /* ---- the table ---- */
@@ -268,57 +318,80 @@ static int do_backup(const struct args *a, struct collector_config *cfg, struct 
 static const struct command {
 	const char *name;
 	int (*run)(const struct args *a, struct collector_config *cfg, struct err *err);
-	bool needs_no_config;
+	bool needs_no_config, takes_no_words;
 } commands[] = {
-	{ "init", do_init, true }, { "run", do_run },	    { "token", do_token },
-	{ "agent", do_agent },	   { "verify", do_verify }, { "backup", do_backup },
+	{ "init", do_init, true, true },
+	{ "run", do_run, false, true },
+	{ "token", do_token, false, false },
+	{ "agent", do_agent, false, false },
+	{ "verify", do_verify, false, true },
+	{ "backup", do_backup, false, false },
+	{ "config", do_config, true, true },
 };
 
-static int run_command(const struct command *cmd, int argc, char **argv)
+static int run_command(const struct command *cmd, const struct args *a, struct err *err)
 {
 	struct collector_config cfg;
-	struct args a;
-	struct err err = { 0 };
-
-	if (parse(argc, argv, &a))
-		return 2;
-	log_open(LOG_WARN, STDERR_FILENO);
 	int r = 0;
+
+	if (cmd->takes_no_words && a->rest_count)
+		return err_set(err, ERR_USAGE, "%s takes no word '%.60s'; see picket-collector --help", cmd->name,
+			       a->rest[0]);
+	log_open(LOG_WARN, STDERR_FILENO);
 	if (cmd->needs_no_config)
 		collector_config_init(&cfg);
 	else
-		r = read_config(&a, &cfg, &err);
+		r = read_config(a, &cfg, err);
 	if (r >= 0)
-		r = cmd->run(&a, &cfg, &err);
+		r = cmd->run(a, &cfg, err);
 	collector_config_fini(&cfg);
-	return r < 0 ? fail(r, &err) : 0;
+	return r;
+}
+
+static int unknown_command(const char *name, struct err *err)
+{
+	const char *names[ARRAY_LEN(commands)];
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		names[i] = commands[i].name;
+	const char *near = text_nearest(slice_of(name), names, ARRAY_LEN(names));
+	return err_set(err, ERR_USAGE, "unknown command '%.60s'%s%s%s; see picket-collector --help", name,
+		       near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int run(int argc, char **argv, struct err *err)
+{
+	struct args a;
+	int r = parse(argc, argv, &a, err);
+
+	if (r < 0)
+		return r;
+	const char *name = a.rest_count ? a.rest[0] : "";
+	if (a.wants_help || !strcmp(name, "help")) {
+		fputs(usage_text, stdout);
+		return 0;
+	}
+	if (a.wants_version || !strcmp(name, "version")) {
+		puts("picket-collector " PICKET_VERSION);
+		return 0;
+	}
+	if (!a.rest_count)
+		return err_set(err, ERR_USAGE, "which command? see picket-collector --help");
+	a.rest++;
+	a.rest_count--;
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (!strcmp(name, commands[i].name))
+			return run_command(&commands[i], &a, err);
+	return unknown_command(name, err);
 }
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = { "init", "run", "token", "agent", "verify", "backup", "config" };
+	struct err err = { 0 };
+	int r = run(argc, argv, &err);
 
-	if (argc < 2) {
-		fputs(usage_text, stderr);
-		return 2;
-	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-		fputs(usage_text, stdout);
-		return 0;
-	}
-	if (!strcmp(argv[1], "version") || !strcmp(argv[1], "--version")) {
-		puts("picket-collector " PICKET_VERSION);
-		return 0;
-	}
-	if (!strcmp(argv[1], "config")) {
-		collector_config_print();
-		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (!strcmp(argv[1], commands[i].name))
-			return run_command(&commands[i], argc - 1, argv + 1);
-	const char *near = text_nearest(slice_of(argv[1]), names, ARRAY_LEN(names));
-	fprintf(stderr, "picket-collector: unknown command '%s'%s%s%s; see picket-collector --help\n", argv[1],
-		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
-	return 2;
+	/* A token that nobody got to see is no success. */
+	if (r >= 0 && fflush(stdout) != 0)
+		r = err_set(&err, errno, "standard output");
+	return r < 0 ? fail(r, &err) : 0;
 }

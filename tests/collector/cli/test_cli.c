@@ -1,0 +1,87 @@
+/* picket-collector as a person types it: exit codes and the words that come with them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+
+static int run(const char *line, struct buf *out)
+{
+	char text[600];
+	size_t n;
+
+	snprintf(text, sizeof(text), "exec 2>&1; %s", line);
+	FILE *p = popen(text, "r");
+	assert_non_null(p);
+	buf_reset(out);
+	while ((n = fread(text, 1, sizeof(text), p)) > 0)
+		buf_add(out, text, n);
+	int status = pclose(p);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static void exit_codes_say_what_went_wrong(void **state)
+{
+	static const struct {
+		const char *line;
+		int code;
+		const char *says;
+	} cases[] = {
+		{ "$c", 2, "which command" },
+		{ "$c --help", 0, "picket-collector token create" },
+		{ "$c run --help", 0, "picket-collector token create" },
+		{ "$c version", 0, "picket-collector " },
+		{ "$c --version", 0, "picket-collector " },
+		{ "$c rnu", 2, "did you mean 'run'" },
+		{ "$c run --bogus", 2, "picket-collector: unknown option '--bogus'" },
+		{ "$c run --config", 2, "a value is missing behind '--config'" },
+		{ "$c init", 2, "--dir" },
+		{ "$c init --dir $d/x --listen nonsense", 2, "tls+tcp://" },
+		{ "$c init --dir $d/c --name localhost --listen tls+tcp://127.0.0.1:1 --http 127.0.0.1:1", 0,
+		  "fingerprint" },
+		{ "$c init --dir $d/c", 1, "nothing was changed" },
+		{ "$c run extra --config $d/c/collector.yaml", 2, "takes no word 'extra'" },
+		{ "$c verify --config $d/none.yaml", 5, "none.yaml" },
+		{ "$c --config $d/c/collector.yaml verify", 0, "0 records read, 0 faults" },
+		{ "sed 's|^data_dir:.*|data_dir: '$d'/typo|' $d/c/collector.yaml > $d/t.yaml;"
+		  " $c verify --config $d/t.yaml", 5, "no store in data_dir" },
+		{ "test ! -e $d/typo", 0, "" },
+		{ "$c token create --config $d/c/collector.yaml", 0, "pkt1." },
+		{ "$c token create --config $d/c/collector.yaml > /dev/full", 1, "standard output" },
+		{ "$c token --config $d/c/collector.yaml", 2, "usage" },
+		{ "$c agent revoke web --config $d/c/collector.yaml", 5, "no host or agent 'web'" },
+		{ "$c backup $d/backup --config $d/c/collector.yaml", 0, "backed up" },
+		{ "$c backup $d/backup --config $d/c/collector.yaml", 1, "exists" },
+	};
+	CLEANUP(buf_finip) struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int code = run(cases[i].line, &out);
+
+		if (code != cases[i].code || slice_find(buf_slice(&out), slice_of(cases[i].says)) < 0)
+			fail_msg("%s: exit %d (not %d): %s", cases[i].line, code, cases[i].code,
+				 out.p ? out.p : "");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(exit_codes_say_what_went_wrong) };
+	char dir[] = "/tmp/picket-cli-XXXXXX", clean[64];
+
+	if (!mkdtemp(dir))
+		return 1;
+	setenv("c", COLLECTOR, 1);
+	setenv("d", dir, 1);
+	int r = cmocka_run_group_tests(tests, NULL, NULL);
+	snprintf(clean, sizeof(clean), "rm -rf %s", dir);
+	return system(clean) ? 1 : r;
+}
