@@ -151,6 +151,10 @@ int ctl_args(struct ctl *c, int argc, char **argv, struct err *err)
 			c->is_watching = true;
 		else if (!strcmp(arg, "-o") && i + 1 < argc)
 			r = set_format(c, argv[++i], err);
+		else if (!strcmp(arg, "-o"))
+			r = err_set(err, ERR_USAGE, "-o needs a value: table, wide, json, ndjson, yaml, csv");
+		else if (!strcmp(arg, "--version"))
+			r = add_word(c, "version", err);
 		else if (!strncmp(arg, "-o", 2) && arg[2])
 			r = set_format(c, arg + 2, err);
 		else if (!strncmp(arg, "--", 2))

@@ -140,6 +140,8 @@ static int print_document(struct ctl *c, const char *path, const struct ctl_view
 	CLEANUP(buf_finip) struct buf raw = { 0 }, out = { 0 };
 	cJSON *doc = NULL;
 
+	if (c->format == CTL_CSV && !view)
+		return err_set(err, ERR_USAGE, "status has no columns: -o table, json, ndjson or yaml");
 	int r = ctl_request(c, path, NULL, &raw, err);
 	if (r >= 0)
 		r = json_parse(buf_slice(&raw), raw.n, &doc, err);

@@ -50,13 +50,16 @@ static int read_token(struct ctl *c, struct err *err)
 }
 
 /* The server's own words, if it gave any; it is not trusted with the terminal. */
-static int refusal(long status, struct slice body, struct err *err)
+static int refusal(const struct ctl *c, long status, struct slice body, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf words = { 0 };
 	cJSON *doc = NULL;
 	int code = status == 400 ? ERR_USAGE : status == 401 || status == 403 ? ERR_DENIED :
 		   status == 404 ? ERR_NOT_FOUND : ERR_LIMIT;
 
+	if (status == 401)
+		return err_set(err, code, "the collector answers 401: it doesn't know the token in '%.150s', or it "
+			       "has expired", c->token_file);
 	buf_init(&words, 8192);
 	if (json_parse(body, ANSWER_BYTES, &doc, NULL) == 0)
 		show_text(&words, json_get_str(doc, "detail"), 200);
@@ -81,6 +84,8 @@ int ctl_request(struct ctl *c, const char *path, const struct slice *body, struc
 	buf_printf(&url, "%s%.*s%s", strstr(c->server, "://") ? "" : "https://", (int)n, c->server, path);
 	if (strncmp(url.p, "https://", 8) != 0)
 		return err_set(err, ERR_USAGE, "server '%.100s': only https, the token is a secret", c->server);
+	if (c->ca && access(c->ca, R_OK) < 0)
+		return err_set(err, errno, "CA '%.150s'", c->ca);
 	buf_printf(&auth, "Authorization: Bearer %s", c->token.p);
 	const char *const headers[] = { auth.p, "User-Agent: picketctl/" PICKET_VERSION,
 					"Content-Type: application/json", NULL };
@@ -94,7 +99,9 @@ int ctl_request(struct ctl *c, const char *path, const struct slice *body, struc
 		.max_body_bytes = ANSWER_BYTES,
 	};
 	r = fetch_wait(&rq, &status, ret, err);
+	if (r == -ERR_CRYPTO && !c->ca)
+		return err_wrap(err, r, "%.100s: no --ca given, and the system's CAs don't know it", c->server);
 	if (r < 0)
 		return err_wrap(err, r, "%.100s", c->server);
-	return status >= 400 ? refusal(status, buf_slice(ret), err) : 0;
+	return status >= 400 ? refusal(c, status, buf_slice(ret), err) : 0;
 }

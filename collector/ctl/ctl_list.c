@@ -261,6 +261,8 @@ int ctl_list(struct ctl *c, const struct ctl_view *view, struct err *err)
 	struct ctl_table t = { .view = view };
 	struct rows r = { 0 };
 
+	if (!view->has_times && (c->since || c->until || c->is_oldest_first))
+		return err_set(err, ERR_USAGE, "%s %s takes no --since, --until or --order", c->noun, c->verb);
 	if (c->is_watching && (c->format == CTL_JSON || c->format == CTL_YAML))
 		return err_set(err, ERR_USAGE, "--watch goes with table, wide, ndjson or csv");
 	if (c->is_watching)

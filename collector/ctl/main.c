@@ -11,6 +11,11 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_DFL); /* `picketctl … | head` ends quietly */
 	int r = ctl_args(&c, argc, argv, &err);
+	if (r >= 0 && c.noun && !strcmp(c.noun, "version")) {
+		puts("picketctl " PICKET_VERSION);
+		ctl_fini(&c);
+		return 0;
+	}
 	if (r >= 0)
 		r = ctl_find(&c, &cmd, &err);
 	if (r >= 0 && c.wants_help) {
