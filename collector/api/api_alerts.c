@@ -117,7 +117,11 @@ static int change(struct api_call *c, int64_t id, const char *status, const stru
 
 	if (!a)
 		return err_set(err, ERR_LIMIT, "out of memory");
-	int r = store_alert_get(c->api->store, id, a, &al, err);
+	/* The deed and what is said about it: both or neither. */
+	int r = store_begin(c->api->store, err);
+	if (r < 0)
+		return r;
+	r = store_alert_get(c->api->store, id, a, &al, err);
 	if (r >= 0 && (status || assignee))
 		r = store_alert_set_status(c->api->store, id, status ? status : al.status, assignee,
 					   c->user, err);
@@ -125,6 +129,10 @@ static int change(struct api_call *c, int64_t id, const char *status, const stru
 		r = note(c, id, "alert.comment", d->comment, err);
 	if (r >= 0)
 		r = note(c, id, "alert.reason", d->reason, err);
+	if (r >= 0)
+		r = store_commit(c->api->store, err);
+	else
+		store_rollback(c->api->store);
 	return r < 0 ? r : write_alert(c, id, err);
 }
 

@@ -85,7 +85,11 @@ static void slack(struct json *j, const cJSON *alerts, const char *inbox_url)
 		if (inbox_url) {
 			buf_reset(&text);
 			buf_printf(&text, "%s/alerts/%s", inbox_url, str(al, "id"));
-			json_kv_str(j, "title", str(al, "rule"));
+			CLEANUP(buf_finip) struct buf rule;
+
+			buf_init(&rule, NOTIFY_BODY_BYTES);
+			slack_text(&rule, str(al, "rule"), 200);
+			json_kv_slice(j, "title", buf_slice(&rule));
 			json_kv_slice(j, "title_link", buf_slice(&text));
 		}
 		json_key(j, "fields");
