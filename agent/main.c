@@ -311,6 +311,11 @@ static const struct command {
 	{ "help", command_help },	{ "--help", command_help },	  { "-h", command_help },
 };
 
+static bool is_help(const char *arg)
+{
+	return !strcmp(arg, "--help") || !strcmp(arg, "-h");
+}
+
 int main(int argc, char **argv)
 {
 	const char *names[ARRAY_LEN(commands)];
@@ -321,8 +326,12 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		names[i] = commands[i].name;
-		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		if (argc > 2 && commands[i].run != rules_cli && is_help(argv[2]))
+			return command_help(0, NULL);
+		argv[1] = argv[0]; /* what getopt's messages begin with */
+		return commands[i].run(argc - 1, argv + 1);
 	}
 	const char *near = text_nearest(slice_of(argv[1]), names, ARRAY_LEN(names));
 	fprintf(stderr, "picket-agent: unknown command '%s'%s%s%s; see picket-agent --help\n", argv[1],

@@ -160,13 +160,15 @@ static void print_text(const cJSON *doc)
 	printf("events      %" PRIu64 " seen, %" PRIu64 " lost in the kernel, %" PRIu64 " rule matches\n",
 	       json_get_u64(ev, "seen", 0), json_get_u64(ev, "lost", 0), json_get_u64(ev, "matches", 0));
 	printf("spool       %" PRIu64 " records, %" PRIu64 " bytes waiting; %" PRIu64 " produced, %" PRIu64
-	       " acknowledged\n",
+	       " acknowledged, %" PRIu64 " lost\n",
 	       json_get_u64(up, "spool_records", 0), json_get_u64(up, "spool_bytes", 0),
-	       json_get_u64(up, "produced", 0), json_get_u64(up, "acked", 0));
+	       json_get_u64(up, "produced", 0), json_get_u64(up, "acked", 0),
+	       json_get_u64(up, "lost", 0) + json_get_u64(ev, "unkept", 0));
 	printf("rules       %" PRIu64 " (%.*s)\n", json_get_u64(doc, "rules", 0),
 	       SLICE_FMT(json_get_str(doc, "rules_version")));
-	printf("engine      %s\n", json_get_bool(w, "engine_connected", false) ? "docker, connected"
-									     : "docker NOT connected");
+	printf("engine      %s\n", json_get_bool(w, "engine_connected", false)	  ? "docker, connected"
+				   : json_get_bool(w, "engine_configured", true) ? "docker NOT connected"
+										 : "none configured");
 	printf("world       %" PRIu64 " processes, %" PRIu64 " containers\n", json_get_u64(w, "processes", 0),
 	       json_get_u64(w, "containers", 0));
 	printf("memory      %" PRIu64 " KiB resident\n", json_get_u64(doc, "rss_bytes", 0) / 1024);

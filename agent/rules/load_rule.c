@@ -74,6 +74,7 @@ static bool read_keys(struct loader *l, const struct ynode *item, uint32_t mask,
 		if (!n || n->kind != YNODE_NULL) {
 			if (!load_text(l, item, "desc", &r->desc))
 				return false;
+			r->desc = slice_trim(r->desc); /* a folded text ends with a line break */
 		}
 	}
 	return (!(have & BIT(PRIORITY)) || load_priority(l, item, &r->priority)) &&

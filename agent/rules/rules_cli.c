@@ -1,6 +1,8 @@
 /* rules_cli.c - see rules_cli.h. Data to standard output, one line an error to standard error. */
 #include "agent/rules/rules_cli.h"
 
+#include <errno.h>
+
 #include <cjson/cJSON.h>
 
 #include "agent/rules/rules.h"
@@ -24,7 +26,7 @@ static int usage(void)
 
 static int fail(const struct err *err)
 {
-	fprintf(stderr, "%s\n", err->msg);
+	fprintf(stderr, "picket-agent: %s\n", err->msg);
 	return err_exit_code(err->code);
 }
 
@@ -126,7 +128,8 @@ static int check(const char *const *paths, size_t count, bool as_json)
 	else
 		print_messages(&report);
 	if (result < 0 && !report.errors)
-		fprintf(stderr, "%s\n", err.msg);
+		fprintf(stderr, "picket-agent: %s%s\n", err.msg,
+			err.code == EISDIR ? "; name the files in it" : "");
 	if (result >= 0 && !as_json)
 		print_counts(&report);
 	rules_report_fini(&report);

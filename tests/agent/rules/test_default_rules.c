@@ -155,6 +155,7 @@ static void seen_match(void *arg, const struct rules_match *m)
 
 	buf_printf(&s->names, "%s,", m->rule);
 	assert_true(m->description[0] && m->tag_count > 2);
+	assert_int_equal(strchr(m->description, '\n'), NULL);
 	assert_true(slice_find(m->output, SLICE_LIT("container_id=")) > 0);
 	assert_true(slice_find_char(m->output, '%') < 0);
 }
