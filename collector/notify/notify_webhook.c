@@ -85,7 +85,7 @@ static void slack(struct json *j, const cJSON *alerts, const char *inbox_url)
 		if (inbox_url) {
 			buf_reset(&text);
 			buf_printf(&text, "%s/alerts/%s", inbox_url, str(al, "id"));
-			CLEANUP(buf_finip) struct buf rule;
+			CLEANUP(buf_finip) struct buf rule = { 0 };
 
 			buf_init(&rule, NOTIFY_BODY_BYTES);
 			slack_text(&rule, str(al, "rule"), 200);
