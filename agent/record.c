@@ -32,11 +32,23 @@ static struct slice join_cmdline(struct slice name, struct slice args, struct ar
 	return (struct slice){ p, n };
 }
 
+/* The process of the event in the tree. A pid comes again: after a loss, or while an event waited, the
+ * tree may know another by it. What /proc told of starts is cut to a hundredth of a second. */
+static const struct proc *own_proc(struct world *w, const struct event_process *s)
+{
+	const uint64_t tick_ns = 10000000;
+	const struct proc *p = world_proc(w, s->pid);
+
+	if (!p || p->start_ns > s->start_ns + tick_ns || s->start_ns > p->start_ns + tick_ns)
+		return NULL;
+	return p;
+}
+
 /* Nearest first. Returns the number; the arrays are the caller's. */
 static size_t fill_ancestors(struct world *w, const struct event *e, size_t max, struct arena *scratch,
 			     Picket__Ancestor *rows, Picket__Ancestor **ptrs)
 {
-	const struct proc *self = world_proc(w, e->p.pid);
+	const struct proc *self = own_proc(w, &e->p);
 	size_t n = 0;
 
 	while (self && n < max) {
@@ -86,7 +98,7 @@ static struct slice shown_name(const struct event_process *s)
 static void fill_process(struct world *w, const struct event *e, Picket__Process *p)
 {
 	const struct event_process *s = &e->p;
-	const struct proc *known = e->type == EV_EXEC ? NULL : world_proc(w, s->pid);
+	const struct proc *known = e->type == EV_EXEC ? NULL : own_proc(w, s);
 
 	picket__process__init(p);
 	p->pid = s->pid;

@@ -112,6 +112,25 @@ static void texts_beyond_the_limits_are_cut(void **state)
 	end(&d);
 }
 
+static void an_exit_does_not_take_the_program_of_another_of_its_pid(void **state)
+{
+	struct desk d;
+	struct event e = exec_of(77, 10);
+
+	begin(&d);
+	world_apply(d.world, &e);
+	e.type = EV_EXIT;
+	e.p.exe = e.p.argv0 = e.p.args = SLICE_NONE;
+	OK(record_event(d.world, &e, NULL, d.scratch, &d.out, err));
+	assert_int_equal(packed(&d)->event->process->exe.len, 10);
+	/* The old one's exit was lost, and so was what the new one did before its own. */
+	e.p.start_ns += 5000000000;
+	buf_reset(&d.out);
+	OK(record_event(d.world, &e, NULL, d.scratch, &d.out, err));
+	assert_int_equal(packed(&d)->event->process->exe.len, 0);
+	end(&d);
+}
+
 /* All that one process and its ancestors can choose, and a rule that prints it. */
 static void no_arguments_make_an_alert_too_large_to_be_sent(void **state)
 {
@@ -218,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_event_says_what_the_kernel_said),
 		cmocka_unit_test(texts_beyond_the_limits_are_cut),
+		cmocka_unit_test(an_exit_does_not_take_the_program_of_another_of_its_pid),
 		cmocka_unit_test(no_arguments_make_an_alert_too_large_to_be_sent),
 		cmocka_unit_test(an_ordinary_alert_is_sent_whole),
 		cmocka_unit_test(no_labels_keep_a_container_nameless),
