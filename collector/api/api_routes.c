@@ -106,7 +106,7 @@ void api_route(struct api_call *c)
 	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(c->req));
 	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(c->req));
 	char id[ID_MAX];
-	bool is_other_method = false;
+	const char *allowed = NULL; /* each path has one method */
 
 	if (!path || !path[0])
 		path = "/";
@@ -119,12 +119,14 @@ void api_route(struct api_call *c)
 
 		if (!path_matches(routes[i].path, path, &raw))
 			continue;
-		is_other_method = true;
+		allowed = routes[i].method == EVHTTP_REQ_POST ? "POST" : "GET";
 		if (routes[i].method != evhttp_request_get_command(c->req))
 			continue;
 		decode_id(c, raw, id, sizeof(id));
 		answer(&routes[i], c);
 		return;
 	}
-	api_reply_problem(c, is_other_method ? 405 : 404, NULL);
+	if (allowed)
+		evhttp_add_header(evhttp_request_get_output_headers(c->req), "Allow", allowed);
+	api_reply_problem(c, allowed ? 405 : 404, NULL);
 }
