@@ -14,7 +14,7 @@ static struct proc family[] = {
 	  .args = PIECES("-id\0x") },
 	{ .pid = 20, .ppid = 10, .vpid = 1, .session_id = 20, .group_id = 20, .name = SLICE_LIT("sh"),
 	  .exe = SLICE_LIT("/bin/dash"), .argv0 = SLICE_LIT("sh"), .args = PIECES("-c\0x y") },
-	{ .pid = 30, .ppid = 20, .vpid = 7, .session_id = 20, .group_id = 20, .name = SLICE_LIT("wget") },
+	{ .pid = 30, .ppid = 20, .start_ns = 4000000000, .vpid = 7, .session_id = 20, .group_id = 20, .name = SLICE_LIT("wget") },
 };
 
 const struct proc *world_proc(struct world *w, uint32_t pid)
@@ -213,6 +213,19 @@ static void a_process_nobody_knows_still_has_what_the_event_says(void **state)
 	assert_all(NULL, &e, all, ARRAY_LEN(all));
 }
 
+/* It waited for its container's name, and its pid has come again. */
+static void the_ancestors_are_not_those_of_another_of_its_pid(void **state)
+{
+	struct event old = event;
+	static const char *const conditions[] = {
+		"proc.name = wget and proc.pname = sh and not proc.pexepath exists and not proc.aname[2] exists",
+	};
+
+	(void)state;
+	old.p.start_ns -= 3000000000;
+	assert_all(NULL, &old, conditions, ARRAY_LEN(conditions));
+}
+
 static void an_exit_has_no_fields_of_an_exec(void **state)
 {
 	struct event e = { .type = EV_EXIT, .p = { .pid = 20, .ppid = 10, .name = SLICE_LIT("sh") } };
@@ -236,6 +249,7 @@ int main(void)
 		cmocka_unit_test(what_the_engine_has_not_told_yet_is_null),
 		cmocka_unit_test(image_references_are_taken_apart),
 		cmocka_unit_test(a_process_nobody_knows_still_has_what_the_event_says),
+		cmocka_unit_test(the_ancestors_are_not_those_of_another_of_its_pid),
 		cmocka_unit_test(an_exit_has_no_fields_of_an_exec),
 	};
 
