@@ -159,15 +159,41 @@ static void add_page(const struct ctl *c, const cJSON *al, struct buf *out)
 	add_list(out, ctl_at(al, "tags"), "Tags");
 }
 
+/* One page of what path asks for, its rows added to *all; *ret_cursor as it came. */
+static bool read_page(struct ctl *c, const char *path, const char *cursor, cJSON **all, char *ret_cursor,
+		      size_t size)
+{
+	CLEANUP(buf_finip) struct buf raw = { 0 }, full = { 0 };
+	CLEANUP(cJSON_Deletep) cJSON *doc = NULL;
+	cJSON *item;
+
+	buf_add_str(&full, path);
+	ctl_query(&full, "cursor", cursor);
+	if (ctl_request(c, full.p, NULL, &raw, NULL) < 0 || json_parse(buf_slice(&raw), raw.n, &doc, NULL) < 0 ||
+	    !slice_copy(json_get_str(doc, "cursor"), ret_cursor, size))
+		return false;
+	if (!*all) {
+		*all = take_ptr(doc);
+		return true;
+	}
+	cJSON *from = cJSON_GetObjectItemCaseSensitive(doc, "items");
+	cJSON *to = cJSON_GetObjectItemCaseSensitive(*all, "items");
+	while ((item = cJSON_DetachItemFromArray(from, 0)))
+		cJSON_AddItemToArray(to, item);
+	return true;
+}
+
 /* The history's answer for the time and place of an alert; NULL when there is none. Caller deletes. */
 static cJSON *read_around(struct ctl *c, const cJSON *al)
 {
-	CLEANUP(buf_finip) struct buf path = { 0 }, filter = { 0 }, raw = { 0 };
+	enum { PAGES = 8 }; /* of a busy host the newest must do */
+	CLEANUP(buf_finip) struct buf path = { 0 }, filter = { 0 };
 	const char *agent = str(al, "agent"), *box = str(al, "container.id");
 	char since[TEXT_TIME_MAX], until[TEXT_TIME_MAX];
 	/* A finding may wait for its container's name, so its event is a little older. */
 	const uint64_t slack_ns = 2000000000;
 	uint64_t first, last;
+	char cursor[256] = "", next[256] = "";
 	cJSON *doc = NULL;
 
 	if (!agent[0] || strpbrk(agent, "\"\\") || strpbrk(box, "\"\\") ||
@@ -182,8 +208,8 @@ static cJSON *read_around(struct ctl *c, const cJSON *al)
 	ctl_query(&path, "since", text_time(first - slack_ns, since, sizeof(since)));
 	ctl_query(&path, "until", text_time(last + slack_ns, until, sizeof(until)));
 	ctl_query(&path, "limit", "1000");
-	if (ctl_request(c, path.p, NULL, &raw, NULL) < 0 || json_parse(buf_slice(&raw), raw.n, &doc, NULL) < 0)
-		return NULL;
+	for (unsigned i = 0; i < PAGES && read_page(c, path.p, cursor, &doc, next, sizeof(next)) && next[0]; i++)
+		memcpy(cursor, next, sizeof(cursor));
 	return doc;
 }
 
