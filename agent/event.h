@@ -32,8 +32,8 @@ struct event_process {
 	uint64_t cap_effective, cap_permitted, cap_inheritable;
 	uint32_t ns_pid, ns_mnt, ns_net, ns_user, ns_uts, ns_ipc, ns_cgroup; /* inode numbers */
 	uint64_t cgroup_id;
-	struct slice cgroup; /* path below the root of the v2 hierarchy, "/docker/<64 hex>"; of a v1
-				hierarchy where v2 says "/" */
+	struct slice cgroup; /* path below the root of its hierarchy, "/docker/<64 hex>": v1 of the
+				controllers where they are there, else v2. Too deep: the upper end */
 	struct slice name;   /* comm */
 	struct slice parent_name; /* comm of real_parent */
 	/* EV_EXEC only */
