@@ -5,7 +5,6 @@
  */
 #include "agent/agent.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -14,6 +13,7 @@
 #include "agent/hold.h"
 #include "agent/probe/probe.h"
 #include "agent/record.h"
+#include "agent/rule_files.h"
 #include "agent/rules/rules.h"
 #include "agent/status.h"
 #include "agent/uplink/uplink.h"
@@ -27,7 +27,6 @@ enum {
 	MAX_HELD = 1024,
 	MAX_HELD_BYTES = 4 * 1024 * 1024,
 	HOLD_TICK_MS = 20,
-	MAX_RULE_FILES = 256,
 	PATH_BYTES = 4096,
 	ENGINE_CONNECTIONS = 6,
 };
@@ -375,73 +374,23 @@ static void write_status(void *arg, struct json *j)
 
 /* ---- start ---- */
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int is_rule_file(const struct dirent *e)
-{
-	struct slice name = slice_of(e->d_name);
-
-	return name.n && name.p[0] != '.' &&
-	       (slice_ends(name, SLICE_LIT(".yaml")) || slice_ends(name, SLICE_LIT(".yml")));
-}
-
-/* A folder gives its *.yaml in order of name, as Falco's rules.d does; a file gives itself. */
-static int add_rule_path(const char *path, char **files, size_t *count, struct err *err)
-{
-	DIR *d = opendir(path);
-	size_t first = *count;
-
-	if (!d) {
-		if (errno != ENOTDIR)
-			return err_set(err, errno, "rules '%s'", path);
-		if (*count == MAX_RULE_FILES)
-			return err_set(err, ERR_LIMIT, "more than %d rule files", MAX_RULE_FILES);
-		files[(*count)++] = conf_strdup(path);
-		return 0;
-	}
-	for (struct dirent *e; (e = readdir(d));) {
-		char whole[PATH_BYTES];
-
-		if (!is_rule_file(e))
-			continue;
-		if (*count == MAX_RULE_FILES) {
-			closedir(d);
-			return err_set(err, ERR_LIMIT, "more than %d rule files", MAX_RULE_FILES);
-		}
-		snprintf(whole, sizeof(whole), "%s/%s", path, e->d_name);
-		files[(*count)++] = conf_strdup(whole);
-	}
-	closedir(d);
-	qsort(files + first, *count - first, sizeof(*files), compare_names);
-	return 0;
-}
-
 int agent_reload(struct agent *a, struct err *err)
 {
-	char *files[MAX_RULE_FILES];
-	char **paths = a->cfg->rules.items;
-	const char *fallback = "/etc/picket/rules.d";
+	static const char *const fallback[] = { "/etc/picket/rules.d" };
+	CLEANUP(rule_files_fini) struct rule_files files = { 0 };
+	const struct conf_list *own = &a->cfg->rules;
 	struct rules *fresh = NULL;
 	struct rules_report report = { 0 };
-	size_t count = 0;
-	int r = 0;
 
-	for (size_t i = 0; i < a->cfg->rules.count && r >= 0; i++)
-		r = add_rule_path(paths[i], files, &count, err);
-	if (!a->cfg->rules.count)
-		r = add_rule_path(fallback, files, &count, err);
+	int r = own->count ? rule_files_find((const char *const *)own->items, own->count, &files, err)
+			   : rule_files_find(fallback, ARRAY_LEN(fallback), &files, err);
 	if (r >= 0)
-		r = rules_load((const char *const *)files, count, &fresh, &report, err);
+		r = rules_load((const char *const *)files.paths, files.count, &fresh, &report, err);
 	for (size_t i = 0; i < report.count; i++)
 		if (!report.messages[i].is_error)
 			LOG(WARN, "rules.warning", KV_STR("file", report.messages[i].file),
 			    KV_U64("line", report.messages[i].line), KV_STR("what", report.messages[i].text));
 	rules_report_fini(&report);
-	for (size_t i = 0; i < count; i++)
-		free(files[i]);
 	if (r < 0)
 		return r;
 	rules_free(a->rules);
@@ -449,7 +398,7 @@ int agent_reload(struct agent *a, struct err *err)
 	if (!rules_count(fresh))
 		LOG(WARN, "rules.none", KV_STR("why", "no rule is enabled: nothing can raise an alert"),
 		    KV_STR("from", a->cfg->rules.count ? paths[0] : fallback));
-	LOG(INFO, "rules.loaded", KV_U64("files", count), KV_U64("rules", rules_count(fresh)),
+	LOG(INFO, "rules.loaded", KV_U64("files", files.count), KV_U64("rules", rules_count(fresh)),
 	    KV_STR("version", rules_version(fresh)));
 	return 0;
 }
