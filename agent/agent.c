@@ -397,7 +397,7 @@ int agent_reload(struct agent *a, struct err *err)
 	a->rules = fresh;
 	if (!rules_count(fresh))
 		LOG(WARN, "rules.none", KV_STR("why", "no rule is enabled: nothing can raise an alert"),
-		    KV_STR("from", a->cfg->rules.count ? paths[0] : fallback));
+		    KV_STR("from", own->count ? ((char **)own->items)[0] : fallback[0]));
 	LOG(INFO, "rules.loaded", KV_U64("files", files.count), KV_U64("rules", rules_count(fresh)),
 	    KV_STR("version", rules_version(fresh)));
 	return 0;
