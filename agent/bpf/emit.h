@@ -3,9 +3,6 @@
 #pragma once
 #include "agent/bpf/read.h"
 
-/* Keeps the compiler from forgetting in one register what the verifier learnt in another. */
-#define KEEP(v) asm volatile("" : "+r"(v))
-
 static __always_inline struct counters *counters_of(u32 class)
 {
 	u32 key = bpf_get_smp_processor_id() * CLASS_COUNT + class;

@@ -17,6 +17,9 @@ enum {
 	CAP_DAC_OVERRIDE_BIT = 1 << 1,
 };
 
+/* Keeps the compiler from forgetting in one register what the verifier learnt in another. */
+#define KEEP(v) asm volatile("" : "+r"(v))
+
 static __always_inline struct scratch *scratch_of(u32 slot)
 {
 	u32 first = 0;
@@ -40,6 +43,9 @@ static __always_inline u64 path_prepend(struct scratch *s, u64 at, const void *n
 		return 0;
 	at = (at - n - 1) & TEXT_PATH_MAX;
 	s->path[at] = '/';
+	/* Once more: comparing n + 1 makes 6.12's verifier forget how large n is at most. */
+	KEEP(n);
+	n &= 0xff;
 	bpf_probe_read_kernel(&s->path[at + 1], n, name);
 	return at;
 }
