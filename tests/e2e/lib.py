@@ -138,6 +138,8 @@ class Fleet:
                 raise Skip(f"{p.name} is not built")
         if os.geteuid() != 0:
             raise Skip("the agent needs root")
+        if not os.path.exists("/sys/kernel/btf/vmlinux"):
+            raise Skip("this kernel has no BTF: the agent can't see anything here")
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pk", dir="/tmp"))
         self.dir.chmod(0o711)  # the mail server gives up its privileges and must get through
         self.procs = {}
