@@ -1,0 +1,157 @@
+#!/bin/bash
+# The sensors in other kernels than this machine's: each in a small virtual machine (software
+# emulation, no root, no network), where probe_test_probe runs, once with version 2 of the cgroups and
+# once with version 1 beside it, and then probe_run.
+# Prints ok / not ok / skip lines. Builds the programs unless PICKET_KERNELS_BUILD names a build tree.
+#   tests/e2e/kernels.sh            Debian's kernels of the suites below, from the mirror apt uses here
+#   tests/e2e/kernels.sh DEB...     these linux-image packages instead
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 2
+suites=(bullseye bookworm trixie) # 5.10, 6.1, 6.12
+failed=0
+# Of the emulated machine; a run takes under a minute.
+timeout_s=300 mem_mib=768
+
+skip() { echo "skip kernels: $*"; exit 0; }
+not_ok() { echo "not ok $*"; failed=1; }
+
+# --- kernels ---
+
+# From a suite of this Debian's mirror, by an apt that keeps everything in $work.
+fetch() { # suite; prints the package's file
+	local dir=$work/$1 name
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >"$dir/sources.list"
+	local own=(-q -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null
+		-o Dir::State::Lists="$dir/lists" -o Dir::State::status=/dev/null -o Dir::Cache="$dir/cache"
+		-o APT::Sandbox::User=root -o Acquire::Languages=none)
+	apt-get "${own[@]}" update >"$dir/log" 2>&1 || return 1
+	name=$(apt-cache "${own[@]}" depends linux-image-cloud-amd64 2>>"$dir/log" |
+		awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
+	[ -n "$name" ] || return 1
+	(cd "$dir" && apt-get "${own[@]}" download "$name") >>"$dir/log" 2>&1
+	ls "$dir"/*.deb 2>/dev/null
+}
+
+# --- the machine ---
+
+put() { # file, place in the machine: with the libraries it needs
+	mkdir -p "$root$(dirname "$2")"
+	cp "$1" "$root$2"
+	ldd "$1" 2>/dev/null | grep -o '/[^ )]*' | while read -r lib; do
+		mkdir -p "$root$(dirname "$lib")"
+		cp -Lu "$lib" "$root$lib"
+	done
+}
+
+make_root() {
+	mkdir -p "$root"/{bin,dev,proc,sys,run,tmp,etc,lib}
+	put "$(command -v busybox)" /bin/busybox
+	put "$build/tests/agent/probe/probe_test_probe" /bin/probe_test_probe
+	put "$build/tests/bench/probe_run" /bin/probe_run
+	put "$build/tests/bench/load_tiny" /bin/load_tiny
+	put "$build/tests/bench/load_tiny" "$build/tests/bench/load_tiny" # where the test looks for it
+	cat >"$root/init" <<'INIT'
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mkdir -p /dev/pts
+mount -t devpts pts /dev/pts
+mount -t bpf bpf /sys/fs/bpf
+for m in /lib/*.ko; do insmod "$m"; done 2>/dev/null
+echo "@@kernel $(uname -r)"
+mount -t cgroup2 cg /sys/fs/cgroup
+probe_test_probe; echo "@@v2 $?"
+umount /sys/fs/cgroup
+mount -t tmpfs cg /sys/fs/cgroup
+mkdir /sys/fs/cgroup/pids /sys/fs/cgroup/unified
+mount -t cgroup -o pids cg /sys/fs/cgroup/pids
+mount -t cgroup2 cg /sys/fs/cgroup/unified
+probe_test_probe; echo "@@v1 $?"
+probe_run -f >/tmp/run & pid=$!
+until grep -q ready /tmp/run || ! kill -0 $pid; do sleep 1; done
+i=0; while [ $i -lt 200 ]; do load_tiny; i=$((i + 1)); done
+kill $pid; wait $pid; cat /tmp/run
+echo "@@end"
+poweroff -f
+INIT
+	chmod +x "$root/init"
+}
+
+boot() { # package; leaves the console's text in $work/console
+	local k=$work/kernel m
+	rm -rf "$k" "$root"/lib/*.ko "$work/console"
+	dpkg-deb -x "$1" "$k" || return 1
+	m=$(find "$k" -name 'overlay.ko*')
+	case $m in
+	*.xz) xz -dc "$m" >"$root/lib/overlay.ko" ;;
+	*.ko) cp "$m" "$root/lib/" ;;
+	esac
+	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd" || return 1
+	timeout $timeout_s qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m $mem_mib -nodefaults \
+		-no-reboot -display none -serial "file:$work/serial" -kernel "$k"/boot/vmlinuz-* \
+		-initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1" </dev/null >"$work/qemu" 2>&1
+	tr -d '\r' <"$work/serial" >"$work/console"
+}
+
+judge() { # what: how it went in the last machine
+	local kernel line run name
+	kernel=$(sed -n 's/^@@kernel //p' "$work/console")
+	if ! grep -q '^@@end' "$work/console"; then
+		not_ok "Linux ${kernel:-of $1}: the machine did not come to its end"
+		tail -30 "$work/console" "$work/qemu"
+		return
+	fi
+	for run in v2 v1; do
+		name="Linux $kernel, cgroup $run"
+		sed -n "/^@@$([ $run = v2 ] && echo kernel || echo v2) /,/^@@$run /p" "$work/console" >"$work/part"
+		case $(sed -n "s/^@@$run //p" "$work/part") in
+		0) echo "ok $name: $(grep -c '\[       OK \]' "$work/part") tests" ;;
+		77) not_ok "$name: $(grep '^skipped' "$work/part")" ;;
+		*) not_ok "$name"; grep -vE '\[ RUN|\[       OK' "$work/part" ;;
+		esac
+		sed -n "s/^\[  SKIPPED \] \([a-z0-9_]*\)\$/skip $name: \1/p" "$work/part" | sort -u
+		grep -E 'processes seeded|sensor ' "$work/part"
+	done
+	line=$(grep '^probe seen=' "$work/console")
+	case $line in
+	*" lost=0 malformed=0 "*) echo "ok Linux $kernel, probe_run: $line" ;;
+	*) not_ok "Linux $kernel, probe_run: $line" ;;
+	esac
+}
+
+# --- main ---
+
+[ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || skip "written for amd64 and Debian's packages"
+for tool in qemu-system-x86_64 busybox cpio xz; do
+	command -v $tool >/dev/null || skip "$tool is not installed"
+done
+work=$(mktemp -d "${TMPDIR:-/tmp}/picket-kernels.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+root=$work/root
+build=${PICKET_KERNELS_BUILD:-$PWD/build/bench}
+if [ -z "${PICKET_KERNELS_BUILD:-}" ]; then
+	# Without sanitizers: their shadow memory and the emulation don't get along.
+	if ! { cmake --preset bench && ninja -C "$build" probe_test_probe probe_run load_tiny; } >"$work/build" 2>&1; then
+		not_ok "kernels: build"
+		tail -30 "$work/build"
+		exit 1
+	fi
+fi
+make_root
+if [ $# != 0 ]; then
+	for deb; do boot "$deb" && judge "$deb"; done
+	exit $failed
+fi
+# shellcheck disable=SC1091,SC2016
+mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+	awk -v name="$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" '$1 == name { print $2; exit }')
+[ -n "$mirror" ] || skip "no mirror of this Debian in apt's sources"
+for suite in "${suites[@]}"; do
+	deb=$(fetch "$suite") || { echo "skip kernel of $suite: not to be had from this Debian's mirror"; continue; }
+	boot "$deb" && judge "$suite"
+done
+exit $failed
