@@ -18,22 +18,37 @@ DEFINE_CLEANUP(struct picket_bpf, picket_bpf__destroy)
 enum { RING_DEFAULT = 1 << 20, RING_MIN = 64 << 10, RING_MAX = 64 << 20 };
 
 static char last_message[160];
+static bool is_verdict; /* last_message is the verifier's: nothing said after it tells more */
 
 static int keep_message(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	if (level == LIBBPF_WARN) {
-		char line[512]; /* longer ones hold the verifier's log: its first line will do */
+	CLEANUP(freep) char *text = NULL;
 
-		(void)vsnprintf(line, sizeof(line), fmt, ap);
-		line[strcspn(line, "\n")] = 0;
-		(void)slice_copy(slice_of(line), last_message, sizeof(last_message));
+	if (level != LIBBPF_WARN || is_verdict)
+		return 0;
+	if (vasprintf(&text, fmt, ap) < 0) {
+		text = NULL;
+		return 0;
 	}
+	/* The verifier's log: why it refused stands in the line before its count. */
+	const char *line = text;
+	char *end = strstr(text, "\nprocessed ");
+	if (end) {
+		*end = 0;
+		const char *before = strrchr(text, '\n');
+		line = before ? before + 1 : text;
+		is_verdict = true;
+	} else {
+		text[strcspn(text, "\n")] = 0;
+	}
+	(void)slice_copy(slice_of(line), last_message, sizeof(last_message));
 	return 0;
 }
 
 void load_quiet(void)
 {
 	last_message[0] = 0;
+	is_verdict = false;
 	libbpf_set_print(keep_message);
 }
 
@@ -53,8 +68,7 @@ static struct bpf_program *program_of(struct picket_bpf *skel, enum sensor_id id
 	return programs[id];
 }
 
-static int set_rings(struct picket_bpf *skel, const struct probe_config *cfg, struct loaded *l,
-		     struct err *err)
+static int choose_rings(const struct probe_config *cfg, struct loaded *l, struct err *err)
 {
 	for (size_t i = 0; i < EVC_COUNT; i++) {
 		uint32_t bytes = cfg->ring_bytes[i] ? cfg->ring_bytes[i] : RING_DEFAULT;
@@ -62,8 +76,14 @@ static int set_rings(struct picket_bpf *skel, const struct probe_config *cfg, st
 		if (bytes < RING_MIN || bytes > RING_MAX || bytes & (bytes - 1))
 			return err_set(err, EINVAL, "ring of %u bytes", bytes);
 		l->ring_bytes[i] = bytes;
-		skel->rodata->wake_bytes[i] = bytes / 4;
 	}
+	return 0;
+}
+
+static int set_rings(struct picket_bpf *skel, const struct loaded *l, struct err *err)
+{
+	for (size_t i = 0; i < EVC_COUNT; i++)
+		skel->rodata->wake_bytes[i] = l->ring_bytes[i] / 4;
 	/* No program of the other two classes yet: not made at all. */
 	bpf_map__set_autocreate(skel->maps.ring_rare, false);
 	bpf_map__set_autocreate(skel->maps.ring_volume, false);
@@ -75,14 +95,14 @@ static int set_rings(struct picket_bpf *skel, const struct probe_config *cfg, st
 }
 
 /* The sensors of the mask (bit = sensor) loaded into the kernel. */
-static int load_mask(const struct probe_config *cfg, struct loaded *l, unsigned mask,
-		     struct picket_bpf **ret, struct err *err)
+static int load_mask(const struct loaded *l, unsigned mask, struct picket_bpf **ret,
+		     struct err *err)
 {
 	CLEANUP(picket_bpf__destroyp) struct picket_bpf *skel = picket_bpf__open();
 	if (!skel)
 		return err_set(err, errno, "open the probe's programs");
 
-	int r = set_rings(skel, cfg, l, err);
+	int r = set_rings(skel, l, err);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < SENSOR_COUNT; i++)
@@ -97,26 +117,25 @@ static int load_mask(const struct probe_config *cfg, struct loaded *l, unsigned 
 }
 
 /* One program that this kernel refuses makes libbpf refuse all: find out which, load the rest. */
-static int load_what_goes(const struct probe_config *cfg, struct loaded *l, struct picket_bpf **ret,
-			  struct err *err)
+static int load_what_goes(struct loaded *l, struct picket_bpf **ret, struct err *err)
 {
 	unsigned mask = (1U << l->sensor_count) - 1, good = 0;
 
-	int r = load_mask(cfg, l, mask, ret, err);
-	if (r >= 0 || r == -EPERM || r == -EINVAL)
+	int r = load_mask(l, mask, ret, err);
+	if (r >= 0 || r == -EPERM)
 		return r;
 	for (unsigned i = 0; i < l->sensor_count; i++) {
 		CLEANUP(picket_bpf__destroyp) struct picket_bpf *one = NULL;
 		struct err e = { 0 };
 
-		last_message[0] = 0;
-		if (load_mask(cfg, l, 1U << i, &one, &e) >= 0)
+		load_quiet();
+		if (load_mask(l, 1U << i, &one, &e) >= 0)
 			good |= 1U << i;
 		else
 			(void)slice_copy(slice_of(e.msg), l->sensor[i].why_not,
 					 sizeof(l->sensor[i].why_not));
 	}
-	return good ? load_mask(cfg, l, good, ret, err) : r;
+	return good ? load_mask(l, good, ret, err) : r;
 }
 
 static int keep_fd(int fd)
@@ -173,7 +192,9 @@ int loaded_init(const struct probe_config *cfg, struct loaded *l, struct err *er
 		return err_set(err, ENOTSUP, "no type information of the kernel (BTF)");
 	load_quiet();
 
-	int r = load_what_goes(cfg, l, &skel, err);
+	int r = choose_rings(cfg, l, err);
+	if (r >= 0)
+		r = load_what_goes(l, &skel, err);
 	if (r < 0)
 		return r;
 	r = map_counters(skel, l, err);

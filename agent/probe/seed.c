@@ -27,6 +27,7 @@ static int load(bool with_args, struct seed_bpf **ret, struct err *err)
 	if (!skel)
 		return err_set(err, errno, "open the task iterator");
 
+	load_quiet();
 	/* Only the scratch of the iterator itself is used. */
 	bpf_map__set_autocreate(skel->maps.ring_process, false);
 	bpf_map__set_autocreate(skel->maps.ring_rare, false);
@@ -96,7 +97,6 @@ int probe_seed(struct probe *p, void (*fn)(void *arg, const struct event_process
 	bool with_args = true;
 
 	(void)p;
-	load_quiet();
 	if (load(true, &skel, err) < 0) {
 		with_args = false;
 		if (load(false, &skel, err) < 0)

@@ -905,8 +905,11 @@ static void every_sensor_is_attached_or_says_why_not(void **state)
 	struct probe_stats s = stats_of(*state);
 
 	assert_int_equal(s.sensor_count, 3);
-	for (size_t i = 0; i < s.sensor_count; i++)
+	for (size_t i = 0; i < s.sensor_count; i++) {
+		if (!s.sensors[i].attached)
+			print_message("sensor %s: %s\n", s.sensors[i].name, s.sensors[i].why_not);
 		assert_true(s.sensors[i].attached == !s.sensors[i].why_not[0]);
+	}
 	assert_true(s.sensors[0].attached);
 }
 
