@@ -21,7 +21,9 @@ not_ok() { echo "not ok $*"; failed=1; }
 fetch() { # suite; prints the package's file
 	local dir=$work/$1 name
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >"$dir/sources.list"
+	local key='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
+	echo "deb $key $mirror $1 main" >"$dir/sources.list"
+	[ -z "$security" ] || echo "deb $key $security $1-security main" >>"$dir/sources.list"
 	local own=(-q -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null
 		-o Dir::State::Lists="$dir/lists" -o Dir::State::status=/dev/null -o Dir::Cache="$dir/cache"
 		-o APT::Sandbox::User=root -o Acquire::Languages=none)
@@ -146,9 +148,13 @@ if [ $# != 0 ]; then
 	for deb; do boot "$deb" && judge "$deb"; done
 	exit $failed
 fi
-# shellcheck disable=SC1091,SC2016
-mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-	awk -v name="$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" '$1 == name { print $2; exit }')
+uri_of() { # release: where apt takes it from here
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | awk -v name="$1" '$1 == name { print $2; exit }'
+}
+# shellcheck disable=SC1091
+here=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+mirror=$(uri_of "$here") security=$(uri_of "$here-security")
 [ -n "$mirror" ] || skip "no mirror of this Debian in apt's sources"
 for suite in "${suites[@]}"; do
 	deb=$(fetch "$suite") || { echo "skip kernel of $suite: not to be had from this Debian's mirror"; continue; }
