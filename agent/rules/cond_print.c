@@ -82,6 +82,19 @@ static void print_check(const struct cond *c, struct buf *out)
 	}
 }
 
+/* The parser folds "not not x" into x, so a negation in a negation keeps its parentheses. */
+static void print_not(const struct cond *child, struct buf *out)
+{
+	const struct cond *inner = child;
+
+	while (inner->kind == COND_MACRO && inner->child)
+		inner = inner->child;
+	buf_add_str(out, inner->kind == COND_NOT ? "not (" : "not ");
+	cond_print(child, out);
+	if (inner->kind == COND_NOT)
+		buf_add_char(out, ')');
+}
+
 void cond_print(const struct cond *c, struct buf *out)
 {
 	switch (c->kind) {
@@ -94,8 +107,7 @@ void cond_print(const struct cond *c, struct buf *out)
 		buf_add_char(out, ')');
 		return;
 	case COND_NOT:
-		buf_add_str(out, "not ");
-		cond_print(c->child, out);
+		print_not(c->child, out);
 		return;
 	case COND_MACRO:
 		if (c->child)
