@@ -93,10 +93,11 @@ def twenty_kills_of_the_agent_lose_nothing_that_was_acknowledged():
         seen = counts(f)
         twice = [i for i, n in seen.items() if n > 1]
         assert not twice, f"twice: {twice[:5]}"
-        # an exec that was over 60 ms before a kill (poll 5 ms, write-out 20 ms, slack) was in the spool
-        safe = [i for i, t in over.items() if any(a + 0.05 <= t <= b - 0.06 for a, b in alive)]
+        # an exec that was over 150 ms before a kill was in the spool: the ring is read after 5 ms, or after 100 ms
+        # where it had been quiet, and written out after 20 ms
+        safe = [i for i, t in over.items() if any(a + 0.05 <= t <= b - 0.15 for a, b in alive)]
         missing = [i for i in safe if i not in seen]
-        assert len(safe) > 300, f"only {len(safe)} execs were made while an agent ran"
+        assert len(safe) > 200, f"only {len(safe)} execs were made while an agent ran"
         assert not missing, f"of {len(safe)}: missing {missing[:8]}"
         h = f.ledger()
         return f"{len(safe)} execs, {KILLS} kills, none missing, none twice; stored {h['stored']}, lost {h['lost']}"
