@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/calls.h"
 #include "common/slice.h"
 
 enum event_type {
@@ -14,6 +15,8 @@ enum event_type {
 	EV_EXIT, /* the last thread of a process ended */
 	EV_FORK, /* a new process (not a thread); p is the child, exe and args are its parent's */
 	EV_GAP,	 /* records of a class were lost */
+	EV_CALL, /* a system call ended, see calls.def; FAMILY_EXEC: it failed */
+	EV_KILL, /* the kernel's side killed a process at its exec; kill.rule is the row of the filter */
 	EV_TYPE_COUNT
 };
 
@@ -49,6 +52,43 @@ struct event_process {
 	bool exe_deleted; /* the file had no name any more when it was run */
 };
 
+/* One end of a connection. */
+struct event_end {
+	uint8_t address[16]; /* AF_INET: the first 4 */
+	uint16_t port;	     /* host order */
+};
+
+/* EV_CALL. What the call's family has not stays 0 or empty; enum call_family says which it has. p's exe,
+ * args and env are empty: the tree has them. */
+struct event_call {
+	enum call call;
+	enum call_family family;
+	bool is_compat; /* 32-bit system call */
+	bool is_uring;	/* submitted through io_uring */
+	int64_t ret;	/* < 0: -errno */
+	uint64_t arg[6]; /* as passed, zero-extended; socketcall(2) is undone */
+	/* As the kernel resolved it, from the mount namespace's root. For FAMILY_PATH and FAMILY_PATHS, and
+	 * where the call failed, filled by world_resolve() after the probe, as well as path2. */
+	struct slice path, path2;
+	struct slice raw, raw2;	  /* as the caller gave them */
+	struct slice base, base2; /* resolved directory that raw is relative to; empty: raw is absolute */
+	struct slice data; /* first bytes that were sent or received, only when a rule asks */
+	bool path_truncated, raw_truncated, raw2_truncated;
+	/* The file of the descriptor (FAMILY_OPEN, FAMILY_FD) */
+	uint16_t file_mode; /* inode's i_mode, 0: no file */
+	uint32_t file_flags, file_dev;
+	uint64_t file_inode;
+	bool file_upper_layer, file_lower_layer;
+	int32_t fd; /* the descriptor it is about; -1: none */
+	/* The socket (FAMILY_SOCK, FAMILY_FD). sock_family 0: none */
+	uint16_t sock_family, sock_type; /* AF_*, SOCK_* */
+	uint16_t sock_protocol;		 /* IPPROTO_* */
+	bool is_sock_connected;		 /* has a peer; for UDP: connect(2) was called on it */
+	bool is_sock_listening;
+	struct event_end local, remote;
+	uint32_t target_ns_type; /* setns: CLONE_NEW*, of the descriptor */
+};
+
 struct event {
 	enum event_type type;
 	enum event_class class;
@@ -65,4 +105,8 @@ struct event {
 		uint64_t lost, from_unix_ns, to_unix_ns;
 		const char *reason;
 	} gap;
+	struct event_call call; /* EV_CALL */
+	struct { /* EV_KILL; p is as in EV_EXEC */
+		uint32_t row;
+	} kill;
 };

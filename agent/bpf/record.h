@@ -8,13 +8,15 @@
 #pragma once
 #include <linux/types.h>
 
-enum { RECORD_VERSION = 1 };
+enum { RECORD_VERSION = 2 };
 
 enum record_type {
 	RECORD_EXEC = 1,
 	RECORD_EXIT,
 	RECORD_FORK,
 	RECORD_TASK, /* from the task iterator; same shape as RECORD_EXEC */
+	RECORD_CALL, /* struct record_call */
+	RECORD_KILL, /* same shape as RECORD_EXEC; the row's index in struct record_exec.pad */
 };
 
 enum record_text {
@@ -23,6 +25,13 @@ enum record_text {
 	TEXT_CWD,
 	TEXT_ARGS, /* argv[0] first, each ended by a NUL */
 	TEXT_ENV,
+	/* RECORD_CALL has these in their place */
+	TEXT_PATH = TEXT_EXE,
+	TEXT_BASE = TEXT_CWD,
+	TEXT_RAW = TEXT_ARGS,
+	TEXT_RAW2 = TEXT_ENV,
+	TEXT_BASE2,
+	TEXT_DATA,
 	TEXT_COUNT
 };
 
@@ -32,6 +41,7 @@ enum {
 	TEXT_PATH_MAX = 4095,
 	TEXT_ARGS_MAX = 8191,
 	TEXT_ENV_MAX = 1023,
+	TEXT_DATA_MAX = 127,
 	RECORD_MAX = 19 * 1024, /* >= the largest fixed part + all texts */
 };
 
@@ -44,6 +54,14 @@ enum record_flag {
 	RECORD_EXE_MEMFD = 1 << 5,
 	RECORD_EXE_WRITABLE = 1 << 6,
 	RECORD_EXE_DELETED = 1 << 7,
+	/* RECORD_CALL; EXE_UPPER and EXE_LOWER are of the descriptor's file there */
+	RECORD_PATH_TRUNCATED = RECORD_EXE_TRUNCATED,
+	RECORD_RAW_TRUNCATED = 1 << 8,
+	RECORD_RAW2_TRUNCATED = 1 << 9,
+	RECORD_COMPAT = 1 << 10,
+	RECORD_URING = 1 << 11,
+	RECORD_SOCK_CONNECTED = 1 << 12,
+	RECORD_SOCK_LISTENING = 1 << 13,
 };
 
 struct record {
@@ -59,7 +77,7 @@ struct record {
 	__u32 login_uid, tty, session_id, group_id;
 	__u32 ns_pid, ns_mnt, ns_net, ns_user, ns_uts, ns_ipc, ns_cgroup;
 	__u16 text_bytes[TEXT_COUNT];
-	__u16 pad;
+	__u16 pad[3];
 	char comm[16], parent_comm[16];
 };
 
@@ -76,9 +94,30 @@ struct record_exit {
 	__u32 pad;
 };
 
-_Static_assert(sizeof(struct record) == 184, "struct record");
-_Static_assert(sizeof(struct record_exec) == 216, "struct record_exec");
-_Static_assert(sizeof(struct record_exit) == 192, "struct record_exit");
+/* A system call that ended; see struct event_call. */
+struct record_call {
+	struct record r;
+	__s64 ret;
+	__u64 arg[6];
+	__u64 file_inode;
+	__u32 file_dev, file_flags;
+	__s32 fd;
+	__u32 target_ns_type;
+	__u8 local[16], remote[16];
+	__u16 local_port, remote_port; /* host order */
+	__u16 sock_family, sock_type, sock_protocol;
+	__u16 file_mode;
+	__u16 call; /* enum call */
+	__u16 pad;
+};
+
+_Static_assert(sizeof(struct record) == 192, "struct record");
+_Static_assert(sizeof(struct record_exec) == 224, "struct record_exec");
+_Static_assert(sizeof(struct record_exit) == 200, "struct record_exit");
+_Static_assert(sizeof(struct record_call) == 192 + 128, "struct record_call");
+_Static_assert(sizeof(struct record_call) + TEXT_CGROUP_MAX + 4 * TEXT_PATH_MAX + TEXT_DATA_MAX + 1024 <=
+		       RECORD_MAX,
+	       "RECORD_MAX");
 _Static_assert(sizeof(struct record_exec) + TEXT_CGROUP_MAX + 2 * TEXT_PATH_MAX + TEXT_ARGS_MAX +
 			       TEXT_ENV_MAX <=
 		       RECORD_MAX,

@@ -5,6 +5,7 @@
  * as it was. */
 #pragma once
 #include "agent/event.h"
+#include "agent/filter.h"
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/err.h"
@@ -112,6 +113,33 @@ void rules_each_field(const struct rules *r, void (*fn)(void *arg, const char *n
 /* One condition on one event; macros are errors. *ret set only on success. */
 int rules_eval_condition(struct slice text, const struct rules_source *src, bool *ret,
 			 struct err *err) WARN_UNUSED;
+
+/* First: of the rules of an event type that match, only the first defined; all: each of them (default). */
+enum rules_matching { RULES_MATCH_ALL, RULES_MATCH_FIRST };
+void rules_set_matching(struct rules *r, enum rules_matching m);
+
+/* What the enabled rules could match; see filter.h. f: initialised here, caller calls filter_fini. */
+int rules_filter(const struct rules *r, struct filter *f, struct err *err) WARN_UNUSED;
+/* Adds a kill row for the rule when its condition is decided by what a filter_kill can say, exactly.
+ * Returns 1 when added, 0 when it can't be said. */
+int rules_filter_kill(const struct rules *r, const char *rule, struct filter *f, struct err *err) WARN_UNUSED;
+
+struct rules_info {
+	const char *name, *description, *source, *file;
+	unsigned line;
+	enum rules_priority priority;
+	bool enabled;
+	const char *const *tags;
+	size_t tag_count;
+	const char *const *types; /* event types, sorted; empty: all */
+	size_t type_count;
+};
+/* Every rule in order of definition, disabled ones too. */
+void rules_each(const struct rules *r, void (*fn)(void *arg, const struct rules_info *i), void *arg);
+/* Is there such a rule? */
+bool rules_has(const struct rules *r, const char *name);
+/* Host names that rules compare with fd.*ip.name, each once. */
+void rules_each_host_name(const struct rules *r, void (*fn)(void *arg, const char *name), void *arg);
 
 /* ---- live events ---- */
 struct world;

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/call_names.h"
 #include "agent/rules/live_priv.h"
 #include "common/text.h"
 
@@ -17,8 +18,11 @@ const char *rules_live_type(const struct event *e)
 		return "procexit";
 	case EV_FORK:
 		return "clone";
+	case EV_CALL:
+		return call_name(e->call.call);
 	case EV_NONE:
 	case EV_GAP:
+	case EV_KILL:
 	case EV_TYPE_COUNT:
 		break;
 	}

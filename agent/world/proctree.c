@@ -385,6 +385,8 @@ void proctree_apply(struct proctree *t, const struct event *e)
 		break;
 	case EV_NONE:
 	case EV_GAP:
+	case EV_CALL:
+	case EV_KILL: /* its exec was told too */
 	case EV_TYPE_COUNT:
 		return;
 	}

@@ -3,6 +3,7 @@
  * One thread. Bounded: LIMITS in world_limits.h; what is dropped is counted. */
 #pragma once
 #include "agent/event.h"
+#include "common/arena.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/fetch.h"
@@ -87,6 +88,17 @@ void world_containers_each(struct world *w, void (*fn)(void *arg, const struct c
  * host the host's. "" when unknown. Borrowed until the next call. */
 struct slice world_user_name(struct world *w, const struct event_process *p, uint32_t uid);
 struct slice world_group_name(struct world *w, const struct event_process *p, uint32_t gid);
+
+/* Fills e->call.path and path2 where the probe could not: the directory (base) and the text as given are
+ * joined, ".." and links resolved in the caller's root, without ever waiting for a file system: what is not
+ * in the kernel's cache is resolved by text alone. What it makes lives in scratch. Other events: nothing. */
+void world_resolve(struct world *w, struct event *e, struct arena *scratch);
+
+/* Names to keep resolved (by the host's resolver, in a thread of its own, again every minute); replaces
+ * the earlier ones. */
+int world_watch_names(struct world *w, const char *const *names, size_t count, struct err *err) WARN_UNUSED;
+/* The watched names that lead to the address (4 or 16 bytes): the first, then by index; NULL past the end. */
+const char *world_name_of(struct world *w, const uint8_t *address, size_t bytes, size_t index);
 
 struct world_stats {
 	uint64_t processes, process_bytes, processes_evicted;
