@@ -37,6 +37,7 @@ def programs(preset):
         "collector": root / "collector" / "picket-collector",
         "ctl": root / "collector" / "ctl" / "picketctl",
         "load": TOP / "build" / "asan-ubsan" / "tests" / "bench" / "load_exec",
+        "calls": TOP / "build" / "asan-ubsan" / "tests" / "bench" / "load_calls",
     }
 
 

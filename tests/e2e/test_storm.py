@@ -4,7 +4,7 @@ import re
 import subprocess
 import time
 
-from lib import Fleet, Skip, main, status_kib
+from lib import Fleet, Skip, main, status_kib, wait_until
 
 RATE, SECONDS = 5000, 60
 
@@ -48,6 +48,54 @@ def a_storm_of_5000_execs_a_second_loses_no_exec():
         f.close()
 
 
+FLOOD_RULES = """
+- rule: Flood
+  desc: every open of the flood
+  condition: evt.type in (open, openat) and fd.name startswith /tmp/load.
+  output: open | file=%fd.name
+  priority: DEBUG
+- rule: Never
+  desc: execs are judged too
+  condition: evt.type = execve and proc.name = nobody-has-this
+  output: never
+  priority: DEBUG
+"""
+
+
+def an_open_flood_in_a_container_pushes_out_no_exec():
+    f = Fleet(docker=True)
+    try:
+        rules = f.dir / "rules"
+        rules.mkdir()
+        (rules / "flood.yaml").write_text(FLOOD_RULES)
+        f.start_collector()
+        f.enrol(rules=rules)
+        f.start_agent()
+        wait_until("the engine is connected", 15, lambda: f.status()["world"]["engine_connected"])
+        seconds = 20
+        f.docker("run", "-d", "--name", "flood", "--network", "none", "-v", f"{f.bin['calls']}:/calls:ro", "test/busybox:1.0",
+                 "sh", "-c", "mkdir -p /tmp; exec /calls open -n 2000000000 -t 60 -j 1")
+        time.sleep(1)
+        r = subprocess.run([f.bin["load"], "-r", str(RATE), "-t", str(seconds), "-j", "1"], capture_output=True, text=True)
+        m = re.search(r"ops=(\d+) failed=(\d+) secs=([\d.]+) rate=(\d+)", r.stdout)
+        made, rate = int(m[1]), int(m[4])
+        f.docker("rm", "-f", "flood")
+        f.settle(seconds=120)
+        f.ledger()
+        classes = f.status()["events"]["class"]
+        opens = classes["volume"]["seen"]
+        assert opens > 100000, f"only {opens} opens came: no flood"
+        assert classes["process"]["lost"] == 0, f"{classes['process']['lost']} of the process class lost"
+        stored = f.count_events("process=load_tiny", "type=exec")
+        assert stored == made, f"{made} execs made, {stored} stored"
+        if rate < RATE * 0.5:
+            raise Skip(f"this machine made only {rate} exec/s beside the flood; of {made} execs none was lost")
+        return (f"{made} execs at {rate}/s beside {opens} opens that a rule names: 0 execs lost, "
+                f"{classes['volume']['lost']} opens lost and counted")
+    finally:
+        f.close()
+
+
 def a_fork_bomb_in_a_container_leaves_the_agents_memory_flat():
     f = Fleet(docker=True)
     try:
@@ -76,4 +124,4 @@ def a_fork_bomb_in_a_container_leaves_the_agents_memory_flat():
 
 
 main(an_idle_agent_needs_at_most_15_mb, a_storm_of_5000_execs_a_second_loses_no_exec,
-     a_fork_bomb_in_a_container_leaves_the_agents_memory_flat)
+     an_open_flood_in_a_container_pushes_out_no_exec, a_fork_bomb_in_a_container_leaves_the_agents_memory_flat)
