@@ -26,5 +26,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(e.p.args, data, size);
 	check(e.p.cwd, data, size);
 	check(e.p.env, data, size);
+	check(e.call.path, data, size);
+	check(e.call.raw, data, size);
+	check(e.call.raw2, data, size);
+	check(e.call.base, data, size);
+	check(e.call.base2, data, size);
+	check(e.call.data, data, size);
+	if (e.type == EV_CALL && (unsigned)e.call.call >= CALL_COUNT)
+		abort();
 	return 0;
 }

@@ -78,10 +78,10 @@ static void a_damaged_record_is_refused(void **state)
 		{ "size one less", offsetof(struct record, size), 4, sizeof(struct record_exec) + 7 },
 		{ "size all ones", offsetof(struct record, size), 4, UINT32_MAX },
 		{ "type 0", offsetof(struct record, type), 1, 0 },
-		{ "type past the last", offsetof(struct record, type), 1, RECORD_TASK + 1 },
+		{ "type past the last", offsetof(struct record, type), 1, RECORD_KILL + 1 },
 		{ "type 255", offsetof(struct record, type), 1, 255 },
 		{ "version 0", offsetof(struct record, version), 1, 0 },
-		{ "version 2", offsetof(struct record, version), 1, RECORD_VERSION + 1 },
+		{ "version one more", offsetof(struct record, version), 1, RECORD_VERSION + 1 },
 		{ "cgroup short", offsetof(struct record, text_bytes[TEXT_CGROUP]), 2, 0 },
 		{ "cgroup too long", offsetof(struct record, text_bytes[TEXT_CGROUP]), 2, 1024 },
 		{ "exe past the end", offsetof(struct record, text_bytes[TEXT_EXE]), 2, 5 },
@@ -165,6 +165,188 @@ static void a_wait_status_is_a_code_or_a_signal(void **state)
 	}
 }
 
+/* A record of a call and texts one behind the other, as TEXT_* orders them. */
+struct call_bytes {
+	struct record_call c;
+	char texts[64];
+};
+
+static struct call_bytes call_bytes(void)
+{
+	static const char texts[] = "/cg/etc/passwd/srv../xy/srv/ADATA";
+
+	struct call_bytes b = {
+		.c = {
+			.r = { .type = RECORD_CALL, .version = RECORD_VERSION, .pid = 7,
+			       .flags = RECORD_EXE_UPPER | RECORD_COMPAT | RECORD_RAW2_TRUNCATED |
+					RECORD_SOCK_CONNECTED,
+			       .text_bytes = { 3, 11, 4, 4, 1, 6, 4 } },
+			.ret = -13,
+			.arg = { UINT64_MAX, 1, 2, 3, 4, 5 },
+			.file_inode = 99, .file_dev = 0x801, .file_flags = 0101102, .fd = -1,
+			.target_ns_type = 0x20000000,
+			.local = { 127, 0, 0, 1 }, .remote = { [15] = 1 },
+			.local_port = 65535, .remote_port = 53,
+			.sock_family = 10, .sock_type = 2, .sock_protocol = 17, .file_mode = 0140777,
+			.call = CALL_CONNECT,
+		},
+	};
+	memcpy(b.texts, texts, sizeof(texts) - 1);
+	b.c.r.size = sizeof(b.c) + sizeof(texts) - 1;
+	return b;
+}
+
+static int decode_call_bytes(const struct call_bytes *b, struct event *e)
+{
+	return probe_decode(slice_from(b, b->c.r.size), 0, e, NULL);
+}
+
+static void a_call_decodes_with_all_it_carries(void **state)
+{
+	struct call_bytes b = call_bytes();
+	struct event e;
+
+	assert_int_equal(decode_call_bytes(&b, &e), 0);
+	assert_int_equal(e.type, EV_CALL);
+	assert_int_equal(e.class, EVC_VOLUME);
+	assert_int_equal(e.p.pid, 7);
+	assert_int_equal(e.call.call, CALL_CONNECT);
+	assert_int_equal(e.call.family, FAMILY_SOCK);
+	assert_int_equal(e.call.ret, -13);
+	assert_true(e.call.arg[0] == UINT64_MAX && e.call.arg[5] == 5);
+	assert_slice(e.p.cgroup, "/cg");
+	assert_slice(e.call.path, "/etc/passwd");
+	assert_slice(e.call.base, "/srv");
+	assert_slice(e.call.raw, "../x");
+	assert_slice(e.call.raw2, "y");
+	assert_slice(e.call.base2, "/srv/A");
+	assert_slice(e.call.data, "DATA");
+	assert_true(e.call.is_compat && !e.call.is_uring && e.call.file_upper_layer);
+	assert_true(e.call.raw2_truncated && !e.call.raw_truncated && !e.call.path_truncated);
+	assert_true(e.call.is_sock_connected && !e.call.is_sock_listening);
+	assert_int_equal(e.call.sock_family, 10);
+	assert_int_equal(e.call.sock_type, 2);
+	assert_int_equal(e.call.sock_protocol, 17);
+	assert_int_equal(e.call.local.port, 65535);
+	assert_int_equal(e.call.remote.port, 53);
+	assert_int_equal(e.call.local.address[0], 127);
+	assert_int_equal(e.call.remote.address[15], 1);
+	assert_int_equal(e.call.fd, -1);
+	assert_int_equal(e.call.file_mode, 0140777);
+	assert_int_equal(e.call.file_flags, 0101102);
+	assert_int_equal(e.call.file_inode, 99);
+	assert_int_equal(e.call.target_ns_type, 0x20000000);
+	/* What is the call's is not the program's. */
+	assert_true(!e.p.exe.n && !e.p.cwd.n && !e.p.args.n && !e.p.env.n && !e.p.exe_upper_layer);
+}
+
+static void every_call_of_the_table_has_its_ring_and_no_other_is_known(void **state)
+{
+	static const enum event_class want[] = {
+#define CALL(id, name, family, class, x86_64, i386, arm64) EVC_##class,
+#include "agent/calls.def"
+#undef CALL
+	};
+	struct call_bytes b = call_bytes();
+	struct event e;
+
+	for (unsigned c = 0; c <= UINT16_MAX; c++) {
+		b.c.call = (uint16_t)c;
+		int r = decode_call_bytes(&b, &e);
+		if (c >= CALL_COUNT)
+			assert_int_equal(r, -ERR_CORRUPT);
+		else
+			assert_true(!r && e.call.call == c && e.class == want[c]);
+	}
+}
+
+static void a_text_longer_than_its_place_is_refused(void **state)
+{
+	static const struct {
+		uint8_t type;
+		size_t fixed, text, most;
+	} rows[] = {
+		{ RECORD_CALL, sizeof(struct record_call), TEXT_CGROUP, TEXT_CGROUP_MAX },
+		{ RECORD_CALL, sizeof(struct record_call), TEXT_PATH, TEXT_PATH_MAX },
+		{ RECORD_CALL, sizeof(struct record_call), TEXT_BASE, TEXT_PATH_MAX },
+		{ RECORD_CALL, sizeof(struct record_call), TEXT_RAW, TEXT_PATH_MAX },
+		{ RECORD_CALL, sizeof(struct record_call), TEXT_RAW2, TEXT_PATH_MAX },
+		{ RECORD_CALL, sizeof(struct record_call), TEXT_BASE2, TEXT_PATH_MAX },
+		{ RECORD_CALL, sizeof(struct record_call), TEXT_DATA, TEXT_DATA_MAX },
+		{ RECORD_EXEC, sizeof(struct record_exec), TEXT_BASE2, 0 },
+		{ RECORD_KILL, sizeof(struct record_exec), TEXT_DATA, 0 },
+		{ RECORD_EXIT, sizeof(struct record_exit), TEXT_DATA, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (size_t more = 0; more < 2; more++) {
+			size_t n = rows[i].fixed + rows[i].most + more;
+			char *exact = calloc(1, n);
+			struct record r = { .size = (uint32_t)n, .type = rows[i].type,
+					    .version = RECORD_VERSION };
+			struct event e;
+
+			assert_non_null(exact);
+			r.text_bytes[rows[i].text] = (uint16_t)(rows[i].most + more);
+			memcpy(exact, &r, sizeof(r));
+			if (probe_decode(slice_from(exact, n), 0, &e, NULL) !=
+			    (more ? -ERR_CORRUPT : 0))
+				fail_msg("row %zu, %zu bytes", i, rows[i].most + more);
+			free(exact);
+		}
+	}
+}
+
+static void a_call_cut_anywhere_is_refused(void **state)
+{
+	struct call_bytes b = call_bytes();
+	uint32_t whole = b.c.r.size;
+	struct event e;
+
+	for (uint32_t n = sizeof(struct record); n < whole; n++) {
+		char *exact = malloc(n);
+
+		assert_non_null(exact);
+		b.c.r.size = n;
+		memcpy(exact, &b, n);
+		assert_int_equal(probe_decode(slice_from(exact, n), 0, &e, NULL), -ERR_CORRUPT);
+		free(exact);
+	}
+}
+
+static void a_base_without_its_upper_end_makes_no_whole_path(void **state)
+{
+	struct call_bytes b = call_bytes();
+	struct event e;
+
+	b.c.r.flags = RECORD_CWD_TRUNCATED;
+	assert_int_equal(decode_call_bytes(&b, &e), 0);
+	assert_true(e.call.path_truncated);
+	assert_false(e.p.cwd_truncated);
+}
+
+static void a_kill_is_an_exec_with_the_row_that_asked(void **state)
+{
+	char rec[sizeof(struct record_exec) + 6];
+	struct record_exec x = { .r = { .size = sizeof(rec), .type = RECORD_KILL,
+					.version = RECORD_VERSION,
+					.text_bytes = { [TEXT_EXE] = 4, [TEXT_ARGS] = 2 } },
+				 .pad = 31 };
+	struct event e;
+
+	memcpy(rec, &x, sizeof(x));
+	memcpy(rec + sizeof(x), "/bina", sizeof("/bina"));
+	assert_int_equal(probe_decode(slice_from(rec, sizeof(rec)), 0, &e, NULL), 0);
+	assert_int_equal(e.type, EV_KILL);
+	assert_int_equal(e.class, EVC_PROCESS);
+	assert_int_equal(e.kill.row, 31);
+	assert_slice(e.p.exe, "/bin");
+	assert_slice(e.p.argv0, "a");
+	rec[offsetof(struct record, type)] = RECORD_EXEC;
+	assert_int_equal(probe_decode(slice_from(rec, sizeof(rec)), 0, &e, NULL), 0);
+	assert_int_equal(e.kill.row, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +356,12 @@ int main(void)
 		cmocka_unit_test(a_record_cut_anywhere_is_refused),
 		cmocka_unit_test(an_argument_list_cut_in_its_first_word_has_no_others),
 		cmocka_unit_test(a_wait_status_is_a_code_or_a_signal),
+		cmocka_unit_test(a_call_decodes_with_all_it_carries),
+		cmocka_unit_test(every_call_of_the_table_has_its_ring_and_no_other_is_known),
+		cmocka_unit_test(a_text_longer_than_its_place_is_refused),
+		cmocka_unit_test(a_call_cut_anywhere_is_refused),
+		cmocka_unit_test(a_base_without_its_upper_end_makes_no_whole_path),
+		cmocka_unit_test(a_kill_is_an_exec_with_the_row_that_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
