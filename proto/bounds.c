@@ -43,11 +43,31 @@ static const struct bound label[] = {
 	B(Container__LabelsEntry, key, LIMIT_NAME_BYTES),
 	B(Container__LabelsEntry, value, LIMIT_TEXT_BYTES),
 };
+static const struct bound event[] = {
+	B(Event, call, LIMIT_NAME_BYTES),
+	B(Event, args, LIMIT_ARGS_BYTES),
+};
+static const struct bound file[] = {
+	B(File, path, LIMIT_PATH_BYTES),
+	B(File, raw, LIMIT_PATH_BYTES),
+	B(File, target, LIMIT_PATH_BYTES),
+};
+static const struct bound network[] = {
+	B(Network, protocol, LIMIT_NAME_BYTES),
+	B(Network, local_address, LIMIT_ADDRESS_BYTES),
+	B(Network, remote_address, LIMIT_ADDRESS_BYTES),
+	B(Network, path, LIMIT_PATH_BYTES),
+};
+static const struct bound action[] = {
+	B(Action, kind, LIMIT_NAME_BYTES),
+	B(Action, rule, LIMIT_NAME_BYTES),
+	B(Action, why, LIMIT_TEXT_BYTES),
+};
 static const struct bound finding[] = {
 	B(Finding, rule, LIMIT_NAME_BYTES),	   B(Finding, priority, LIMIT_NAME_BYTES),
 	B(Finding, output, LIMIT_OUTPUT_BYTES),	   R(Finding, tags, LIMIT_NAME_BYTES, LIMIT_TAGS),
 	R(Finding, fields, 0, LIMIT_FIELDS),	   B(Finding, source, LIMIT_NAME_BYTES),
-	B(Finding, description, LIMIT_TEXT_BYTES),
+	B(Finding, description, LIMIT_TEXT_BYTES), B(Finding, call, LIMIT_NAME_BYTES),
 };
 static const struct bound finding_field[] = {
 	B(Finding__FieldsEntry, key, LIMIT_NAME_BYTES),
@@ -126,6 +146,10 @@ static const struct table tables[] = {
 	T(container, container),
 	T(ancestor, ancestor),
 	T(container__labels_entry, label),
+	T(event, event),
+	T(file, file),
+	T(network, network),
+	T(action, action),
 	T(finding, finding),
 	T(finding__fields_entry, finding_field),
 	T(gap, gap),

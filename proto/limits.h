@@ -14,6 +14,7 @@ enum {
 	LIMIT_NAME_BYTES = 256,	  /* comm, user, rule, image, container name … */
 	LIMIT_PATH_BYTES = 4096,  /* paths */
 	LIMIT_ARGS_BYTES = 8192,  /* all arguments of one exec */
+	LIMIT_ADDRESS_BYTES = 16, /* 4 or 16 */
 	LIMIT_OUTPUT_BYTES = 16384,
 	LIMIT_ANCESTORS = 8,
 	LIMIT_LABELS = 64,
@@ -35,3 +36,6 @@ enum {
 
 /* Wall times are 1 .. this: 2200-01-01. A record from a host without a clock says 1970, not 0. */
 #define LIMIT_UNIX_NS 7258118400000000000ULL
+/* Matches that one finding may stand for: far above what a window can hold, far below where sums of
+ * them overflow. */
+#define LIMIT_FINDING_COUNT 1000000000000ULL

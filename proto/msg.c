@@ -90,6 +90,44 @@ static int check_gap(const Picket__Gap *g, struct err *err)
 	return r;
 }
 
+static int check_end(const char *what, ProtobufCBinaryData address, uint32_t port, struct err *err)
+{
+	if (address.len != 0 && address.len != 4 && address.len != 16)
+		return err_set(err, ERR_CORRUPT, "%s: an address of %zu bytes", what, address.len);
+	if (port > UINT16_MAX)
+		return err_set(err, ERR_CORRUPT, "%s: %" PRIu32 " is no port", what, port);
+	return 0;
+}
+
+static int check_network(const Picket__Network *n, struct err *err)
+{
+	int r = n ? check_end("Network.local_address", n->local_address, n->local_port, err) : 0;
+
+	if (n && r >= 0)
+		r = check_end("Network.remote_address", n->remote_address, n->remote_port, err);
+	return r;
+}
+
+static int check_event(const Picket__Event *e, struct err *err)
+{
+	int r = check_enum("Event.type", (int)e->type, err);
+
+	return r < 0 ? r : check_network(e->network, err);
+}
+
+static int check_finding(const Picket__Finding *f, struct err *err)
+{
+	if (!f->rule[0])
+		return err_set(err, ERR_CORRUPT, "Finding.rule: empty");
+	if (f->count > LIMIT_FINDING_COUNT)
+		return err_set(err, ERR_CORRUPT, "Finding.count: %" PRIu64 " is too many", f->count);
+	if (f->first_unix_ns > LIMIT_UNIX_NS)
+		return err_set(err, ERR_CORRUPT, "Finding.first_unix_ns: %" PRIu64 " is no time",
+			       f->first_unix_ns);
+	int r = check_enum("Finding.event_type", (int)f->event_type, err);
+	return r < 0 ? r : check_network(f->network, err);
+}
+
 static int check_record(const Picket__Record *m, struct err *err)
 {
 	int r = check_time("Record.time_unix_ns", m->time_unix_ns, err);
@@ -98,11 +136,9 @@ static int check_record(const Picket__Record *m, struct err *err)
 		return r;
 	switch (m->body_case) {
 	case PICKET__RECORD__BODY_EVENT:
-		return check_enum("Event.type", (int)m->event->type, err);
+		return check_event(m->event, err);
 	case PICKET__RECORD__BODY_FINDING:
-		if (!m->finding->rule[0])
-			return err_set(err, ERR_CORRUPT, "Finding.rule: empty");
-		return check_enum("Finding.event_type", (int)m->finding->event_type, err);
+		return check_finding(m->finding, err);
 	case PICKET__RECORD__BODY_GAP:
 		return check_gap(m->gap, err);
 	case PICKET__RECORD__BODY_CONTAINER:
@@ -275,10 +311,10 @@ int msg_read_reply(struct slice msg, struct arena *a, Picket__Reply **ret, struc
 static void forget_unknown_enums(Picket__Record *m)
 {
 	if (m->body_case == PICKET__RECORD__BODY_EVENT &&
-	    m->event->type > PICKET__EVENT_TYPE__EVENT_FORK)
+	    m->event->type > PICKET__EVENT_TYPE__EVENT_ACTION)
 		m->event->type = PICKET__EVENT_TYPE__EVENT_NONE;
 	if (m->body_case == PICKET__RECORD__BODY_FINDING &&
-	    m->finding->event_type > PICKET__EVENT_TYPE__EVENT_FORK)
+	    m->finding->event_type > PICKET__EVENT_TYPE__EVENT_ACTION)
 		m->finding->event_type = PICKET__EVENT_TYPE__EVENT_NONE;
 	if (m->body_case == PICKET__RECORD__BODY_GAP &&
 	    m->gap->loss_class > PICKET__LOSS_CLASS__LOSS_VOLUME)

@@ -26,6 +26,10 @@ static const char *const event_names[] = {
 	[PICKET__EVENT_TYPE__EVENT_CONTAINER_START] = "container.start",
 	[PICKET__EVENT_TYPE__EVENT_CONTAINER_STOP] = "container.stop",
 	[PICKET__EVENT_TYPE__EVENT_FORK] = "fork",
+	[PICKET__EVENT_TYPE__EVENT_FILE] = "file",
+	[PICKET__EVENT_TYPE__EVENT_NETWORK] = "network",
+	[PICKET__EVENT_TYPE__EVENT_CALL] = "call",
+	[PICKET__EVENT_TYPE__EVENT_ACTION] = "action",
 };
 
 static const char *const loss_names[] = {

@@ -256,6 +256,50 @@ static void wrong_records_are_refused_by_name(void **state)
 	}
 }
 
+/* An address has 4 or 16 bytes, a port 16 bits, and no finding stands for more than can be summed. */
+static void wrong_calls_are_refused_by_name(void **state)
+{
+	static const struct {
+		size_t local, remote;
+		uint32_t port;
+		uint64_t count, first;
+		const char *want;
+	} cases[] = {
+		{0, 0, 0, 0, 0, NULL},
+		{4, 16, UINT16_MAX, 1, NOW, NULL},
+		{5, 0, 0, 0, 0, "Network.local_address"},
+		{0, 15, 0, 0, 0, "Network.remote_address"},
+		{4, 4, UINT16_MAX + 1, 0, 0, "no port"},
+		{0, 0, 0, LIMIT_FINDING_COUNT, 0, NULL},
+		{0, 0, 0, LIMIT_FINDING_COUNT + 1, 0, "Finding.count"},
+		{0, 0, 0, 2, LIMIT_UNIX_NS + 1, "Finding.first_unix_ns"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint8_t packed[4096];
+		struct err err = {0};
+		Picket__Record m, *back;
+
+		arena_reset(arena);
+		picket__record__init(&m);
+		m.time_unix_ns = NOW;
+		m.body_case = PICKET__RECORD__BODY_FINDING;
+		m.finding = element(&picket__finding__descriptor);
+		m.finding->rule = text(3);
+		m.finding->count = cases[i].count;
+		m.finding->first_unix_ns = cases[i].first;
+		m.finding->network = element(&picket__network__descriptor);
+		m.finding->network->local_address = bytes(cases[i].local);
+		m.finding->network->remote_address = bytes(cases[i].remote);
+		m.finding->network->remote_port = cases[i].port;
+		size_t n = picket__record__pack(&m, packed);
+		int r = msg_read_record(slice_from(packed, n), arena, &back, &err);
+		if ((r == 0) != !cases[i].want ||
+		    (cases[i].want && !strstr(err.msg, cases[i].want)))
+			fail_msg("case %zu: %d %s", i, r, err.msg);
+	}
+}
+
 static void an_enum_of_a_newer_agent_reads_as_none(void **state)
 {
 	struct buf out;
@@ -556,6 +600,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_record_comes_back_as_it_was),
 		TEST(every_sized_field_has_a_bound_and_keeps_it),
+		TEST(wrong_calls_are_refused_by_name),
 		TEST(a_record_is_at_most_64_kib),
 		TEST(wrong_records_are_refused_by_name),
 		TEST(an_enum_of_a_newer_agent_reads_as_none),
