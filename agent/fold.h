@@ -23,6 +23,8 @@ int fold_new(size_t max, unsigned burst, uint64_t window_ns, fold_fn fn, void *a
 	     struct err *err) WARN_UNUSED;
 /* true: send this one. false: it was counted; sample is copied (at most once a window). */
 bool fold_admit(struct fold *f, const char *rule, const char *container_id, uint64_t unix_ns);
+/* Has this window of the pair no sample yet? Spares packing a finding that would not be looked at. */
+bool fold_wants_sample(const struct fold *f, const char *rule, const char *container_id);
 void fold_sample(struct fold *f, const char *rule, const char *container_id, struct slice finding);
 /* Tells windows that have ended. */
 void fold_tick(struct fold *f, uint64_t unix_ns);
