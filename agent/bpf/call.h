@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* call.h - a system call that ended, between the entry that saw it and the family that records it.
  *
- * The entry (dispatch, fexit, per-call) fills a struct call_state in the scratch of its CPU and calls
- * family_X(); the family asks the filter with what it alone knows, and makes the record. */
+ * The entry (dispatch, fexit, per-call, uring) fills a struct call_state and calls call_run(), which calls
+ * family_X() when the filter has rows left for it; the family asks the filter (filter.h) with what it alone
+ * knows, makes the record with fill_call() and gives it to emit_call(). */
 #pragma once
-#include "agent/bpf/emit.h"
-#include "agent/calls.h"
+#include "agent/bpf/filter.h"
 
 struct call_state {
 	s64 ret;
@@ -13,15 +13,29 @@ struct call_state {
 	u64 rows;   /* of the filter, that call and outcome left over; not 0 */
 	u32 call;   /* enum call */
 	bool compat, uring;
+	/* uring: names in kernel memory, where arg[] would have them in the caller's. 0: none */
+	u64 kernel_name, kernel_name2;
 };
 
-/* One per CPU: tracepoints don't nest on one, see scratches. */
+/* One per CPU: tracepoints don't nest on one, see scratches. fexit programs can be preempted, so they
+ * claim it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, u32);
 	__type(value, struct call_state);
 	__uint(max_entries, 1);
 } call_states SEC(".maps") __weak;
+
+struct call_count {
+	u64 seen, passed;
+};
+/* By enum call. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, u32);
+	__type(value, struct call_count);
+	__uint(max_entries, CALL_COUNT);
+} call_counts SEC(".maps") __weak;
 
 static __always_inline struct call_state *call_state(void)
 {
@@ -36,4 +50,98 @@ int family_sock(u32 call);
 int family_fd(u32 call);
 int family_path(u32 call);
 int family_paths(u32 call);
-int family_plain(u32 call);
+int family_plain(u32 call); /* and FAMILY_EXEC */
+
+/* --- for families --- */
+
+/* The fixed part but what the family adds; slot: of sc. Returns where the texts go on. */
+static __always_inline u64 fill_call(struct scratch *sc, u32 slot, const struct call_state *s,
+				     struct task_struct *task)
+{
+	struct record_call *r = (void *)sc->data;
+	u64 at = fill_process(sc, slot, RECORD_CALL, sizeof(*r), task);
+
+	r->ret = s->ret;
+	r->arg[0] = s->arg[0];
+	r->arg[1] = s->arg[1];
+	r->arg[2] = s->arg[2];
+	r->arg[3] = s->arg[3];
+	r->arg[4] = s->arg[4];
+	r->arg[5] = s->arg[5];
+	r->call = s->call;
+	r->fd = -1;
+	if (s->compat)
+		r->r.flags |= RECORD_COMPAT;
+	if (s->uring)
+		r->r.flags |= RECORD_URING;
+	return at;
+}
+
+/* Puts the record into the ring of the call's class. */
+static __always_inline void emit_call(struct scratch *sc, u32 call, u64 at)
+{
+	u32 key = call & 127;
+	struct call_count *n = bpf_map_lookup_elem(&call_counts, &key);
+	struct counters *c;
+
+	if (!is_current())
+		return;
+	if (n)
+		n->passed++;
+	if (call_class[call & 127] == CLASS_RARE) {
+		c = counters_of(CLASS_RARE);
+		if (!c)
+			return;
+		__sync_fetch_and_add(&c->seen, 1);
+		emit(&ring_rare, CLASS_RARE, sc, at, c);
+	} else {
+		c = counters_of(CLASS_VOLUME);
+		if (!c)
+			return;
+		__sync_fetch_and_add(&c->seen, 1);
+		emit(&ring_volume, CLASS_VOLUME, sc, at, c);
+	}
+}
+
+/* --- for entries --- */
+
+static __always_inline bool call_failed(s64 ret)
+{
+	return ret < 0 && ret >= -4095;
+}
+
+/* s but for rows is filled. */
+static __always_inline void call_run(struct call_state *s, u32 call)
+{
+	u32 key = call & 127;
+	struct call_count *n;
+
+	s->call = key;
+	if (!call_failed(s->ret) && call_moves[key])
+		__sync_fetch_and_add(&path_epoch, 1);
+	s->rows = filter_call(key, s->ret);
+	if (!s->rows)
+		return;
+	n = bpf_map_lookup_elem(&call_counts, &key);
+	if (n)
+		n->seen++;
+	switch (call_families[key]) {
+	case FAMILY_OPEN:
+		family_open(key);
+		break;
+	case FAMILY_SOCK:
+		family_sock(key);
+		break;
+	case FAMILY_FD:
+		family_fd(key);
+		break;
+	case FAMILY_PATH:
+		family_path(key);
+		break;
+	case FAMILY_PATHS:
+		family_paths(key);
+		break;
+	default:
+		family_plain(key);
+	}
+}

@@ -60,6 +60,46 @@ static __always_inline u64 add_user(struct scratch *s, u64 at, u32 which, u64 fr
 	return at + n;
 }
 
+/* A NUL-ended text of the current process. Sets *cut when there was more. */
+static __always_inline u64 add_user_text(struct scratch *s, u64 at, u32 which, u64 from, bool *cut)
+{
+	struct record *r = (void *)s->data;
+
+	*cut = false;
+	if (!from || !has_room(&at, TEXT_PATH_MAX + 1))
+		return at;
+	KEEP(at);
+	if (at > RECORD_MAX - TEXT_PATH_MAX - 2)
+		return at;
+	long n = bpf_probe_read_user_str(s->data + at, TEXT_PATH_MAX + 1, (const void *)from);
+	if (n <= 1)
+		return at;
+	n--;
+	/* A whole PATH_MAX less its NUL is as long as a path may be: what is longer never was opened. */
+	*cut = n >= TEXT_PATH_MAX;
+	n &= TEXT_PATH_MAX;
+	r->text_bytes[which] = n;
+	return at + n;
+}
+
+/* The same of the kernel's memory. */
+static __always_inline u64 add_kernel_text(struct scratch *s, u64 at, u32 which, u64 from)
+{
+	struct record *r = (void *)s->data;
+
+	if (!from || !has_room(&at, TEXT_PATH_MAX + 1))
+		return at;
+	KEEP(at);
+	if (at > RECORD_MAX - TEXT_PATH_MAX - 2)
+		return at;
+	long n = bpf_probe_read_kernel_str(s->data + at, TEXT_PATH_MAX + 1, (const void *)from);
+	if (n <= 1)
+		return at;
+	n = (n - 1) & TEXT_PATH_MAX;
+	r->text_bytes[which] = n;
+	return at + n;
+}
+
 /* What all types share. Returns where the texts go on. */
 static __always_inline u64 fill_process(struct scratch *s, u32 slot, u8 type, u64 fixed_bytes,
 					struct task_struct *task)

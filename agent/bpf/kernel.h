@@ -16,6 +16,7 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 typedef __s32 s32;
+typedef __s64 s64;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -48,6 +49,14 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	unsigned int f_flags;
+};
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+struct files_struct {
+	struct fdtable *fdt;
 };
 struct super_block {
 	u32 s_dev;
@@ -183,7 +192,12 @@ struct mm_struct {
 	unsigned long arg_start, arg_end, env_start, env_end;
 	struct file *exe_file;
 };
+struct thread_info {
+	u32 status; /* x86 */
+};
 struct task_struct {
+	struct thread_info thread_info;
+	struct files_struct *files;
 	struct mm_struct *mm;
 	unsigned int flags;
 	int exit_code;
@@ -202,6 +216,22 @@ struct task_struct {
 struct linux_binprm {
 	struct file *file;
 };
+
+/* registers at a system call */
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long bp, bx, r10, r9, r8, cx, dx, si, di, orig_ax;
+};
+#else
+struct user_pt_regs {
+	u64 regs[31];
+};
+struct pt_regs {
+	struct user_pt_regs user_regs;
+	u64 orig_x0;
+	s32 syscallno;
+};
+#endif
 
 /* iterators */
 struct bpf_iter_meta {

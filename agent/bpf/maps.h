@@ -43,7 +43,15 @@ struct scratch {
  * the kernel (since 6.2) refuses to enter a program that is already running on this CPU and counts
  * the miss in bpf_prog_info.recursion_misses, which the loader adds to what was lost. So a program
  * never meets itself in its slot. */
-enum scratch_slot { SLOT_EXEC, SLOT_EXIT, SLOT_FORK, SLOT_COUNT, SLOT_SEED = SLOT_COUNT };
+enum scratch_slot {
+	SLOT_EXEC,
+	SLOT_EXIT,
+	SLOT_FORK,
+	SLOT_CALL, /* system calls: one program, or those that claim it; see call.h */
+	SLOT_DGRAM,
+	SLOT_COUNT,
+	SLOT_SEED = SLOT_COUNT
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, u32);
@@ -70,6 +78,14 @@ struct {
 	__type(value, u8);
 	__uint(max_entries, 1024);
 } exited SEC(".maps") __weak;
+
+/* What user space knows of a cgroup: by event_process.cgroup_id, FILTER_HOST or FILTER_CONTAINER. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, u64);
+	__type(value, u32);
+	__uint(max_entries, 8192);
+} cgroups SEC(".maps") __weak;
 
 /* Past this fill of the ring (bytes) a record wakes the reader; below, its timer does. Loader. Its
  * type goes into the skeleton, hence __u64. */

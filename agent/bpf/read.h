@@ -118,6 +118,35 @@ static __always_inline struct text read_path(u32 slot, const struct path *path)
 	return (struct text){ .n = r & TEXT_PATH_MAX, .truncated = r >> 16 & 1 };
 }
 
+static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
+{
+	struct fdtable *fdt = task->files->fdt;
+	struct file *file = NULL;
+
+	if (fd >= fdt->max_fds)
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), (void *)((u64)fdt->fd + fd * sizeof(file)));
+	return file;
+}
+
+static __always_inline struct text read_file_path(u32 slot, struct file *file)
+{
+	return read_path(slot, (void *)file + bpf_core_field_offset(struct file, f_path));
+}
+
+enum { FD_CWD = -100 };
+
+/* What a relative name starts from: the directory of dirfd, or the working directory. */
+static __always_inline struct text read_base(u32 slot, struct task_struct *task, u32 dirfd)
+{
+	struct file *file;
+
+	if ((s32)dirfd == FD_CWD)
+		return read_path(slot, &task->fs->pwd);
+	file = file_of(task, dirfd);
+	return file ? read_file_path(slot, file) : (struct text){ 0 };
+}
+
 static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
 {
 	if (bpf_core_field_exists(kn->__parent))

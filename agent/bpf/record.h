@@ -136,7 +136,8 @@ _Static_assert(sizeof(struct counters) == 64, "struct counters");
 /* The reader's half of the wake-up: mapped and written by it, looked at by every record. */
 struct reader {
 	__u32 is_idle; /* it stopped its timer: the next record wakes it, and clears this */
-	__u32 unused[15];
+	__u32 generation; /* of the programs for system calls that count; others stay silent */
+	__u32 unused[14];
 };
 
 /* Which ring; the same numbers as enum event_class of agent/event.h. */
