@@ -1,12 +1,36 @@
 /* config.c - see config.h. */
 #include "agent/config.h"
 
+#include "agent/guard/guard.h"
+#include "agent/probe/probe.h"
+#include "agent/rules/rules.h"
 #include "common/log.h"
 
+static const char *const matchings[] = { [RULES_MATCH_ALL] = "all", [RULES_MATCH_FIRST] = "first", NULL };
+static const char *const modes[] = { [GUARD_OFF] = "off",
+				     [GUARD_DRY_RUN] = "dry-run",
+				     [GUARD_ENFORCE] = "enforce",
+				     NULL };
+static const char *const actions[] = { [GUARD_KILL] = "kill",
+				       [GUARD_STOP] = "stop",
+				       [GUARD_PAUSE] = "pause",
+				       [GUARD_DISCONNECT] = "disconnect",
+				       NULL };
+static const char *const hookings[] = { [PROBE_AUTO] = "auto",
+					[PROBE_FEXIT] = "fexit",
+					[PROBE_DISPATCH] = "dispatch",
+					[PROBE_PER_CALL] = "per-call",
+					NULL };
 static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 
 #define AT(field) offsetof(struct agent_config, field)
 #define MIB (1024ull * 1024)
+
+static const struct conf_key response_keys[] = {
+	{ "rule", CONF_STR, offsetof(struct agent_response, rule), .doc = "the rule's exact name" },
+	{ "action", CONF_ENUM, offsetof(struct agent_response, action), .names = actions,
+	  .doc = "kill (default) stop pause disconnect" },
+};
 
 static const struct conf_key keys[] = {
 	{ "name", CONF_STR, AT(name), .doc = "the host's name in alerts; default: the system's" },
@@ -16,11 +40,30 @@ static const struct conf_key keys[] = {
 	{ "collector.server_name", CONF_STR, AT(server_name),
 	  .doc = "name in the collector's certificate; default: as enrolled" },
 	{ "rules", CONF_STR_LIST, AT(rules), .doc = "Falco rule files, or folders of *.yaml" },
+	{ "rule_matching", CONF_ENUM, AT(rule_matching), .names = matchings,
+	  .doc = "all: every rule that matches an event; first: only the first, as Falco's default" },
+	{ "fold.burst", CONF_U64, AT(fold_burst), 0, 1000000,
+	  .doc = "alerts of one rule in one container told one by one in a window; 0: all" },
+	{ "fold.window", CONF_DURATION, AT(fold_window_ms), 1000, 3600000,
+	  .doc = "the others are told as one, with their count, when it ends" },
+	{ "response.mode", CONF_ENUM, AT(response_mode), .names = modes,
+	  .doc = "off, dry-run (only says what it would do), enforce" },
+	{ "response.rules", CONF_LIST, AT(responses), .sub = response_keys,
+	  .sub_count = ARRAY_LEN(response_keys), .item_size = sizeof(struct agent_response),
+	  .doc = "what to do when a rule matches" },
+	{ "response.max_per_minute", CONF_U64, AT(response_max_per_minute), 1, 100000,
+	  .doc = "actions a minute, over all rules; more are refused and told" },
+	{ "probe.mode", CONF_ENUM, AT(probe_mode), .names = hookings,
+	  .doc = "how system calls are seen: auto fexit dispatch per-call" },
 	{ "engine.docker_socket", CONF_STR, AT(docker_socket), .doc = "\"\" = no Docker here" },
 	{ "limits.processes", CONF_U64, AT(max_processes), 1024, 1048576,
 	  .doc = "processes remembered for ancestors" },
 	{ "limits.ring", CONF_SIZE, AT(ring_bytes), 64 * 1024, 64 * MIB,
 	  .doc = "kernel buffer for process events; a power of two" },
+	{ "limits.ring_rare", CONF_SIZE, AT(rare_ring_bytes), 64 * 1024, 64 * MIB,
+	  .doc = "kernel buffer for rare system calls, when a rule needs them" },
+	{ "limits.ring_volume", CONF_SIZE, AT(volume_ring_bytes), 64 * 1024, 64 * MIB,
+	  .doc = "kernel buffer for files and network, when a rule needs them" },
 	{ "spool.max_size", CONF_SIZE, AT(spool_max_bytes), MIB, 64 * 1024 * MIB,
 	  .doc = "disk for what the collector has not acknowledged" },
 	{ "spool.sync", CONF_DURATION, AT(sync_ms), 1, 10000, .doc = "longest time until fdatasync" },
@@ -49,6 +92,14 @@ void agent_config_init(struct agent_config *c)
 		.max_processes = 32768,
 		.spool_max_bytes = 1024 * MIB,
 		.ring_bytes = 2 * MIB,
+		.rare_ring_bytes = MIB,
+		.volume_ring_bytes = 2 * MIB,
+		.rule_matching = RULES_MATCH_ALL,
+		.probe_mode = PROBE_AUTO,
+		.fold_burst = 10,
+		.fold_window_ms = 60000,
+		.response_mode = GUARD_OFF,
+		.response_max_per_minute = 60,
 		.flush_ms = 20,
 		.sync_ms = 100,
 		.heartbeat_ms = 10000,
@@ -58,19 +109,36 @@ void agent_config_init(struct agent_config *c)
 	};
 }
 
+static int check_responses(const char *path, const struct agent_config *c, struct err *err)
+{
+	const struct agent_response *all = c->responses.items;
+
+	for (size_t i = 0; i < c->responses.count; i++)
+		if (!all[i].rule || !all[i].rule[0])
+			return err_set(err, ERR_SYNTAX, "%s: element %zu of response.rules has no 'rule'", path,
+				       i + 1);
+	if (c->response_mode != GUARD_OFF && !c->responses.count)
+		return err_set(err, ERR_SYNTAX,
+			       "%s: response.mode is %s, but response.rules names no rule to act on", path,
+			       modes[c->response_mode]);
+	return 0;
+}
+
 int agent_config_read(const char *path, struct agent_config *c, struct err *err)
 {
-	return conf_read(path, keys, ARRAY_LEN(keys), c, err);
+	int r = conf_read(path, keys, ARRAY_LEN(keys), c, err);
+
+	return r < 0 ? r : check_responses(path, c, err);
 }
 
 void agent_config_write(const struct agent_config *c, struct buf *out)
 {
 	buf_printf(out,
 		   "# picket-agent. Keys that are commented out show their defaults.\n"
-		   "name: \"%s\"\n"
-		   "state_dir: \"%s\"\n"
-		   "run_dir: \"%s\"\n"
-		   "rules:\n",
+		   "name: \"%s\"            # the host's name in alerts\n"
+		   "state_dir: \"%s\"   # key, certificate and spool\n"
+		   "run_dir: \"%s\"     # where `picket-agent status` finds the agent\n"
+		   "rules:                # Falco rule files, or folders of *.yaml; read again when they change\n",
 		   c->name, c->state_dir, c->run_dir);
 	char **items = c->rules.items;
 	for (size_t i = 0; i < c->rules.count; i++)
@@ -78,14 +146,39 @@ void agent_config_write(const struct agent_config *c, struct buf *out)
 	if (!c->rules.count)
 		buf_add_str(out, "  - /etc/picket/rules.d\n");
 	buf_printf(out,
+		   "#rule_matching: all   # or first: of the rules that match an event only the first\n"
+		   "#fold:\n"
+		   "#  burst: 10          # alerts of one rule in one container told one by one ...\n"
+		   "#  window: 60s        # ... in this time; the others as one with their count. 0 = no folding\n"
+		   "#response:\n"
+		   "#  mode: off          # dry-run: say what would be done; enforce: do it\n"
+		   "#  max_per_minute: 60\n"
+		   "#  rules:\n"
+		   "#    - rule: Detect crypto miners using the Stratum protocol\n"
+		   "#      action: kill   # stop, pause, disconnect: of its container\n"
 		   "engine:\n"
-		   "  docker_socket: \"%s\"\n"
+		   "  docker_socket: \"%s\"   # \"\" = no Docker here\n"
 		   "#collector:\n"
 		   "#  url: tls+tcp://HOST:7443   # default: as enrolled\n"
+		   "#  server_name: HOST          # name in the collector's certificate; default: as enrolled\n"
+		   "#probe:\n"
+		   "#  mode: auto         # fexit, dispatch, per-call: how system calls are seen\n"
+		   "#limits:\n"
+		   "#  processes: 32768   # remembered for ancestors\n"
+		   "#  ring: 2MiB         # kernel buffers, powers of two: of process events,\n"
+		   "#  ring_rare: 1MiB    # of rare system calls, when a rule needs them,\n"
+		   "#  ring_volume: 2MiB  # of files and network, when a rule needs them\n"
 		   "#spool:\n"
-		   "#  max_size: 1GiB\n"
+		   "#  max_size: 1GiB     # disk for what the collector has not acknowledged\n"
+		   "#  sync: 100ms        # longest time until it is on the disk\n"
+		   "#send:\n"
+		   "#  flush: 20ms        # longest time an event waits for company in its batch\n"
+		   "#  heartbeat: 10s\n"
+		   "#alert:\n"
+		   "#  name_wait: 500ms   # longest time an alert waits for its container's name\n"
+		   "#priority: 10         # scheduling priority above others, 0 = none, 20 = highest\n"
 		   "#log:\n"
-		   "#  level: info\n",
+		   "#  level: info        # debug info warn error\n",
 		   c->docker_socket);
 }
 

@@ -3,14 +3,27 @@
 #include "common/buf.h"
 #include "common/conf.h"
 
+/* An element of response.rules. */
+struct agent_response {
+	char *rule; /* exact name */
+	int action; /* enum guard_action */
+};
+
 struct agent_config {
 	char *name;	   /* host name people see */
 	char *state_dir;   /* key, certificate, spool */
 	char *run_dir;	   /* the socket `picket-agent status` asks */
 	char *url, *server_name; /* "" = what the enrolment said */
 	struct conf_list rules;	 /* files, or folders whose *.yaml are taken in order of name */
+	int rule_matching;	 /* enum rules_matching */
 	char *docker_socket;	 /* "" = no engine */
-	uint64_t max_processes, spool_max_bytes, ring_bytes;
+	int probe_mode;		 /* enum probe_mode */
+	uint64_t fold_burst, fold_window_ms;
+	int response_mode;	   /* enum guard_mode */
+	struct conf_list responses; /* of struct agent_response */
+	uint64_t response_max_per_minute;
+	uint64_t max_processes, spool_max_bytes;
+	uint64_t ring_bytes, rare_ring_bytes, volume_ring_bytes;
 	uint64_t flush_ms, sync_ms, heartbeat_ms, name_wait_ms;
 	uint64_t priority; /* 0 .. 20: how much nicer the kernel is to us than to others */
 	int log_level;

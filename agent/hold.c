@@ -36,17 +36,21 @@ int hold_new(size_t max, size_t max_bytes, hold_fn fn, void *arg, struct hold **
 }
 
 /* Every slice of an event, so that copying can't forget one that is added later. */
-static void each_slice(struct event *e, struct slice *ret[8])
+enum { SLICES = 15 };
+
+static void each_slice(struct event *e, struct slice *ret[SLICES])
 {
-	struct slice *all[8] = { &e->p.cgroup, &e->p.name, &e->p.parent_name, &e->p.exe,
-				 &e->p.argv0,  &e->p.args, &e->p.cwd,	      &e->p.env };
+	struct slice *all[SLICES] = { &e->p.cgroup,  &e->p.name,    &e->p.parent_name, &e->p.exe,
+				      &e->p.argv0,   &e->p.args,    &e->p.cwd,	       &e->p.env,
+				      &e->call.path, &e->call.path2, &e->call.raw,     &e->call.raw2,
+				      &e->call.base, &e->call.base2, &e->call.data };
 
 	memcpy(ret, all, sizeof(all));
 }
 
 static struct held *copy(const struct event *e)
 {
-	struct slice *slices[8];
+	struct slice *slices[SLICES];
 	struct event tmp = *e;
 	size_t bytes = 0;
 

@@ -1,4 +1,4 @@
-/* hold.h - exec events whose container has no name yet, waiting (at most name_wait) to be judged.
+/* hold.h - events whose container has no name yet, waiting (at most name_wait) to be judged.
  * Only judging waits; the event itself was sent already. Bounded; the oldest is judged when full. */
 #pragma once
 #include "agent/event.h"

@@ -28,6 +28,8 @@ static void add(struct seen *s, uint64_t seq, const char *id, uint64_t deadline)
 	e.p.exe = slice_of(exe);
 	e.p.name = slice_of(exe + 5);
 	e.p.args = slice_from(args, sizeof(args));
+	e.call.path = e.call.raw2 = e.call.base = e.p.exe;
+	e.call.data = e.p.args;
 	hold_add(s->h, &e, seq, id, deadline);
 	memset(exe, '?', sizeof(exe)); /* what was borrowed is gone */
 	memset(args, '?', sizeof(args));
@@ -43,6 +45,8 @@ static void judge(void *arg, const struct event *e, uint64_t seq)
 	assert_true(slice_is(e->p.exe, want));
 	assert_true(slice_is(e->p.name, want + 5));
 	assert_true(slice_eq(e->p.args, slice_from("a\0b", 4)));
+	assert_true(slice_is(e->call.path, want) && slice_is(e->call.raw2, want) && slice_is(e->call.base, want));
+	assert_true(slice_eq(e->call.data, slice_from("a\0b", 4)));
 	assert_int_equal(e->p.cwd.n, 0);
 	assert_int_equal(e->p.pid, seq);
 	snprintf(s->order + n, sizeof(s->order) - n, "%u ", (unsigned)seq);
