@@ -44,22 +44,33 @@ struct guard_result {
 	uint64_t start_ns;
 	const char *container_id; /* "" = host */
 	uint64_t finding_seq;
-	uint64_t took_ns; /* from the event to the end of the action */
+	uint64_t took_ns; /* from the event to the end of the action; by the kernel: 0, it is the event */
 	uint64_t unix_ns;
+	uint64_t folded; /* earlier matches about the same target, since it was last told of, that were not told */
 };
 typedef void (*guard_fn)(void *arg, const struct guard_result *r);
 
+/* fetch, clk: borrowed until guard_free. Errors: ERR_SYNTAX (stop, pause or disconnect without a Docker
+ * socket), ERR_LIMIT, ENOMEM. *ret: caller frees with guard_free, not from within fn. */
 int guard_new(struct loop *l, struct fetch_pool *fetch, const struct clock *clk, const struct guard_config *cfg,
 	      guard_fn fn, void *arg, struct guard **ret, struct err *err) WARN_UNUSED;
 /* Is the rule one to act on? */
 bool guard_wants(const struct guard *g, const char *rule);
 /* A rule matched. Acts, or says what it would have done; fn may be called from within or later.
- * container_id: "" on the host. Never acts on init, kernel threads, the agent, its engine or its parents. */
+ * container_id: "" on the host. Never acts on init, kernel threads, the agent, its engine or its parents, nor
+ * on containers the agent runs in or that are labelled picket.role=agent|collector.
+ * Folded (counted, not told): matches while the same action on the same target is under way; what a container
+ * did before it was stopped or paused; for 60 s a process that was killed, a container that was disconnected,
+ * what a dry run has told; and the same refusal. */
 void guard_match(struct guard *g, const char *rule, const struct event *e, const char *container_id,
 		 uint64_t finding_seq);
 /* The kernel's side killed it already (EV_KILL): tells only. */
 void guard_killed(struct guard *g, const char *rule, const struct event *e, const char *container_id);
 /* Rules with action kill, for rules_filter_kill; only in mode ENFORCE. */
 void guard_each_kill(const struct guard *g, void (*fn)(void *arg, const char *rule), void *arg);
+struct guard_stats {
+	uint64_t done, dry, refused, folded; /* dry: would have been done */
+};
+void guard_stats(const struct guard *g, struct guard_stats *ret);
 void guard_free(struct guard *g);
 DEFINE_CLEANUP(struct guard, guard_free)
