@@ -40,6 +40,8 @@ struct filter_row {
 	/* Of a failed FAMILY_OPEN: the path as it was given. */
 	const struct filter_text *raws;
 	size_t raw_count;
+	/* raws hold for a successful one too; who can't look there may let it through. */
+	bool raws_bind_success;
 };
 
 /* A rule with response "kill" whose whole condition the kernel can decide at exec: all that is set must

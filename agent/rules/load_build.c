@@ -132,6 +132,8 @@ static bool copy_texts(struct rules *rules, const struct def_rule *d, const stru
 	r->name = arena_dup(a, d->name);
 	r->description = arena_dup(a, d->desc);
 	r->source = arena_dup(a, d->source);
+	r->file = arena_dup(a, slice_of(d->at.file));
+	r->line = d->at.line;
 	r->tags = copy_strings(a, &d->tags);
 	r->tag_count = d->tags.count;
 	r->types = copy_strings(a, &types->names);
@@ -139,7 +141,7 @@ static bool copy_texts(struct rules *rules, const struct def_rule *d, const stru
 	r->is_complement = types->is_complement;
 	r->priority = d->priority;
 	r->enabled = d->enabled;
-	return r->name && r->description && r->source && r->tags && r->types;
+	return r->name && r->description && r->source && r->file && r->tags && r->types;
 }
 
 static bool uses_deprecated(const struct cond *c)
@@ -207,7 +209,7 @@ static void build_rule(struct loader *l, struct rules *rules, struct def_rule *d
 		load_warn(l, d->cond.at,
 			  "usage of deprecated field 'evt.dir' has been detected in the rule condition");
 	build_output(l, rules, d, r);
-	if (!copy_texts(rules, d, &types, r))
+	if (!copy_texts(rules, d, &types, r) || !rules_narrow(rules, r, c))
 		return load_error(l, d->at, "The rules are too large");
 	rules->count++;
 	rules->enabled += r->enabled;

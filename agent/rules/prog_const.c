@@ -3,6 +3,7 @@
 #include "agent/rules/prog_priv.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 
 static int fail(const struct cond *c, struct err *err, const char *what)
 {
@@ -34,7 +35,7 @@ static bool read_hex(struct slice s, uint64_t *ret)
 	return true;
 }
 
-static bool read_number(struct slice s, int64_t *ret)
+bool constant_number(struct slice s, int64_t *ret)
 {
 	bool negative = s.n && s.p[0] == '-';
 	uint64_t v;
@@ -45,6 +46,30 @@ static bool read_number(struct slice s, int64_t *ret)
 		return false;
 	*ret = (int64_t)(negative ? 0 - v : v);
 	return !negative || v <= (uint64_t)INT64_MAX + 1;
+}
+
+/* Services that rules name, also where there is no /etc/services. */
+bool constant_port(struct slice s, int64_t *ret)
+{
+	static const struct {
+		const char *name;
+		uint16_t port;
+	} known[] = { { "ssh", 22 },	{ "smtp", 25 },	  { "domain", 53 }, { "http", 80 },
+		      { "https", 443 }, { "ldap", 389 },  { "ldaps", 636 }, { "telnet", 23 },
+		      { "ftp", 21 },	{ "mysql", 3306 }, { "postgresql", 5432 } };
+	char name[64];
+
+	if (constant_number(s, ret))
+		return *ret >= 0 && *ret <= 65535;
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (slice_is(s, known[i].name)) {
+			*ret = known[i].port;
+			return true;
+		}
+	const struct servent *found = s.n && slice_copy(s, name, sizeof(name)) ? getservbyname(name, NULL) : NULL;
+	if (found)
+		*ret = ntohs((uint16_t)found->s_port);
+	return found;
 }
 
 static bool read_bool(struct slice s, int64_t *ret)
@@ -180,10 +205,12 @@ static int make_one(struct pool *p, const struct check *check, struct constants 
 		return make_text(p, check, k, i, c, err);
 	case CMP_SIGNED:
 	case CMP_UNSIGNED:
-		if (!read_number(c->text, &k->numbers[i]))
+		if (type == RT_PORT)
+			return constant_port(c->text, &k->numbers[i]) ?
+				       0 :
+				       fail(c, err, "expected a port or the name of a service, not");
+		if (!constant_number(c->text, &k->numbers[i]))
 			return fail(c, err, "expected a number, not");
-		if (type == RT_PORT && (k->numbers[i] < 0 || k->numbers[i] > 65535))
-			return fail(c, err, "expected a port number, not");
 		return 0;
 	case CMP_BOOL:
 		return read_bool(c->text, &k->numbers[i]) ? 0 :

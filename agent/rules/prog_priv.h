@@ -110,6 +110,9 @@ int operand_make(struct pool *p, const struct cond *c, uint32_t *ret, bool *ret_
 		 struct err *err) WARN_UNUSED;
 /* prog_const.c: the constants of c (COND_VALUE, COND_LIST) for a comparison that has op and class. */
 int constants_make(struct pool *p, struct check *check, const struct cond *c, struct err *err) WARN_UNUSED;
+bool constant_number(struct slice s, int64_t *ret);
+/* A number, or the name of a service. */
+bool constant_port(struct slice s, int64_t *ret);
 bool net_parse(struct slice s, bool may_have_prefix, struct net *ret);
 /* prog_value.c */
 bool operand_value(struct pool *p, uint32_t operand, struct rules_value *ret);

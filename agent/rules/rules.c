@@ -230,6 +230,33 @@ static const struct type_index *find_type(const struct rules *r, const char *typ
 	return &r->others;
 }
 
+void rules_set_matching(struct rules *r, enum rules_matching m)
+{
+	r->matching = m;
+}
+
+bool rules_has(const struct rules *r, const char *name)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (!strcmp(r->all[i].name, name))
+			return true;
+	return false;
+}
+
+void rules_each(const struct rules *r, void (*fn)(void *arg, const struct rules_info *i), void *arg)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		const struct rule *x = &r->all[i];
+		const struct rules_info info = { .name = x->name, .description = x->description,
+						 .source = x->source, .file = x->file, .line = x->line,
+						 .priority = x->priority, .enabled = x->enabled,
+						 .tags = x->tags, .tag_count = x->tag_count, .types = x->types,
+						 .type_count = x->is_complement ? 0 : x->type_count };
+
+		fn(arg, &info);
+	}
+}
+
 size_t rules_count(const struct rules *r)
 {
 	return r->enabled;
@@ -294,6 +321,8 @@ unsigned rules_eval(struct rules *r, const char *evt_type, const struct rules_so
 		matches++;
 		if (fn)
 			report_match(r, rule, fn, arg);
+		if (r->matching == RULES_MATCH_FIRST)
+			break;
 	}
 	return matches;
 }

@@ -1,5 +1,6 @@
 /* rules_priv.h - the set of rules as it is in memory. Private to agent/rules. */
 #pragma once
+#include "agent/rules/box.h"
 #include "agent/rules/prog.h"
 #include "agent/rules/rules.h"
 
@@ -24,7 +25,8 @@ size_t output_format(struct pool *p, const struct output *o, struct buf *out,
 		     struct rules_output_field *fields);
 
 struct rule {
-	const char *name, *description, *source;
+	const char *name, *description, *source, *file;
+	unsigned line;
 	enum rules_priority priority;
 	bool enabled, is_complement;
 	const char *const *tags;
@@ -33,6 +35,12 @@ struct rule {
 	size_t type_count;
 	struct prog prog;
 	struct output output;
+	struct boxes boxes; /* what it could match */
+	bool wants_data;
+	bool may_kill; /* kill says the whole condition */
+	struct filter_kill kill;
+	const char *const *host_names; /* compared with a name of an address */
+	size_t host_name_count;
 };
 
 struct type_index {
@@ -52,6 +60,12 @@ struct rules {
 	struct buf output;	  /* of one match */
 	struct rules_output_field *fields;
 	char version[17];
+	enum rules_matching matching;
 };
+/* rules_filter.c: boxes, wants_data, kill and host_names of a rule with this condition (macros resolved);
+ * false: no room. */
+bool rules_narrow(struct rules *r, struct rule *rule, const struct cond *c);
+/* rules_kill.c: may: *ret says the whole condition; its texts are in a. false: no room. */
+bool kill_of(struct arena *a, const struct cond *c, const char *rule, bool *ret_may, struct filter_kill *ret);
 /* Fills types and others from the rules. */
 int rules_index(struct rules *r, struct err *err) WARN_UNUSED;
