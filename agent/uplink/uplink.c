@@ -188,6 +188,8 @@ static int do_heartbeat(void *arg, struct buf *out, struct err *err)
 	h.containers = said.containers;
 	h.processes = said.processes;
 	h.rules_version = text(said.rules_version);
+	h.folded = said.folded;
+	h.actions = said.actions;
 	for (size_t i = 0; i < said.sensor_count && i < LIMIT_SENSORS; i++) {
 		picket__sensor__init(&sensors[i]);
 		sensors[i].name = text(said.sensors[i].name);

@@ -42,6 +42,7 @@ struct uplink_heartbeat {
 	const char *rules_version;
 	const struct uplink_sensor *sensors; /* borrowed until the next call */
 	size_t sensor_count;
+	uint64_t folded, actions; /* since the agent started: matches folded, responses done */
 };
 
 struct uplink_ops {
