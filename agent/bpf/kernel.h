@@ -50,6 +50,7 @@ struct file {
 	struct path f_path;
 	struct inode *f_inode;
 	unsigned int f_flags;
+	void *private_data;
 };
 struct fdtable {
 	unsigned int max_fds;
@@ -76,6 +77,7 @@ struct inode { /* times: since 6.11 */
 	u32 i_flags;
 	struct super_block *i_sb;
 	unsigned long i_ino;
+	void *i_private;
 	__s64 i_mtime_sec, i_ctime_sec;
 	u32 i_mtime_nsec, i_ctime_nsec;
 };
@@ -118,6 +120,13 @@ enum cgroup_subsys_id { cpu_cgrp_id = 1, memory_cgrp_id = 2, pids_cgrp_id = 3 };
 /* namespaces and process ids */
 struct ns_common {
 	u32 inum;
+	u32 ns_type; /* CLONE_NEW*, since 6.18 */
+};
+struct proc_ns_operations___v6 {
+	int type;
+};
+struct ns_common___v6 { /* .. 6.17 */
+	const struct proc_ns_operations___v6 *ops;
 };
 struct uts_namespace {
 	struct ns_common ns;
@@ -186,7 +195,7 @@ struct signal_struct {
 	struct tty_struct *tty;
 };
 struct fs_struct {
-	struct path pwd;
+	struct path root, pwd;
 };
 struct mm_struct {
 	unsigned long arg_start, arg_end, env_start, env_end;
@@ -232,6 +241,39 @@ struct pt_regs {
 	s32 syscallno;
 };
 #endif
+
+/* sockets */
+struct in6_addr { /* 16 bytes, read whole: never by a field of it */
+	u64 unused[2];
+};
+struct sock_common {
+	u32 skc_daddr, skc_rcv_saddr;
+	u16 skc_dport, skc_num; /* the first in network order */
+	u16 skc_family;
+	volatile unsigned char skc_state;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr; /* only with CONFIG_IPV6 */
+};
+struct sock {
+	struct sock_common __sk_common;
+	u16 sk_type, sk_protocol;
+};
+struct socket {
+	struct sock *sk;
+};
+struct sockaddr_un {
+	u16 sun_family;
+	char sun_path[108];
+};
+struct unix_address {
+	int len; /* of its name */
+	struct sockaddr_un name[1];
+};
+struct unix_sock {
+	struct sock sk;
+	struct unix_address *addr;
+	struct path path;
+	struct sock *peer;
+};
 
 /* iterators */
 struct bpf_iter_meta {

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* sock.bpf.c - calls on sockets: both ends as the kernel's socket has them.
+ *
+ * Only where the socket knows nothing of it (a connect that failed, where a datagram goes) the address
+ * is read from the caller's memory, which another thread may have changed since. */
+#include "agent/bpf/sock.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+enum { ERROR_INTERRUPTED = -4, ERROR_RESTART = -512, ERROR_ALREADY = -114, ERROR_IN_PROGRESS = -115 };
+
+/* sockaddr_in, sockaddr_in6 */
+struct address {
+	u16 family, port;
+	union {
+		u8 inet[4];
+		struct {
+			u32 flow;
+			u8 inet6[16];
+		};
+	};
+};
+
+/* What the call brought in the caller's memory. */
+struct given_call {
+	u64 name, name_bytes; /* a sockaddr */
+	u64 data, data_bytes;
+};
+
+/* The first fields of struct msghdr and of its first iovec. */
+static __always_inline void read_message(struct given_call *g, const struct call_state *s)
+{
+	if (s->compat) {
+		u32 head[4] = { 0 }, part[2] = { 0 };
+
+		bpf_probe_read_user(head, sizeof(head), (void *)s->arg[1]);
+		bpf_probe_read_user(part, sizeof(part), (void *)(u64)head[2]);
+		*g = (struct given_call){ head[0], head[1], part[0], part[1] };
+	} else {
+		u64 head[4] = { 0 }, part[2] = { 0 };
+
+		bpf_probe_read_user(head, sizeof(head), (void *)s->arg[1]);
+		bpf_probe_read_user(part, sizeof(part), (void *)head[2]);
+		*g = (struct given_call){ head[0], (u32)head[1], part[0], part[1] };
+	}
+}
+
+static __always_inline void read_given(struct given_call *g, const struct call_state *s, u32 call)
+{
+	u32 bytes = 0;
+
+	*g = (struct given_call){ 0 };
+	switch (call) {
+	case CALL_CONNECT:
+	case CALL_BIND:
+		g->name = s->arg[1];
+		g->name_bytes = s->arg[2];
+		break;
+	case CALL_RECVFROM:
+		bpf_probe_read_user(&bytes, sizeof(bytes), (void *)s->arg[5]);
+		*g = (struct given_call){ s->arg[4], bytes, s->arg[1], s->arg[2] };
+		break;
+	case CALL_SENDTO:
+		*g = (struct given_call){ s->arg[4], (u32)s->arg[5], s->arg[1], s->arg[2] };
+		break;
+	case CALL_SENDMSG:
+	case CALL_RECVMSG:
+		read_message(g, s);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Whether the address in the call says more than the socket: what was tried in vain, and where a
+ * datagram goes to or comes from, connected or not. */
+static __always_inline bool is_given_better(const struct ends *e, const struct call_state *s, u32 call)
+{
+	s64 ret = s->ret;
+
+	if (call == CALL_BIND)
+		return ret < 0;
+	if (call == CALL_CONNECT)
+		return ret < 0 && ret != ERROR_IN_PROGRESS && ret != ERROR_ALREADY &&
+		       ret != ERROR_INTERRUPTED && ret != ERROR_RESTART;
+	if (call == CALL_RECVFROM || call == CALL_RECVMSG)
+		return ret >= 0 && e->type != SOCKET_STREAM;
+	return e->type != SOCKET_STREAM;
+}
+
+static __always_inline void use_given(struct ends *e, const struct given_call *g, u32 call)
+{
+	struct address a = { 0 };
+	u8 to[16] = { 0 };
+
+	if (g->name_bytes >= sizeof(a))
+		bpf_probe_read_user(&a, sizeof(a), (void *)g->name);
+	else if (g->name_bytes >= 16)
+		bpf_probe_read_user(&a, 8, (void *)g->name);
+	if (!e->family)
+		e->family = a.family;
+	if (a.family == FAMILY_INET && e->family == FAMILY_INET6) {
+		/* v4 through a v6 socket: mapped, as the socket itself would have it */
+		to[10] = to[11] = 0xff;
+		__builtin_memcpy(&to[12], a.inet, 4);
+	} else if (a.family == FAMILY_INET) {
+		__builtin_memcpy(to, a.inet, 4);
+	} else if (a.family == FAMILY_INET6) {
+		__builtin_memcpy(to, a.inet6, 16);
+	} else {
+		return;
+	}
+	if (call == CALL_BIND) {
+		__builtin_memcpy(e->local, to, 16);
+		e->local_port = bpf_ntohs(a.port);
+	} else {
+		__builtin_memcpy(e->remote, to, 16);
+		e->remote_port = bpf_ntohs(a.port);
+	}
+}
+
+/* The descriptor that the record is about; -1: the call made none. */
+static __always_inline s32 descriptor(const struct call_state *s, u32 call)
+{
+	s32 pair = -1;
+
+	if (call == CALL_SOCKET || call == CALL_ACCEPT || call == CALL_ACCEPT4)
+		return s->ret >= 0 && !s->uring ? s->ret : -1;
+	if (call != CALL_SOCKETPAIR)
+		return s->arg[0];
+	if (!s->ret)
+		bpf_probe_read_user(&pair, sizeof(pair), (void *)s->arg[3]);
+	return pair;
+}
+
+/* Whose socket: of an accept that failed the listening one's. */
+static __always_inline struct sock *find_sock(const struct call_state *s, u32 call, s32 fd,
+					      struct task_struct *task)
+{
+	struct file *file;
+
+	if (fd < 0 && (call == CALL_ACCEPT || call == CALL_ACCEPT4))
+		fd = s->arg[0];
+	file = fd_file(task, fd);
+	return file ? file_sock(file) : NULL;
+}
+
+static __always_inline u64 add_data(struct scratch *sc, u64 at, const struct call_state *s,
+				    const struct given_call *g)
+{
+	u64 n = s->ret;
+	bool cut;
+
+	if (s->ret <= 0)
+		return at;
+	if (n > g->data_bytes)
+		n = g->data_bytes;
+	return add_user(sc, at, TEXT_DATA, g->data, g->data + n, TEXT_DATA_MAX, &cut, NULL);
+}
+
+int family_sock(u32 call)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call_state *s = call_state();
+	struct scratch *sc = scratch_of(SLOT_CALL);
+	struct given_call g;
+	struct ends e = { 0 };
+
+	if (!s || !sc)
+		return 0;
+	s32 fd = descriptor(s, call);
+	struct sock *sk = find_sock(s, call, fd, task);
+	read_given(&g, s, call);
+	if (sk) {
+		read_ends(&e, sk);
+	} else if (call == CALL_SOCKET || call == CALL_SOCKETPAIR) {
+		e.family = s->arg[0];
+		e.type = s->arg[1] & SOCKET_TYPE;
+		e.protocol = s->arg[2];
+	}
+	bool is_given = g.name && is_given_better(&e, s, call);
+	if (is_given)
+		use_given(&e, &g, call);
+	u64 rows = filter_ends(s->rows, &e);
+	if (!rows || !filter_process(rows, task))
+		return 0;
+
+	struct record_call *r = (void *)sc->data;
+	u64 at = fill_call(sc, SLOT_CALL, s, task);
+	r->fd = fd;
+	put_ends(r, &e);
+	if (e.family == FAMILY_UNIX) {
+		if (is_given)
+			at = add_unix_name(sc, at, TEXT_PATH, g.name + 2, g.name_bytes - 2, true);
+		else if (sk)
+			at = add_unix(sc, at, sk);
+		if (g.name)
+			at = add_unix_name(sc, at, TEXT_RAW, g.name + 2, g.name_bytes - 2, true);
+	}
+	if (wants_data)
+		at = add_data(sc, at, s, &g);
+	emit_call(sc, call, at);
+	return 0;
+}
