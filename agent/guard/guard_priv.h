@@ -5,7 +5,7 @@
 enum {
 	GUARD_RULES_MAX = 4096,
 	GUARD_RATE_DEFAULT = 60,
-	GUARD_RATE_MAX = 10000,
+	GUARD_RATE_MAX = 100000,
 	GUARD_JOBS = 16,	    /* questions to the engine at once */
 	GUARD_RECENT = 512,	    /* targets whose last result is remembered */
 	GUARD_ANCESTORS = 64,

@@ -25,13 +25,16 @@ static int read_networks(const cJSON *o, struct inspect *ret, struct err *err)
 	struct slice mode =
 		json_get_str(cJSON_GetObjectItemCaseSensitive(o, "HostConfig"), "NetworkMode");
 	const cJSON *settings = cJSON_GetObjectItemCaseSensitive(o, "NetworkSettings"), *n;
+	const cJSON *networks = cJSON_GetObjectItemCaseSensitive(settings, "Networks");
 
 	ret->net = NET_NONE;
 	if (slice_starts(mode, SLICE_LIT("container:")))
 		ret->net = NET_SHARED;
 	if (slice_is(mode, "host"))
 		ret->net = NET_HOST;
-	cJSON_ArrayForEach(n, cJSON_GetObjectItemCaseSensitive(settings, "Networks"))
+	if (networks && !cJSON_IsObject(networks) && !cJSON_IsNull(networks))
+		return err_set(err, ERR_PEER, "its networks are no object");
+	cJSON_ArrayForEach(n, networks)
 	{
 		struct slice id = json_get_str(n, "NetworkID");
 
