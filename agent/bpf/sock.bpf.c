@@ -27,6 +27,29 @@ struct given_call {
 	u64 data, data_bytes;
 };
 
+/* From one step to the next: each is a global function, which the verifier judges by itself, for in one
+ * piece their branches multiply. Beside call_states, and as it used by one at a time. */
+struct sock_state {
+	struct given_call given;
+	struct ends ends;
+	u64 sock;
+	s32 fd;
+	bool is_given;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, u32);
+	__type(value, struct sock_state);
+	__uint(max_entries, 1);
+} sock_states SEC(".maps");
+
+static __always_inline struct sock_state *sock_state(void)
+{
+	u32 first = 0;
+
+	return bpf_map_lookup_elem(&sock_states, &first);
+}
+
 /* The first fields of struct msghdr and of its first iovec. */
 static __always_inline void read_message(struct given_call *g, const struct call_state *s)
 {
@@ -158,47 +181,79 @@ static __always_inline u64 add_data(struct scratch *sc, u64 at, const struct cal
 	return add_user(sc, at, TEXT_DATA, g->data, g->data + n, TEXT_DATA_MAX, &cut, NULL);
 }
 
+/* What the kernel has. */
+__noinline int sock_find(u32 call)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call_state *s = call_state();
+	struct sock_state *k = sock_state();
+
+	if (!s || !k)
+		return 0;
+	k->fd = descriptor(s, call);
+	struct sock *sk = find_sock(s, call, k->fd, task);
+	k->sock = (u64)sk;
+	__builtin_memset(&k->ends, 0, sizeof(k->ends));
+	if (sk) {
+		read_ends(&k->ends, sk);
+	} else if (call == CALL_SOCKET || call == CALL_SOCKETPAIR) {
+		k->ends.family = s->arg[0];
+		k->ends.type = s->arg[1] & SOCKET_TYPE;
+		k->ends.protocol = s->arg[2];
+	}
+	return 0;
+}
+
+/* What the caller gave. */
+__noinline int sock_given(u32 call)
+{
+	struct call_state *s = call_state();
+	struct sock_state *k = sock_state();
+
+	if (!s || !k)
+		return 0;
+	read_given(&k->given, s, call);
+	k->is_given = k->given.name && is_given_better(&k->ends, s, call);
+	if (k->is_given)
+		use_given(&k->ends, &k->given, call);
+	return 0;
+}
+
+static __always_inline u64 add_names(struct scratch *sc, u64 at, const struct sock_state *k)
+{
+	u64 name = k->given.name ? k->given.name + 2 : 0, bytes = k->given.name_bytes - 2;
+
+	if (k->ends.family != FAMILY_UNIX)
+		return at;
+	if (k->is_given)
+		at = add_unix_name(sc, at, TEXT_PATH, name, bytes, true);
+	else if (k->sock)
+		at = add_unix(sc, at, (struct sock *)k->sock);
+	return add_unix_name(sc, at, TEXT_RAW, name, bytes, true);
+}
+
 int family_sock(u32 call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call_state *s = call_state();
+	struct sock_state *k = sock_state();
 	struct scratch *sc = scratch_of(SLOT_CALL);
-	struct given_call g;
-	struct ends e = { 0 };
 
-	if (!s || !sc)
+	if (!s || !k || !sc)
 		return 0;
-	s32 fd = descriptor(s, call);
-	struct sock *sk = find_sock(s, call, fd, task);
-	read_given(&g, s, call);
-	if (sk) {
-		read_ends(&e, sk);
-	} else if (call == CALL_SOCKET || call == CALL_SOCKETPAIR) {
-		e.family = s->arg[0];
-		e.type = s->arg[1] & SOCKET_TYPE;
-		e.protocol = s->arg[2];
-	}
-	bool is_given = g.name && is_given_better(&e, s, call);
-	if (is_given)
-		use_given(&e, &g, call);
-	u64 rows = filter_ends(s->rows, &e);
+	sock_find(call);
+	sock_given(call);
+	u64 rows = filter_ends(s->rows, &k->ends);
 	if (!rows || !filter_process(rows, task))
 		return 0;
 
 	struct record_call *r = (void *)sc->data;
 	u64 at = fill_call(sc, SLOT_CALL, s, task);
-	r->fd = fd;
-	put_ends(r, &e);
-	if (e.family == FAMILY_UNIX) {
-		if (is_given)
-			at = add_unix_name(sc, at, TEXT_PATH, g.name + 2, g.name_bytes - 2, true);
-		else if (sk)
-			at = add_unix(sc, at, sk);
-		if (g.name)
-			at = add_unix_name(sc, at, TEXT_RAW, g.name + 2, g.name_bytes - 2, true);
-	}
+	r->fd = k->fd;
+	put_ends(r, &k->ends);
+	at = add_names(sc, at, k);
 	if (wants_data)
-		at = add_data(sc, at, s, &g);
+		at = add_data(sc, at, s, &k->given);
 	emit_call(sc, call, at);
 	return 0;
 }
