@@ -14,7 +14,7 @@ static const uint64_t loss_marks_ns = 5 * 60ull * 1000000000;
 	"id, host, agent_version, kernel, machine_id, boot_id, serial, sensors, is_revoked, "      \
 	"enrolled, last_seen, cert_not_after, epoch, given + kernel_lost, stored, "                \
 	"holes + kernel_lost, spool_records, spool_bytes, spool_oldest, rss, cpu, containers, "    \
-	"processes, rules_version, loss_seen"
+	"processes, rules_version, loss_seen, folded, actions, lost_process, lost_rare, lost_volume"
 
 static void read_row(sqlite3_stmt *st, struct store_agent *ret)
 {
@@ -43,6 +43,11 @@ static void read_row(sqlite3_stmt *st, struct store_agent *ret)
 		.containers = (uint32_t)db_u64(st, 21),
 		.processes = (uint32_t)db_u64(st, 22),
 		.loss_seen_unix_ns = db_u64(st, 24),
+		.folded = db_u64(st, 25),
+		.actions = db_u64(st, 26),
+		.lost_process = db_u64(st, 27),
+		.lost_rare = db_u64(st, 28),
+		.lost_volume = db_u64(st, 29),
 	};
 	(void)slice_copy(slice_of(db_text(st, 23)), ret->rules_version, sizeof(ret->rules_version));
 }
@@ -226,13 +231,35 @@ static void write_sensors(struct buf *out, const Picket__Heartbeat *h)
 	json_array_close(&j);
 }
 
+/* No agent counts further; beyond is a lie or a fault and must not overflow the sums. */
+static uint64_t bounded(uint64_t n)
+{
+	const uint64_t most = 1ull << 48;
+
+	return n < most ? n : most;
+}
+
+/* A counter that starts again with the agent, as a sum over all its starts. min: a liar's sums end. */
+#define GROWS(column, n)                                                                                   \
+	" " column " = min(" column " + CASE WHEN " n " >= " column "_said THEN " n " - " column           \
+	"_said ELSE " n " END, 1 << 60), " column "_said = " n
+
+static int sum_counters(struct store *s, const char *id, const Picket__Heartbeat *h, struct err *err)
+{
+	return DB_RUN(&s->state, err,
+		      "UPDATE agent SET" GROWS("folded", "?2") "," GROWS("actions", "?3") ","
+		      GROWS("lost_process", "?4") "," GROWS("lost_rare", "?5") ","
+		      GROWS("lost_volume", "?6") " WHERE id = ?1",
+		      B_STR(id), B_INT(bounded(h->folded)), B_INT(bounded(h->actions)),
+		      B_INT(bounded(h->lost_process)), B_INT(bounded(h->lost_rare)),
+		      B_INT(bounded(h->lost_volume)));
+}
+
 /* Counters start again with the agent; a smaller one than before is all new loss. */
 static int note_loss(struct store *s, const char *id, const Picket__Heartbeat *h, struct err *err)
 {
-	uint64_t total = h->lost_process + h->lost_rare + h->lost_volume;
+	uint64_t total = bounded(h->lost_process) + bounded(h->lost_rare) + bounded(h->lost_volume);
 
-	if (total > INT64_MAX)
-		total = INT64_MAX;
 	return DB_RUN(&s->state, err,
 		      "UPDATE agent SET loss_seen = CASE WHEN ?2 > loss_total OR (?2 < loss_total AND"
 		      " ?2 > 0) THEN ?3 ELSE loss_seen END, loss_total = ?2 WHERE id = ?1",
@@ -263,6 +290,8 @@ int store_agent_heartbeat(struct store *s, const char *id, const Picket__Heartbe
 	r = check_changed(s, id, r, err);
 	if (r >= 0)
 		r = note_loss(s, id, h, err);
+	if (r >= 0)
+		r = sum_counters(s, id, h, err);
 	if (r >= 0)
 		r = agents_count_given(s, id, h->epoch, h->produced, err);
 	return store_own_end(s, is_own, r, err);

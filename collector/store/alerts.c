@@ -23,6 +23,7 @@ void alerts_read_row(sqlite3_stmt *st, struct store_alert *ret)
 		.document = db_text(st, 14),
 		.evidence = db_text(st, 15),
 		.fold_key = db_text(st, 16),
+		.actions = db_text(st, ALERT_ACTIONS),
 	};
 }
 
@@ -30,7 +31,8 @@ static int keep_row(struct store_alert *row, struct arena *a, struct err *err)
 {
 	const char **texts[] = { &row->priority, &row->status, &row->assignee, &row->source,
 				 &row->rule,	 &row->title,  &row->host,     &row->agent,
-				 &row->container_id, &row->document, &row->evidence, &row->fold_key };
+				 &row->container_id, &row->document, &row->evidence, &row->fold_key,
+				 &row->actions };
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		*texts[i] = arena_dup(a, slice_of(*texts[i]));
@@ -133,9 +135,10 @@ static int insert_row(struct store *s, const struct store_alert *al, int64_t *re
 			   B_STR(al->source), B_STR(al->rule), B_STR(al->title), B_STR(al->host),
 			   B_STR(al->agent), B_STR(al->container_id), B_TEXT(name), B_TEXT(image),
 			   B_STR(al->document), B_STR(al->evidence), B_STR(al->fold_key));
-	if (r >= 0)
-		*ret_id = sqlite3_last_insert_rowid(s->state.h);
-	return r;
+	if (r < 0)
+		return r;
+	*ret_id = sqlite3_last_insert_rowid(s->state.h);
+	return alerts_take_actions(s, *ret_id, al->fold_key, err);
 }
 
 int store_alert_insert(struct store *s, const struct store_alert *al, int64_t *ret_id,

@@ -1,12 +1,15 @@
 /* history_plan.c - see history_query.h. */
+#include <arpa/inet.h>
 #include <errno.h>
 
 #include "collector/store/history_query.h"
+#include "collector/store/record_json.h"
 
 static const char *const event_keys[] = { "host",    "agent", "container", "container.id", "image",
 					  "type",    "user",  "process",   "exe",	   "cmdline",
 					  "pid",     "ppid",  "parent",	   "rule",	   "text",
-					  "time",    "since", "until",	   NULL };
+					  "time",    "since", "until",	   "call",	   "path",
+					  "address", "port",  NULL };
 
 static bool is_key(const struct filter_term *t, const char *key)
 {
@@ -73,6 +76,38 @@ static int set_of_containers(struct store *s, const struct filter_term *t, struc
 	return 1;
 }
 
+/* An address in the one text it has here: "::FFFF:10.0.0.1" is "10.0.0.1". */
+static bool canonical_address(const char *value, char dst[RECORD_ADDRESS_MAX])
+{
+	uint8_t bytes[16];
+
+	if (inet_pton(AF_INET, value, bytes) == 1)
+		return record_json_address(slice_from(bytes, 4), dst);
+	return inet_pton(AF_INET6, value, bytes) == 1 && record_json_address(slice_from(bytes, 16), dst);
+}
+
+static bool set_of_address(const struct filter_term *t, struct plan_set *set)
+{
+	char text[RECORD_ADDRESS_MAX];
+
+	if (!canonical_address(t->value, text))
+		return false;
+	add(set, TERM_ADDRESS, slice_of(text));
+	return true;
+}
+
+static bool set_of_port(const struct filter_term *t, struct plan_set *set)
+{
+	char text[16];
+	uint64_t port;
+
+	if (!slice_to_u64(slice_of(t->value), &port) || !port || port >= RECORD_PORTS)
+		return false;
+	snprintf(text, sizeof(text), "%u", (unsigned)port); /* "080" is 80 */
+	add(set, TERM_PORT, slice_of(text));
+	return true;
+}
+
 /* 1: every record that satisfies t has one of set's terms. 0: nothing is known. */
 static int set_of_term(struct store *s, const struct filter_term *t, struct arena *a,
 		       struct plan_set *set, struct err *err)
@@ -80,9 +115,9 @@ static int set_of_term(struct store *s, const struct filter_term *t, struct aren
 	static const struct {
 		const char *key;
 		enum term_kind kind;
-	} plain[] = { { "agent", TERM_AGENT },	 { "type", TERM_TYPE }, { "process", TERM_PROCESS },
-		      { "exe", TERM_EXE },	 { "user", TERM_USER }, { "rule", TERM_RULE },
-		      { "parent", TERM_PARENT } };
+	} plain[] = { { "agent", TERM_AGENT },	 { "process", TERM_PROCESS }, { "exe", TERM_EXE },
+		      { "user", TERM_USER },	 { "rule", TERM_RULE },	      { "parent", TERM_PARENT },
+		      { "call", TERM_CALL },	 { "path", TERM_PATH } };
 
 	if (t->is_negated || !t->key)
 		return 0;
@@ -97,6 +132,15 @@ static int set_of_term(struct store *s, const struct filter_term *t, struct aren
 		add_id(set, slice_of(t->value));
 		return 1;
 	}
+	if (is_key(t, "address"))
+		return set_of_address(t, set);
+	if (is_key(t, "port"))
+		return set_of_port(t, set);
+	if (is_key(t, "type")) { /* a kind of event, or one call of that kind */
+		add(set, TERM_TYPE, slice_of(t->value));
+		add(set, TERM_CALL, slice_of(t->value));
+		return 1;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
 		if (is_key(t, plain[i].key)) {
 			add(set, plain[i].kind, slice_of(t->value));
@@ -109,8 +153,8 @@ static int set_of_term(struct store *s, const struct filter_term *t, struct aren
  * arguments, which is a NUL there. */
 static void choose_needles(struct plan *p, const struct filter_term *t)
 {
-	static const char *const keys[] = { "process", "exe",	       "rule",
-					    "parent",  "container.id", "cmdline" };
+	static const char *const keys[] = { "process",	    "exe",     "rule", "parent",
+					    "container.id", "cmdline", "call", "path" };
 	struct slice rest = slice_of(t->value), word;
 	bool is_told = false;
 
@@ -190,6 +234,26 @@ struct subject {
 	struct arena *arena;
 };
 
+static bool contains_deed(const struct subject *u, struct slice needle)
+{
+	const Picket__File *f = u->v.file;
+	const Picket__Network *n = u->v.network;
+	char text[RECORD_ADDRESS_MAX];
+
+	if (filter_contains(slice_of(u->v.call), needle) || filter_contains(u->v.args, needle))
+		return true;
+	if (f && (filter_contains(msg_slice(f->path), needle) || filter_contains(msg_slice(f->raw), needle) ||
+		  filter_contains(msg_slice(f->target), needle)))
+		return true;
+	if (!n)
+		return false;
+	return filter_contains(msg_slice(n->path), needle) || filter_contains(slice_of(n->protocol), needle) ||
+	       (record_json_address(msg_slice(n->local_address), text) &&
+		filter_contains(slice_of(text), needle)) ||
+	       (record_json_address(msg_slice(n->remote_address), text) &&
+		filter_contains(slice_of(text), needle));
+}
+
 static bool match_anywhere(const struct filter_term *t, const struct subject *u)
 {
 	struct slice needle = slice_of(t->value);
@@ -207,8 +271,12 @@ static bool match_anywhere(const struct filter_term *t, const struct subject *u)
 		    filter_contains(record_cmdline(p, u->arena), needle))
 			return true;
 	}
-	if (u->v.finding && (filter_contains(slice_of(u->v.finding->rule), needle) ||
-			     filter_contains(slice_of(u->v.finding->output), needle)))
+	if (contains_deed(u, needle) || filter_contains(slice_of(u->v.rule), needle))
+		return true;
+	if (u->v.finding && filter_contains(slice_of(u->v.finding->output), needle))
+		return true;
+	if (u->v.action && (filter_contains(slice_of(u->v.action->kind), needle) ||
+			    filter_contains(slice_of(u->v.action->why), needle)))
 		return true;
 	return u->v.gap && filter_contains(slice_of(u->v.gap->reason), needle);
 }
@@ -266,6 +334,110 @@ static bool match_process(const struct filter_term *t, const struct subject *u)
 	return filter_match_text(t, p->n_ancestors ? msg_slice(p->ancestors[0]->name) : SLICE_NONE);
 }
 
+/* Is the term satisfied by not being so? Then each of several values must. */
+static bool is_negative(const struct filter_term *t)
+{
+	return t->is_negated != (t->op == FILTER_NE);
+}
+
+/* Of a record with several values any may be meant; with none it is as if there were an empty one. */
+static bool match_any(const struct filter_term *t, const struct slice *values, size_t count)
+{
+	if (!count)
+		return filter_match_text(t, SLICE_NONE);
+	for (size_t i = 0; i < count; i++)
+		if (filter_match_text(t, values[i]) != is_negative(t))
+			return !is_negative(t);
+	return is_negative(t);
+}
+
+static bool match_path(const struct filter_term *t, const struct subject *u)
+{
+	struct slice paths[RECORD_PATHS + 1], want = slice_of(t->value);
+	size_t count = record_paths(&u->v, paths);
+	bool is_met = false;
+
+	if ((t->op == FILTER_EQ || t->op == FILTER_NE) && count) {
+		for (size_t i = 0; i < count; i++)
+			is_met |= record_path_is(paths[i], want);
+		return is_met != is_negative(t);
+	}
+	/* A pattern is also looked for in the path as it was given: a symlink's name, say. */
+	if (u->v.file && u->v.file->path.len && u->v.file->raw.len)
+		paths[count++] = msg_slice(u->v.file->raw);
+	return match_any(t, paths, count);
+}
+
+/* "10.0.0.0/8" */
+static bool is_in_network(struct slice address, struct slice network)
+{
+	uint8_t want[16];
+	char text[RECORD_ADDRESS_MAX];
+	struct slice base;
+	uint64_t bits;
+
+	if (!slice_split(&network, '/', &base) || !slice_to_u64(network, &bits) ||
+	    !slice_copy(base, text, sizeof(text)))
+		return false;
+	size_t n = inet_pton(AF_INET, text, want) == 1 ? 4 : inet_pton(AF_INET6, text, want) == 1 ? 16 : 0;
+	if (n == 4 && address.n == 16 && record_json_address(address, text) && !strchr(text, ':'))
+		address = slice_sub(address, 12, 4);
+	if (!n || address.n != n || bits > 8 * n)
+		return false;
+	size_t whole = bits / 8;
+	uint8_t mask = (uint8_t)(0xff00 >> bits % 8);
+	return !memcmp(address.p, want, whole) &&
+	       (whole == n || !(((uint8_t)address.p[whole] ^ want[whole]) & mask));
+}
+
+static bool match_address(const struct filter_term *t, const struct subject *u)
+{
+	const Picket__Network *n = u->v.network;
+	char ends[2][RECORD_ADDRESS_MAX], want[RECORD_ADDRESS_MAX];
+	struct slice values[2], raw[2];
+	struct filter_term canonical = *t;
+	size_t count = 0;
+
+	for (size_t i = 0; n && i < 2; i++) {
+		raw[count] = msg_slice(i ? n->remote_address : n->local_address);
+		if (!record_json_address(raw[count], ends[count]))
+			continue;
+		values[count] = slice_of(ends[count]);
+		count++;
+	}
+	if ((t->op == FILTER_EQ || t->op == FILTER_NE) && strchr(t->value, '/')) {
+		bool is_met = false;
+
+		for (size_t i = 0; i < count; i++)
+			is_met |= is_in_network(raw[i], slice_of(t->value));
+		return is_met != is_negative(t);
+	}
+	if (canonical_address(t->value, want))
+		canonical.value = want;
+	return match_any(&canonical, values, count);
+}
+
+static bool match_port(const struct filter_term *t, const struct subject *u)
+{
+	const Picket__Network *n = u->v.network;
+	const uint32_t ports[] = { n ? n->local_port : 0, n ? n->remote_port : 0 };
+
+	if (!ports[0] && !ports[1])
+		return filter_match_text(t, SLICE_NONE);
+	for (size_t i = 0; i < ARRAY_LEN(ports); i++)
+		if (ports[i] && filter_match_number(t, ports[i]) != is_negative(t))
+			return !is_negative(t);
+	return is_negative(t);
+}
+
+/* The kind of event, or the call by its name: "file" and "openat". A finding is a finding only. */
+static bool match_type(const struct filter_term *t, const struct subject *u)
+{
+	const struct slice words[] = { slice_of(u->v.type), slice_of(u->v.call) };
+
+	return match_any(t, words, u->v.call[0] && !u->v.finding ? 2 : 1);
+}
+
 static bool match_term(const struct plan *plan, const struct filter_term *t, const struct subject *u)
 {
 	if (is_text(t))
@@ -279,9 +451,17 @@ static bool match_term(const struct plan *plan, const struct filter_term *t, con
 	if (is_key(t, "image"))
 		return filter_match_text(t, u->image);
 	if (is_key(t, "type"))
-		return filter_match_text(t, slice_of(u->v.type));
+		return match_type(t, u);
+	if (is_key(t, "call"))
+		return filter_match_text(t, slice_of(u->v.call));
+	if (is_key(t, "path"))
+		return match_path(t, u);
+	if (is_key(t, "address"))
+		return match_address(t, u);
+	if (is_key(t, "port"))
+		return match_port(t, u);
 	if (is_key(t, "rule"))
-		return filter_match_text(t, slice_of(u->v.finding ? u->v.finding->rule : ""));
+		return filter_match_text(t, slice_of(u->v.rule));
 	if (is_key(t, "time") || is_key(t, "since") || is_key(t, "until"))
 		return filter_match_time(t, plan->now, u->rec->time_unix_ns);
 	return match_process(t, u);

@@ -14,7 +14,7 @@
 /* Measured on execs of 445 bytes: level 1 makes blocks a sixth larger, 6 halves the speed. A tail row is
  * packed for less to write, and soon packed again. */
 enum { BLOCK_LEVEL = 3, TAIL_LEVEL = 1 };
-enum { DAYS_OPEN = 6, DAYS_MAX = 4096, SOURCES_MAX = 8192, TERM_SLOTS = 1 << 17 };
+enum { DAYS_OPEN = 6, DAYS_MAX = 4096, SOURCES_MAX = 8192, TERM_SLOTS = 1 << 18 };
 
 struct day {
 	uint32_t date; /* 20261123; 0 = free */

@@ -1,22 +1,47 @@
 /* record.c - see record.h. */
 #include "collector/store/record.h"
 
-#include "collector/store/store.h"
+#include "collector/store/record_json.h"
+
+static const char *word(const char *s)
+{
+	return s ? s : "";
+}
+
+static void view_event(const Picket__Event *ev, struct record_view *ret)
+{
+	ret->type = msg_event_type_name((int)ev->type);
+	ret->call = word(ev->call);
+	ret->process = ev->process;
+	ret->container = ev->container;
+	ret->action = ev->action;
+	ret->rule = ev->action ? word(ev->action->rule) : "";
+	ret->file = ev->file;
+	ret->network = ev->file ? NULL : ev->network;
+	ret->args = msg_slice(ev->args);
+}
+
+static void view_finding(const Picket__Finding *f, struct record_view *ret)
+{
+	ret->type = "finding";
+	ret->finding = f;
+	ret->call = word(f->call);
+	ret->rule = word(f->rule);
+	ret->process = f->process;
+	ret->container = f->container;
+	ret->file = f->file;
+	ret->network = f->file ? NULL : f->network;
+}
 
 void record_view(const Picket__Record *rec, struct record_view *ret)
 {
-	*ret = (struct record_view){ .type = "unknown" };
+	*ret = (struct record_view){ .type = "unknown", .call = "", .rule = "" };
 	switch ((int)rec->body_case) {
 	case PICKET__RECORD__BODY_EVENT:
-		ret->type = msg_event_type_name((int)rec->event->type);
-		ret->process = rec->event->process;
-		ret->container = rec->event->container;
+		view_event(rec->event, ret);
 		break;
 	case PICKET__RECORD__BODY_FINDING:
-		ret->type = "finding";
-		ret->finding = rec->finding;
-		ret->process = rec->finding->process;
-		ret->container = rec->finding->container;
+		view_finding(rec->finding, ret);
 		break;
 	case PICKET__RECORD__BODY_GAP:
 		ret->type = "gap";
@@ -63,6 +88,37 @@ struct slice record_cmdline(const Picket__Process *p, struct arena *a)
 	return slice_from(out, n);
 }
 
+size_t record_paths(const struct record_view *v, struct slice ret[RECORD_PATHS])
+{
+	size_t count = 0;
+
+	if (v->file && (v->file->path.len || v->file->raw.len))
+		ret[count++] = msg_slice(v->file->path.len ? v->file->path : v->file->raw);
+	if (v->file && v->file->target.len)
+		ret[count++] = msg_slice(v->file->target);
+	if (v->network && v->network->path.len)
+		ret[count++] = msg_slice(v->network->path);
+	return count;
+}
+
+/* Bytes up to and with the last slash. */
+static size_t directory_bytes(struct slice path)
+{
+	size_t n = path.n;
+
+	while (n && path.p[n - 1] != '/')
+		n--;
+	return n;
+}
+
+bool record_path_is(struct slice path, struct slice want)
+{
+	size_t n = directory_bytes(path);
+
+	return slice_eq(path, want) || (want.n && slice_eq(slice_sub(path, n, path.n), want)) ||
+	       (want.n && slice_eq(slice_sub(path, 0, n), want));
+}
+
 uint64_t record_term(enum term_kind kind, struct slice value)
 {
 	uint64_t h = slice_hash(value) ^ ((uint64_t)kind * 0x9e3779b97f4a7c15ull);
@@ -71,6 +127,37 @@ uint64_t record_term(enum term_kind kind, struct slice value)
 	h *= 0xbf58476d1ce4e5b9ull;
 	h ^= h >> 32;
 	return h & INT64_MAX ? h & INT64_MAX : 1; /* SQLite's integers have a sign, sets use 0 */
+}
+
+static void path_terms(const struct record_view *v, void (*add)(void *arg, uint64_t term), void *arg)
+{
+	struct slice paths[RECORD_PATHS];
+	size_t count = record_paths(v, paths);
+
+	for (size_t i = 0; i < count; i++) {
+		size_t n = directory_bytes(paths[i]);
+
+		add(arg, record_term(TERM_PATH, paths[i]));
+		if (!n)
+			continue;
+		if (n < paths[i].n)
+			add(arg, record_term(TERM_PATH, slice_sub(paths[i], 0, n)));
+		if (n < paths[i].n)
+			add(arg, record_term(TERM_PATH, slice_sub(paths[i], n, paths[i].n)));
+	}
+}
+
+static void end_terms(ProtobufCBinaryData address, uint32_t port,
+		      void (*add)(void *arg, uint64_t term), void *arg)
+{
+	char text[RECORD_ADDRESS_MAX];
+
+	if (record_json_address(msg_slice(address), text))
+		add(arg, record_term(TERM_ADDRESS, slice_of(text)));
+	if (port && port < RECORD_PORTS) {
+		snprintf(text, sizeof(text), "%u", port);
+		add(arg, record_term(TERM_PORT, slice_of(text)));
+	}
 }
 
 void record_terms(const char *agent, const Picket__Record *rec,
@@ -103,6 +190,13 @@ void record_terms(const char *agent, const Picket__Record *rec,
 		if (v.process->n_ancestors)
 			add(arg, record_term(TERM_PARENT, msg_slice(v.process->ancestors[0]->name)));
 	}
-	if (v.finding)
-		add(arg, record_term(TERM_RULE, slice_of(v.finding->rule)));
+	if (v.rule[0])
+		add(arg, record_term(TERM_RULE, slice_of(v.rule)));
+	if (v.call[0])
+		add(arg, record_term(TERM_CALL, slice_of(v.call)));
+	path_terms(&v, add, arg);
+	if (v.network) {
+		end_terms(v.network->local_address, v.network->local_port, add, arg);
+		end_terms(v.network->remote_address, v.network->remote_port, add, arg);
+	}
 }

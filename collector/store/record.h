@@ -5,12 +5,25 @@
 
 struct record_view {
 	const char *type;		 /* "exec" … "finding", "gap", "container", "unknown" */
+	const char *call;		 /* "openat", "" = none */
+	const char *rule;		 /* of a finding or an action, "" = none */
 	const Picket__Process *process;	     /* nullable */
 	const Picket__Container *container;  /* nullable */
 	const Picket__Finding *finding;	     /* nullable */
 	const Picket__Gap *gap;		     /* nullable */
+	const Picket__Action *action;	     /* nullable */
+	const Picket__File *file;	     /* nullable */
+	const Picket__Network *network;	     /* nullable; never beside a file */
+	struct slice args;		     /* of the call, as text */
 };
 void record_view(const Picket__Record *rec, struct record_view *ret);
+/* The paths that path= means: of the file (as given, where it isn't resolved), its target, a unix
+ * socket's. Returns how many. */
+enum { RECORD_PATHS = 2 };
+size_t record_paths(const struct record_view *v, struct slice ret[RECORD_PATHS]);
+/* Does path=want mean this path? "/etc/shadow" the whole, "shadow" the file's name, "/etc/" what lies
+ * directly in it. */
+bool record_path_is(struct slice path, struct slice want);
 /* name + " " + arguments, as Falco's proc.cmdline. In the arena; empty past its cap. */
 struct slice record_cmdline(const Picket__Process *p, struct arena *a);
 
@@ -26,8 +39,18 @@ enum term_kind {
 	TERM_USER, /* its name, and its number in decimal */
 	TERM_RULE,
 	TERM_PARENT,
+	TERM_CALL,
+	TERM_PATH, /* a whole path, its name, its directory with the slash: see record_path_is */
+	TERM_ADDRESS, /* as record_json_address writes it, either end */
+	TERM_PORT, /* in decimal, either end, below RECORD_PORTS */
+	TERM_KINDS
 };
 enum { CONTAINER_ID_SHORT = 12 };
+/* Ports above are one end's choice for one connection: an index of them would be as long as the records. */
+enum { RECORD_PORTS = 32768 };
+/* The most terms a record has: agent, type, call, rule and parent, 3 of the container, 4 of the process;
+ * and of a socket 3 for its path and 2 for each end, which is more than the 6 of a file's two paths. */
+enum { RECORD_TERMS_MAX = 19 };
 /* A number per (kind, value). Two values with one number cost a needless look into a block, no more. */
 uint64_t record_term(enum term_kind kind, struct slice value);
 /* Gives every term of the record to add. */

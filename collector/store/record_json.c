@@ -169,5 +169,7 @@ void record_json_alert(struct json *j, const struct store_alert *al)
 		json_raw(j, slice_sub(doc, 1, doc.n - 2));
 	json_key(j, "evidence");
 	json_raw(j, evidence.n ? evidence : SLICE_LIT("[]"));
+	json_key(j, "actions");
+	json_raw(j, al->actions && al->actions[0] ? slice_of(al->actions) : SLICE_LIT("[]"));
 	json_object_close(j);
 }

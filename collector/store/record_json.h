@@ -14,6 +14,32 @@ void record_json_text(struct json *j, const char *key, struct slice s, size_t ma
 void record_json_process(struct json *j, const char *key, const Picket__Process *p);
 /* "container": {id, name, image, image_digest, …}; null on the host (no id). */
 void record_json_container(struct json *j, const char *key, const Picket__Container *c);
+/* What a system call did, for FILE, NETWORK and CALL events and findings about one:
+ *	"call":"openat", "result":3 or "EACCES", "args":…,
+ *	"file":{path, raw, target, flags:"O_RDONLY|O_CLOEXEC", mode:"0644", file_mode, inode, dev, upper_layer},
+ *	"network":{protocol, local_address, local_port, remote_address, remote_port, path}
+ * and "summary", one line for people. Members that don't apply are left out; nothing at all is written
+ * without a call, file and network. */
+struct record_json_deed {
+	const char *call; /* nullable */
+	int64_t result;
+	struct slice args;
+	const Picket__File *file;	/* nullable */
+	const Picket__Network *network; /* nullable */
+};
+void record_json_deed(struct json *j, const struct record_json_deed *d);
+/* "openat /etc/shadow (read) = EACCES", "connect tcp 10.0.0.1:40000 -> 203.0.113.9:80". Unescaped. */
+void record_json_summary(struct buf *out, const struct record_json_deed *d);
+/* The members of a response, into an open object: kind, rule, dry_run, done, why, by_kernel, finding_seq,
+ * took_ns. */
+void record_json_action(struct json *j, const Picket__Action *a);
+/* "done: kill wget (pid 42) after 90 us", "dry run: would pause container web-1", "failed: kill …: why".
+ * p, c: nullable. Unescaped. */
+void record_json_action_text(struct buf *out, const Picket__Action *a, const Picket__Process *p,
+			     const Picket__Container *c);
+/* 4 or 16 bytes as text; IPv4 in IPv6 as IPv4, so that one address has one text. false: none. */
+enum { RECORD_ADDRESS_MAX = 46 };
+bool record_json_address(struct slice address, char dst[RECORD_ADDRESS_MAX]);
 /* An alert: the row's columns and the members of its document. */
 void record_json_alert(struct json *j, const struct store_alert *al);
 /* "agent:epoch:seq" */

@@ -66,6 +66,25 @@ static const char *const state_steps[] = {
 	"CREATE TABLE audit_log ("
 	" id INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,"
 	" subject TEXT NOT NULL);",
+	/* 1 -> 2. Of each counter of the heartbeat what it said last, and the sum over all starts of the
+	 * agent; an alert's responses, and those whose alert is still to come. */
+	"ALTER TABLE agent ADD COLUMN folded INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE agent ADD COLUMN folded_said INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE agent ADD COLUMN actions INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE agent ADD COLUMN actions_said INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE agent ADD COLUMN lost_process INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE agent ADD COLUMN lost_process_said INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE agent ADD COLUMN lost_rare INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE agent ADD COLUMN lost_rare_said INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE agent ADD COLUMN lost_volume INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE agent ADD COLUMN lost_volume_said INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE alert ADD COLUMN actions TEXT NOT NULL DEFAULT '[]';"
+	"CREATE TABLE action_waiting ("
+	" id INTEGER PRIMARY KEY, fold_key TEXT NOT NULL, at INTEGER NOT NULL, action TEXT NOT NULL);"
+	"CREATE INDEX action_waiting_key ON action_waiting(fold_key);"
+	/* What agents did is kept apart from what people did: one that is taken over must not push that out. */
+	"ALTER TABLE audit_log ADD COLUMN is_agent INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX audit_log_kind ON audit_log(is_agent, id);",
 };
 
 static const char *const day_steps[] = {

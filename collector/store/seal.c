@@ -12,7 +12,7 @@ void terms_add(void *arg, uint64_t term)
 	struct history *h = arg;
 	size_t at = (size_t)term & (TERM_SLOTS - 1);
 
-	/* at most 11 terms a record: the table can't fill up (asserted below) */
+	/* so many terms a record at most that the table can't fill up (asserted below) */
 	while (h->terms[at] && h->terms[at] != term)
 		at = (at + 1) & (TERM_SLOTS - 1);
 	if (h->terms[at])
@@ -21,7 +21,7 @@ void terms_add(void *arg, uint64_t term)
 	h->term_slots[h->term_count] = (uint32_t)at;
 	h->term_list[h->term_count++] = term;
 }
-_Static_assert(SEGMENT_RECORDS * 11 < TERM_SLOTS * 3 / 4, "a block's terms fit the table");
+_Static_assert(SEGMENT_RECORDS * RECORD_TERMS_MAX < TERM_SLOTS * 3 / 4, "a block's terms fit the table");
 
 /* Only the slots in use: commits are many and mostly small, the table is large. */
 void terms_clear(struct history *h)

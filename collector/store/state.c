@@ -8,7 +8,7 @@
 
 /* Newest rows that are kept; of the outbox those that wait. Alerts go resolved ones first, a bite at a
  * time. */
-enum { AUDIT_MAX = 1000000, OUTBOX_MAX = 20000, ALERTS_MAX = 200000, BITE = 2000 };
+enum { OUTBOX_MAX = 20000, ALERTS_MAX = 200000, BITE = 2000 };
 static const uint64_t second_ns = 1000000000;
 static const uint64_t query_most_ns = 200000000, query_least_ns = 30000000;
 static const uint64_t default_reserve = 64 * 1024 * 1024;
@@ -169,13 +169,6 @@ int store_has_room(struct store *s, struct err *err)
 	return 0;
 }
 
-int store_audit_log(struct store *s, const char *who, const char *what, const char *subject,
-		    struct err *err)
-{
-	return DB_RUN(&s->state, err, "INSERT INTO audit_log(at, who, what, subject) VALUES (?,?,?,?)",
-		      B_INT(clock_unix_ns(s->clk)), B_STR(who), B_STR(what), B_STR(subject));
-}
-
 /* A receiver that is away for long: the oldest messages become dead letters, as they would anyway. */
 static int prune_outbox(struct store *s, struct err *err)
 {
@@ -215,11 +208,7 @@ int state_prune(struct store *s, struct err *err)
 		r = prune_outbox(s, err);
 	if (r >= 0)
 		r = prune_alerts(s, err);
-	if (r < 0)
-		return r;
-	return DB_RUN(&s->state, err,
-		      "DELETE FROM audit_log WHERE id <= (SELECT max(id) FROM audit_log) - ?",
-		      B_INT(AUDIT_MAX));
+	return r < 0 ? r : audit_prune(s, err);
 }
 
 static uint64_t file_bytes(const char *path, const char *suffix)
@@ -243,7 +232,8 @@ static int read_figures(struct store *s, struct store_status *ret, struct err *e
 			   " (SELECT count(*) FROM outbox WHERE is_dead = 0),"
 			   " (SELECT count(*) FROM outbox WHERE is_dead = 1),"
 			   " total(given) + total(kernel_lost), total(stored),"
-			   " total(holes) + total(kernel_lost) FROM agent",
+			   " total(holes) + total(kernel_lost), total(folded), total(actions),"
+			   " total(lost_process), total(lost_rare), total(lost_volume) FROM agent",
 			   B_INT(now > 30 * second_ns ? now - 30 * second_ns : 0));
 
 	if (r < 0)
@@ -259,6 +249,11 @@ static int read_figures(struct store *s, struct store_status *ret, struct err *e
 	ret->produced = (uint64_t)sqlite3_column_double(st, 5);
 	ret->stored = (uint64_t)sqlite3_column_double(st, 6);
 	ret->lost = (uint64_t)sqlite3_column_double(st, 7);
+	ret->folded = (uint64_t)sqlite3_column_double(st, 8);
+	ret->actions = (uint64_t)sqlite3_column_double(st, 9);
+	ret->lost_process = (uint64_t)sqlite3_column_double(st, 10);
+	ret->lost_rare = (uint64_t)sqlite3_column_double(st, 11);
+	ret->lost_volume = (uint64_t)sqlite3_column_double(st, 12);
 	return 0;
 }
 

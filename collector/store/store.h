@@ -51,6 +51,8 @@ struct store_agent {
 	uint64_t spool_records, spool_bytes, spool_oldest_unix_ns;
 	uint64_t rss_bytes, cpu_ns;
 	uint32_t containers, processes;
+	/* Sums over all starts of the agent, from its heartbeats. */
+	uint64_t folded, actions, lost_process, lost_rare, lost_volume;
 	char rules_version[72];
 };
 /* A new agent, with its certificate. */
@@ -118,7 +120,9 @@ struct store_query {
  * empty, even when no row was given: ask again with it.
  * A block that is damaged is answered as a gap (reason "block_damaged", agent ""), whatever the filter.
  * Keys: host agent container container.id image type user process exe cmdline pid ppid parent rule
- * text time since until. ERR_SYNTAX with the column for a wrong filter, or a foreign cursor; ERR_LIMIT
+ * call path address port text time since until. type is a kind of event or a call ("file", "openat"); path=
+ * a whole path, a file's name, or a directory with its slash for what lies in it; address= one address of
+ * either end, or a network ("10.0.0.0/8"). ERR_SYNTAX with the column for a wrong filter, or a foreign cursor; ERR_LIMIT
  * for a wrong limit. fn returns 0 to go on, negative to stop (and that is returned); it must not write
  * to the store or ask the history again. */
 int store_history_query(struct store *s, const struct store_query *q,
@@ -149,6 +153,8 @@ struct store_alert {
 	const char *container_id;      /* "" on the host */
 	const char *document;	       /* JSON: container, process, fields, tags, output, description */
 	const char *evidence;	       /* JSON array of event ids "agent:epoch:seq", newest first, <= 20 */
+	const char *actions;	       /* JSON array of responses, newest first, <= 20; only read: see
+					  store_alert_action */
 	const char *fold_key;
 };
 /* The open alert with this fold key, last seen at or after since: else ERR_NOT_FOUND. */
@@ -166,6 +172,10 @@ int store_alert_insert(struct store *s, const struct store_alert *al, int64_t *r
 int store_alert_update(struct store *s, const struct store_alert *al, struct err *err) WARN_UNUSED;
 int store_alert_get(struct store *s, int64_t id, struct arena *a, struct store_alert *ret,
 		    struct err *err) WARN_UNUSED;
+/* A response (one JSON object): put before those of the newest alert with this fold key, last seen at or
+ * after since, whatever its status. There is none yet: it waits an hour for store_alert_insert. */
+int store_alert_action(struct store *s, const char *fold_key, uint64_t since_unix_ns, const char *action,
+		       struct err *err) WARN_UNUSED;
 /* Newest last_seen first. Keys: id severity status host container container.id image rule source
  * assignee priority title agent count text time since until (the times mean last_seen). Cursor, limit
  * and fn as for the history. */
@@ -216,14 +226,30 @@ int store_api_token_add(struct store *s, const uint8_t hash[32], const char *use
 /* role: viewer, analyst, admin. ERR_DENIED. */
 int store_api_token_check(struct store *s, const uint8_t hash[32], char ret_user[64],
 			  char ret_role[16], struct err *err) WARN_UNUSED;
+
+/* ---- audit log: who changed what ---- */
 int store_audit_log(struct store *s, const char *who, const char *what, const char *subject,
 		    struct err *err) WARN_UNUSED;
+/* The same for what an agent did by itself. Kept apart: however many there are, they push out none of
+ * the others. */
+int store_audit_log_agent(struct store *s, const char *who, const char *what, const char *subject,
+			  struct err *err) WARN_UNUSED;
+struct store_audit {
+	int64_t id;
+	uint64_t time_unix_ns;
+	const char *who, *what, *subject;
+};
+/* Newest first. Keys: who what subject text time since until. Cursor, limit and fn as for alerts. */
+int store_audit_query(struct store *s, const struct store_query *q,
+		      int (*fn)(void *arg, const struct store_audit *row), void *arg, char *ret_cursor,
+		      size_t cursor_size, struct err *err) WARN_UNUSED;
 
 /* ---- figures ---- */
 struct store_status {
 	uint64_t agents, agents_online, alerts_open, events, history_bytes, state_bytes, free_bytes;
 	uint64_t outbox_waiting, outbox_dead;
 	uint64_t produced, stored, lost;
+	uint64_t folded, actions, lost_process, lost_rare, lost_volume; /* as of an agent */
 	uint32_t schema;
 };
 int store_status(struct store *s, struct store_status *ret, struct err *err) WARN_UNUSED;

@@ -65,6 +65,8 @@ int agents_count_given(struct store *s, const char *agent, uint64_t epoch, uint6
 int agents_count_gap(struct store *s, const char *agent, uint64_t epoch, uint64_t seq,
 		     const Picket__Gap *gap, struct err *err) WARN_UNUSED;
 
+/* audit.c: keeps the newest. */
+int audit_prune(struct store *s, struct err *err) WARN_UNUSED;
 /* outbox.c: keeps the newest dead letters. */
 int outbox_prune_dead(struct store *s, struct err *err) WARN_UNUSED;
 /* containers.c */

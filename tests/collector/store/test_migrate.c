@@ -70,9 +70,66 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
 	change_state(&f, "PRAGMA user_version=9999");
 	assert_int_equal(store_open(&f.cfg, &f.clk, &f.s, &err), -ERR_VERSION);
 	assert_non_null(strstr(err.msg, "newer"));
-	change_state(&f, "PRAGMA user_version=1");
+	char sql[64];
+	snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", schema_state.count);
+	change_state(&f, sql);
 	fixture_open(&f);
 	fixture_fini(&f);
+}
+
+static int take_alert(void *arg, const struct store_alert *al)
+{
+	assert_string_equal(al->actions, "[]");
+	assert_string_equal(al->rule, "Old rule");
+	++*(int *)arg;
+	return 0;
+}
+
+static int take_audit(void *arg, const struct store_audit *row)
+{
+	assert_string_equal(row->who, "alice");
+	++*(int *)arg;
+	return 0;
+}
+
+static void what_the_first_schema_held_is_there_in_the_newest(void **state)
+{
+	const struct schema first = { "state", schema_state.application_id, schema_state.steps, 1 };
+	struct clock clk = clock_fake(T0);
+	struct store_config cfg = { .reserve_bytes = 1 };
+	CLEANUP(arena_freep) struct arena *a = arena_new(65536);
+	char dir[64], path[128], cursor[64];
+	struct store_agent agent;
+	struct store *s = NULL;
+	int alerts = 0, rows = 0;
+	struct db d;
+	struct err err;
+
+	(void)state;
+	make_dir(dir);
+	cfg.dir = dir;
+	snprintf(path, sizeof(path), "%s/state.db", dir);
+	OK(db_open(path, DB_CREATE, &d, &err));
+	OK(schema_migrate(&d, &first, &err));
+	OK(db_exec(&d,
+		   "INSERT INTO agent(id, host, serial, enrolled) VALUES ('a', 'host-1', '01', 5);"
+		   "INSERT INTO alert(first_seen, last_seen, count, severity, priority, status, assignee, source,"
+		   " rule, title, host, agent, container_id, container, image, document, evidence, fold_key)"
+		   " VALUES (1, 2, 3, 1, 'Notice', 'new', '', 'runtime', 'Old rule', 't', 'host-1', 'a', '', '',"
+		   " '', '{}', '[]', 'k');"
+		   "INSERT INTO audit_log(at, who, what, subject) VALUES (1, 'alice', 'alert.comment', 'x')",
+		   &err));
+	db_close(&d);
+	OK(store_open(&cfg, &clk, &s, &err));
+	OK(store_agent_get(s, "host-1", &agent, a, &err));
+	assert_int_equal(agent.folded + agent.actions + agent.lost_process, 0);
+	const struct store_query q = { .limit = 10 };
+	OK(store_alert_query(s, &q, take_alert, &alerts, cursor, sizeof(cursor), &err));
+	OK(store_audit_query(s, &q, take_audit, &rows, cursor, sizeof(cursor), &err));
+	assert_int_equal(alerts, 1);
+	assert_int_equal(rows, 1);
+	store_close(s);
+	nftw(dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void another_programs_database_is_refused(void **state)
@@ -178,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(steps_are_done_once_each_and_a_failing_one_leaves_the_version_before),
 		cmocka_unit_test(a_newer_schema_is_refused_and_left_alone),
+		cmocka_unit_test(what_the_first_schema_held_is_there_in_the_newest),
 		cmocka_unit_test(another_programs_database_is_refused),
 		cmocka_unit_test(a_file_of_garbage_is_refused),
 		cmocka_unit_test(a_garbage_day_stops_neither_opening_nor_verifying),
