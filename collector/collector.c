@@ -85,17 +85,14 @@ static int tell(struct collector *c, const struct alert_change *change, struct e
 	return notify_enqueue(c->notify, change->id, change->is_new, err);
 }
 
-static int on_gap(struct collector *c, const char *host, const Picket__Gap *gap, struct err *err)
+static int on_gap(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
+		  const Picket__Record *rec, struct err *err)
 {
 	struct alert_change change;
-	char detail[200], title[400];
 
-	snprintf(title, sizeof(title), "%llu %s events of host %s were lost (%s)",
-		 (unsigned long long)gap->lost, msg_loss_class_name((int)gap->loss_class), host, gap->reason);
-	snprintf(detail, sizeof(detail), "class %s, reason %s", msg_loss_class_name((int)gap->loss_class),
-		 gap->reason);
-	int r = alert_from_system(c->store, &c->alert, c->clk, "Events lost", SEVERITY_MEDIUM, host, title,
-				  detail, &change, err);
+	if (!rec->gap->lost)
+		return 0;
+	int r = alert_from_gap(c->store, &c->alert, agent, host, epoch, seq, rec, &change, err);
 	return r < 0 ? r : tell(c, &change, err);
 }
 
@@ -133,9 +130,12 @@ static int on_record(void *arg, const char *agent, const char *host, uint64_t ep
 	case PICKET__RECORD__BODY_CONTAINER:
 		return store_container_put(c->store, agent, rec->container, err);
 	case PICKET__RECORD__BODY_GAP:
-		return on_gap(c, host, rec->gap, err);
+		return on_gap(c, agent, host, epoch, seq, rec, err);
+	case PICKET__RECORD__BODY_EVENT: /* history; a response is more */
+		return rec->event->action ? alert_add_action(c->store, &c->alert, agent, host, epoch, seq, rec, err) :
+					    0;
 	default:
-		return 0; /* events are history; the rest is for rooms to come */
+		return 0; /* for rooms to come */
 	}
 }
 

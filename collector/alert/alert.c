@@ -1,14 +1,15 @@
 /* alert.c - see alert.h.
  *
- *   finding -> fold key -> is there one, last seen within fold_ms?
+ *   finding, gap -> fold key -> is there one, last seen within fold_ms?
  *     no        insert: new
- *     open      count + 1, newest document and evidence; severity only ever rises
+ *     open      count + what it stands for, newest document and evidence; severity only ever rises
  *     resolved  the same, and its status is "new" again
  */
 #include "collector/alert/alert.h"
 
 #include <errno.h>
 
+#include "collector/alert/alert_loss.h"
 #include "collector/alert/alert_text.h"
 #include "collector/store/record_json.h"
 #include "common/show.h"
@@ -22,7 +23,8 @@ static const uint64_t fold_ms_default = 24ULL * 3600 * 1000;
 
 /* One finding, made ready; buffers live on the caller's stack. */
 struct draft {
-	struct store_alert row; /* borrows the buffers */
+	struct store_alert row; /* borrows the buffers; count: matches that it stands for */
+	const Picket__Gap *gap; /* nullable: title and document are made with what was lost before */
 	const char *evidence_id; /* "" = none */
 	struct buf title, document, fold_key, evidence;
 };
@@ -54,23 +56,25 @@ static int add_new(struct store *s, struct draft *d, struct alert_change *ret, s
 			return r;
 	}
 	d->row.evidence = d->evidence.n ? d->evidence.p : "[]";
-	d->row.count = 1;
 	d->row.status = "new";
 	d->row.assignee = "";
 	int r = store_alert_insert(s, &d->row, &id, err);
 	if (r < 0)
 		return r;
-	*ret = (struct alert_change){ .id = id, .is_new = true, .count = 1 };
+	*ret = (struct alert_change){ .id = id, .is_new = true, .count = d->row.count };
 	return 0;
 }
 
 static int fold(struct store *s, struct draft *d, const struct store_alert *old,
 		struct alert_change *ret, struct err *err)
 {
-	struct alert_change c = { .id = old->id, .count = old->count + 1 };
+	/* Far beyond what can be, and exact in every JSON reader. */
+	const uint64_t most = 1ull << 53;
+	struct alert_change c = { .id = old->id, .count = old->count + d->row.count };
 	struct store_alert row = d->row;
 	int r;
 
+	c.count = c.count < most ? c.count : most;
 	row.id = old->id;
 	row.count = c.count;
 	row.status = old->status;
@@ -114,15 +118,19 @@ static int put(struct store *s, const struct alert_config *cfg, struct draft *d,
 	uint64_t when = d->row.last_seen_unix_ns;
 	struct store_alert old;
 
-	if (d->title.failed || d->document.failed || d->fold_key.failed)
+	if (d->fold_key.failed)
 		return err_set(err, ERR_LIMIT, "alert of rule '%.64s' is too large", d->row.rule);
-	d->row.title = d->title.p;
-	d->row.document = d->document.p;
 	d->row.fold_key = d->fold_key.p;
 	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
 	if (!a)
 		return err_set(err, ENOMEM, "alert");
 	int r = store_alert_find_last(s, d->fold_key.p, when > fold_ns ? when - fold_ns : 0, a, &old, err);
+	if (d->gap)
+		alert_loss_write(d->gap, d->row.host, r == 0 ? old.document : NULL, &d->title, &d->document);
+	if (d->title.failed || d->document.failed)
+		return err_set(err, ERR_LIMIT, "alert of rule '%.64s' is too large", d->row.rule);
+	d->row.title = d->title.p;
+	d->row.document = d->document.p;
 	if (r == -ERR_NOT_FOUND && cfg->is_full) {
 		*ret = (struct alert_change){ 0 };
 		return 0;
@@ -132,6 +140,13 @@ static int put(struct store *s, const struct alert_config *cfg, struct draft *d,
 	if (r < 0)
 		return r;
 	return fold(s, d, &old, ret, err);
+}
+
+static const char *priority_of(enum msg_severity severity)
+{
+	static const char *const words[] = { "informational", "notice", "warning", "error", "critical" };
+
+	return (size_t)severity < ARRAY_LEN(words) ? words[severity] : "critical";
 }
 
 int alert_from_finding(struct store *s, const struct alert_config *cfg, const char *agent,
@@ -147,8 +162,11 @@ int alert_from_finding(struct store *s, const struct alert_config *cfg, const ch
 	draft_init(&d);
 	d.evidence_id = record_json_id(agent, epoch, f->event_seq ? f->event_seq : seq, id);
 	d.row = (struct store_alert){
-		.first_seen_unix_ns = rec->time_unix_ns,
+		.first_seen_unix_ns = f->first_unix_ns && f->first_unix_ns < rec->time_unix_ns ?
+					      f->first_unix_ns :
+					      rec->time_unix_ns,
 		.last_seen_unix_ns = rec->time_unix_ns,
+		.count = f->count ? f->count : 1,
 		.severity = msg_severity(slice_of(f->priority)),
 		.priority = f->priority,
 		.source = "runtime",
@@ -165,11 +183,38 @@ int alert_from_finding(struct store *s, const struct alert_config *cfg, const ch
 	return r < 0 ? err_wrap(err, r, "alert") : 0;
 }
 
-static const char *priority_of(enum msg_severity severity)
+int alert_from_gap(struct store *s, const struct alert_config *cfg, const char *agent, const char *host,
+		   uint64_t epoch, uint64_t seq, const Picket__Record *rec, struct alert_change *ret,
+		   struct err *err)
 {
-	static const char *const words[] = { "informational", "notice", "warning", "error", "critical" };
+	char id[RECORD_ID_MAX];
+	const Picket__Gap *gap = rec->gap;
+	struct draft d;
 
-	return (size_t)severity < ARRAY_LEN(words) ? words[severity] : "critical";
+	if (rec->body_case != PICKET__RECORD__BODY_GAP || !gap)
+		return err_set(err, EINVAL, "record %llu is no gap", (unsigned long long)seq);
+	/* Without exec and exit there is no telling what a process was; the rest may be noise. */
+	enum msg_severity severity = gap->loss_class == PICKET__LOSS_CLASS__LOSS_PROCESS ? SEVERITY_HIGH :
+											   SEVERITY_MEDIUM;
+	draft_init(&d);
+	d.gap = gap;
+	d.evidence_id = record_json_id(agent, epoch, seq, id);
+	d.row = (struct store_alert){
+		.first_seen_unix_ns = gap->from_unix_ns < rec->time_unix_ns ? gap->from_unix_ns : rec->time_unix_ns,
+		.last_seen_unix_ns = rec->time_unix_ns,
+		.count = 1,
+		.severity = severity,
+		.priority = priority_of(severity),
+		.source = "system",
+		.rule = ALERT_LOSS_RULE,
+		.host = host,
+		.agent = agent,
+		.container_id = "",
+	};
+	alert_loss_fold_key(&d.fold_key, host, gap);
+	int r = put(s, cfg, &d, ret, err);
+	draft_fini(&d);
+	return r < 0 ? err_wrap(err, r, "loss alert") : 0;
 }
 
 int alert_from_system(struct store *s, const struct alert_config *cfg, const struct clock *clk,
@@ -185,6 +230,7 @@ int alert_from_system(struct store *s, const struct alert_config *cfg, const str
 	d.row = (struct store_alert){
 		.first_seen_unix_ns = now,
 		.last_seen_unix_ns = now,
+		.count = 1,
 		.severity = severity,
 		.priority = priority_of(severity),
 		.source = "system",

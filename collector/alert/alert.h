@@ -1,5 +1,5 @@
-/* alert.h - what a finding becomes for people: one alert per (rule, host, container), folded with a
- * count while it stays open. Inside the store's transaction; sends nothing. */
+/* alert.h - what a finding, or a loss, becomes for people: one alert per (rule, host, container), or per
+ * (host, class of events), folded with a count while it stays open. Inside the store's transaction; sends nothing. */
 #pragma once
 #include "collector/store/store.h"
 #include "common/json.h"
@@ -21,7 +21,16 @@ struct alert_change {
 int alert_from_finding(struct store *s, const struct alert_config *cfg, const char *agent,
 		       const char *host, uint64_t epoch, uint64_t seq, const Picket__Record *rec,
 		       struct alert_change *ret, struct err *err) WARN_UNUSED;
-/* Something the collector itself says (source "system"): loss on a host, a revoked agent knocking … */
+/* A loss -> "Events lost", one per host and class of events, with the sums over all its gaps. rec: its
+ * body must be a gap. */
+int alert_from_gap(struct store *s, const struct alert_config *cfg, const char *agent, const char *host,
+		   uint64_t epoch, uint64_t seq, const Picket__Record *rec, struct alert_change *ret,
+		   struct err *err) WARN_UNUSED;
+/* A response of an agent: onto the alert of its rule and container (or the one to come), and into the audit
+ * log. rec: its body must be an event with an action. */
+int alert_add_action(struct store *s, const struct alert_config *cfg, const char *agent, const char *host,
+		     uint64_t epoch, uint64_t seq, const Picket__Record *rec, struct err *err) WARN_UNUSED;
+/* Something the collector itself says (source "system"): an agent that forges, a revoked agent knocking … */
 int alert_from_system(struct store *s, const struct alert_config *cfg, const struct clock *clk,
 		      const char *rule, enum msg_severity severity, const char *host,
 		      const char *title, const char *detail, struct alert_change *ret,

@@ -1,9 +1,12 @@
 /* alert_text.c - see alert_text.h. */
 #include "collector/alert/alert_text.h"
 
+#include <inttypes.h>
+
 #include "collector/store/record_json.h"
 #include "common/show.h"
 
+enum { PATH_CHARS = 160 };
 enum { NAME_CHARS = 64, IMAGE_CHARS = 120, RULE_CHARS = 120, SHORT_ID = 12 };
 
 /* A backtick in a name would end its quotes, as it would open code in a chat message. */
@@ -43,6 +46,72 @@ static void add_place(struct buf *out, const char *host, const Picket__Container
 	add_name(out, slice_of(host), NAME_CHARS);
 }
 
+/* What a call did, for a sentence; a call that isn't here is said by its name. */
+static const struct {
+	const char *call, *verb;
+} verbs[] = {
+	{ "open", "opened" },	      { "openat", "opened" },	 { "openat2", "opened" },
+	{ "creat", "created" },	      { "unlink", "removed" },	 { "unlinkat", "removed" },
+	{ "rmdir", "removed" },	      { "mkdir", "made" },	 { "mkdirat", "made" },
+	{ "rename", "renamed" },      { "renameat", "renamed" }, { "renameat2", "renamed" },
+	{ "link", "linked" },	      { "linkat", "linked" },	 { "symlink", "linked" },
+	{ "symlinkat", "linked" },    { "mount", "mounted" },	 { "chmod", "changed the mode of" },
+	{ "fchmodat", "changed the mode of" },			 { "fchmod", "changed the mode of" },
+	{ "connect", "connected to" },				 { "accept", "accepted" },
+	{ "accept4", "accepted" },    { "bind", "bound" },	 { "listen", "listened on" },
+	{ "sendto", "sent to" },      { "sendmsg", "sent to" },	 { "recvfrom", "received from" },
+	{ "recvmsg", "received from" },
+};
+
+static void add_verb(struct buf *out, const Picket__Finding *f)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs) && f->result >= 0; i++)
+		if (!strcmp(verbs[i].call, f->call)) {
+			buf_printf(out, " %s", verbs[i].verb);
+			return;
+		}
+	buf_add_str(out, f->result < 0 ? " tried " : " called ");
+	add_name(out, slice_of(f->call), NAME_CHARS);
+	if (f->file || f->network)
+		buf_add_str(out, " of");
+}
+
+static void add_end(struct buf *out, const Picket__Network *n)
+{
+	char text[RECORD_ADDRESS_MAX];
+
+	if (record_json_address(msg_slice(n->remote_address), text))
+		buf_printf(out, strchr(text, ':') ? " [%s]:%" PRIu32 : " %s:%" PRIu32, text, n->remote_port);
+	else if (record_json_address(msg_slice(n->local_address), text))
+		buf_printf(out, strchr(text, ':') ? " [%s]:%" PRIu32 : " %s:%" PRIu32, text, n->local_port);
+	else if (n->path.len)
+		buf_add_char(out, ' ');
+	if (n->path.len) {
+		buf_add_char(out, '`');
+		add_name(out, msg_slice(n->path), PATH_CHARS);
+		buf_add_char(out, '`');
+	}
+}
+
+static void add_deed(struct buf *out, const Picket__Finding *f)
+{
+	if (!f->call || !f->call[0])
+		return;
+	add_verb(out, f);
+	if (f->file) {
+		buf_add_str(out, " `");
+		add_name(out, msg_slice(f->file->path.len ? f->file->path : f->file->raw), PATH_CHARS);
+		buf_add_char(out, '`');
+	} else if (f->network) {
+		add_end(out, f->network);
+	}
+	if (f->result < 0) {
+		const char *why = f->result >= -4095 ? strerrorname_np((int)-f->result) : NULL;
+
+		buf_printf(out, " (%s)", why ? why : "failed");
+	}
+}
+
 void alert_text_title(struct buf *out, const char *host, const Picket__Finding *f)
 {
 	const Picket__Process *p = f->process;
@@ -56,12 +125,16 @@ void alert_text_title(struct buf *out, const char *host, const Picket__Finding *
 		add_quoted(out, msg_slice(p->name));
 		if (is_exec)
 			buf_add_str(out, " ran");
+		else
+			add_deed(out, f);
 	}
 	add_place(out, host, f->container);
 	if (p && p->n_ancestors && p->ancestors[0]->name.len) {
 		buf_add_str(out, ", started by ");
 		add_quoted(out, msg_slice(p->ancestors[0]->name));
 	}
+	if (f->count > 1)
+		buf_printf(out, ", %" PRIu64 " times", f->count);
 }
 
 static void add_fields(struct json *j, const Picket__Finding *f)
@@ -84,6 +157,16 @@ static void add_document(struct buf *out, const Picket__Finding *f, unsigned par
 	json_object_open(&j);
 	record_json_container(&j, "container", f->container);
 	record_json_process(&j, "process", parts & WITH_PROCESS ? f->process : NULL);
+	if (parts & WITH_PROCESS) {
+		const struct record_json_deed deed = {
+			.call = f->call,
+			.result = f->result,
+			.file = f->file,
+			.network = f->network,
+		};
+
+		record_json_deed(&j, &deed);
+	}
 	if (parts & WITH_FIELDS)
 		add_fields(&j, f);
 	json_key(&j, "tags");
