@@ -33,6 +33,14 @@ static void host_json(struct api *a, struct json *j, const struct store_agent *h
 	json_kv_u64(j, "produced", h->produced);
 	json_kv_u64(j, "stored", h->stored);
 	json_kv_u64(j, "lost", h->lost);
+	json_key(j, "lost_by_class");
+	json_object_open(j);
+	json_kv_u64(j, "process", h->lost_process);
+	json_kv_u64(j, "rare", h->lost_rare);
+	json_kv_u64(j, "volume", h->lost_volume);
+	json_object_close(j);
+	json_kv_u64(j, "folded", h->folded);
+	json_kv_u64(j, "actions", h->actions);
 	json_kv_u64(j, "containers", h->containers);
 	json_kv_u64(j, "processes", h->processes);
 	json_kv_u64(j, "rss_bytes", h->rss_bytes);

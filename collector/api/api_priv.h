@@ -77,7 +77,8 @@ void api_reply_err(struct api_call *c, const struct err *err);
 /* api_routes.c */
 void api_route(struct api_call *c);
 
-/* Handlers: 0 and call->out, or an error. api_alerts.c, api_hosts.c, api_events.c, api_status.c */
+/* Handlers: 0 and call->out, or an error. api_alerts.c, api_hosts.c, api_events.c,
+ * api_audit.c, api_status.c */
 int api_alerts_list(struct api_call *c, struct err *err);
 int api_alert_show(struct api_call *c, struct err *err);
 int api_alert_ack(struct api_call *c, struct err *err);
@@ -85,6 +86,7 @@ int api_alert_resolve(struct api_call *c, struct err *err);
 int api_alert_assign(struct api_call *c, struct err *err);
 int api_alert_comment(struct api_call *c, struct err *err);
 int api_events_list(struct api_call *c, struct err *err);
+int api_audit_list(struct api_call *c, struct err *err);
 int api_hosts_list(struct api_call *c, struct err *err);
 int api_host_show(struct api_call *c, struct err *err);
 int api_status_show(struct api_call *c, struct err *err);

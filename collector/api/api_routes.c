@@ -26,6 +26,8 @@ static const struct route {
 	{ EVHTTP_REQ_POST, "/api/v1/alerts/*/comment", ROLE_ANALYST, api_alert_comment, { NULL } },
 	{ EVHTTP_REQ_GET, "/api/v1/events", ROLE_VIEWER, api_events_list,
 	  { "filter", "since", "until", "limit", "cursor", "order" } },
+	{ EVHTTP_REQ_GET, "/api/v1/audit-log", ROLE_ANALYST, api_audit_list,
+	  { "filter", "since", "until", "limit", "cursor", "order" } },
 	{ EVHTTP_REQ_GET, "/api/v1/hosts", ROLE_VIEWER, api_hosts_list, { "filter", "limit", "cursor" } },
 	{ EVHTTP_REQ_GET, "/api/v1/hosts/*", ROLE_VIEWER, api_host_show, { NULL } },
 };

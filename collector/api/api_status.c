@@ -48,6 +48,8 @@ int api_status_show(struct api_call *c, struct err *err)
 	json_kv_u64(&j, "produced", st.produced);
 	json_kv_u64(&j, "stored", st.stored);
 	json_kv_u64(&j, "lost", st.lost);
+	json_kv_u64(&j, "folded", st.folded);
+	json_kv_u64(&j, "actions", st.actions);
 	json_kv_u64(&j, "history_bytes", st.history_bytes);
 	json_kv_u64(&j, "state_bytes", st.state_bytes);
 	json_kv_u64(&j, "free_bytes", st.free_bytes);
@@ -78,6 +80,9 @@ int api_metrics(struct api_call *c, struct err *err)
 		{ "picket_records_produced_total", "counter", "Records the agents made.", st.produced },
 		{ "picket_records_stored_total", "counter", "Records stored.", st.stored },
 		{ "picket_records_lost_total", "counter", "Records counted as lost.", st.lost },
+		{ "picket_agent_folded_total", "counter", "Matches that agents folded into one finding.",
+		  st.folded },
+		{ "picket_agent_actions_total", "counter", "Responses that agents did.", st.actions },
 		{ "picket_history_bytes", "gauge", "Size of the history.", st.history_bytes },
 		{ "picket_state_bytes", "gauge", "Size of the state database.", st.state_bytes },
 		{ "picket_free_bytes", "gauge", "Free space where the data is.", st.free_bytes },
@@ -92,5 +97,12 @@ int api_metrics(struct api_call *c, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		buf_printf(&c->out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", rows[i].name,
 			   rows[i].help, rows[i].name, rows[i].kind, rows[i].name, rows[i].value);
+	buf_printf(&c->out,
+		   "# HELP picket_agent_lost_total Records that agents counted as lost, by class.\n"
+		   "# TYPE picket_agent_lost_total counter\n"
+		   "picket_agent_lost_total{class=\"process\"} %" PRIu64 "\n"
+		   "picket_agent_lost_total{class=\"rare\"} %" PRIu64 "\n"
+		   "picket_agent_lost_total{class=\"volume\"} %" PRIu64 "\n",
+		   st.lost_process, st.lost_rare, st.lost_volume);
 	return 0;
 }

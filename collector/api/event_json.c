@@ -3,11 +3,41 @@
 
 #include "collector/store/record_json.h"
 
+static void add_deed(struct json *j, const Picket__Event *ev)
+{
+	const struct record_json_deed deed = {
+		.call = ev->call,
+		.result = ev->result,
+		.args = msg_slice(ev->args),
+		.file = ev->file,
+		.network = ev->network,
+	};
+
+	record_json_deed(j, &deed);
+}
+
+static void add_action(struct json *j, const Picket__Event *ev)
+{
+	CLEANUP(buf_finip) struct buf text = { 0 };
+
+	json_key(j, "action");
+	json_object_open(j);
+	record_json_action(j, ev->action);
+	json_object_close(j);
+	buf_init(&text, LIMIT_RECORD_BYTES);
+	record_json_action_text(&text, ev->action, ev->process, ev->container);
+	record_json_text(j, "summary", buf_slice(&text), LIMIT_RECORD_BYTES);
+}
+
 static void add_event(struct json *j, const Picket__Event *ev)
 {
 	json_kv_str(j, "type", msg_event_type_name((int)ev->type));
 	record_json_container(j, "container", ev->container);
 	record_json_process(j, "process", ev->process);
+	if (ev->action)
+		add_action(j, ev);
+	else
+		add_deed(j, ev);
 	if (ev->type != PICKET__EVENT_TYPE__EVENT_EXIT || !ev->exit)
 		return;
 	json_key(j, "exit");
@@ -34,7 +64,14 @@ static void add_finding(struct json *j, const Picket__Finding *f)
 	for (size_t i = 0; i < f->n_tags && i < LIMIT_TAGS; i++)
 		json_str(j, slice_of(f->tags[i]));
 	json_array_close(j);
+	json_kv_u64(j, "count", f->count ? f->count : 1);
+	if (f->first_unix_ns)
+		json_kv_time(j, "first", f->first_unix_ns);
 	json_object_close(j);
+	const struct record_json_deed deed = {
+		.call = f->call, .result = f->result, .file = f->file, .network = f->network
+	};
+	record_json_deed(j, &deed);
 }
 
 static void add_gap(struct json *j, const Picket__Gap *g)

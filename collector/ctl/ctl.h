@@ -93,6 +93,7 @@ int ctl_alert_show(struct ctl *c, struct err *err);
 int ctl_alert_change(struct ctl *c, struct err *err);
 int ctl_event_search(struct ctl *c, struct err *err);
 extern const struct ctl_view ctl_event_view;
+int ctl_audit_list(struct ctl *c, struct err *err);
 int ctl_host_list(struct ctl *c, struct err *err);
 int ctl_host_show(struct ctl *c, struct err *err);
 int ctl_status(struct ctl *c, struct err *err);

@@ -87,6 +87,80 @@ static void add_process(struct buf *out, const cJSON *p, const char *heading)
 	line_at(out, 2, "directory", p, "cwd");
 }
 
+static void add_file(struct buf *out, const cJSON *al)
+{
+	const cJSON *f = ctl_at(al, "file");
+
+	if (!cJSON_IsObject(f))
+		return;
+	buf_add_str(out, "\nFile\n");
+	line_at(out, 2, "path", f, "path");
+	if (strcmp(str(f, "raw"), str(f, "path")) != 0)
+		line_at(out, 2, "as given", f, "raw");
+	line_at(out, 2, "target", f, "target");
+	line_at(out, 2, "flags", f, "flags");
+	line_at(out, 2, "mode", f, "mode");
+}
+
+static void end(const cJSON *n, const char *address, const char *port, struct buf *out)
+{
+	const char *text = str(n, address);
+
+	if (!text[0])
+		return;
+	buf_printf(out, strchr(text, ':') ? "[%s]:" : "%s:", text);
+	ctl_value(ctl_at(n, port), out);
+}
+
+static void add_network(struct buf *out, const cJSON *al)
+{
+	CLEANUP(buf_finip) struct buf local = { 0 }, remote = { 0 };
+	const cJSON *n = ctl_at(al, "network");
+
+	if (!cJSON_IsObject(n))
+		return;
+	buf_add_str(out, "\nConnection\n");
+	line_at(out, 2, "protocol", n, "protocol");
+	end(n, "local_address", "local_port", &local);
+	end(n, "remote_address", "remote_port", &remote);
+	line(out, 2, "local", local.n ? local.p : "");
+	line(out, 2, "remote", remote.n ? remote.p : "");
+	line_at(out, 2, "socket", n, "path");
+}
+
+/* Of an alert on loss. */
+static void add_gap(struct buf *out, const cJSON *al)
+{
+	const cJSON *gap = ctl_at(al, "gap");
+
+	if (!cJSON_IsObject(gap))
+		return;
+	buf_add_str(out, "\nLost\n");
+	line_at(out, 2, "class", gap, "class");
+	line_at(out, 2, "records", gap, "lost");
+	line_at(out, 2, "from", gap, "from");
+	line_at(out, 2, "to", gap, "to");
+	line_at(out, 2, "reason", gap, "reason");
+	line_at(out, 2, "noisiest", gap, "noisiest");
+}
+
+static void add_actions(struct buf *out, const cJSON *al)
+{
+	const cJSON *list = ctl_at(al, "actions"), *item;
+
+	if (!cJSON_GetArraySize(list))
+		return;
+	buf_add_str(out, "\nActions\n");
+	cJSON_ArrayForEach(item, list)
+	{
+		buf_add_str(out, "  ");
+		show_text(out, slice_of(str(item, "time")), 40);
+		buf_add_str(out, "  ");
+		show_text(out, slice_of(str(item, "text")), VALUE_CHARS);
+		buf_add_char(out, '\n');
+	}
+}
+
 static void add_list(struct buf *out, const cJSON *list, const char *heading)
 {
 	const cJSON *item;
@@ -150,6 +224,15 @@ static void add_page(const struct ctl *c, const cJSON *al, struct buf *out)
 	}
 	add_process(out, ctl_at(al, "process"), "Process");
 	add_process(out, ctl_at(al, "process.parent"), "Started by");
+	if (str(al, "summary")[0]) {
+		buf_add_str(out, "\nCall\n  ");
+		show_text(out, slice_of(str(al, "summary")), VALUE_CHARS);
+		buf_add_char(out, '\n');
+	}
+	add_file(out, al);
+	add_network(out, al);
+	add_gap(out, al);
+	add_actions(out, al);
 	if (str(al, "output")[0]) {
 		buf_add_str(out, "\nOutput\n  ");
 		show_text(out, slice_of(str(al, "output")), VALUE_CHARS);

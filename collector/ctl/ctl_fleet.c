@@ -1,4 +1,4 @@
-/* ctl_fleet.c - event search, host list and show, status. */
+/* ctl_fleet.c - event search, audit-log list, host list and show, status. */
 #include "collector/ctl/ctl.h"
 
 #include "common/show.h"
@@ -46,11 +46,33 @@ static void detail(const cJSON *row, struct buf *out)
 		buf_add_str(out, str(row, "finding.output"));
 		return;
 	}
+	if (str(row, "action.kind")[0]) {
+		buf_add_str(out, str(row, "summary"));
+		if (str(row, "action.rule")[0])
+			buf_printf(out, ", rule %s", str(row, "action.rule"));
+		return;
+	}
+	if (str(row, "call")[0] || str(row, "summary")[0]) {
+		buf_add_str(out, str(row, "summary")[0] ? str(row, "summary") : str(row, "call"));
+		if (str(row, "process.name")[0])
+			buf_printf(out, " by %s", str(row, "process.name"));
+		return;
+	}
 	buf_add_str(out, str(row, "process.cmdline"));
 	if (cJSON_IsNumber(sig) && sig->valuedouble > 0)
 		buf_printf(out, " (signal %.0f)", sig->valuedouble);
 	else if (cJSON_IsNumber(code))
 		buf_printf(out, " (exit %.0f)", code->valuedouble);
+}
+
+static void remote(const cJSON *row, struct buf *out)
+{
+	const char *address = str(row, "network.remote_address");
+
+	if (!address[0])
+		return;
+	buf_printf(out, strchr(address, ':') ? "[%s]:" : "%s:", address);
+	ctl_value(ctl_at(row, "network.remote_port"), out);
 }
 
 static const struct ctl_column event_columns[] = {
@@ -65,6 +87,10 @@ static const struct ctl_column event_columns[] = {
 	{ .title = "IMAGE", .path = "container.image", .is_wide = true },
 	{ .title = "EXE", .path = "process.exe", .is_wide = true },
 	{ .title = "ID", .path = "id", .is_wide = true },
+	{ .title = "CALL", .path = "call", .is_wide = true },
+	{ .title = "RESULT", .path = "result", .is_wide = true },
+	{ .title = "PATH", .path = "file.path", .is_wide = true },
+	{ .title = "REMOTE", .value = remote, .is_wide = true },
 };
 const struct ctl_view ctl_event_view = { .path = "/api/v1/events",
 					 .columns = event_columns,
@@ -74,6 +100,27 @@ const struct ctl_view ctl_event_view = { .path = "/api/v1/events",
 int ctl_event_search(struct ctl *c, struct err *err)
 {
 	return ctl_list(c, &ctl_event_view, err);
+}
+
+/* ---- audit log ---- */
+
+static const struct ctl_column audit_columns[] = {
+	{ .title = "TIME", .path = "time", .value = clock_time },
+	{ .title = "WHO", .path = "who", .may_shrink = true },
+	{ .title = "WHAT", .path = "what", .may_shrink = true },
+	{ .title = "SUBJECT", .path = "subject", .may_shrink = true },
+	{ .title = "ID", .path = "id", .is_wide = true },
+};
+static const struct ctl_view audit_view = { .path = "/api/v1/audit-log",
+					    .columns = audit_columns,
+					    .column_count = ARRAY_LEN(audit_columns),
+					    .has_times = true };
+
+int ctl_audit_list(struct ctl *c, struct err *err)
+{
+	if (c->verb && strcmp(c->verb, "list") != 0)
+		return err_set(err, ERR_USAGE, "unknown verb '%.40s', did you mean audit-log list?", c->verb);
+	return ctl_list(c, &audit_view, err);
 }
 
 /* ---- hosts ---- */
@@ -92,6 +139,8 @@ static const struct ctl_column host_columns[] = {
 	{ .title = "PRODUCED", .path = "produced", .hide = 2 },
 	{ .title = "STORED", .path = "stored" },
 	{ .title = "LOST", .path = "lost" },
+	{ .title = "FOLDED", .path = "folded", .is_wide = true },
+	{ .title = "ACTIONS", .path = "actions", .is_wide = true },
 	{ .title = "SPOOL", .path = "spool.events" },
 	{ .title = "KERNEL", .path = "kernel", .may_shrink = true, .hide = 4 },
 	{ .title = "RSS_BYTES", .path = "rss_bytes", .is_wide = true },
@@ -135,6 +184,37 @@ static void flat(const cJSON *v, const char *prefix, struct buf *out)
 	}
 }
 
+/* Name and reason of each sensor or hook that isn't attached; how many are. */
+static void add_sensors(const cJSON *sensors, struct buf *out)
+{
+	unsigned attached = 0;
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, sensors)
+		attached += json_get_bool(item, "attached", false);
+	buf_printf(out, "%-22s %u of %d attached\n", "sensors", attached, cJSON_GetArraySize(sensors));
+	cJSON_ArrayForEach(item, sensors)
+	{
+		if (json_get_bool(item, "attached", false))
+			continue;
+		buf_add_str(out, "  not attached: ");
+		show_text(out, json_get_str(item, "name"), 100);
+		buf_add_str(out, ": ");
+		show_text(out, json_get_str(item, "why"), 400);
+		buf_add_char(out, '\n');
+	}
+}
+
+static void add_host(const cJSON *doc, struct buf *out)
+{
+	cJSON *rest = cJSON_Duplicate(doc, true);
+
+	cJSON_DeleteItemFromObjectCaseSensitive(rest, "sensors");
+	flat(rest, "", out);
+	cJSON_Delete(rest);
+	add_sensors(ctl_at(doc, "sensors"), out);
+}
+
 static int print_document(struct ctl *c, const char *path, const struct ctl_view *view, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf raw = { 0 }, out = { 0 };
@@ -148,7 +228,10 @@ static int print_document(struct ctl *c, const char *path, const struct ctl_view
 	if (r < 0)
 		return r;
 	if (c->format == CTL_TABLE || c->format == CTL_WIDE) {
-		flat(doc, "", &out);
+		if (view)
+			add_host(doc, &out);
+		else
+			flat(doc, "", &out);
 	} else if (c->format == CTL_CSV && view) {
 		ctl_csv_header(view, &out);
 		ctl_csv_row(view, doc, &out);

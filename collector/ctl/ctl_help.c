@@ -49,7 +49,18 @@ static const struct ctl_command commands[] = {
 	{ "event", "search", ctl_event_search,
 	  "picketctl event search container=web-1 --since 1h\n"
 	  "picketctl event search type=exec 'exe=/tmp/*' 'host=web-*' -o ndjson\n"
-	  "\nThe history: programs run and ended, containers, findings, gaps.\n" FILTER_HELP COMMON_OPTIONS
+	  "picketctl event search path=/etc/shadow\n"
+	  "picketctl event search type=connect address=203.0.113.0/24 port=443\n"
+	  "\nThe history: programs run and ended, files, connections, other system calls,\n"
+	  "responses, containers, findings, gaps.\n"
+	  "\nKeys\n"
+	  "  host agent container container.id image user process exe cmdline pid ppid parent\n"
+	  "  type     exec exit fork file network call action finding gap container, or a call: openat\n"
+	  "  call     openat, of findings too\n"
+	  "  path     /etc/shadow; shadow: any file of that name; /etc/: what lies in it; path~part\n"
+	  "  address  of either end, or a network: 10.0.0.0/8\n"
+	  "  port     of either end\n"
+	  "  rule text time since until\n" FILTER_HELP COMMON_OPTIONS
 	  LIST_OPTIONS TIME_OPTIONS },
 	{ "host", "list", ctl_host_list,
 	  "picketctl host list\npicketctl host list state=offline\n"
@@ -57,6 +68,11 @@ static const struct ctl_command commands[] = {
 	  LIST_OPTIONS },
 	{ "host", "show", ctl_host_show,
 	  "picketctl host show web-1\n\nOne host, by name or agent id.\n" COMMON_OPTIONS },
+	{ "audit-log", NULL, ctl_audit_list,
+	  "picketctl audit-log\npicketctl audit-log list who=alice --since 7d\n"
+	  "picketctl audit-log list 'what=action.*'\n"
+	  "\nWho changed what: people (comments, acknowledgements, tokens) and agents (responses,\n"
+	  "dry runs too). For analysts and admins.\n" FILTER_HELP COMMON_OPTIONS LIST_OPTIONS TIME_OPTIONS },
 	{ "status", NULL, ctl_status,
 	  "picketctl status\npicketctl status -o json\n"
 	  "\nThe collector's figures: agents, alerts, events, loss, space, notifications.\n" COMMON_OPTIONS },
@@ -78,7 +94,7 @@ static int wrong_word(const char *kind, const char *word, const char *const *kno
 
 static int unknown_noun(const char *noun, struct err *err)
 {
-	static const char *const nouns[] = { "alert", "event", "host", "status" };
+	static const char *const nouns[] = { "alert", "event", "host", "audit-log", "status" };
 
 	return wrong_word("command", noun, nouns, ARRAY_LEN(nouns), err);
 }

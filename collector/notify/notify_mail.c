@@ -218,6 +218,9 @@ static void add_alert(struct bodies *b, const cJSON *al, const char *inbox_url)
 	add_row(b, "User", str(process, "user"), b->value_chars);
 	process_text(member(process, "parent"), &s);
 	add_made_row(b, "Started by", &s);
+	add_row(b, member(al, "network") ? "Connection" : member(al, "file") ? "File" : "Call", str(al, "summary"),
+		b->value_chars);
+	add_row(b, "Action", str(cJSON_GetArrayItem(member(al, "actions"), 0), "text"), b->value_chars);
 	add_row(b, "Time", str(al, "last_seen"), 64);
 	if (count > 1) {
 		buf_printf(&s, "%llu times since %s", count, str(al, "first_seen"));

@@ -100,6 +100,8 @@ static void slack(struct json *j, const cJSON *alerts, const char *inbox_url)
 		slack_field(j, "Command", str(member(al, "process"), "cmdline"), false);
 		const cJSON *parent = member(member(al, "process"), "parent");
 		slack_field(j, "Parent", str(parent, "cmdline"), false);
+		slack_field(j, member(al, "network") ? "Connection" : member(al, "file") ? "File" : "Call",
+			    str(al, "summary"), false);
 		json_array_close(j);
 		json_object_close(j);
 	}
@@ -142,6 +144,7 @@ static void alertmanager(struct json *j, const cJSON *alerts, const char *inbox_
 		label(j, "summary", str(al, "title"));
 		label(j, "description", str(al, "description"));
 		label(j, "command", str(member(al, "process"), "cmdline"));
+		label(j, "call", str(al, "summary"));
 		json_object_close(j);
 		json_kv_str(j, "startsAt", str(al, "last_seen"));
 		if (inbox_url) {

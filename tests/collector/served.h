@@ -47,6 +47,73 @@ static inline void served_event(struct served *s, const char *agent, uint64_t se
 	buf_fini(&packed);
 }
 
+/* A file opened, one that could not be, a connection, a mount, a response: with names made to harm. */
+static inline void served_calls(struct served *s, const char *agent, struct people_finding *f)
+{
+	static char opened[] = "openat", connected[] = "connect", renamed[] = "renameat2", mounted[] = "mount",
+		    tcp[] = "tcp", kill_word[] = "kill", why[] = "dry run", none[] = "";
+	Picket__Event ev = PICKET__EVENT__INIT;
+	Picket__File file = PICKET__FILE__INIT;
+	Picket__Network net = PICKET__NETWORK__INIT;
+	Picket__Action action = PICKET__ACTION__INIT;
+	Picket__Record rec = PICKET__RECORD__INIT;
+
+	rec.body_case = PICKET__RECORD__BODY_EVENT;
+	rec.event = &ev;
+	rec.time_unix_ns = served_t0 + 3000000;
+	ev.process = &f->process;
+	ev.container = &f->container;
+	ev.type = PICKET__EVENT_TYPE__EVENT_FILE;
+	ev.call = opened;
+	ev.result = 3;
+	ev.file = &file;
+	file.path = people_bytes("/etc/shadow");
+	file.raw = people_bytes("../etc/shadow");
+	file.open_flags = 02000000;
+	file.file_mode = 0100640;
+	file.inode = 77;
+	file.dev = 2049;
+	served_event(s, agent, 4, &rec);
+	file.path = people_bytes("/tmp/\033]0;owned\007\nname\xe2\x80\xae");
+	file.raw = file.path;
+	file.open_flags = 0101 | 01000;
+	file.mode = 0600;
+	ev.result = -13;
+	served_event(s, agent, 5, &rec);
+	file = (Picket__File)PICKET__FILE__INIT;
+	file.path = people_bytes("/tmp/a");
+	file.raw = file.path;
+	file.target = people_bytes("/usr/bin/b");
+	ev.call = renamed;
+	ev.result = 0;
+	served_event(s, agent, 6, &rec);
+	ev.type = PICKET__EVENT_TYPE__EVENT_NETWORK;
+	ev.call = connected;
+	ev.file = NULL;
+	ev.network = &net;
+	net.protocol = tcp;
+	net.local_address = msg_bytes(SLICE_LIT("\x0a\x00\x00\x07"));
+	net.local_port = 40000;
+	net.remote_address = msg_bytes(SLICE_LIT("\xcb\x00\x71\x09"));
+	net.remote_port = 443;
+	served_event(s, agent, 7, &rec);
+	ev.type = PICKET__EVENT_TYPE__EVENT_CALL;
+	ev.call = mounted;
+	ev.network = NULL;
+	ev.args = people_bytes("dev=/dev/sda1 dir=/mnt type=ext4 flags=0");
+	served_event(s, agent, 8, &rec);
+	ev.type = PICKET__EVENT_TYPE__EVENT_ACTION;
+	ev.call = none;
+	ev.args = people_bytes("");
+	ev.action = &action;
+	action.kind = kill_word;
+	action.rule = f->finding.rule;
+	action.dry_run = true;
+	action.why = why;
+	served_event(s, agent, 9, &rec);
+	MUST(alert_add_action(s->p.store, &(struct alert_config){ 0 }, agent, "host-07", 5, 9, &rec, &must_err));
+}
+
 static inline void served_fill(struct served *s)
 {
 	static char evil_rule[] = "Evil <rule>, \"quoted\"", evil_id[] = "eeee", notice[] = "Notice";
@@ -104,9 +171,11 @@ static inline void served_fill(struct served *s)
 	rec.gap = &gap;
 	rec.time_unix_ns = served_t0 + 2000000;
 	served_event(s, agents[0].id, 3, &rec);
+	served_calls(s, agents[0].id, &f);
 	MUST(store_commit(s->p.store, &must_err));
 	people_token(s->p.store, "admin-token", "root", "admin");
 	people_token(s->p.store, "viewer-token", "vera", "viewer");
+	people_token(s->p.store, "analyst-token", "anna", "analyst");
 }
 
 static inline void served_start(struct served *s)

@@ -132,7 +132,7 @@ static void events_carry_parent_exit_and_gap(void **state)
 	(void)state;
 	assert_int_equal(ask("GET", "/api/v1/events?order=asc", "viewer-token", NULL, &doc), 200);
 	const cJSON *items = get(doc, "items");
-	assert_int_equal(cJSON_GetArraySize(items), 3);
+	assert_int_equal(cJSON_GetArraySize(items), 9);
 	const cJSON *exec = cJSON_GetArrayItem(items, 0), *ended = cJSON_GetArrayItem(items, 1),
 		    *gap = cJSON_GetArrayItem(items, 2);
 	assert_string_equal(get(exec, "type")->valuestring, "exec");
@@ -143,6 +143,85 @@ static void events_carry_parent_exit_and_gap(void **state)
 	assert_int_equal(json_get_u64(get(ended, "exit"), "code", 0), 3);
 	assert_int_equal(json_get_u64(get(ended, "exit"), "duration_ns", 0), 2500);
 	assert_int_equal(json_get_u64(get(gap, "gap"), "lost", 0), 12);
+	cJSON_Delete(doc);
+}
+
+static void events_carry_file_connection_call_and_response(void **state)
+{
+	cJSON *doc;
+
+	(void)state;
+	assert_int_equal(ask("GET", "/api/v1/events?order=asc", "viewer-token", NULL, &doc), 200);
+	const cJSON *items = get(doc, "items"), *opened = cJSON_GetArrayItem(items, 3),
+		    *refused = cJSON_GetArrayItem(items, 4), *renamed = cJSON_GetArrayItem(items, 5),
+		    *connected = cJSON_GetArrayItem(items, 6), *mounted = cJSON_GetArrayItem(items, 7),
+		    *action = cJSON_GetArrayItem(items, 8);
+	assert_string_equal(get(opened, "type")->valuestring, "file");
+	assert_string_equal(get(opened, "call")->valuestring, "openat");
+	assert_int_equal(json_get_u64(opened, "result", 0), 3);
+	assert_string_equal(get(opened, "summary")->valuestring, "openat /etc/shadow (read)");
+	const cJSON *file = get(opened, "file");
+	assert_string_equal(get(file, "path")->valuestring, "/etc/shadow");
+	assert_string_equal(get(file, "raw")->valuestring, "../etc/shadow");
+	assert_string_equal(get(file, "flags")->valuestring, "O_RDONLY|O_CLOEXEC");
+	assert_string_equal(get(file, "file_mode")->valuestring, "0100640");
+	assert_int_equal(json_get_u64(file, "inode", 0), 77);
+	assert_string_equal(get(refused, "result")->valuestring, "EACCES");
+	assert_string_equal(get(get(refused, "file"), "flags")->valuestring, "O_WRONLY|O_CREAT|O_TRUNC");
+	assert_string_equal(get(get(refused, "file"), "mode")->valuestring, "0600");
+	assert_string_equal(get(get(renamed, "file"), "target")->valuestring, "/usr/bin/b");
+	assert_null(get(get(renamed, "file"), "flags"));
+	assert_string_equal(get(connected, "type")->valuestring, "network");
+	const cJSON *net = get(connected, "network");
+	assert_string_equal(get(net, "protocol")->valuestring, "tcp");
+	assert_string_equal(get(net, "remote_address")->valuestring, "203.0.113.9");
+	assert_int_equal(json_get_u64(net, "remote_port", 0), 443);
+	assert_string_equal(get(net, "local_address")->valuestring, "10.0.0.7");
+	assert_string_equal(get(mounted, "type")->valuestring, "call");
+	assert_string_equal(get(mounted, "args")->valuestring, "dev=/dev/sda1 dir=/mnt type=ext4 flags=0");
+	assert_string_equal(get(action, "type")->valuestring, "action");
+	assert_string_equal(get(get(action, "action"), "kind")->valuestring, "kill");
+	assert_true(cJSON_IsTrue(get(get(action, "action"), "dry_run")));
+	cJSON_Delete(doc);
+}
+
+static void the_audit_log_tells_analysts_what_people_and_agents_did(void **state)
+{
+	static const char *const filters[] = { "", "&filter=who%3Dagent*", "&filter=what%3Dalert.comment" };
+	cJSON *doc;
+
+	(void)state;
+	assert_int_equal(ask("GET", "/api/v1/audit-log", "viewer-token", NULL, NULL), 403);
+	assert_int_equal(ask("GET", "/api/v1/audit-log?filter=whom%3Dx", "analyst-token", NULL, NULL), 400);
+	assert_int_equal(ask("GET", "/api/v1/audit-log?cursor=a1", "analyst-token", NULL, NULL), 400);
+	assert_int_equal(ask("POST", "/api/v1/alerts/1/comment", "analyst-token", "{\"comment\":\"mine\"}", NULL),
+			 200);
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
+		char path[128];
+
+		snprintf(path, sizeof(path), "/api/v1/audit-log?limit=1%s", filters[i]);
+		assert_int_equal(ask("GET", path, "analyst-token", NULL, &doc), 200);
+		const cJSON *row = cJSON_GetArrayItem(get(doc, "items"), 0);
+		assert_string_equal(get(row, "who")->valuestring,
+				    i == 1 ? "agent host-07 (rule Download tool in container)" : "anna");
+		assert_string_equal(get(row, "what")->valuestring,
+				    i == 1 ? "action.kill (dry run)" : "alert.comment");
+		if (i == 1)
+			assert_non_null(strstr(get(row, "subject")->valuestring, "dry run: would kill wget (pid 42) in container web-1"));
+		cJSON_Delete(doc);
+	}
+}
+
+static void an_alert_shows_what_was_done_about_it(void **state)
+{
+	cJSON *doc;
+
+	(void)state;
+	assert_int_equal(ask("GET", "/api/v1/alerts/1", "viewer-token", NULL, &doc), 200);
+	const cJSON *action = cJSON_GetArrayItem(get(doc, "actions"), 0);
+	assert_string_equal(get(action, "kind")->valuestring, "kill");
+	assert_string_equal(get(action, "event")->valuestring, "6f1c3b1e-0000-4000-8000-000000000001:5:9");
+	assert_false(cJSON_IsTrue(get(action, "done")));
 	cJSON_Delete(doc);
 }
 
@@ -273,6 +352,9 @@ int main(void)
 		cmocka_unit_test(a_wrong_filter_says_at_which_column),
 		cmocka_unit_test(a_cursor_gives_every_alert_once),
 		cmocka_unit_test(events_carry_parent_exit_and_gap),
+		cmocka_unit_test(events_carry_file_connection_call_and_response),
+		cmocka_unit_test(the_audit_log_tells_analysts_what_people_and_agents_did),
+		cmocka_unit_test(an_alert_shows_what_was_done_about_it),
 		cmocka_unit_test(an_alert_is_acknowledged_assigned_and_resolved),
 		cmocka_unit_test(hosts_are_found_by_name_and_filtered),
 		cmocka_unit_test(status_counts_what_the_store_holds),
