@@ -118,16 +118,34 @@ static __always_inline u64 filter_sock(u64 rows, u16 family)
 	return rows & sock_rows[family == 1 ? 1 : 2];
 }
 
-/* Which rows find their text in s->path[from ..], n bytes. Global and with numbers only, as walk_path. */
+/* name(): which rows find their text in s->path[from ..], n bytes. Global and with numbers only, as
+ * walk_path; what follows a hit is a function again, or the verifier would go every way through it for
+ * every place. */
 #define MATCH_FUNCTION(name, grams)                                                                \
+	__weak __noinline u64 name##_hit(u32 key, u32 i)                                           \
+	{                                                                                          \
+		u32 b = gram_bucket(gram_hash(key));                                               \
+		u64 rows = 0;                                                                      \
+                                                                                                   \
+		if (grams.gram[b].key == key) {                                                    \
+			rows |= grams.gram[b].any;                                                 \
+			if (grams.gram[b].at == i)                                                 \
+				rows |= grams.gram[b].start;                                       \
+		}                                                                                  \
+		b = (b + 1) & (GRAM_BUCKETS * GRAM_WAYS - 1);                                      \
+		if (grams.gram[b].key == key) {                                                    \
+			rows |= grams.gram[b].any;                                                 \
+			if (grams.gram[b].at == i)                                                 \
+				rows |= grams.gram[b].start;                                       \
+		}                                                                                  \
+		return rows;                                                                       \
+	}                                                                                          \
 	__weak __noinline u64 name(u32 slot, u32 from, u32 n)                                      \
 	{                                                                                          \
 		struct scratch *s = scratch_of(slot);                                              \
 		u64 rows = grams.all;                                                              \
                                                                                                    \
-		if (!s)                                                                            \
-			return ~0ULL;                                                              \
-		if (n > GRAM_SCAN_MAX)                                                             \
+		if (!s || n > GRAM_SCAN_MAX)                                                       \
 			return ~0ULL;                                                              \
 		_Pragma("clang loop unroll(disable)") for (u32 i = 0; i < GRAM_SCAN_MAX - 3; i++)  \
 		{                                                                                  \
@@ -138,19 +156,8 @@ static __always_inline u64 filter_sock(u64 rows, u16 family)
 			at &= TEXT_PATH_MAX;                                                       \
 			u32 key = *(u32 *)&s->path[at];                                            \
 			u32 h = gram_hash(key);                                                    \
-			if (!(grams.bits[h >> 26] >> (h >> 20 & 63) & 1))                          \
-				continue;                                                          \
-			u32 b = gram_bucket(h);                                          \
-			if (grams.gram[b].key == key) {                                            \
-				rows |= grams.gram[b].any;                                         \
-				if (grams.gram[b].at == i)                                         \
-					rows |= grams.gram[b].start;                               \
-			}                                                                          \
-			if (grams.gram[b + 1].key == key) {                                        \
-				rows |= grams.gram[b + 1].any;                                     \
-				if (grams.gram[b + 1].at == i)                                     \
-					rows |= grams.gram[b + 1].start;                           \
-			}                                                                          \
+			if (grams.bits[h >> 26] >> (h >> 20 & 63) & 1)                             \
+				rows |= name##_hit(key, i);                                        \
 		}                                                                                  \
 		return rows;                                                                       \
 	}

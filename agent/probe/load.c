@@ -84,7 +84,7 @@ static int set_rings(struct picket_bpf *skel, const struct loaded *l, struct err
 {
 	for (size_t i = 0; i < EVC_COUNT; i++)
 		skel->rodata->wake_bytes[i] = l->ring_bytes[i] / 4;
-	/* No program of the other two classes yet: not made at all. */
+	/* No program of processes uses the other two: calls.c makes them. */
 	bpf_map__set_autocreate(skel->maps.ring_rare, false);
 	bpf_map__set_autocreate(skel->maps.ring_volume, false);
 	int r = bpf_map__set_max_entries(skel->maps.ring_process, l->ring_bytes[EVC_PROCESS]);
@@ -138,7 +138,7 @@ static int load_what_goes(struct loaded *l, struct picket_bpf **ret, struct err 
 	return good ? load_mask(l, good, ret, err) : r;
 }
 
-static int keep_fd(int fd)
+int load_keep_fd(int fd)
 {
 	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
@@ -154,8 +154,8 @@ static void attach(struct picket_bpf *skel, struct loaded *l, enum sensor_id id)
 		snprintf(s->why_not, sizeof(s->why_not), "attach: %s", err_name(errno));
 		return;
 	}
-	s->link_fd = keep_fd(bpf_link__fd(link));
-	s->prog_fd = keep_fd(bpf_program__fd(program_of(skel, id)));
+	s->link_fd = load_keep_fd(bpf_link__fd(link));
+	s->prog_fd = load_keep_fd(bpf_program__fd(program_of(skel, id)));
 	if (s->link_fd < 0)
 		snprintf(s->why_not, sizeof(s->why_not), "keep: %s", err_name(errno));
 	bpf_link__destroy(link); /* detaches only if ours was not kept */
@@ -188,6 +188,8 @@ int loaded_init(const struct probe_config *cfg, struct loaded *l, struct err *er
 		l->sensor[i].prog_fd = l->sensor[i].link_fd = -1;
 	for (size_t i = 0; i < EVC_COUNT; i++)
 		l->ring_fd[i] = -1;
+	for (size_t i = 0; i < SHARED_COUNT; i++)
+		l->shared_fd[i] = -1;
 	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
 		return err_set(err, ENOTSUP, "no type information of the kernel (BTF)");
 	load_quiet();
@@ -200,9 +202,20 @@ int loaded_init(const struct probe_config *cfg, struct loaded *l, struct err *er
 	r = map_counters(skel, l, err);
 	if (r < 0)
 		return r;
-	l->ring_fd[EVC_PROCESS] = keep_fd(bpf_map__fd(skel->maps.ring_process));
+	l->ring_fd[EVC_PROCESS] = load_keep_fd(bpf_map__fd(skel->maps.ring_process));
 	if (l->ring_fd[EVC_PROCESS] < 0)
 		return err_set(err, errno, "keep the ring");
+	const struct bpf_map *shared[SHARED_COUNT] = {
+		[SHARED_COUNTERS] = skel->maps.counters,
+		[SHARED_READERS] = skel->maps.readers,
+		[SHARED_SCRATCHES] = skel->maps.scratches,
+		[SHARED_CGROUPS] = skel->maps.cgroups,
+	};
+	for (size_t i = 0; i < SHARED_COUNT; i++) {
+		l->shared_fd[i] = load_keep_fd(bpf_map__fd(shared[i]));
+		if (l->shared_fd[i] < 0)
+			return err_set(err, errno, "keep a map");
+	}
 	bool is_any = false;
 	for (unsigned i = 0; i < l->sensor_count; i++) {
 		attach(skel, l, i);
@@ -239,6 +252,8 @@ void loaded_fini(struct loaded *l)
 	}
 	for (size_t i = 0; i < EVC_COUNT; i++)
 		fd_closep(&l->ring_fd[i]);
+	for (size_t i = 0; i < SHARED_COUNT; i++)
+		fd_closep(&l->shared_fd[i]);
 	if (l->counters)
 		munmap(l->counters, l->cpu_count * CLASS_COUNT * sizeof(*l->counters));
 	if (l->reader)

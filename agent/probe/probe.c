@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#include <bpf/bpf.h>
+
 #include "agent/probe/ring.h"
 
 enum { POLL_DEFAULT_MS = 5, POLL_MAX_MS = 10, POLL_IDLE_MS = 100, EMPTY_UNTIL_IDLE = 4 };
@@ -18,6 +20,18 @@ static const char *const sensor_names[SENSOR_COUNT] = {
 	[SENSOR_EXIT] = "exit",
 	[SENSOR_FORK] = "fork",
 };
+
+const char *probe_mode_name(enum probe_mode m)
+{
+	static const char *const names[] = {
+		[PROBE_AUTO] = "auto",
+		[PROBE_FEXIT] = "fexit",
+		[PROBE_DISPATCH] = "dispatch",
+		[PROBE_PER_CALL] = "per-call",
+	};
+
+	return (size_t)m < ARRAY_LEN(names) ? names[m] : "";
+}
 
 struct stream {
 	struct ring *ring;
@@ -34,13 +48,19 @@ struct probe {
 	uint32_t poll_ms;
 	unsigned empty_count; /* drains in a row without a record */
 	bool is_slow;	      /* the timer's */
+	struct loop *loop;
 	struct loaded loaded;
-	struct probe_sensor sensor[SENSOR_COUNT];
+	struct calls calls;
+	enum probe_mode mode;
+	struct probe_sensor sensor[SENSOR_COUNT + HOOKS_MAX];
+	size_t sensor_count;
+	int measure_fd; /* -1: not measuring */
 	struct stream stream[EVC_COUNT];
 	struct stream *reading;	 /* whose records are being delivered; NULL outside of a drain */
 	int64_t boot_to_unix_ns; /* as of this drain */
 	uint64_t drained_unix_ns; /* the last drain: a loss found now is not older */
 	uint64_t misses, misses_boot_ns;
+	uint64_t misses_before; /* of programs for system calls that are gone */
 };
 
 static struct counters sum_counters(const struct probe *p, size_t class)
@@ -110,7 +130,7 @@ unsigned probe_drain(struct probe *p)
 		return 0;
 	p->boot_to_unix_ns = (int64_t)(now_unix - now_boot);
 	if (now_boot - p->misses_boot_ns >= misses_every_ns) {
-		p->misses = loaded_misses(&p->loaded);
+		p->misses = loaded_misses(&p->loaded) + calls_misses(&p->calls) + p->misses_before;
 		p->misses_boot_ns = now_boot;
 	}
 	for (size_t i = 0; i < EVC_COUNT; i++) {
@@ -156,22 +176,40 @@ static void on_full(void *arg, int fd, unsigned ready)
 	set_pace(arg, probe_drain(arg));
 }
 
-static int open_streams(struct probe *p, struct loop *l, struct err *err)
+/* Those of rings that came to be since the last time. */
+static int open_streams(struct probe *p, struct err *err)
 {
 	for (size_t i = 0; i < EVC_COUNT; i++) {
 		struct stream *s = &p->stream[i];
 		int fd = p->loaded.ring_fd[i];
 
-		if (fd < 0)
+		if (fd < 0 || s->watch)
 			continue;
-		int r = ring_open(fd, p->loaded.ring_bytes[i], &s->ring, err);
+		int r = s->ring ? 0 : ring_open(fd, p->loaded.ring_bytes[i], &s->ring, err);
 		if (r < 0)
 			return r;
-		s->watch = loop_fd_new(l, fd, LOOP_READ, on_full, p);
+		s->watch = loop_fd_new(p->loop, fd, LOOP_READ, on_full, p);
 		if (!s->watch)
 			return err_set(err, ENOMEM, "watch the ring");
 	}
 	return 0;
+}
+
+static void list_sensors(struct probe *p)
+{
+	p->sensor_count = 0;
+	for (size_t i = 0; i < p->loaded.sensor_count; i++)
+		p->sensor[p->sensor_count++] = (struct probe_sensor){
+			.name = sensor_names[i],
+			.why_not = p->loaded.sensor[i].why_not,
+			.attached = p->loaded.sensor[i].link_fd >= 0,
+		};
+	for (size_t i = 0; i < p->calls.count; i++)
+		p->sensor[p->sensor_count++] = (struct probe_sensor){
+			.name = p->calls.hook[i].name,
+			.why_not = p->calls.hook[i].why_not,
+			.attached = p->calls.hook[i].link_fd >= 0,
+		};
 }
 
 int probe_new(struct loop *l, const struct clock *clk, const struct probe_config *cfg,
@@ -185,19 +223,18 @@ int probe_new(struct loop *l, const struct clock *clk, const struct probe_config
 	if (!p)
 		return err_set(err, ENOMEM, "probe");
 	p->clk = clk;
+	p->loop = l;
+	p->mode = cfg->mode;
+	p->measure_fd = -1;
+	p->calls.counts_fd = -1;
 	p->ops = *ops;
 	p->arg = arg;
 	p->drained_unix_ns = clock_unix_ns(clk);
 	int r = loaded_init(cfg, &p->loaded, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < p->loaded.sensor_count; i++)
-		p->sensor[i] = (struct probe_sensor){
-			.name = sensor_names[i],
-			.why_not = p->loaded.sensor[i].why_not,
-			.attached = p->loaded.sensor[i].link_fd >= 0,
-		};
-	r = open_streams(p, l, err);
+	list_sensors(p);
+	r = open_streams(p, err);
 	if (r < 0)
 		return r;
 	p->timer = loop_timer_new(l, on_timer, p);
@@ -209,11 +246,80 @@ int probe_new(struct loop *l, const struct clock *clk, const struct probe_config
 	return 0;
 }
 
+int probe_set_filter(struct probe *p, const struct filter *f, struct err *err)
+{
+	struct calls next;
+	uint32_t generation = p->loaded.reader->generation + 1;
+
+	int r = calls_load(&p->loaded, p->mode, f, generation, &next, err);
+	if (r < 0)
+		return r;
+	r = open_streams(p, err);
+	if (r < 0) {
+		calls_fini(&next);
+		return r;
+	}
+	__atomic_store_n(&p->loaded.reader->generation, generation, __ATOMIC_SEQ_CST);
+	p->misses_before += calls_misses(&p->calls);
+	calls_fini(&p->calls);
+	p->calls = next;
+	list_sensors(p);
+	return 0;
+}
+
+void probe_mark_cgroup(struct probe *p, uint64_t id, bool is_container)
+{
+	uint32_t where = is_container ? FILTER_CONTAINER : FILTER_HOST;
+
+	/* Full is impossible: the oldest goes. Should it fail all the same, it passes for both. */
+	(void)bpf_map_update_elem(p->loaded.shared_fd[SHARED_CGROUPS], &id, &where, BPF_ANY);
+}
+
+static void tell_sensor(struct probe *p, enum sensor_id id,
+			void (*fn)(void *arg, const struct probe_hook *h), void *arg)
+{
+	static const char *const calls[SENSOR_COUNT] = { [SENSOR_EXEC] = "execve execveat",
+							 [SENSOR_EXIT] = "procexit",
+							 [SENSOR_FORK] = "clone fork vfork" };
+	const struct sensor *s = &p->loaded.sensor[id];
+	struct probe_hook h = {
+		.name = sensor_names[id],
+		.calls = calls[id],
+		.why_not = s->why_not,
+		.attached = s->link_fd >= 0,
+	};
+
+	hook_cost(s->prog_fd, &h);
+	h.seen = h.passed = h.runs;
+	fn(arg, &h);
+}
+
+void probe_hooks(struct probe *p, void (*fn)(void *arg, const struct probe_hook *h), void *arg)
+{
+	for (unsigned i = 0; i < p->loaded.sensor_count; i++)
+		tell_sensor(p, i, fn, arg);
+	calls_tell(&p->calls, fn, arg);
+}
+
+int probe_measure(struct probe *p, bool on, struct err *err)
+{
+	if (!on) {
+		fd_closep(&p->measure_fd);
+		p->measure_fd = -1;
+		return 0;
+	}
+	if (p->measure_fd >= 0)
+		return 0;
+	p->measure_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	if (p->measure_fd < 0)
+		return err_set(err, -p->measure_fd, "measure the hooks");
+	return 0;
+}
+
 void probe_stats(struct probe *p, struct probe_stats *ret)
 {
-	*ret = (struct probe_stats){ .sensors = p->sensor,
-				     .sensor_count = p->loaded.sensor_count };
-	p->misses = loaded_misses(&p->loaded);
+	*ret = (struct probe_stats){ .sensors = p->sensor, .sensor_count = p->sensor_count };
+	p->misses = loaded_misses(&p->loaded) + calls_misses(&p->calls) + p->misses_before;
 	for (size_t i = 0; i < EVC_COUNT; i++) {
 		struct counters c = sum_counters(p, i);
 
@@ -236,6 +342,8 @@ void probe_free(struct probe *p)
 			loop_fd_free(p->stream[i].watch);
 		ring_close(p->stream[i].ring);
 	}
+	calls_fini(&p->calls);
 	loaded_fini(&p->loaded);
+	fd_closep(&p->measure_fd);
 	free(p);
 }

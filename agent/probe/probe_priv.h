@@ -11,11 +11,21 @@ struct sensor {
 	char why_not[160];
 };
 
+/* Maps that the programs of processes and those of system calls have in common. */
+enum shared_map {
+	SHARED_COUNTERS,
+	SHARED_READERS,
+	SHARED_SCRATCHES,
+	SHARED_CGROUPS,
+	SHARED_COUNT
+};
+
 struct loaded {
 	struct sensor sensor[SENSOR_COUNT];
 	size_t sensor_count; /* those wanted: the first ones */
 	int ring_fd[EVC_COUNT]; /* -1: no program uses it */
 	uint32_t ring_bytes[EVC_COUNT];
+	int shared_fd[SHARED_COUNT];
 	struct counters *counters; /* mapped: [cpu * CLASS_COUNT + class] */
 	size_t cpu_count;
 	struct reader *reader; /* mapped, ours to write */
@@ -29,4 +39,38 @@ uint64_t loaded_misses(const struct loaded *l);
 void loaded_fini(struct loaded *l);
 /* Takes libbpf's messages instead of standard error; the last one is the reason of a failure. */
 void load_quiet(void);
+/* A duplicate of fd that an exec closes; -1 with errno. */
+int load_keep_fd(int fd);
 const char *load_last_message(void);
+
+/* --- system calls --- */
+
+enum { HOOKS_MAX = 256 };
+struct hook {
+	int prog_fd, link_fd; /* -1: not attached */
+	char name[40];
+	char why_not[160];
+	uint64_t calls[2]; /* bit = enum call: those whose counts are this hook's */
+};
+
+/* The programs of one filter. Zeroed: none. */
+struct calls {
+	struct hook *hook;
+	size_t count;
+	enum probe_mode mode; /* FEXIT, DISPATCH or PER_CALL */
+	int counts_fd;	      /* map of struct call_count by CPU; -1: none */
+};
+
+/* Loads and attaches what f needs, silent until l->reader->generation is `generation`. Makes the rings
+ * that it uses in l. mode AUTO: the better one. *ret: caller releases with calls_fini; set only on
+ * success. A hook that can't be had is in it with the reason. */
+int calls_load(struct loaded *l, enum probe_mode mode, const struct filter *f, uint32_t generation,
+	       struct calls *ret, struct err *err) WARN_UNUSED;
+void calls_tell(const struct calls *c, void (*fn)(void *arg, const struct probe_hook *h), void *arg);
+/* Puts runs and run_ns into h. prog_fd < 0: none. */
+void hook_cost(int prog_fd, struct probe_hook *h);
+uint64_t calls_misses(const struct calls *c);
+/* Detaches. */
+void calls_fini(struct calls *c);
+/* Whether fexit programs can be attached in this kernel. */
+bool calls_may_fexit(void);
