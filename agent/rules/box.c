@@ -407,8 +407,10 @@ static unsigned merge_cost(const struct box *x, const struct box *y)
 
 struct boxes boxes_reduce(struct arena *a, struct boxes s, size_t max)
 {
-	struct box *all = arena_alloc(a, (s.n + 1) * sizeof(*all));
+	struct box *all = s.n ? arena_alloc(a, s.n * sizeof(*all)) : NULL;
 
+	if (!s.n)
+		return s;
 	if (!all)
 		return boxes_any();
 	memcpy(all, s.p, s.n * sizeof(*all));

@@ -57,14 +57,13 @@ static bool add_comms(struct kill *k, const struct cond *c)
 	const char **all = is_equality(c) && count && !k->has_comms ?
 				   arena_zalloc(k->a, count, sizeof(char *)) :
 				   NULL;
-	const struct cond *v = all ? value(c) : NULL;
+	if (!all)
+		return false;
+	for (const struct cond *v = value(c); count; count--, v = v->next) {
+		char *text = v->text.n <= FILTER_COMM_MAX && v->text.n ? arena_dup(k->a, v->text) : NULL;
 
-	for (; count && all; count--, v = v->next) {
-		if (v->text.n > FILTER_COMM_MAX || !v->text.n)
-			continue;
-		all[k->k.comm_count] = arena_dup(k->a, v->text);
-		if (!all[k->k.comm_count++])
-			return false;
+		if (text)
+			all[k->k.comm_count++] = text;
 	}
 	k->k.comms = all;
 	k->has_comms = true;
@@ -78,9 +77,9 @@ static bool add_exes(struct kill *k, const struct cond *c)
 	struct filter_text *all = (is_prefix || is_equality(c)) && count && !k->has_exes ?
 					  arena_zalloc(k->a, count, sizeof(*all)) :
 					  NULL;
-	const struct cond *v = all ? value(c) : NULL;
-
-	for (; count && all; count--, v = v->next) {
+	if (!all)
+		return false;
+	for (const struct cond *v = value(c); count; count--, v = v->next) {
 		char *text = v->text.n ? arena_dup(k->a, v->text) : NULL;
 
 		if (!text)
@@ -90,7 +89,7 @@ static bool add_exes(struct kill *k, const struct cond *c)
 	}
 	k->k.exes = all;
 	k->has_exes = true;
-	return all;
+	return true;
 }
 
 static bool add_check(struct kill *k, const struct cond *c)
