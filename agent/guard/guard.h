@@ -64,7 +64,7 @@ bool guard_wants(const struct guard *g, const char *rule);
  * what a dry run has told; and the same refusal. */
 void guard_match(struct guard *g, const char *rule, const struct event *e, const char *container_id,
 		 uint64_t finding_seq);
-/* The kernel's side killed it already (EV_KILL): tells only. */
+/* The kernel's side killed it already (EV_KILL): tells only, whatever the rate; a match of the same is folded. */
 void guard_killed(struct guard *g, const char *rule, const struct event *e, const char *container_id);
 /* Rules with action kill, for rules_filter_kill; only in mode ENFORCE. */
 void guard_each_kill(const struct guard *g, void (*fn)(void *arg, const char *rule), void *arg);
