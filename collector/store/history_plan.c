@@ -281,6 +281,12 @@ static bool match_anywhere(const struct filter_term *t, const struct subject *u)
 	return u->v.gap && filter_contains(slice_of(u->v.gap->reason), needle);
 }
 
+/* Is the term satisfied by not being so? Then each of several values must. */
+static bool is_negative(const struct filter_term *t)
+{
+	return t->is_negated != (t->op == FILTER_NE);
+}
+
 static bool match_id(const struct filter_term *t, struct slice id)
 {
 	struct slice want = slice_of(t->value);
@@ -317,8 +323,10 @@ static bool match_process(const struct filter_term *t, const struct subject *u)
 	static const Picket__Process none = PICKET__PROCESS__INIT;
 	const Picket__Process *p = u->v.process ? u->v.process : &none;
 
-	if (!u->v.process && (is_key(t, "user") || is_key(t, "pid") || is_key(t, "ppid")))
+	if (!u->v.process && is_key(t, "user"))
 		return filter_match_text(t, SLICE_NONE);
+	if (!u->v.process && (is_key(t, "pid") || is_key(t, "ppid")))
+		return is_negative(t); /* no number is less than another */
 	if (is_key(t, "user"))
 		return match_user(t, p);
 	if (is_key(t, "process"))
@@ -332,12 +340,6 @@ static bool match_process(const struct filter_term *t, const struct subject *u)
 	if (is_key(t, "ppid"))
 		return filter_match_number(t, p->ppid);
 	return filter_match_text(t, p->n_ancestors ? msg_slice(p->ancestors[0]->name) : SLICE_NONE);
-}
-
-/* Is the term satisfied by not being so? Then each of several values must. */
-static bool is_negative(const struct filter_term *t)
-{
-	return t->is_negated != (t->op == FILTER_NE);
 }
 
 /* Of a record with several values any may be meant; with none it is as if there were an empty one. */
@@ -422,8 +424,6 @@ static bool match_port(const struct filter_term *t, const struct subject *u)
 	const Picket__Network *n = u->v.network;
 	const uint32_t ports[] = { n ? n->local_port : 0, n ? n->remote_port : 0 };
 
-	if (!ports[0] && !ports[1])
-		return filter_match_text(t, SLICE_NONE);
 	for (size_t i = 0; i < ARRAY_LEN(ports); i++)
 		if (ports[i] && filter_match_number(t, ports[i]) != is_negative(t))
 			return !is_negative(t);

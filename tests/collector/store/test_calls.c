@@ -1,0 +1,328 @@
+/* test_calls.c - files, connections, calls and responses in the history: found again by each key. */
+#include "tests/collector/store/fixture.h"
+
+#include "collector/store/record.h"
+#include "collector/store/record_json.h"
+
+#define BYTES(lit) ((ProtobufCBinaryData){ sizeof(lit) - 1, (uint8_t *)(uintptr_t)(lit) })
+
+struct call {
+	int type;
+	const char *name;
+	int64_t result;
+	const char *path, *raw, *target; /* of a file, where one is given */
+	ProtobufCBinaryData local, remote;
+	uint32_t local_port, remote_port;
+	const char *unix_path, *args, *action_rule;
+};
+
+static const struct call calls[] = {
+	/* 1 */ { .type = PICKET__EVENT_TYPE__EVENT_FILE, .name = "openat", .path = "/etc/shadow", .raw = "shadow" },
+	/* 2 */ { .type = PICKET__EVENT_TYPE__EVENT_FILE, .name = "open", .path = "/etc/ssh/sshd_config", .result = -13 },
+	/* 3 */ { .type = PICKET__EVENT_TYPE__EVENT_FILE, .name = "rename", .path = "/tmp/x", .target = "/etc/passwd" },
+	/* 4 */ { .type = PICKET__EVENT_TYPE__EVENT_FILE, .name = "unlinkat", .raw = "../relative/shadow", .result = -2 },
+	/* 5 */ { .type = PICKET__EVENT_TYPE__EVENT_NETWORK, .name = "connect", .local = BYTES("\x0a\0\0\7"),
+		  .local_port = 43210, .remote = BYTES("\xcb\0\x71\x09"), .remote_port = 443 },
+	/* 6 */ { .type = PICKET__EVENT_TYPE__EVENT_NETWORK, .name = "connect",
+		  .remote = BYTES("\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\x09"), .remote_port = 80 },
+	/* 7 */ { .type = PICKET__EVENT_TYPE__EVENT_NETWORK, .name = "accept4",
+		  .local = BYTES("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1"), .local_port = 22,
+		  .remote = BYTES("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\2"), .remote_port = 50000 },
+	/* 8 */ { .type = PICKET__EVENT_TYPE__EVENT_NETWORK, .name = "connect", .unix_path = "/run/docker.sock" },
+	/* 9 */ { .type = PICKET__EVENT_TYPE__EVENT_CALL, .name = "setns", .args = "fd=3 nstype=CLONE_NEWNS" },
+	/* 10 */ { .type = PICKET__EVENT_TYPE__EVENT_ACTION, .name = "", .action_rule = "Shell" },
+	/* 11 */ { .type = PICKET__EVENT_TYPE__EVENT_FILE, .name = "openat", .path = "/tmp/\033[2J\nevil" },
+	/* 12 */ { .type = PICKET__EVENT_TYPE__EVENT_EXEC, .name = "" },
+};
+
+static ProtobufCBinaryData text(const char *s)
+{
+	return msg_bytes(slice_of(s));
+}
+
+static int pack(const struct call *c, struct buf *out, struct err *err)
+{
+	static char kill_word[] = "kill", tcp[] = "tcp";
+	Picket__Record rec = PICKET__RECORD__INIT;
+	Picket__Event ev = PICKET__EVENT__INIT;
+	Picket__Process p = PICKET__PROCESS__INIT;
+	Picket__File file = PICKET__FILE__INIT;
+	Picket__Network net = PICKET__NETWORK__INIT;
+	Picket__Action action = PICKET__ACTION__INIT;
+
+	rec.time_unix_ns = T0;
+	rec.body_case = PICKET__RECORD__BODY_EVENT;
+	rec.event = &ev;
+	ev.type = (Picket__EventType)c->type;
+	ev.process = &p;
+	p.name = text("sh");
+	ev.call = (char *)(uintptr_t)c->name;
+	ev.result = c->result;
+	ev.args = text(c->args);
+	file.path = text(c->path);
+	file.raw = text(c->raw);
+	file.target = text(c->target);
+	if (c->type == PICKET__EVENT_TYPE__EVENT_FILE)
+		ev.file = &file;
+	net.protocol = tcp;
+	net.local_address = c->local;
+	net.local_port = c->local_port;
+	net.remote_address = c->remote;
+	net.remote_port = c->remote_port;
+	net.path = text(c->unix_path);
+	if (c->type == PICKET__EVENT_TYPE__EVENT_NETWORK)
+		ev.network = &net;
+	action.kind = kill_word;
+	action.rule = (char *)(uintptr_t)(c->action_rule ? c->action_rule : "");
+	if (c->action_rule)
+		ev.action = &action;
+	buf_reset(out);
+	return msg_pack_record(&rec, out, err);
+}
+
+static int take(void *arg, const struct store_event *e)
+{
+	*(unsigned *)arg |= 1u << e->seq;
+	return 0;
+}
+
+static unsigned ask(struct store *s, const char *filter)
+{
+	char cursor[64] = "", before[64];
+	unsigned found = 0;
+	struct err err;
+
+	do {
+		memcpy(before, cursor, sizeof(before));
+		const struct store_query q = { .filter = slice_of(filter), .limit = 100, .cursor = before };
+		OK(store_history_query(s, &q, take, &found, cursor, sizeof(cursor), &err));
+	} while (cursor[0]);
+	return found;
+}
+
+#define B(n) (1u << (n))
+enum { ALL = 0x1ffe };
+
+static const struct {
+	const char *filter;
+	unsigned want;
+} cases[] = {
+	{ "type=file", B(1) | B(2) | B(3) | B(4) | B(11) },
+	{ "type=network", B(5) | B(6) | B(7) | B(8) },
+	{ "type=call", B(9) },
+	{ "type=action", B(10) },
+	{ "type=openat", B(1) | B(11) },
+	{ "type=open", B(2) },
+	{ "type=open*", B(1) | B(2) | B(11) },
+	{ "type=connect", B(5) | B(6) | B(8) },
+	{ "-type=file", ALL & ~(B(1) | B(2) | B(3) | B(4) | B(11)) },
+	{ "type!=connect", ALL & ~(B(5) | B(6) | B(8)) },
+	{ "call=setns", B(9) },
+	{ "call=file", 0 },
+	{ "path=/etc/shadow", B(1) },
+	{ "path=shadow", B(1) | B(4) },
+	{ "path=/etc/", B(1) | B(3) },
+	{ "path=/etc", 0 },
+	{ "path=/etc/*", B(1) | B(2) | B(3) },
+	{ "path=/etc/passwd", B(3) },
+	{ "path=../relative/", B(4) },
+	{ "path~SSHD", B(2) },
+	{ "path~evil", B(11) },
+	{ "path=\"\"", ALL & ~(B(1) | B(2) | B(3) | B(4) | B(8) | B(11)) },
+	{ "path!=/etc/shadow type=file", B(2) | B(3) | B(4) | B(11) },
+	{ "-path~etc type=file", B(4) | B(11) },
+	{ "path=/run/docker.sock", B(8) },
+	{ "path=docker.sock", B(8) },
+	{ "address=203.0.113.9", B(5) },
+	{ "address=10.0.0.9", B(6) },
+	{ "address=::ffff:10.0.0.9", B(6) },
+	{ "address=10.0.0.0/8", B(5) | B(6) },
+	{ "address=10.0.0.8/31", B(6) },
+	{ "address=2001:DB8:0::1", B(7) },
+	{ "address=2001:db8::/32", B(7) },
+	{ "address=0.0.0.0/0", B(5) | B(6) },
+	{ "address=10.0.0.0/33", 0 },
+	{ "address=10.0.0.0/x", 0 },
+	{ "address=10.0.*", B(5) | B(6) },
+	{ "type=connect -address=203.0.113.9", B(6) | B(8) },
+	{ "port=443", B(5) },
+	{ "port=22", B(7) },
+	{ "port=43210", B(5) },
+	{ "port=50000", B(7) },
+	{ "port>=1024", B(5) | B(7) },
+	{ "port<100", B(6) | B(7) },
+	{ "type=network port!=80", B(5) | B(7) | B(8) },
+	{ "rule=Shell", B(10) },
+	{ "CLONE_NEWNS", B(9) },
+	{ "203.0.113", B(5) },
+	{ "docker.sock", B(8) },
+};
+
+static void ask_all(struct store *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		unsigned found = ask(s, cases[i].filter);
+
+		if (found != cases[i].want)
+			fail_msg("%s: %x, not %x", cases[i].filter, found, cases[i].want);
+	}
+}
+
+static void count_fault(void *arg, const char *fault)
+{
+	print_error("%s\n", fault);
+	++*(int *)arg;
+}
+
+static void calls_are_found_by_each_key_sealed_or_not(void **state)
+{
+	CLEANUP(buf_finip) struct buf b = { 0 };
+	struct fixture f;
+	struct err err;
+	uint64_t records;
+	int faults = 0;
+
+	(void)state;
+	fixture_init(&f);
+	fixture_enrol(f.s, "agent-1", "host-1");
+	OK(store_begin(f.s, &err));
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		OK(pack(&calls[i], &b, &err));
+		OK(put_packed(f.s, "agent-1", 1, i + 1, buf_slice(&b), &err));
+	}
+	OK(store_seq_set(f.s, "agent-1", 1, ARRAY_LEN(calls), ARRAY_LEN(calls), 0, &err));
+	OK(store_commit(f.s, &err));
+	ask_all(f.s);
+	clock_fake_advance(&f.clk, 11 * 60 * SECOND_NS);
+	OK(store_history_tidy(f.s, &err));
+	ask_all(f.s);
+	OK(store_verify(f.s, count_fault, &faults, &records, &err));
+	assert_int_equal(faults, 0);
+	fixture_fini(&f);
+}
+
+static void a_port_must_be_a_number(void **state)
+{
+	const struct store_query q = { .filter = SLICE_LIT("port=http"), .limit = 1 };
+	struct fixture f;
+	unsigned found;
+	char cursor[64];
+	struct err err;
+
+	(void)state;
+	fixture_init(&f);
+	assert_int_equal(store_history_query(f.s, &q, take, &found, cursor, sizeof(cursor), &err), -ERR_SYNTAX);
+	assert_non_null(strstr(err.msg, "not a number"));
+	fixture_fini(&f);
+}
+
+static void an_end_that_is_none_never_reaches_the_history(void **state)
+{
+	static const struct call bad[] = {
+		{ .type = PICKET__EVENT_TYPE__EVENT_NETWORK, .name = "connect", .remote = BYTES("1234567") },
+		{ .type = PICKET__EVENT_TYPE__EVENT_NETWORK, .name = "connect", .remote_port = 70000 },
+		{ .type = PICKET__EVENT_TYPE__EVENT_NETWORK, .name = "connect", .local = BYTES("12345678901234567") },
+	};
+	CLEANUP(buf_finip) struct buf b = { 0 };
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_true(pack(&bad[i], &b, &err) < 0);
+}
+
+static void count_term(void *arg, uint64_t term)
+{
+	(void)term;
+	++*(size_t *)arg;
+}
+
+/* What the tables of a block are made for. */
+static void no_record_has_more_terms_than_there_is_room_for(void **state)
+{
+	static char call[] = "c", id[] = "0123456789abcdef", rule[] = "r";
+	Picket__Record rec = PICKET__RECORD__INIT;
+	Picket__Event ev = PICKET__EVENT__INIT;
+	Picket__Process p = PICKET__PROCESS__INIT;
+	Picket__Ancestor parent = PICKET__ANCESTOR__INIT, *parents[] = { &parent };
+	Picket__Container c = PICKET__CONTAINER__INIT;
+	Picket__File file = PICKET__FILE__INIT;
+	Picket__Network net = PICKET__NETWORK__INIT;
+	Picket__Action action = PICKET__ACTION__INIT;
+
+	(void)state;
+	rec.body_case = PICKET__RECORD__BODY_EVENT;
+	rec.event = &ev;
+	ev.process = &p;
+	ev.container = &c;
+	ev.action = &action;
+	ev.network = &net;
+	ev.call = call;
+	action.rule = rule;
+	p.name = p.exe = p.user = c.name = c.image = parent.name = text("n");
+	c.id = id;
+	p.n_ancestors = 1;
+	p.ancestors = parents;
+	file.path = file.raw = file.target = net.path = text("/a/b");
+	net.local_address = net.remote_address = BYTES("\x0a\0\0\7");
+	net.local_port = net.remote_port = 80;
+	for (int with_file = 0; with_file < 2; with_file++) {
+		size_t count = 0;
+
+		ev.file = with_file ? &file : NULL;
+		record_terms("agent", &rec, count_term, &count);
+		assert_true(count <= RECORD_TERMS_MAX);
+		assert_int_equal(count, with_file ? 18 : RECORD_TERMS_MAX);
+	}
+}
+
+static void flags_and_results_are_said_as_programmers_do(void **state)
+{
+	static const struct {
+		const char *call;
+		uint32_t flags;
+		int64_t result;
+		const char *json;
+	} texts[] = {
+		{ "openat", 0, 3, "\"result\":3,\"file\":{\"path\":\"/x\",\"raw\":\"\",\"flags\":\"O_RDONLY\"}" },
+		{ "openat", 02000002 | 0100, -2, "\"result\":\"ENOENT\"" },
+		{ "openat", 02000002 | 0100, -2, "\"flags\":\"O_RDWR|O_CREAT|O_CLOEXEC\"" },
+		{ "openat", 020200001, 3, "\"flags\":\"O_WRONLY|O_TMPFILE\"" },
+		{ "openat", 0x80000000, 3, "\"flags\":\"O_RDONLY|0x80000000\"" },
+		{ "openat", 3, 3, "\"flags\":\"O_ACCMODE\"" },
+		{ "openat", 0, -100000, "\"result\":-100000" },
+		{ "openat", 0, INT64_MIN, "\"result\":-9223372036854775808" },
+		{ "unlink", 0, 0, "\"file\":{\"path\":\"/x\",\"raw\":\"\"}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		CLEANUP(buf_finip) struct buf out = { 0 };
+		Picket__File file = PICKET__FILE__INIT;
+		const struct record_json_deed deed = { .call = texts[i].call, .result = texts[i].result, .file = &file };
+		struct json j;
+
+		file.path = text("/x");
+		file.open_flags = texts[i].flags;
+		buf_init(&out, 0);
+		json_init(&j, &out);
+		json_object_open(&j);
+		record_json_deed(&j, &deed);
+		json_object_close(&j);
+		if (!strstr(out.p, texts[i].json))
+			fail_msg("%s: no %s", out.p, texts[i].json);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(calls_are_found_by_each_key_sealed_or_not),
+		cmocka_unit_test(a_port_must_be_a_number),
+		cmocka_unit_test(an_end_that_is_none_never_reaches_the_history),
+		cmocka_unit_test(no_record_has_more_terms_than_there_is_room_for),
+		cmocka_unit_test(flags_and_results_are_said_as_programmers_do),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
