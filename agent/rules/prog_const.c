@@ -208,7 +208,7 @@ static int make_one(struct pool *p, const struct check *check, struct constants 
 		if (type == RT_PORT)
 			return constant_port(c->text, &k->numbers[i]) ?
 				       0 :
-				       fail(c, err, "expected a port or the name of a service, not");
+				       fail(c, err, "expected a port number or the name of a service, not");
 		if (!constant_number(c->text, &k->numbers[i]))
 			return fail(c, err, "expected a number, not");
 		return 0;
