@@ -27,6 +27,7 @@ struct agent_config {
 	uint64_t flush_ms, sync_ms, heartbeat_ms, name_wait_ms;
 	uint64_t priority; /* 0 .. 20: how much nicer the kernel is to us than to others */
 	int log_level;
+	const char *record_path; /* `run --record FILE`, no key of the file; borrowed, nullable */
 };
 
 /* Defaults; free with agent_config_fini whatever happens after. */

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "agent/record_call.h"
+
 #define TEXT(s) ((char *)(uintptr_t)(s))
 
 /* Of a container's labels; the rest of its record is far below the other half. */
@@ -86,31 +88,30 @@ static struct slice base_name(struct slice path)
 
 /* The name people read. A program run as /proc/self/exe (busybox's applets, runc, dockerd do it) has
  * "exe" for a comm, which tells nothing: argv[0] says what it means to be. Rules see the comm. */
-static struct slice shown_name(const struct event_process *s)
+static struct slice shown_name(struct slice comm, struct slice argv0, struct slice exe)
 {
-	struct slice said = base_name(s->argv0);
+	struct slice said = base_name(argv0);
 
-	if (slice_is(s->name, "exe") && said.n && !slice_is(base_name(s->exe), "exe"))
-		return said;
-	return s->name;
+	return slice_is(comm, "exe") && said.n && !slice_is(base_name(exe), "exe") ? said : comm;
 }
 
 static void fill_process(struct world *w, const struct event *e, Picket__Process *p)
 {
 	const struct event_process *s = &e->p;
-	const struct proc *known = e->type == EV_EXEC ? NULL : own_proc(w, s);
+	const struct proc *known = e->type == EV_EXEC || e->type == EV_KILL ? NULL : own_proc(w, s);
+	struct slice exe = known ? known->exe : s->exe, argv0 = known ? known->argv0 : s->argv0;
 
 	picket__process__init(p);
 	p->pid = s->pid;
 	p->vpid = s->vpid;
 	p->ppid = s->ppid;
 	p->start_ns = s->start_ns;
-	p->name = cut(shown_name(s), LIMIT_NAME_BYTES);
-	p->exe = cut(known ? known->exe : s->exe, LIMIT_PATH_BYTES);
-	p->argv0 = cut(known ? known->argv0 : s->argv0, LIMIT_PATH_BYTES);
+	p->name = cut(shown_name(s->name, argv0, exe), LIMIT_NAME_BYTES);
+	p->exe = cut(exe, LIMIT_PATH_BYTES);
+	p->argv0 = cut(argv0, LIMIT_PATH_BYTES);
 	p->args = cut(known ? known->args : s->args, LIMIT_ARGS_BYTES);
 	p->args_truncated = s->args_truncated;
-	p->cwd = cut(s->cwd, LIMIT_PATH_BYTES);
+	p->cwd = cut(known && !s->cwd.n ? known->cwd : s->cwd, LIMIT_PATH_BYTES);
 	p->uid = s->euid;
 	p->real_uid = s->uid;
 	p->gid = s->egid;
@@ -163,6 +164,54 @@ static int pack(Picket__Record *rec, struct buf *out, struct err *err)
 	return msg_pack_record(rec, out, err);
 }
 
+static void shorten(ProtobufCBinaryData *d, size_t max)
+{
+	if (d->len > max)
+		d->len = max;
+}
+
+static void shrink_process(Picket__Process *p, size_t max)
+{
+	ProtobufCBinaryData *own[] = { &p->name, &p->exe, &p->argv0, &p->args, &p->cwd };
+
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		shorten(own[i], max);
+	p->args_truncated = true;
+	for (size_t i = 0; i < p->n_ancestors; i++) {
+		shorten(&p->ancestors[i]->exe, max);
+		shorten(&p->ancestors[i]->cmdline, max);
+	}
+}
+
+/* Long arguments, paths and ancestors together pass a record's bound. That must not be a way to have
+ * an event or an alert thrown away, so it is sent with less of them. */
+static const size_t shrink_sizes[] = { 4096, 1024, 256, 64 };
+
+/* The call's arguments as text, as Falco prints them; empty for what has none. */
+static struct slice args_text(struct world *w, const struct event *e, const struct container *c,
+			      struct arena *scratch)
+{
+	struct rules_live live = { .world = w, .event = e, .container = c };
+	struct rules_source src = rules_live_source(&live);
+	const struct rules_field *f = rules_field_find(SLICE_LIT("evt.args"));
+	struct rules_value v = { 0 };
+
+	return f && src.get(src.ctx, f, -1, SLICE_NONE, scratch, &v) ? v.str : SLICE_NONE;
+}
+
+static int pack_event(Picket__Record *rec, struct record_call *call, struct buf *out, struct err *err)
+{
+	int r = pack(rec, out, err);
+
+	for (size_t i = 0; r == -ERR_LIMIT && i < ARRAY_LEN(shrink_sizes); i++) {
+		shrink_process(rec->event->process, shrink_sizes[i]);
+		record_call_shrink(call, shrink_sizes[i]);
+		shorten(&rec->event->args, shrink_sizes[i]);
+		r = pack(rec, out, err);
+	}
+	return r;
+}
+
 int record_event(struct world *w, const struct event *e, const struct container *c,
 		 struct arena *scratch, struct buf *out, struct err *err)
 {
@@ -173,12 +222,13 @@ int record_event(struct world *w, const struct event *e, const struct container 
 	Picket__Exit ex = PICKET__EXIT__INIT;
 	Picket__Ancestor parent;
 	Picket__Ancestor *parents[1];
+	struct record_call call;
 
 	fill_process(w, e, &p);
 	fill_names(w, e, scratch, &p);
 	p.n_ancestors = fill_ancestors(w, e, 1, scratch, &parent, parents);
 	p.ancestors = parents;
-	ev.type = e->type == EV_EXIT ? PICKET__EVENT_TYPE__EVENT_EXIT : PICKET__EVENT_TYPE__EVENT_EXEC;
+	ev.type = (Picket__EventType)record_event_type(e);
 	ev.process = &p;
 	if (c) {
 		fill_container(c, &pc);
@@ -190,10 +240,18 @@ int record_event(struct world *w, const struct event *e, const struct container 
 		ex.duration_ns = e->exit.duration_ns;
 		ev.exit = &ex;
 	}
+	record_call_fill(e, &call);
+	if (e->type == EV_CALL) {
+		ev.call = TEXT(rules_live_type(e));
+		ev.result = e->call.ret;
+		ev.args = cut(args_text(w, e, c, scratch), LIMIT_ARGS_BYTES);
+		ev.file = call.has_file ? &call.file : NULL;
+		ev.network = call.has_network ? &call.network : NULL;
+	}
 	rec.time_unix_ns = e->unix_ns;
 	rec.body_case = PICKET__RECORD__BODY_EVENT;
 	rec.event = &ev;
-	return pack(&rec, out, err);
+	return pack_event(&rec, &call, out, err);
 }
 
 /* A copy of at most max bytes; "" when the arena is full. */
@@ -204,40 +262,23 @@ static char *cut_text(struct arena *scratch, struct slice s, size_t max)
 	return p ? p : TEXT("");
 }
 
-static void shorten(ProtobufCBinaryData *d, size_t max)
-{
-	if (d->len > max)
-		d->len = max;
-}
-
 /* No text of what the process could choose is longer than max any more. */
-static void shrink_finding(Picket__Finding *f, size_t max)
+static void shrink_finding(Picket__Finding *f, struct record_call *call, size_t max)
 {
-	Picket__Process *p = f->process;
-	ProtobufCBinaryData *own[] = { &p->name, &p->exe, &p->argv0, &p->args, &p->cwd };
-
-	for (size_t i = 0; i < ARRAY_LEN(own); i++)
-		shorten(own[i], max);
-	p->args_truncated = true;
-	for (size_t i = 0; i < p->n_ancestors; i++) {
-		shorten(&p->ancestors[i]->exe, max);
-		shorten(&p->ancestors[i]->cmdline, max);
-	}
+	shrink_process(f->process, max);
+	record_call_shrink(call, max);
 	for (size_t i = 0; i < f->n_fields; i++)
 		shorten(&f->fields[i]->value, max);
 	if (strlen(f->output) > max)
 		f->output[max] = 0;
 }
 
-/* Long arguments, paths and ancestors together pass a record's bound. That must not be a way to have
- * an alert thrown away, so it is sent with less of them. */
-static int pack_finding(Picket__Record *rec, struct buf *out, struct err *err)
+static int pack_finding(Picket__Record *rec, struct record_call *call, struct buf *out, struct err *err)
 {
-	static const size_t sizes[] = { 4096, 1024, 256, 64 };
 	int r = pack(rec, out, err);
 
-	for (size_t i = 0; r == -ERR_LIMIT && i < ARRAY_LEN(sizes); i++) {
-		shrink_finding(rec->finding, sizes[i]);
+	for (size_t i = 0; r == -ERR_LIMIT && i < ARRAY_LEN(shrink_sizes); i++) {
+		shrink_finding(rec->finding, call, shrink_sizes[i]);
 		r = pack(rec, out, err);
 	}
 	return r;
@@ -271,6 +312,7 @@ int record_finding(struct world *w, const struct event *e, const struct containe
 	Picket__Finding__FieldsEntry fields[LIMIT_FIELDS];
 	Picket__Finding__FieldsEntry *field_ptrs[LIMIT_FIELDS];
 	char *tags[LIMIT_TAGS];
+	struct record_call call;
 
 	fill_process(w, e, &p);
 	fill_names(w, e, scratch, &p);
@@ -295,12 +337,92 @@ int record_finding(struct world *w, const struct event *e, const struct containe
 	f.tags = tags;
 	f.n_fields = fill_fields(m, fields, field_ptrs);
 	f.fields = field_ptrs;
-	f.event_type = PICKET__EVENT_TYPE__EVENT_EXEC;
+	f.event_type = (Picket__EventType)record_event_type(e);
 	f.event_seq = event_seq;
+	const char *type = rules_live_type(e);
+	f.call = TEXT(type ? type : "");
+	f.result = e->type == EV_CALL ? e->call.ret : 0;
+	record_call_fill(e, &call);
+	f.file = call.has_file ? &call.file : NULL;
+	f.network = call.has_network ? &call.network : NULL;
 	rec.time_unix_ns = e->unix_ns;
 	rec.body_case = PICKET__RECORD__BODY_FINDING;
 	rec.finding = &f;
-	return pack_finding(&rec, out, err);
+	return pack_finding(&rec, &call, out, err);
+}
+
+int record_folded(const struct folded *f, struct arena *scratch, struct buf *out, struct err *err)
+{
+	Picket__Record bare = PICKET__RECORD__INIT, *rec = NULL;
+	Picket__Finding finding = PICKET__FINDING__INIT;
+	Picket__Container pc = PICKET__CONTAINER__INIT;
+
+	if (!f->sample.n || msg_read_record(f->sample, scratch, &rec, NULL) < 0 ||
+	    rec->body_case != PICKET__RECORD__BODY_FINDING) {
+		finding.rule = cut_text(scratch, slice_of(f->rule), LIMIT_NAME_BYTES);
+		finding.priority = TEXT(rules_priority_name(PRIORITY_NOTICE));
+		finding.source = TEXT("syscall");
+		finding.output = TEXT("");
+		pc.id = TEXT(f->container_id);
+		finding.container = f->container_id[0] ? &pc : NULL;
+		bare.body_case = PICKET__RECORD__BODY_FINDING;
+		bare.finding = &finding;
+		rec = &bare;
+	}
+	rec->finding->count = f->count < LIMIT_FINDING_COUNT ? f->count : LIMIT_FINDING_COUNT;
+	rec->finding->first_unix_ns = f->first_unix_ns;
+	/* The event of the sample was not sent: it is one of thousands. */
+	rec->finding->event_seq = 0;
+	rec->time_unix_ns = f->last_unix_ns;
+	int r = pack(rec, out, err);
+	if (r != -ERR_LIMIT || !rec->finding->process)
+		return r;
+	shrink_process(rec->finding->process, 1024); /* the count took the last free bytes */
+	return pack(rec, out, err);
+}
+
+int record_action(struct world *w, const struct guard_result *r, const struct container *c,
+		  struct arena *scratch, struct buf *out, struct err *err)
+{
+	Picket__Record rec = PICKET__RECORD__INIT;
+	Picket__Event ev = PICKET__EVENT__INIT;
+	Picket__Action action = PICKET__ACTION__INIT;
+	Picket__Process p = PICKET__PROCESS__INIT;
+	Picket__Container pc = PICKET__CONTAINER__INIT;
+	const struct event_process who = { .pid = r->pid, .start_ns = r->start_ns };
+	const struct proc *known = r->pid ? own_proc(w, &who) : NULL;
+
+	p.pid = r->pid;
+	p.start_ns = r->start_ns;
+	if (known) {
+		p.ppid = known->ppid;
+		p.uid = known->uid;
+		p.gid = known->gid;
+		p.name = cut(shown_name(known->name, known->argv0, known->exe), LIMIT_NAME_BYTES);
+		p.exe = cut(known->exe, LIMIT_PATH_BYTES);
+		p.argv0 = cut(known->argv0, LIMIT_PATH_BYTES);
+		p.args = cut(known->args, LIMIT_ARGS_BYTES);
+	}
+	if (c)
+		fill_container(c, &pc);
+	else
+		pc.id = TEXT(r->container_id);
+	action.kind = TEXT(guard_action_name(r->action));
+	action.rule = cut_text(scratch, slice_of(r->rule), LIMIT_NAME_BYTES);
+	action.dry_run = r->is_dry_run;
+	action.done = r->is_done;
+	action.why = cut_text(scratch, slice_of(r->why), LIMIT_TEXT_BYTES);
+	action.by_kernel = r->by_kernel;
+	action.finding_seq = r->finding_seq;
+	action.took_ns = r->took_ns;
+	ev.type = PICKET__EVENT_TYPE__EVENT_ACTION;
+	ev.process = r->pid ? &p : NULL;
+	ev.container = pc.id[0] ? &pc : NULL;
+	ev.action = &action;
+	rec.time_unix_ns = r->unix_ns;
+	rec.body_case = PICKET__RECORD__BODY_EVENT;
+	rec.event = &ev;
+	return pack(&rec, out, err);
 }
 
 int record_container(const struct container *c, uint64_t unix_ns, struct arena *scratch,
@@ -355,17 +477,20 @@ int record_container_event(const struct container *c, int type, uint64_t unix_ns
 	return pack(&rec, out, err);
 }
 
-int record_gap(int loss_class, uint64_t lost, uint64_t from_unix_ns, uint64_t to_unix_ns,
-	       const char *reason, uint64_t unix_ns, struct buf *out, struct err *err)
+int record_gap(const struct loss *l, const char *noisiest, uint64_t unix_ns, struct buf *out, struct err *err)
 {
+	static const Picket__LossClass classes[EVC_COUNT] = { [EVC_PROCESS] = PICKET__LOSS_CLASS__LOSS_PROCESS,
+							      [EVC_RARE] = PICKET__LOSS_CLASS__LOSS_RARE,
+							      [EVC_VOLUME] = PICKET__LOSS_CLASS__LOSS_VOLUME };
 	Picket__Record rec = PICKET__RECORD__INIT;
 	Picket__Gap gap = PICKET__GAP__INIT;
 
-	gap.loss_class = (Picket__LossClass)loss_class;
-	gap.lost = lost;
-	gap.from_unix_ns = from_unix_ns;
-	gap.to_unix_ns = to_unix_ns;
-	gap.reason = TEXT(reason);
+	gap.loss_class = classes[l->class];
+	gap.lost = l->lost;
+	gap.from_unix_ns = l->from_unix_ns;
+	gap.to_unix_ns = l->to_unix_ns;
+	gap.reason = TEXT(l->reason);
+	gap.noisiest = cut(slice_of(noisiest), LIMIT_NAME_BYTES);
 	rec.time_unix_ns = unix_ns;
 	rec.body_case = PICKET__RECORD__BODY_GAP;
 	rec.gap = &gap;

@@ -10,20 +10,21 @@
 #include "common/file.h"
 #include "common/log.h"
 
-enum { MAX_DOCUMENT = 64 * 1024 };
+enum { MAX_DOCUMENT = 64 * 1024, PATIENCE_S = 5 };
+
+static const char socket_name[] = "agent.sock";
 
 struct status_server {
+	struct status_socket socket;
 	struct loop_fd *watch;
-	int fd;
-	char path[108];
 	status_fn fn;
 	void *arg;
 };
 
-static int socket_path(const char *run_dir, struct sockaddr_un *ret, struct err *err)
+static int socket_path(const char *run_dir, const char *name, struct sockaddr_un *ret, struct err *err)
 {
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	int n = snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/agent.sock", run_dir);
+	int n = snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/%s", run_dir, name);
 	if (n < 0 || (size_t)n >= sizeof(ret->sun_path))
 		return err_set(err, ENAMETOOLONG, "run_dir '%s'", run_dir);
 	return 0;
@@ -49,12 +50,11 @@ static void on_connect(void *arg, int fd, unsigned ready)
 		(void)!send(peer, out.p, out.n, MSG_NOSIGNAL); /* a reader that went away is no error */
 }
 
-int status_server_new(struct loop *l, const char *run_dir, status_fn fn, void *arg,
-		      struct status_server **ret, struct err *err)
+int status_listen(const char *run_dir, const char *name, struct status_socket *ret, struct err *err)
 {
 	struct sockaddr_un sa;
 	CLEANUP(fd_closep) int fd = -1;
-	int r = socket_path(run_dir, &sa, err);
+	int r = socket_path(run_dir, name, &sa, err);
 
 	if (r >= 0)
 		r = file_make_dirs(run_dir, 0755, err);
@@ -69,14 +69,32 @@ int status_server_new(struct loop *l, const char *run_dir, status_fn fn, void *a
 	umask(old);
 	if (r < 0 || listen(fd, 8) < 0)
 		return err_set(err, errno, "status socket '%s'", sa.sun_path);
+	memcpy(ret->path, sa.sun_path, sizeof(ret->path));
+	ret->fd = take_fd(&fd);
+	return 0;
+}
+
+void status_unlisten(struct status_socket *s)
+{
+	close(s->fd);
+	unlink(s->path);
+}
+
+int status_server_new(struct loop *l, const char *run_dir, status_fn fn, void *arg,
+		      struct status_server **ret, struct err *err)
+{
 	struct status_server *s = calloc(1, sizeof(*s));
+
 	if (!s)
 		return err_set(err, ENOMEM, "status socket");
 	s->fn = fn;
 	s->arg = arg;
-	memcpy(s->path, sa.sun_path, sizeof(s->path));
-	s->fd = take_fd(&fd);
-	s->watch = loop_fd_new(l, s->fd, LOOP_READ, on_connect, s);
+	int r = status_listen(run_dir, socket_name, &s->socket, err);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	s->watch = loop_fd_new(l, s->socket.fd, LOOP_READ, on_connect, s);
 	if (!s->watch) {
 		status_server_free(s);
 		return err_set(err, ENOMEM, "status socket");
@@ -90,22 +108,20 @@ void status_server_free(struct status_server *s)
 	if (!s)
 		return;
 	loop_fd_free(s->watch);
-	close(s->fd);
-	unlink(s->path);
+	status_unlisten(&s->socket);
 	free(s);
 }
 
 /* ---- the reader ---- */
 
-static int fetch_document(const char *run_dir, struct buf *ret, struct err *err)
+int status_fetch(const char *run_dir, const char *name, unsigned patience_s, struct buf *ret, struct err *err)
 {
 	struct sockaddr_un sa;
 	CLEANUP(fd_closep) int fd = -1;
 	char piece[4096];
-	const struct timeval patience = { .tv_sec = 5 };
+	const struct timeval patience = { .tv_sec = patience_s };
+	int r = socket_path(run_dir, name, &sa, err);
 
-	buf_init(ret, MAX_DOCUMENT);
-	int r = socket_path(run_dir, &sa, err);
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -147,6 +163,19 @@ static void print_sensors(const cJSON *doc)
 	}
 }
 
+static void print_rules(const cJSON *doc)
+{
+	const cJSON *load = cJSON_GetObjectItem(doc, "rules_load"), *rsp = cJSON_GetObjectItem(doc, "response");
+	struct slice error = json_get_str(load, "error");
+
+	printf("rules       %" PRIu64 " (%.*s), loaded %.*s\n", json_get_u64(doc, "rules", 0),
+	       SLICE_FMT(json_get_str(doc, "rules_version")), SLICE_FMT(json_get_str(load, "time")));
+	if (error.n)
+		printf("            NOT loaded again, the old ones stay: %.*s\n", SLICE_FMT(error));
+	printf("responses   %.*s; %" PRIu64 " done, %" PRIu64 " not done\n", SLICE_FMT(json_get_str(rsp, "mode")),
+	       json_get_u64(rsp, "done", 0), json_get_u64(rsp, "not_done", 0));
+}
+
 static void print_text(const cJSON *doc)
 {
 	const cJSON *up = cJSON_GetObjectItem(doc, "uplink"), *ev = cJSON_GetObjectItem(doc, "events");
@@ -157,15 +186,16 @@ static void print_text(const cJSON *doc)
 	       SLICE_FMT(json_get_str(doc, "host")), healthy ? "healthy" : "NOT healthy");
 	printf("collector   %s: %.*s\n", json_get_bool(up, "connected", false) ? "connected" : "NOT connected",
 	       SLICE_FMT(json_get_str(up, "why")));
-	printf("events      %" PRIu64 " seen, %" PRIu64 " lost in the kernel, %" PRIu64 " rule matches\n",
-	       json_get_u64(ev, "seen", 0), json_get_u64(ev, "lost", 0), json_get_u64(ev, "matches", 0));
+	printf("events      %" PRIu64 " seen, %" PRIu64 " lost in the kernel, %" PRIu64 " rule matches, %" PRIu64
+	       " of them folded\n",
+	       json_get_u64(ev, "seen", 0), json_get_u64(ev, "lost", 0), json_get_u64(ev, "matches", 0),
+	       json_get_u64(ev, "folded", 0));
 	printf("spool       %" PRIu64 " records, %" PRIu64 " bytes waiting; %" PRIu64 " produced, %" PRIu64
 	       " acknowledged, %" PRIu64 " lost\n",
 	       json_get_u64(up, "spool_records", 0), json_get_u64(up, "spool_bytes", 0),
 	       json_get_u64(up, "produced", 0), json_get_u64(up, "acked", 0),
 	       json_get_u64(up, "lost", 0) + json_get_u64(ev, "unkept", 0));
-	printf("rules       %" PRIu64 " (%.*s)\n", json_get_u64(doc, "rules", 0),
-	       SLICE_FMT(json_get_str(doc, "rules_version")));
+	print_rules(doc);
 	printf("engine      %s\n", json_get_bool(w, "engine_connected", false)	  ? "docker, connected"
 				   : json_get_bool(w, "engine_configured", true) ? "docker NOT connected"
 										 : "none configured");
@@ -180,8 +210,9 @@ int status_show(const char *run_dir, bool as_json)
 	CLEANUP(buf_finip) struct buf text = { 0 };
 	CLEANUP(cJSON_Deletep) cJSON *doc = NULL;
 	struct err err;
-	int r = fetch_document(run_dir, &text, &err);
 
+	buf_init(&text, MAX_DOCUMENT);
+	int r = status_fetch(run_dir, socket_name, PATIENCE_S, &text, &err);
 	if (r >= 0)
 		r = json_parse(buf_slice(&text), MAX_DOCUMENT, &doc, &err);
 	if (r < 0) {

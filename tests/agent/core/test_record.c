@@ -224,11 +224,16 @@ static void a_gap_is_told(void **state)
 	const uint64_t now = NOW * 1000000000ull;
 
 	begin(&d);
-	OK(record_gap(PICKET__LOSS_CLASS__LOSS_PROCESS, 12, now - 5, now, "ring_full", now, &d.out, err));
+	const struct loss l = { .class = EVC_PROCESS, .lost = 12, .from_unix_ns = now - 5, .to_unix_ns = now,
+				.reason = "ring_full" };
+
+	OK(record_gap(&l, long_text, now, &d.out, err));
 	const Picket__Gap *g = packed(&d)->gap;
 	assert_int_equal(g->lost, 12);
 	assert_int_equal(g->to_unix_ns - g->from_unix_ns, 5);
 	assert_string_equal(g->reason, "ring_full");
+	assert_int_equal(g->loss_class, PICKET__LOSS_CLASS__LOSS_PROCESS);
+	assert_int_equal(g->noisiest.len, LIMIT_NAME_BYTES);
 	end(&d);
 }
 

@@ -1,0 +1,106 @@
+/* agent_priv.h - the running agent, as its files share it: agent.c (the flow of events), agent_rules.c (the
+ * set of rules and what follows from it), agent_status.c (what it says of itself), agent_open.c (start
+ * and end). */
+#pragma once
+#include "agent/agent.h"
+#include "agent/event_log.h"
+#include "agent/fold.h"
+#include "agent/guard/guard.h"
+#include "agent/hold.h"
+#include "agent/hooks.h"
+#include "agent/losses.h"
+#include "agent/noisy.h"
+#include "agent/probe/probe.h"
+#include "agent/rules/rules.h"
+#include "agent/status.h"
+#include "agent/uplink/uplink.h"
+#include "agent/watch.h"
+#include "agent/world/world.h"
+#include "common/log.h"
+#include "proto/msg.h"
+
+_Static_assert((int)EVC_COUNT == (int)UPLINK_CLASS_COUNT && (int)EVC_VOLUME == (int)UPLINK_VOLUME,
+	       "an event's class is its record's");
+
+enum { TOLD_CGROUPS = 512, HOOKS_MAX = 128, HOLD_TICK_MS = 20, TICK_MS = 1000 };
+
+struct agent {
+	const struct agent_config *cfg;
+	const struct clock *clk;
+	struct fetch_pool *fetch;
+	struct uplink *uplink;
+	struct world *world;
+	struct rules *rules;
+	struct hold *hold;
+	struct fold *fold;
+	struct guard *guard;
+	struct probe *probe;
+	struct watch *watch;
+	struct event_log *event_log; /* nullable */
+	struct status_server *status;
+	struct hooks_server *hooks;
+	struct loop_timer *hold_timer, *tick_timer;
+	struct arena *scratch;	/* of one record */
+	struct arena *resolved; /* paths of the event under way */
+	struct buf out;
+	char *url, *server_name;
+	char kernel[130], machine_id[64], boot_id[64];
+	struct uplink_sensor sensors[LIMIT_SENSORS];
+	struct noisy noisy[EVC_COUNT];
+	struct losses losses;
+	uint64_t judged, matches, unkept, unkept_said_ns, actions, refused_actions;
+	bool has_engine; /* the engine's API answers */
+
+	/* what follows from the rules */
+	char *kill_rules[FILTER_KILLS_MAX]; /* owned: by row of the kernel's filter */
+	bool wants_fork, wants_exit;
+	char reload_error[240]; /* "": the last load was fine */
+	uint64_t reloaded_unix_ns, reload_failed_unix_ns;
+	/* cgroups the kernel's filter was told of; by the low bits of their id */
+	struct {
+		uint64_t id;
+		bool is_container;
+	} told[TOLD_CGROUPS];
+
+	/* the event whose rules are being run */
+	const struct event *event;
+	const struct container *container;
+	uint64_t event_seq;
+	bool is_event_told; /* it was sent, or nothing is to be sent */
+
+	/* while hooks are measured: what they said at the begin */
+	struct hook_figures {
+		char name[64];
+		uint64_t runs, run_ns, seen, passed;
+	} *measured;
+	size_t measured_count;
+	uint64_t measured_ns;
+};
+
+/* ---- agent.c ---- */
+void agent_on_event(void *arg, const struct event *e);
+/* Runs the rules; the hold's callback, too. */
+void agent_judge(void *arg, const struct event *e, uint64_t event_seq);
+void agent_on_container(void *arg, const struct container *c, enum world_change change);
+void agent_on_engine(void *arg, bool is_connected, const char *why);
+void agent_on_loss(void *arg, const struct uplink_loss *loss);
+void agent_on_action(void *arg, const struct guard_result *r);
+void agent_on_folded(void *arg, const struct folded *f);
+/* Losses that waited to be told; all: without waiting longer. */
+void agent_tell_losses(struct agent *a, bool all);
+void agent_on_tick(void *arg);
+void agent_on_hold_tick(void *arg);
+
+/* ---- agent_rules.c ---- */
+/* The set of rules alone, as it is before there is a probe. */
+int agent_load_rules(struct agent *a, struct err *err) WARN_UNUSED;
+/* What follows from it: the kernel's filter, watched names. */
+int agent_apply_rules(struct agent *a, struct err *err) WARN_UNUSED;
+void agent_watch_rules(struct agent *a);
+void agent_on_rules_changed(void *arg);
+
+/* ---- agent_status.c ---- */
+void agent_on_heartbeat(void *arg, struct uplink_heartbeat *hb);
+void agent_write_status(void *arg, struct json *j);
+void agent_begin_hooks(void *arg);
+void agent_write_hooks(void *arg, struct json *j);
