@@ -266,6 +266,240 @@ static void the_collector_can_raise_an_alert_itself(void **state)
 	cJSON_Delete(al);
 }
 
+static void a_folded_finding_counts_for_all_it_stands_for(void **state)
+{
+	struct people_finding f;
+
+	people_finding(&f, t0);
+	f.finding.count = 250;
+	f.finding.first_unix_ns = t0 - 30000000000;
+	struct alert_change c = put(*state, &f, 1);
+	assert_int_equal(c.count, 250);
+	cJSON *al = read_alert(*state, c.id);
+	assert_int_equal(json_get_u64(al, "count", 0), 250);
+	assert_string_equal(at(al, "first_seen", NULL, NULL), "2026-11-23T19:59:30.000000000Z");
+	assert_string_equal(at(al, "last_seen", NULL, NULL), "2026-11-23T20:00:00.000000000Z");
+	assert_string_equal(at(al, "title", NULL, NULL),
+			    "`wget` ran in container web-1 (nginx:1.25) on host-07, started by `sh`, 250 times");
+	cJSON_Delete(al);
+	people_finding(&f, t0 + minute);
+	f.finding.count = 50;
+	f.finding.first_unix_ns = t0 + 2 * minute; /* after the last: of no use */
+	c = put(*state, &f, 2);
+	assert_false(c.is_new);
+	assert_int_equal(c.count, 300);
+	/* As many as a message may say, again and again: the sum ends where JSON readers are exact. */
+	for (unsigned i = 0; i < 3; i++) {
+		f.finding.count = UINT64_MAX / 2;
+		c = put(*state, &f, 3 + i);
+	}
+	assert_int_equal(c.count, 1ull << 53);
+}
+
+static void a_call_says_what_it_did(void **state)
+{
+	static char opened[] = "openat", connected[] = "connect", tcp[] = "tcp", other[] = "ptrace";
+	struct people *p = *state;
+	struct people_finding f;
+	Picket__File file = PICKET__FILE__INIT;
+	Picket__Network net = PICKET__NETWORK__INIT;
+
+	people_finding(&f, t0);
+	f.finding.event_type = PICKET__EVENT_TYPE__EVENT_FILE;
+	f.finding.call = opened;
+	f.finding.result = 3;
+	f.finding.file = &file;
+	file.path = people_bytes("/etc/sha`dow\n\033[2J");
+	cJSON *al = read_alert(p, put(p, &f, 1).id);
+	assert_string_equal(at(al, "title", NULL, NULL),
+			    "Download tool in container: `wget` opened `/etc/sha'dow\\n\\x1b[2J` in container web-1"
+			    " (nginx:1.25) on host-07, started by `sh`");
+	assert_string_equal(at(al, "call", NULL, NULL), "openat");
+	assert_string_equal(at(al, "file", "path", NULL), "/etc/sha`dow\n\033[2J");
+	assert_string_equal(at(al, "summary", NULL, NULL), "openat /etc/sha`dow\n\033[2J (read)");
+	cJSON_Delete(al);
+	f.finding.event_type = PICKET__EVENT_TYPE__EVENT_NETWORK;
+	f.finding.call = connected;
+	f.finding.result = 0;
+	f.finding.file = NULL;
+	f.finding.network = &net;
+	net.protocol = tcp;
+	net.remote_address = msg_bytes(SLICE_LIT("\xa9\xfe\xa9\xfe"));
+	net.remote_port = 80;
+	al = read_alert(p, put(p, &f, 2).id);
+	assert_string_equal(at(al, "title", NULL, NULL),
+			    "Download tool in container: `wget` connected to 169.254.169.254:80 in container web-1"
+			    " (nginx:1.25) on host-07, started by `sh`");
+	assert_string_equal(at(al, "network", "remote_address", NULL), "169.254.169.254");
+	cJSON_Delete(al);
+	f.finding.event_type = PICKET__EVENT_TYPE__EVENT_CALL;
+	f.finding.call = other;
+	f.finding.result = -1;
+	f.finding.network = NULL;
+	al = read_alert(p, put(p, &f, 3).id);
+	assert_string_equal(at(al, "title", NULL, NULL),
+			    "Download tool in container: `wget` tried ptrace (EPERM) in container web-1"
+			    " (nginx:1.25) on host-07, started by `sh`");
+	assert_string_equal(at(al, "result", NULL, NULL), "EPERM");
+	cJSON_Delete(al);
+}
+
+static struct alert_change lose(struct people *p, int class, uint64_t lost, const char *reason,
+				const char *noisiest, uint64_t from, uint64_t seq)
+{
+	Picket__Gap gap = PICKET__GAP__INIT;
+	Picket__Record rec = PICKET__RECORD__INIT;
+	struct alert_change c;
+
+	gap.loss_class = (Picket__LossClass)class;
+	gap.lost = lost;
+	gap.from_unix_ns = from;
+	gap.to_unix_ns = from + 5000000000;
+	gap.reason = (char *)(uintptr_t)reason;
+	gap.noisiest = people_bytes(noisiest);
+	rec.time_unix_ns = from + 6000000000;
+	rec.body_case = PICKET__RECORD__BODY_GAP;
+	rec.gap = &gap;
+	MUST(store_begin(p->store, &must_err));
+	MUST(alert_from_gap(p->store, &day, "agent-1", "host-07", 5, seq, &rec, &c, &must_err));
+	MUST(store_commit(p->store, &must_err));
+	return c;
+}
+
+static void loss_is_one_alert_per_host_and_class_with_sums(void **state)
+{
+	struct people *p = *state;
+	struct alert_change first = lose(p, PICKET__LOSS_CLASS__LOSS_VOLUME, 100, "ring_full", "web-1", t0, 1);
+	struct alert_change second =
+		lose(p, PICKET__LOSS_CLASS__LOSS_VOLUME, 20, "spool_full", "db`\033[2J", t0 + minute, 2);
+	struct alert_change third = lose(p, PICKET__LOSS_CLASS__LOSS_VOLUME, 3, "ring_full", "web-1", t0 - minute, 3);
+	struct alert_change process = lose(p, PICKET__LOSS_CLASS__LOSS_PROCESS, 1, "ring_full", "", t0, 4);
+
+	assert_true(first.is_new && !second.is_new && !third.is_new && process.is_new);
+	assert_int_equal(second.id, first.id);
+	assert_int_equal(third.count, 3);
+	cJSON *al = read_alert(p, first.id);
+	const cJSON *gap = cJSON_GetObjectItemCaseSensitive(al, "gap");
+	assert_string_equal(at(al, "title", NULL, NULL),
+			    "Events lost on host-07: 123 volume records (ring_full), noisiest `web-1`");
+	assert_string_equal(at(al, "rule", NULL, NULL), "Events lost");
+	assert_string_equal(at(al, "source", NULL, NULL), "system");
+	assert_string_equal(at(al, "severity", NULL, NULL), "medium");
+	assert_string_equal(at(al, "agent", NULL, NULL), "agent-1");
+	assert_int_equal(json_get_u64(gap, "lost", 0), 123);
+	assert_int_equal(json_get_u64(gap, "gaps", 0), 3);
+	assert_string_equal(at(gap, "class", NULL, NULL), "volume");
+	assert_string_equal(at(gap, "from", NULL, NULL), "2026-11-23T19:59:00.000000000Z");
+	assert_string_equal(at(gap, "to", NULL, NULL), "2026-11-23T20:01:05.000000000Z");
+	assert_int_equal(json_get_u64(cJSON_GetObjectItemCaseSensitive(gap, "reasons"), "ring_full", 0), 103);
+	assert_int_equal(json_get_u64(cJSON_GetObjectItemCaseSensitive(gap, "sources"), "db'\\x1b[2J", 0), 20);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(al, "evidence")), 3);
+	cJSON_Delete(al);
+	al = read_alert(p, process.id);
+	assert_string_equal(at(al, "severity", NULL, NULL), "high");
+	assert_string_equal(at(al, "title", NULL, NULL), "Events lost on host-07: 1 process records (ring_full)");
+	cJSON_Delete(al);
+}
+
+static void loss_goes_on_counting_after_resolved_and_whatever_the_names_are(void **state)
+{
+	struct people *p = *state;
+	char name[32];
+	int64_t id = lose(p, PICKET__LOSS_CLASS__LOSS_RARE, UINT64_MAX, "ring_full", "a", t0, 1).id;
+
+	MUST(store_alert_set_status(p->store, id, "resolved", "alice", "alice", &must_err));
+	assert_true(lose(p, PICKET__LOSS_CLASS__LOSS_RARE, UINT64_MAX, "ring_full", "a", t0, 2).is_reopened);
+	for (unsigned i = 0; i < 30; i++) {
+		snprintf(name, sizeof(name), "name-%u", i);
+		assert_int_equal(lose(p, PICKET__LOSS_CLASS__LOSS_RARE, i, name, name, t0, 3 + i).id, id);
+	}
+	cJSON *al = read_alert(p, id);
+	const cJSON *gap = cJSON_GetObjectItemCaseSensitive(al, "gap");
+	assert_int_equal(json_get_u64(gap, "lost", 0), 1ull << 53);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(gap, "reasons")), 8);
+	assert_string_equal(at(gap, "noisiest", NULL, NULL), "a");
+	cJSON_Delete(al);
+}
+
+static void a_finding_cannot_pass_for_loss(void **state)
+{
+	static char rule[] = "Events lost", none[] = "";
+	struct people_finding f;
+	int64_t id = lose(*state, PICKET__LOSS_CLASS__LOSS_PROCESS, 5, "ring_full", "", t0, 1).id;
+
+	people_finding(&f, t0);
+	f.finding.rule = rule;
+	f.container.id = none;
+	assert_true(put(*state, &f, 2).id != id);
+}
+
+static void act(struct people *p, const struct people_finding *f, unsigned seq, const char *kind, bool is_dry)
+{
+	static char why[] = "dry run", none[] = "";
+	Picket__Record rec = PICKET__RECORD__INIT;
+	Picket__Event ev = PICKET__EVENT__INIT;
+	Picket__Action action = PICKET__ACTION__INIT;
+
+	ev.type = PICKET__EVENT_TYPE__EVENT_ACTION;
+	ev.process = (Picket__Process *)(uintptr_t)&f->process;
+	ev.container = (Picket__Container *)(uintptr_t)&f->container;
+	ev.action = &action;
+	action.kind = (char *)(uintptr_t)kind;
+	action.rule = f->finding.rule;
+	action.dry_run = is_dry;
+	action.done = !is_dry;
+	action.why = is_dry ? why : none;
+	action.took_ns = 1234000;
+	rec.time_unix_ns = t0 + seq;
+	rec.body_case = PICKET__RECORD__BODY_EVENT;
+	rec.event = &ev;
+	MUST(store_begin(p->store, &must_err));
+	MUST(alert_add_action(p->store, &day, "agent-1", "host-07", 5, seq, &rec, &must_err));
+	MUST(store_commit(p->store, &must_err));
+}
+
+static int count_row(void *arg, const struct store_audit *row)
+{
+	assert_string_equal(row->who, "agent host-07 (rule Download tool in container)");
+	++*(unsigned *)arg;
+	return 0;
+}
+
+static void responses_stand_on_their_alert_whichever_came_first(void **state)
+{
+	const struct store_query all = { .filter = SLICE_LIT("what=action.*"), .limit = 1000 };
+	struct people *p = *state;
+	struct people_finding f;
+	unsigned rows = 0;
+	char cursor[64];
+
+	people_finding(&f, t0);
+	act(p, &f, 1, "kill", false);
+	act(p, &f, 2, "pause", true);
+	int64_t id = put(p, &f, 3).id;
+	act(p, &f, 4, "disconnect", false);
+	cJSON *al = read_alert(p, id);
+	const cJSON *actions = cJSON_GetObjectItemCaseSensitive(al, "actions");
+	assert_int_equal(cJSON_GetArraySize(actions), 3);
+	assert_string_equal(at(cJSON_GetArrayItem(actions, 0), "text", NULL, NULL),
+			    "done: disconnect container web-1 after 1234 us");
+	assert_string_equal(at(cJSON_GetArrayItem(actions, 1), "text", NULL, NULL),
+			    "dry run: would pause container web-1");
+	assert_string_equal(at(cJSON_GetArrayItem(actions, 2), "text", NULL, NULL),
+			    "done: kill wget (pid 42) after 1234 us");
+	cJSON_Delete(al);
+	put(p, &f, 5); /* a repeat keeps them */
+	for (unsigned i = 10; i < 40; i++)
+		act(p, &f, i, "kill", false);
+	al = read_alert(p, id);
+	actions = cJSON_GetObjectItemCaseSensitive(al, "actions");
+	assert_int_equal(cJSON_GetArraySize(actions), 20);
+	assert_string_equal(at(cJSON_GetArrayItem(actions, 0), "event", NULL, NULL), "agent-1:5:39");
+	cJSON_Delete(al);
+	MUST(store_audit_query(p->store, &all, count_row, &rows, cursor, sizeof(cursor), &must_err));
+	assert_int_equal(rows, 33);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 int main(void)
 {
@@ -281,6 +515,12 @@ int main(void)
 		T(a_finding_on_the_host_itself_has_no_container),
 		T(the_largest_finding_still_becomes_an_alert),
 		T(the_collector_can_raise_an_alert_itself),
+		T(a_folded_finding_counts_for_all_it_stands_for),
+		T(a_call_says_what_it_did),
+		T(loss_is_one_alert_per_host_and_class_with_sums),
+		T(loss_goes_on_counting_after_resolved_and_whatever_the_names_are),
+		T(a_finding_cannot_pass_for_loss),
+		T(responses_stand_on_their_alert_whichever_came_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

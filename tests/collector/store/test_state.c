@@ -3,6 +3,8 @@
 
 #include "tests/collector/store/fixture.h"
 
+#include "collector/store/db.h"
+
 static struct store_agent get_agent(struct fixture *f, const char *id, struct arena *a)
 {
 	struct store_agent row;
@@ -549,6 +551,128 @@ static void a_token_says_why_it_is_refused(void **state)
 	fixture_fini(&f);
 }
 
+static void counters_of_heartbeats_add_up_over_the_agents_starts(void **state)
+{
+	static const struct {
+		uint64_t said, sum;
+	} beats[] = { { 5, 5 }, { 5, 5 }, { 9, 9 }, { 2, 11 }, { 3, 12 }, { UINT64_MAX, (1ull << 48) + 9 },
+		      { 0, (1ull << 48) + 9 } };
+	CLEANUP(arena_freep) struct arena *a = arena_new(65536);
+	Picket__Heartbeat hb = PICKET__HEARTBEAT__INIT;
+	struct store_agent row;
+	struct store_status st;
+	struct fixture f;
+	struct err err;
+
+	(void)state;
+	fixture_init(&f);
+	fixture_enrol(f.s, "id-1", "host-1");
+	for (size_t i = 0; i < ARRAY_LEN(beats); i++) {
+		hb.folded = hb.actions = hb.lost_process = hb.lost_rare = hb.lost_volume = beats[i].said;
+		OK(store_agent_heartbeat(f.s, "id-1", &hb, &err));
+		OK(store_agent_get(f.s, "id-1", &row, a, &err));
+		assert_int_equal(row.folded, beats[i].sum);
+		assert_int_equal(row.actions, beats[i].sum);
+		assert_int_equal(row.lost_process, beats[i].sum);
+		assert_int_equal(row.lost_rare, beats[i].sum);
+		assert_int_equal(row.lost_volume, beats[i].sum);
+	}
+	OK(store_status(f.s, &st, &err));
+	assert_int_equal(st.folded, row.folded);
+	assert_int_equal(st.lost_process, row.lost_process);
+	fixture_fini(&f);
+}
+
+struct audit_rows {
+	int64_t ids[100];
+	size_t count;
+};
+
+static int take_audit(void *arg, const struct store_audit *row)
+{
+	struct audit_rows *rows = arg;
+
+	assert_true(rows->count < ARRAY_LEN(rows->ids));
+	rows->ids[rows->count++] = row->id;
+	return 0;
+}
+
+static void the_audit_log_is_read_page_after_page(void **state)
+{
+	static const struct {
+		const char *filter;
+		bool is_oldest_first;
+		size_t want;
+	} cases[] = { { "", false, 30 },	     { "", true, 30 },	      { "who=alice", false, 10 },
+		      { "-who=alice", true, 20 },    { "what=action.*", false, 10 }, { "subject~\"ALERT 7\"", false, 3 },
+		      { "\"alert 7\" who=bob", false, 1 }, { "since=1h", false, 30 }, { "until=1h", false, 0 } };
+	static const char *const who[] = { "alice", "bob", "agent host (rule x)" };
+	struct fixture f;
+	struct err err;
+
+	(void)state;
+	fixture_init(&f);
+	for (unsigned i = 0; i < 30; i++) {
+		char subject[32];
+
+		snprintf(subject, sizeof(subject), "alert %u.", i / 3);
+		OK(i % 3 == 2 ? store_audit_log_agent(f.s, who[2], "action.kill", subject, &err) :
+				store_audit_log(f.s, who[i % 3], "alert.comment", subject, &err));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char cursor[64] = "", before[64];
+		struct audit_rows rows = { .count = 0 };
+
+		do {
+			memcpy(before, cursor, sizeof(before));
+			const struct store_query q = { .filter = slice_of(cases[i].filter),
+						       .limit = 7,
+						       .cursor = before,
+						       .oldest_first = cases[i].is_oldest_first };
+			OK(store_audit_query(f.s, &q, take_audit, &rows, cursor, sizeof(cursor), &err));
+		} while (cursor[0]);
+		if (rows.count != cases[i].want)
+			fail_msg("%s: %zu rows, not %zu", cases[i].filter, rows.count, cases[i].want);
+		for (size_t k = 1; k < rows.count; k++)
+			assert_true(cases[i].is_oldest_first == (rows.ids[k] > rows.ids[k - 1]));
+	}
+	const struct store_query bad = { .limit = 1, .cursor = "a1.2" };
+	struct audit_rows none = { .count = 0 };
+	char cursor[64];
+	assert_int_equal(store_audit_query(f.s, &bad, take_audit, &none, cursor, sizeof(cursor), &err), -ERR_SYNTAX);
+	fixture_fini(&f);
+}
+
+static void however_much_agents_do_what_people_did_stays_in_the_audit_log(void **state)
+{
+	enum { AGENTS_KEPT = 100000, MORE = 300 };
+	const struct store_query people = { .filter = SLICE_LIT("who=alice"), .limit = 10, .oldest_first = true };
+	char cursor[64] = "";
+	struct audit_rows rows = { .count = 0 };
+	struct fixture f;
+	struct err err;
+	int64_t kept;
+	struct db d;
+	char path[128];
+
+	(void)state;
+	fixture_init(&f);
+	OK(store_begin(f.s, &err));
+	OK(store_audit_log(f.s, "alice", "alert.comment", "mine", &err));
+	for (unsigned i = 0; i < AGENTS_KEPT + MORE; i++)
+		OK(store_audit_log_agent(f.s, "agent", "action.kill", "x", &err));
+	OK(store_commit(f.s, &err));
+	OK(store_history_tidy(f.s, &err));
+	OK(store_audit_query(f.s, &people, take_audit, &rows, cursor, sizeof(cursor), &err));
+	assert_int_equal(rows.count, 1);
+	snprintf(path, sizeof(path), "%s/state.db", f.dir);
+	OK(db_open(path, 0, &d, &err));
+	OK(db_number(&d, "SELECT count(*) FROM audit_log WHERE is_agent = 1", NULL, 0, &kept, &err));
+	assert_int_equal(kept, AGENTS_KEPT);
+	db_close(&d);
+	fixture_fini(&f);
+}
+
 static void room_is_refused_below_the_reserve(void **state)
 {
 	struct fixture f;
@@ -603,6 +727,9 @@ int main(void)
 		cmocka_unit_test(the_outbox_keeps_what_is_due_until_it_is_done_or_dead),
 		cmocka_unit_test(a_receiver_that_is_away_for_long_fills_no_disk),
 		cmocka_unit_test(a_token_says_why_it_is_refused),
+		cmocka_unit_test(counters_of_heartbeats_add_up_over_the_agents_starts),
+		cmocka_unit_test(the_audit_log_is_read_page_after_page),
+		cmocka_unit_test(however_much_agents_do_what_people_did_stays_in_the_audit_log),
 		cmocka_unit_test(room_is_refused_below_the_reserve),
 		cmocka_unit_test(a_second_transaction_is_refused_and_nested_verbs_join_the_first),
 	};
