@@ -1,4 +1,5 @@
-/* live_process.c - proc.* and thread.*: the process of the event and its ancestors in the tree. */
+/* live_process.c - proc.* and thread.*: the process of the event and its ancestors in the tree; what only
+ * /proc can tell is in live_status.c. */
 #include "agent/rules/live_priv.h"
 
 enum { LEVELS_MAX = 64 };
@@ -10,7 +11,7 @@ static bool is_exec(const struct live_query *q)
 
 /* NULL too when the tree knows another by that pid: a pid comes again, after a loss or while the event
  * waited. What /proc told of starts is cut to a hundredth of a second. */
-static const struct proc *self(const struct live_query *q)
+const struct proc *live_self(const struct live_query *q)
 {
 	const uint64_t tick_ns = 10000000;
 	const struct event_process *e = live_process(q);
@@ -24,7 +25,7 @@ static const struct proc *self(const struct live_query *q)
 /* Level 0 is the process itself. NULL: not known. */
 static const struct proc *ancestor(const struct live_query *q, unsigned level)
 {
-	const struct proc *p = self(q);
+	const struct proc *p = live_self(q);
 
 	return p && level ? world_ancestor(q->live->world, p, level) : p;
 }
@@ -33,6 +34,35 @@ static const struct proc *ancestor(const struct live_query *q, unsigned level)
 static struct slice either(struct slice event, const struct proc *p, struct slice kept)
 {
 	return event.n || !p ? event : kept;
+}
+
+struct slice live_argv0(const struct live_query *q)
+{
+	const struct proc *p = live_self(q);
+
+	return either(live_process(q)->argv0, p, p ? p->argv0 : SLICE_NONE);
+}
+
+/* A program without arguments has none, whatever it was before. */
+struct slice live_arguments(const struct live_query *q)
+{
+	const struct proc *p = live_self(q);
+
+	return is_exec(q) ? live_process(q)->args : either(live_process(q)->args, p, p ? p->args : SLICE_NONE);
+}
+
+struct slice live_exe(const struct live_query *q)
+{
+	const struct proc *p = live_self(q);
+
+	return either(live_process(q)->exe, p, p ? p->exe : SLICE_NONE);
+}
+
+struct slice live_cwd(const struct live_query *q)
+{
+	const struct proc *p = live_self(q);
+
+	return either(live_process(q)->cwd, p, p ? p->cwd : SLICE_NONE);
 }
 
 /* "name args", as Falco's command lines are: not argv[0]. */
@@ -80,12 +110,10 @@ static struct slice cmdline_of(struct arena *scratch, const struct proc *p)
 
 static bool self_text(const struct live_query *q, text_of fn, struct rules_value *ret)
 {
-	const struct event_process *e = live_process(q);
-	const struct proc *p = self(q);
-	struct proc now = { .name = e->name,
-			    .exe = either(e->exe, p, p ? p->exe : SLICE_NONE),
-			    .argv0 = either(e->argv0, p, p ? p->argv0 : SLICE_NONE),
-			    .args = is_exec(q) ? e->args : either(e->args, p, p ? p->args : SLICE_NONE) };
+	struct proc now = { .name = live_process(q)->name,
+			    .exe = live_exe(q),
+			    .argv0 = live_argv0(q),
+			    .args = live_arguments(q) };
 
 	return live_str(ret, fn(q->scratch, &now));
 }
@@ -154,9 +182,7 @@ static bool proc_aargs(const struct live_query *q, struct rules_value *ret)
 /* The arguments as text and, each for itself, as list; [n]: one of them. */
 static bool proc_args(const struct live_query *q, struct rules_value *ret)
 {
-	const struct event_process *e = live_process(q);
-	const struct proc *p = self(q);
-	struct slice pieces = is_exec(q) ? e->args : either(e->args, p, p ? p->args : SLICE_NONE);
+	struct slice pieces = live_arguments(q);
 	struct slice rest = pieces, part;
 	size_t count = 0, n = 0;
 
@@ -198,15 +224,12 @@ static bool proc_cmdlenargs(const struct live_query *q, struct rules_value *ret)
 
 static bool proc_exeline(const struct live_query *q, struct rules_value *ret)
 {
-	const struct event_process *e = live_process(q);
-
-	return live_str(ret, command_line(q->scratch, e->argv0, e->args));
+	return live_str(ret, command_line(q->scratch, live_argv0(q), live_arguments(q)));
 }
 
 static bool proc_cwd(const struct live_query *q, struct rules_value *ret)
 {
-	const struct proc *p = self(q);
-	struct slice cwd = either(live_process(q)->cwd, p, p ? p->cwd : SLICE_NONE);
+	struct slice cwd = live_cwd(q);
 
 	if (!cwd.n || slice_ends(cwd, SLICE_LIT("/")))
 		return live_str(ret, cwd);
@@ -227,6 +250,16 @@ static bool proc_env(const struct live_query *q, struct rules_value *ret)
 			return true;
 		}
 	return false;
+}
+
+struct slice live_exec_flags(struct arena *scratch, const struct event_process *p)
+{
+	const char *s = arena_printf(scratch, "%s%s%s%s", p->exe_writable ? "|EXE_WRITABLE" : "",
+				     p->exe_upper_layer ? "|EXE_UPPER_LAYER" : "",
+				     p->exe_lower_layer ? "|EXE_LOWER_LAYER" : "",
+				     p->exe_from_memfd ? "|EXE_FROM_MEMFD" : "");
+
+	return slice_of(s && *s ? s + 1 : "");
 }
 
 /* ---- numbers ---- */
@@ -418,7 +451,7 @@ static bool proc_vpgid(const struct live_query *q, struct rules_value *ret)
 
 /* ---- thread.* ---- */
 
-static bool capabilities(const struct live_query *q, uint64_t set, struct rules_value *ret)
+bool live_capabilities(const struct live_query *q, uint64_t set, struct rules_value *ret)
 {
 	static const char *const names[] = {
 		"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
@@ -445,17 +478,17 @@ static bool capabilities(const struct live_query *q, uint64_t set, struct rules_
 
 static bool cap_effective(const struct live_query *q, struct rules_value *ret)
 {
-	return capabilities(q, live_process(q)->cap_effective, ret);
+	return live_capabilities(q, live_process(q)->cap_effective, ret);
 }
 
 static bool cap_permitted(const struct live_query *q, struct rules_value *ret)
 {
-	return capabilities(q, live_process(q)->cap_permitted, ret);
+	return live_capabilities(q, live_process(q)->cap_permitted, ret);
 }
 
 static bool cap_inheritable(const struct live_query *q, struct rules_value *ret)
 {
-	return capabilities(q, live_process(q)->cap_inheritable, ret);
+	return live_capabilities(q, live_process(q)->cap_inheritable, ret);
 }
 
 static bool cgroups(const struct live_query *q, struct rules_value *ret)

@@ -8,6 +8,8 @@ enum { SWEEP_MS = 5000 };
 struct world {
 	struct proctree *tree;
 	struct users *users;
+	struct names *names;
+	struct resolver *resolver;
 	struct containers *containers;
 	struct docker *docker; /* nullable */
 	struct loop_timer *sweep;
@@ -36,9 +38,11 @@ int world_new(struct loop *l, struct fetch_pool *fetch, const struct clock *clk,
 	w->proc_root = strdup(proc_root);
 	w->tree = proctree_new(cfg->max_processes);
 	w->users = users_new(clk, proc_root);
+	w->names = names_new(NULL);
+	w->resolver = resolver_new(proc_root);
 	w->containers = containers_new(clk, &w->ops, arg);
 	w->sweep = loop_timer_new(l, on_sweep, w);
-	if (!w->proc_root || !w->tree || !w->users || !w->containers || !w->sweep)
+	if (!w->proc_root || !w->tree || !w->users || !w->names || !w->resolver || !w->containers || !w->sweep)
 		return err_set(err, ENOMEM, "make the world");
 	if (cfg->docker_socket && *cfg->docker_socket) {
 		w->docker =
@@ -154,6 +158,21 @@ struct slice world_group_name(struct world *w, const struct event_process *p, ui
 	return users_group(w->users, p, gid);
 }
 
+void world_resolve(struct world *w, struct event *e, struct arena *scratch)
+{
+	resolver_resolve(w->resolver, e, scratch);
+}
+
+int world_watch_names(struct world *w, const char *const *names, size_t count, struct err *err)
+{
+	return names_watch(w->names, names, count, err);
+}
+
+const char *world_name_of(struct world *w, const uint8_t *address, size_t bytes, size_t index)
+{
+	return names_of(w->names, address, bytes, index);
+}
+
 void world_stats(const struct world *w, struct world_stats *ret)
 {
 	*ret = (struct world_stats){.engine_connected =
@@ -169,6 +188,8 @@ void world_free(struct world *w)
 	docker_free(w->docker);
 	loop_timer_free(w->sweep);
 	containers_free(w->containers);
+	resolver_free(w->resolver);
+	names_free(w->names);
 	users_free(w->users);
 	proctree_free(w->tree);
 	free(w->proc_root);

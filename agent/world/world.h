@@ -95,9 +95,10 @@ struct slice world_group_name(struct world *w, const struct event_process *p, ui
 void world_resolve(struct world *w, struct event *e, struct arena *scratch);
 
 /* Names to keep resolved (by the host's resolver, in a thread of its own, again every minute); replaces
- * the earlier ones. */
+ * the earlier ones. Returns how many are watched: 64 at most, of at most 64 addresses each. */
 int world_watch_names(struct world *w, const char *const *names, size_t count, struct err *err) WARN_UNUSED;
-/* The watched names that lead to the address (4 or 16 bytes): the first, then by index; NULL past the end. */
+/* The watched names that lead to the address (4 or 16 bytes): the first, then by index; NULL past the end.
+ * Borrowed until the next call with index 0. */
 const char *world_name_of(struct world *w, const uint8_t *address, size_t bytes, size_t index);
 
 struct world_stats {

@@ -41,4 +41,8 @@ enum world_limits {
 	WORLD_USER_FILE_BYTES = 1024 * 1024,
 	WORLD_USER_CACHE_BYTES = 4 * 1024 * 1024, /* of all tables together */
 	WORLD_USER_TTL_MS = 30000,
+
+	WORLD_NAMES = 64, /* watched host names */
+	WORLD_NAME_ADDRESSES = 64, /* of one */
+	WORLD_HOST_NAME_BYTES = 255,
 };

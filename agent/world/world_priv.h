@@ -47,6 +47,27 @@ void users_parse(struct slice text, void (*fn)(void *arg, uint32_t id, struct sl
 		 void *arg);
 DEFINE_CLEANUP(struct users, users_free)
 
+/* names.c - watched host names by address. */
+struct addrinfo;
+typedef int (*names_resolver)(const char *name, const char *service, const struct addrinfo *hints,
+			      struct addrinfo **ret);
+struct names;
+/* resolve: NULL for getaddrinfo; what it gives is freed with freeaddrinfo. */
+struct names *names_new(names_resolver resolve);
+/* See world_watch_names and world_name_of. */
+int names_watch(struct names *n, const char *const *names, size_t count, struct err *err) WARN_UNUSED;
+const char *names_of(struct names *n, const uint8_t *address, size_t bytes, size_t index);
+/* Does not wait for the resolver. */
+void names_free(struct names *n);
+DEFINE_CLEANUP(struct names, names_free)
+
+/* resolve.c - see world_resolve. */
+struct resolver;
+struct resolver *resolver_new(const char *proc_root);
+void resolver_resolve(struct resolver *r, struct event *e, struct arena *scratch);
+void resolver_free(struct resolver *r);
+DEFINE_CLEANUP(struct resolver, resolver_free)
+
 /* containers.c - the table. */
 enum container_class { CONTAINER_GONE, CONTAINER_GUESSED, CONTAINER_KNOWN, CONTAINER_CLASS_COUNT };
 struct centry {
