@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "agent/call_names.h"
+
 enum { RULES_ARENA_MAX = 64 << 20 };
 
 /* "3:14: what" of a condition that stands at c into a place in the file and the bare text. */
@@ -160,6 +162,41 @@ static bool uses_deprecated(const struct cond *c)
 	return false;
 }
 
+/* Does a live event have this type? Every fork comes as clone, so a rule that has clone lacks nothing. */
+static bool is_produced(struct slice type, const struct strings *all)
+{
+	static const char *const others[] = { "execve", "procexit", "clone" };
+	static const char *const forks[] = { "fork", "vfork", "clone3" };
+
+	for (unsigned c = 0; c < CALL_COUNT; c++)
+		if (slice_is(type, call_name((enum call)c)))
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (slice_is(type, others[i]))
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(forks); i++)
+		for (size_t k = 0; slice_is(type, forks[i]) && k < all->count; k++)
+			if (slice_is(all->p[k], "clone"))
+				return true;
+	return false;
+}
+
+static void warn_types(struct loader *l, const struct def_rule *d, const struct type_set *types)
+{
+	CLEANUP(buf_finip) struct buf names = { 0 };
+	size_t count = 0;
+
+	buf_init(&names, 256);
+	for (size_t i = 0; i < types->names.count && !types->is_complement; i++)
+		if (!is_produced(types->names.p[i], &types->names)) {
+			buf_printf(&names, "%s'%.*s'", count++ ? ", " : "", SLICE_FMT(slice_sub(types->names.p[i], 0, 40)));
+		}
+	if (count && d->enabled)
+		load_warn(l, d->cond.at, "Rule '%.*s': there are no events of type %s here%s",
+			  SLICE_FMT(slice_sub(d->name, 0, 80)), names.p ? names.p : "",
+			  count == types->names.count ? ", so it never matches" : "");
+}
+
 static void build_output(struct loader *l, struct rules *rules, const struct def_rule *d, struct rule *r)
 {
 	struct err err;
@@ -205,6 +242,7 @@ static void build_rule(struct loader *l, struct rules *rules, struct def_rule *d
 		load_warn(l, d->cond.at,
 			  "Rule matches too many evt.type values. This has a significant performance penalty. "
 			  "[WARNING_NO_EVTTYPE]");
+	warn_types(l, d, &types);
 	if (uses_deprecated(c))
 		load_warn(l, d->cond.at,
 			  "usage of deprecated field 'evt.dir' has been detected in the rule condition");

@@ -1,6 +1,8 @@
 /* rules_fields.c - see rules_fields.h. */
 #include "agent/rules/rules_fields.h"
 
+#include "common/text.h"
+
 static const struct rules_field fields[FIELD_COUNT] = {
 #define FIELD(id, name, type, flags, doc) { name, RT_##type, flags, doc },
 #include "agent/rules/fields.def"
@@ -70,6 +72,20 @@ static const struct rules_field *find_family(struct slice name, struct slice *re
 	return NULL;
 }
 
+static enum field_problem unknown(struct slice name, struct err *err)
+{
+	const char *names[FIELD_COUNT], *near;
+
+	if (!err)
+		return FIELD_UNKNOWN;
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		names[i] = fields[i].name;
+	near = name.n <= 64 ? text_nearest(name, names, FIELD_COUNT) : NULL;
+	(void)err_set(err, ERR_SYNTAX, "filter_check called with nonexistent field %.*s%s%s%s", SLICE_FMT(name),
+		      near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+	return FIELD_UNKNOWN;
+}
+
 enum field_problem rules_field_resolve(struct slice name, bool has_arg, struct slice arg,
 				       struct rules_field_ref *ret, struct err *err)
 {
@@ -81,11 +97,8 @@ enum field_problem rules_field_resolve(struct slice name, bool has_arg, struct s
 		struct slice rest;
 
 		r.field = find_family(name, &rest);
-		if (!r.field || has_arg) {
-			(void)err_set(err, ERR_SYNTAX, "filter_check called with nonexistent field %.*s",
-				      SLICE_FMT(name));
-			return FIELD_UNKNOWN;
-		}
+		if (!r.field || has_arg)
+			return unknown(name, err);
 		r.arg = rest;
 		r.is_family_arg = true;
 	}
