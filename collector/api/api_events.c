@@ -10,10 +10,36 @@ static int on_event(void *arg, const struct store_event *e)
 	return api_page_row_done(p);
 }
 
+/* What the hosts asked for lost in the time asked for: an answer must not look whole when it isn't. */
+static int add_lost(struct api *a, const struct store_query *q, struct api_page *p, struct err *err)
+{
+	struct store_lost lost;
+	struct json j;
+	int r = store_history_lost(a->store, q, &lost, err);
+
+	if (r < 0)
+		return r;
+	buf_add_str(&p->tail, ",\"lost\":");
+	json_init(&j, &p->tail);
+	json_object_open(&j);
+	json_kv_u64(&j, "process", lost.process);
+	json_kv_u64(&j, "rare", lost.rare);
+	json_kv_u64(&j, "volume", lost.volume);
+	json_kv_u64(&j, "other", lost.other);
+	json_kv_bool(&j, "partial", lost.is_partial);
+	json_object_close(&j);
+	return 0;
+}
+
 static int run(struct api *a, const struct store_query *q, struct api_page *p, char *ret_cursor,
 	       size_t cursor_size, struct err *err)
 {
-	return store_history_query(a->store, q, on_event, p, ret_cursor, cursor_size, err);
+	int r = store_history_query(a->store, q, on_event, p, ret_cursor, cursor_size, err);
+
+	/* Once for all pages. */
+	if (r >= 0 && !(q->cursor && q->cursor[0]))
+		r = add_lost(a, q, p, err);
+	return r;
 }
 
 int api_events_list(struct api_call *c, struct err *err)

@@ -71,6 +71,7 @@ int api_page_write(struct api_call *c, struct store_query *q,
 		struct api_page page = { .out = &c->out };
 
 		buf_reset(&c->out);
+		buf_init(&page.tail, 4096);
 		json_init(&page.j, &c->out);
 		json_object_open(&page.j);
 		json_key(&page.j, "items");
@@ -78,7 +79,9 @@ int api_page_write(struct api_call *c, struct store_query *q,
 		r = run(c->api, q, &page, cursor, sizeof(cursor), err);
 		json_array_close(&page.j);
 		json_kv_str(&page.j, "cursor", cursor);
+		buf_add_slice(&c->out, buf_slice(&page.tail));
 		json_object_close(&page.j);
+		buf_fini(&page.tail);
 		q->limit = page.rows;
 	} while (r == -E2BIG && q->limit);
 	if (r < 0)

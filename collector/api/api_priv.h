@@ -102,9 +102,11 @@ struct api_page {
 	struct json j;
 	struct buf *out;
 	uint64_t rows;
+	struct buf tail; /* what stands behind the cursor: ',"name":value' */
 };
 /* {"items":[rows],"cursor":…}. run asks the store with q and gives each row to the page; a page that
- * would pass API_ANSWER_BYTES is asked for again with fewer rows. */
+ * would pass API_ANSWER_BYTES is asked for again with fewer rows. It may write further members into
+ * page->tail. */
 int api_page_write(struct api_call *c, struct store_query *q,
 		   int (*run)(struct api *a, const struct store_query *q, struct api_page *p,
 			      char *ret_cursor, size_t cursor_size, struct err *err),

@@ -15,6 +15,7 @@ struct rows {
 	cJSON **docs;
 	size_t count, size;
 	bool has_more;
+	char lost[160]; /* what hosts lost in the time asked for; "" = nothing */
 };
 
 static void rows_fini(struct rows *r)
@@ -85,7 +86,22 @@ static int add_row(struct rows *r, struct slice raw, struct err *err)
 	return 0;
 }
 
-/* body: {"items":[…],"cursor":"…"}, as our API writes it. taken: the rows borrow it. */
+/* "12 process, 3 volume" */
+static void read_lost(struct rows *r, const cJSON *lost)
+{
+	static const char *const classes[] = { "process", "rare", "volume", "other" };
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(classes) && n < sizeof(r->lost); i++) {
+		uint64_t count = json_get_u64(lost, classes[i], 0);
+
+		if (count)
+			n += (size_t)snprintf(r->lost + n, sizeof(r->lost) - n, "%s%" PRIu64 " %s", n ? ", " : "",
+					      count, classes[i]);
+	}
+}
+
+/* body: {"items":[…],"cursor":"…","lost":{…}}, as our API writes it. taken: the rows borrow it. */
 static int add_page(struct rows *r, struct buf *body, char *cursor, size_t size, struct err *err)
 {
 	static const struct slice before = { "{\"items\":[", 10 };
@@ -104,6 +120,7 @@ static int add_page(struct rows *r, struct buf *body, char *cursor, size_t size,
 	if (e < 0)
 		return err_wrap(err, e, "the collector's answer");
 	bool has_room = slice_copy(json_get_str(doc, "cursor"), cursor, size);
+	read_lost(r, cJSON_GetObjectItemCaseSensitive(doc, "lost"));
 	cJSON_Delete(doc);
 	if (!has_room || !slice_starts(text, before))
 		return err_set(err, ERR_PEER, "the collector's answer is no list");
@@ -270,6 +287,10 @@ int ctl_list(struct ctl *c, const struct ctl_view *view, struct err *err)
 	int e = read_rows(c, view, &r, err);
 	if (e >= 0) {
 		print_rows(c, &t, &r);
+		if (r.lost[0])
+			fprintf(stderr,
+				"picketctl: in this time these hosts lost %s records: what is not listed may have happened\n",
+				r.lost);
 		if (r.has_more)
 			fprintf(stderr, "picketctl: there are more than %zu rows: --limit, or a narrower filter\n",
 				r.count);

@@ -169,16 +169,40 @@ static void choose_needles(struct plan *p, const struct filter_term *t)
 		}
 }
 
-int plan_make(struct store *s, const struct store_query *q, struct arena *a, struct plan *ret,
-	      struct err *err)
+/* Leaves the terms about hosts and times, and asks for gaps beside. */
+static void keep_gaps(struct plan *p)
+{
+	static const char *const keys[] = { "host", "agent", "time", "since", "until" };
+	struct filter *f = &p->filter;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		bool is_kept = false;
+
+		for (size_t k = 0; k < ARRAY_LEN(keys); k++)
+			is_kept |= is_key(&f->terms[i], keys[k]);
+		if (is_kept)
+			f->terms[kept++] = f->terms[i];
+	}
+	if (kept == PLAN_SETS)
+		kept--; /* one host less to tell apart: more is said to be lost, not less */
+	f->terms[kept++] = (struct filter_term){ .key = "type", .op = FILTER_EQ, .value = "gap" };
+	f->count = kept;
+}
+
+static int make(struct store *s, const struct store_query *q, bool is_gaps, struct arena *a,
+		struct plan *ret, struct err *err)
 {
 	struct plan p = { .now = clock_unix_ns(s->clk),
 			  .since = q->since_unix_ns,
-			  .until = q->until_unix_ns };
+			  .until = q->until_unix_ns,
+			  .is_gaps = is_gaps };
 	int r = filter_parse(q->filter, event_keys, a, &p.filter, err);
 
 	if (r < 0)
 		return r;
+	if (is_gaps)
+		keep_gaps(&p);
 	p.sets = arena_zalloc(a, PLAN_SETS, sizeof(*p.sets));
 	if (!p.sets)
 		return err_set(err, ENOMEM, "history query");
@@ -198,6 +222,18 @@ int plan_make(struct store *s, const struct store_query *q, struct arena *a, str
 	return 0;
 }
 
+int plan_make(struct store *s, const struct store_query *q, struct arena *a, struct plan *ret,
+	      struct err *err)
+{
+	return make(s, q, false, a, ret, err);
+}
+
+int plan_make_gaps(struct store *s, const struct store_query *q, struct arena *a, struct plan *ret,
+		   struct err *err)
+{
+	return make(s, q, true, a, ret, err);
+}
+
 bool plan_match_agent(struct store *s, const struct plan *p, const char *agent)
 {
 	const struct agent_brief *brief = agents_find(s, agent);
@@ -215,6 +251,9 @@ bool plan_match_agent(struct store *s, const struct plan *p, const char *agent)
 
 bool plan_may_match(const struct plan *p, struct slice packed)
 {
+	/* As every agent packs a gap: the time (field 1, 8 bytes), then field 4. */
+	if (p->is_gaps && (packed.n < 10 || packed.p[0] != 0x09 || packed.p[9] != 0x22))
+		return false;
 	for (size_t i = 0; i < p->needle_count; i++) {
 		struct slice word = p->needles[i].word;
 

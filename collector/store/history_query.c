@@ -321,12 +321,15 @@ static int walk_days(struct query *run, struct err *err)
 	return r;
 }
 
-int store_history_query(struct store *s, const struct store_query *q,
-			int (*fn)(void *arg, const struct store_event *e), void *arg,
-			char *ret_cursor, size_t cursor_size, struct err *err)
+/* run->plan is made, then walked within its time. */
+static int answer(struct query *run,
+		  int (*make)(struct store *s, const struct store_query *q, struct arena *a,
+			      struct plan *ret, struct err *err),
+		  struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(PLAN_ARENA_BYTES);
-	struct query run = { .s = s, .q = q, .fn = fn, .arg = arg };
+	struct store *s = run->s;
+	const struct store_query *q = run->q;
 
 	if (!a)
 		return err_set(err, ENOMEM, "history query");
@@ -334,23 +337,61 @@ int store_history_query(struct store *s, const struct store_query *q,
 		return err_set(err, ERR_LIMIT, "the limit must be 1 to %d", QUERY_LIMIT_MAX);
 	if (s->history->is_asking)
 		return err_set(err, EBUSY, "the history is asked from within its own answer");
-	int r = q->cursor && q->cursor[0] ? read_cursor(q->cursor, &run, err) : 0;
+	int r = q->cursor && q->cursor[0] ? read_cursor(q->cursor, run, err) : 0;
 	if (r >= 0)
 		r = agents_refresh(s, err);
 	if (r >= 0)
-		r = plan_make(s, q, a, &run.plan, err);
+		r = make(s, q, a, &run->plan, err);
 	if (r < 0)
 		return r;
 	uint64_t begun = clock_boot_ns(s->clk);
-	run.deadline_boot_ns = store_query_begin(s);
+	run->deadline_boot_ns = store_query_begin(s);
 	s->history->is_asking = true;
-	r = walk_days(&run, err);
+	r = walk_days(run, err);
 	s->history->is_asking = false;
 	store_query_end(s, begun);
+	return r;
+}
+
+int store_history_query(struct store *s, const struct store_query *q,
+			int (*fn)(void *arg, const struct store_event *e), void *arg,
+			char *ret_cursor, size_t cursor_size, struct err *err)
+{
+	struct query run = { .s = s, .q = q, .fn = fn, .arg = arg };
+	int r = answer(&run, plan_make, err);
+
 	if (r < 0)
 		return r;
 	snprintf(ret_cursor, cursor_size, "h%u.%llu", run.date, (unsigned long long)run.last_rid);
 	if (!run.is_stopped)
 		ret_cursor[0] = 0;
 	return 0;
+}
+
+static int add_lost(void *arg, const struct store_event *e)
+{
+	const uint64_t most = 1ull << 53; /* what JSON readers are exact about */
+	struct store_lost *ret = arg;
+	const Picket__Gap *gap = e->record->gap;
+	uint64_t *sum = gap->loss_class == PICKET__LOSS_CLASS__LOSS_PROCESS ? &ret->process :
+			gap->loss_class == PICKET__LOSS_CLASS__LOSS_RARE    ? &ret->rare :
+			gap->loss_class == PICKET__LOSS_CLASS__LOSS_VOLUME  ? &ret->volume :
+									      &ret->other;
+
+	*sum = gap->lost < most - *sum ? *sum + gap->lost : most;
+	return 0;
+}
+
+int store_history_lost(struct store *s, const struct store_query *q, struct store_lost *ret, struct err *err)
+{
+	const struct store_query all = { .filter = q->filter,
+					 .since_unix_ns = q->since_unix_ns,
+					 .until_unix_ns = q->until_unix_ns,
+					 .limit = QUERY_LIMIT_MAX };
+	struct query run = { .s = s, .q = &all, .fn = add_lost, .arg = ret };
+
+	*ret = (struct store_lost){ 0 };
+	int r = answer(&run, plan_make_gaps, err);
+	ret->is_partial = run.is_stopped;
+	return r < 0 ? r : 0;
 }

@@ -21,11 +21,15 @@ struct plan {
 	} needles[PLAN_NEEDLES]; /* each stands in every matching packed record */
 	size_t needle_count;
 	bool needs_names;	   /* container name or image is asked for */
+	bool is_gaps;		   /* only gaps are asked for */
 };
 
 /* The plan lives in the arena. ERR_SYNTAX with the column. */
 int plan_make(struct store *s, const struct store_query *q, struct arena *a, struct plan *ret,
 	      struct err *err) WARN_UNUSED;
+/* The same for the gaps of the hosts and the time that q asks for, without its other terms. */
+int plan_make_gaps(struct store *s, const struct store_query *q, struct arena *a, struct plan *ret,
+		   struct err *err) WARN_UNUSED;
 /* Could a record of this agent match? */
 bool plan_match_agent(struct store *s, const struct plan *p, const char *agent);
 /* Could this packed record match? Cheap. */

@@ -31,12 +31,12 @@ bool record_json_address(struct slice address, char dst[RECORD_ADDRESS_MAX])
 	return inet_ntop(address.n == 4 ? AF_INET : AF_INET6, address.p, dst, RECORD_ADDRESS_MAX) != NULL;
 }
 
-/* Does the call have open flags? */
+/* Does the call itself open? Others know the flags of a file that is open. */
 static bool is_open(const struct record_json_deed *d)
 {
 	const char *call = d->call ? d->call : "";
 
-	return !strncmp(call, "open", 4) || !strcmp(call, "creat") || (d->file && d->file->open_flags);
+	return !strncmp(call, "open", 4) || !strcmp(call, "creat");
 }
 
 static void add_flags(struct buf *out, uint32_t flags)
@@ -74,7 +74,7 @@ static void add_file(struct json *j, const struct record_json_deed *d)
 	record_json_text(j, "raw", msg_slice(f->raw), LIMIT_PATH_BYTES);
 	if (f->target.len)
 		record_json_text(j, "target", msg_slice(f->target), LIMIT_PATH_BYTES);
-	if (is_open(d)) {
+	if (is_open(d) || f->open_flags) {
 		CLEANUP(buf_finip) struct buf flags = { 0 };
 
 		buf_init(&flags, 1024);

@@ -128,6 +128,14 @@ struct store_query {
 int store_history_query(struct store *s, const struct store_query *q,
 			int (*fn)(void *arg, const struct store_event *e), void *arg,
 			char *ret_cursor, size_t cursor_size, struct err *err) WARN_UNUSED;
+/* What is missing from an answer: the losses that gaps tell of, of the hosts and the time that q asks for,
+ * whatever else its filter says. */
+struct store_lost {
+	uint64_t process, rare, volume, other;
+	bool is_partial; /* there was no time to look at all */
+};
+int store_history_lost(struct store *s, const struct store_query *q, struct store_lost *ret,
+		       struct err *err) WARN_UNUSED;
 /* Seals tails, drops old days. Call about every second from the loop. */
 int store_history_tidy(struct store *s, struct err *err) WARN_UNUSED;
 /* Reads everything stored and checks it: SQLite's own check, every block's SHA-256, every record, times,

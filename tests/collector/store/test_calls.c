@@ -314,10 +314,76 @@ static void flags_and_results_are_said_as_programmers_do(void **state)
 	}
 }
 
+static void put_gap(struct store *s, const char *agent, uint64_t seq, int class, uint64_t lost, uint64_t at)
+{
+	static char reason[] = "ring_full";
+	CLEANUP(buf_finip) struct buf b = { 0 };
+	Picket__Record rec = PICKET__RECORD__INIT;
+	Picket__Gap gap = PICKET__GAP__INIT;
+	struct err err;
+
+	gap.loss_class = (Picket__LossClass)class;
+	gap.lost = lost;
+	gap.from_unix_ns = gap.to_unix_ns = rec.time_unix_ns = at;
+	gap.reason = reason;
+	rec.body_case = PICKET__RECORD__BODY_GAP;
+	rec.gap = &gap;
+	buf_init(&b, 0);
+	OK(msg_pack_record(&rec, &b, &err));
+	OK(put_packed(s, agent, 1, seq, buf_slice(&b), &err));
+}
+
+static void what_was_lost_is_told_whatever_else_is_asked(void **state)
+{
+	static const struct {
+		const char *filter;
+		uint64_t process, volume;
+	} cases[] = {
+		{ "", 5, 1007 },
+		{ "path=/etc/shadow type=openat \"words\"", 5, 1007 },
+		{ "host=host-1 container=web", 5, 7 },
+		{ "host=host-2", 0, 1000 },
+		{ "-host=host-2", 5, 7 },
+		{ "host=nobody", 0, 0 },
+		{ "since=2026-11-23T02:13:25Z", 0, 1000 },
+		{ "host=host-1 until=2026-11-23T02:13:21Z process=sh", 5, 0 },
+	};
+	CLEANUP(buf_finip) struct buf b = { 0 };
+	struct store_lost lost;
+	struct fixture f;
+	struct err err;
+
+	(void)state;
+	fixture_init(&f);
+	fixture_enrol(f.s, "agent-1", "host-1");
+	fixture_enrol(f.s, "agent-2", "host-2");
+	OK(store_begin(f.s, &err));
+	put_gap(f.s, "agent-1", 1, PICKET__LOSS_CLASS__LOSS_PROCESS, 5, T0);
+	OK(pack(&calls[0], &b, &err));
+	OK(put_packed(f.s, "agent-1", 1, 2, buf_slice(&b), &err));
+	put_gap(f.s, "agent-1", 3, PICKET__LOSS_CLASS__LOSS_VOLUME, 7, T0 + 2 * SECOND_NS);
+	put_gap(f.s, "agent-2", 1, PICKET__LOSS_CLASS__LOSS_VOLUME, 1000, T0 + 60 * SECOND_NS);
+	OK(store_commit(f.s, &err));
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+			const struct store_query q = { .filter = slice_of(cases[i].filter), .limit = 1 };
+
+			OK(store_history_lost(f.s, &q, &lost, &err));
+			if (lost.process != cases[i].process || lost.volume != cases[i].volume || lost.is_partial)
+				fail_msg("%s: %llu process, %llu volume", cases[i].filter,
+					 (unsigned long long)lost.process, (unsigned long long)lost.volume);
+		}
+		clock_fake_advance(&f.clk, 11 * 60 * SECOND_NS);
+		OK(store_history_tidy(f.s, &err));
+	}
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_are_found_by_each_key_sealed_or_not),
+		cmocka_unit_test(what_was_lost_is_told_whatever_else_is_asked),
 		cmocka_unit_test(a_port_must_be_a_number),
 		cmocka_unit_test(an_end_that_is_none_never_reaches_the_history),
 		cmocka_unit_test(no_record_has_more_terms_than_there_is_room_for),
