@@ -12,6 +12,8 @@ int agent_new(struct loop *l, const struct clock *clk, const struct agent_config
 	      struct agent **ret, struct err *err) WARN_UNUSED;
 /* Loads the rules again; on an error the old ones stay. */
 int agent_reload(struct agent *a, struct err *err) WARN_UNUSED;
+/* The same; what went wrong is logged and stands in the status. */
+void agent_reload_logged(struct agent *a);
 /* Detaches the probe, judges and sends what is under way into the spool, closes. */
 void agent_free(struct agent *a);
 DEFINE_CLEANUP(struct agent, agent_free)

@@ -238,10 +238,15 @@ int agent_reload(struct agent *a, struct err *err)
 	return 0;
 }
 
-void agent_on_rules_changed(void *arg)
+void agent_reload_logged(struct agent *a)
 {
 	struct err err;
 
-	if (agent_reload(arg, &err) < 0)
+	if (agent_reload(a, &err) < 0)
 		LOG(ERROR, "rules.refused", KV_STR("why", err.msg), KV_STR("instead", "the old rules stay"));
+}
+
+void agent_on_rules_changed(void *arg)
+{
+	agent_reload_logged(arg);
 }

@@ -1,4 +1,4 @@
-/* main.c - picket-agent: run, enroll, rules, status. */
+/* main.c - picket-agent: run, enroll, rules, replay, status. */
 #include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
@@ -6,6 +6,8 @@
 #include <stdio.h>
 
 #include "agent/agent.h"
+#include "agent/hooks.h"
+#include "agent/replay.h"
 #include "agent/rules/rules_cli.h"
 #include "agent/status.h"
 #include "agent/trim.h"
@@ -22,14 +24,21 @@ static const char usage_text[] =
 	"picket-agent - sees what runs in this host's containers and tells the collector\n"
 	"\n"
 	"  picket-agent enroll --token TOKEN        join a fleet (token: `picket-collector token create`)\n"
-	"  picket-agent run                         the daemon, in the foreground\n"
+	"  picket-agent run [--record FILE]         the daemon, in the foreground\n"
 	"  picket-agent status [--json]             is it healthy, what does it see and lose\n"
+	"  picket-agent status --hooks [--json]     what each hook in the kernel costs and lets through\n"
 	"  picket-agent rules check FILE...         are these Falco rule files right\n"
 	"  picket-agent rules parse|compile COND    is this condition right\n"
 	"  picket-agent rules eval COND --event F   would it match this event (flat JSON)\n"
+	"  picket-agent replay --rules FILE... --events FILE [--matching all|first] [--json]\n"
+	"                                           recorded events through rules: what would have fired\n"
 	"  picket-agent version\n"
 	"\n"
 	"  --config FILE    default /etc/picket/agent.yaml\n"
+	"run:\n"
+	"  --record FILE    also writes every event there, a line of JSON each, for `replay` (256 MiB, then\n"
+	"                   FILE.1 has the older ones); it holds command lines of everybody\n"
+	"  SIGHUP           loads the rules again, as editing them does\n"
 	"enroll:\n"
 	"  --collector URL  where to enrol, instead of the token's addresses\n"
 	"  --state DIR      key and spool, default /var/lib/picket/agent\n"
@@ -74,11 +83,7 @@ static void on_stop(void *arg)
 
 static void on_hangup(void *arg)
 {
-	struct running *r = arg;
-	struct err err;
-
-	if (agent_reload(r->agent, &err) < 0)
-		LOG(ERROR, "rules.refused", KV_STR("why", err.msg), KV_STR("instead", "the old rules stay"));
+	agent_reload_logged(((struct running *)arg)->agent);
 }
 
 /* Once the first connections stand: what only the start needed is given back. */
@@ -125,14 +130,17 @@ static int command_run(int argc, char **argv)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 						 { "foreground", no_argument, NULL, 'f' },
+						 { "record", required_argument, NULL, 'r' },
 						 { 0 } };
 	struct agent_config cfg;
-	const char *path = NULL;
+	const char *path = NULL, *record = NULL;
 	struct err err;
 
 	for (int c; (c = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
 		if (c == 'c')
 			path = optarg;
+		else if (c == 'r')
+			record = optarg;
 		else if (c != 'f')
 			return 2;
 	}
@@ -141,6 +149,7 @@ static int command_run(int argc, char **argv)
 	/* nng brings threads; one malloc arena for all keeps the idle agent small. */
 	mallopt(M_ARENA_MAX, 1);
 	int r = read_config(path, &cfg, &err);
+	cfg.record_path = record;
 	if (r >= 0) {
 		log_open((enum log_level)cfg.log_level, STDERR_FILENO);
 		r = run_daemon(&cfg, &err);
@@ -266,10 +275,11 @@ static int command_status(int argc, char **argv)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 						 { "json", no_argument, NULL, 'j' },
+						 { "hooks", no_argument, NULL, 'h' },
 						 { 0 } };
 	struct agent_config cfg;
 	const char *path = NULL;
-	bool as_json = false;
+	bool as_json = false, hooks = false;
 	struct err err;
 
 	for (int c; (c = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
@@ -277,11 +287,18 @@ static int command_status(int argc, char **argv)
 			path = optarg;
 		else if (c == 'j')
 			as_json = true;
+		else if (c == 'h')
+			hooks = true;
 		else
 			return 2;
 	}
+	if (optind < argc)
+		return wrong_usage("unexpected argument", argv[optind]);
 	int r = read_config(path, &cfg, &err);
-	r = r < 0 ? fail(r, &err) : status_show(cfg.run_dir, as_json);
+	if (r < 0)
+		r = fail(r, &err);
+	else
+		r = hooks ? hooks_show(cfg.run_dir, as_json) : status_show(cfg.run_dir, as_json);
 	agent_config_fini(&cfg);
 	return r;
 }
@@ -307,7 +324,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "run", command_run },		{ "enroll", command_enroll },	  { "status", command_status },
-	{ "rules", rules_cli },		{ "version", command_version },	  { "--version", command_version },
+	{ "replay", replay_cli },	{ "rules", rules_cli },		{ "version", command_version },	  { "--version", command_version },
 	{ "help", command_help },	{ "--help", command_help },	  { "-h", command_help },
 };
 
