@@ -338,7 +338,7 @@ static void what_was_lost_is_told_whatever_else_is_asked(void **state)
 	static const struct {
 		const char *filter;
 		uint64_t process, volume;
-	} cases[] = {
+	} asked[] = {
 		{ "", 5, 1007 },
 		{ "path=/etc/shadow type=openat \"words\"", 5, 1007 },
 		{ "host=host-1 container=web", 5, 7 },
@@ -365,12 +365,12 @@ static void what_was_lost_is_told_whatever_else_is_asked(void **state)
 	put_gap(f.s, "agent-2", 1, PICKET__LOSS_CLASS__LOSS_VOLUME, 1000, T0 + 60 * SECOND_NS);
 	OK(store_commit(f.s, &err));
 	for (int round = 0; round < 2; round++) {
-		for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-			const struct store_query q = { .filter = slice_of(cases[i].filter), .limit = 1 };
+		for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+			const struct store_query q = { .filter = slice_of(asked[i].filter), .limit = 1 };
 
 			OK(store_history_lost(f.s, &q, &lost, &err));
-			if (lost.process != cases[i].process || lost.volume != cases[i].volume || lost.is_partial)
-				fail_msg("%s: %llu process, %llu volume", cases[i].filter,
+			if (lost.process != asked[i].process || lost.volume != asked[i].volume || lost.is_partial)
+				fail_msg("%s: %llu process, %llu volume", asked[i].filter,
 					 (unsigned long long)lost.process, (unsigned long long)lost.volume);
 		}
 		clock_fake_advance(&f.clk, 11 * 60 * SECOND_NS);
