@@ -7,6 +7,7 @@
 
 #include "agent/rules/rules.h"
 #include "agent/rules/rules_json.h"
+#include "agent/rules/rules_list.h"
 #include "common/file.h"
 #include "common/json.h"
 
@@ -14,6 +15,7 @@ enum { EVENT_MAX = 1 << 20, FILES_MAX = 256 };
 
 static const char usage_text[] =
 	"usage: picket-agent rules check FILE... [--json]\n"
+	"       picket-agent rules list FILE... [--json]\n"
 	"       picket-agent rules parse CONDITION\n"
 	"       picket-agent rules compile CONDITION\n"
 	"       picket-agent rules eval CONDITION --event FILE\n";
@@ -136,7 +138,36 @@ static int check(const char *const *paths, size_t count, bool as_json)
 	return result < 0 ? err_exit_code(err.code) : 0;
 }
 
-static int cli_check(int argc, char **argv)
+/* ---- list ---- */
+
+static int list(const char *const *paths, size_t count, bool as_json)
+{
+	CLEANUP(rules_freep) struct rules *r = NULL;
+	CLEANUP(buf_finip) struct buf out = { 0 };
+	struct rules_report report = { 0 };
+	struct err err = { 0 };
+	int result = rules_load(paths, count, &r, &report, &err);
+
+	buf_init(&out, 0);
+	if (result < 0) {
+		print_messages(&report);
+		if (!report.errors)
+			fprintf(stderr, "picket-agent: %s\n", err.msg);
+	} else if (as_json) {
+		rules_list_json(r, &out);
+	} else {
+		rules_list_text(r, &out);
+	}
+	rules_report_fini(&report);
+	if (out.failed)
+		return fail(&(struct err){ ENOMEM, "list the rules" });
+	printf("%.*s", (int)out.n, out.n ? out.p : "");
+	return result < 0 ? err_exit_code(err.code) : 0;
+}
+
+/* ---- FILE... [--json] ---- */
+
+static int cli_files(int argc, char **argv, int (*fn)(const char *const *paths, size_t count, bool as_json))
 {
 	const char *paths[FILES_MAX];
 	size_t count = 0;
@@ -152,7 +183,7 @@ static int cli_check(int argc, char **argv)
 		else
 			paths[count++] = argv[i];
 	}
-	return count ? check(paths, count, as_json) : usage();
+	return count ? fn(paths, count, as_json) : usage();
 }
 
 /* ---- one condition ---- */
@@ -213,7 +244,9 @@ int rules_cli(int argc, char **argv)
 	if (argc < 2)
 		return usage();
 	if (!strcmp(argv[1], "check"))
-		return cli_check(argc - 2, argv + 2);
+		return cli_files(argc - 2, argv + 2, check);
+	if (!strcmp(argv[1], "list"))
+		return cli_files(argc - 2, argv + 2, list);
 	if (!strcmp(argv[1], "parse"))
 		return cli_condition(argc - 2, argv + 2, rules_parse_condition);
 	if (!strcmp(argv[1], "compile"))

@@ -137,16 +137,18 @@ static void the_shared_parse_vectors_pass(void **state)
 	while (vectors_row(&at, cells, 3)) {
 		struct err err = { 0 };
 
-		if (!strstr(cells[2], "[parse]"))
+		/* Fields that only the suite had: for the grammar alone, which takes them all. */
+		bool is_mock = strstr(cells[2], "mock") != NULL;
+		if (!strstr(cells[2], "[parse]") && !is_mock)
 			continue;
 		vectors_unescape(cells[0]);
 		bool is_valid = rules_parse_condition(slice_of(cells[0]), &err) >= 0;
-		if (is_valid != !strcmp(cells[1], "valid"))
+		if (is_valid != (is_mock || !strcmp(cells[1], "valid")))
 			fail_msg("%s should be %s: %s", cells[0], cells[1], err.msg);
 		count++;
 	}
 	print_message("%zu conditions\n", count);
-	assert_true(count >= 263);
+	assert_true(count >= 298);
 }
 
 int main(void)
