@@ -13,6 +13,9 @@ struct call_state {
 	u64 rows;   /* of the filter, that call and outcome left over; not 0 */
 	u32 call;   /* enum call */
 	bool compat, uring;
+	/* Who is in it, of programs that can be preempted; read after adding oneself, so that never two
+	 * think themselves alone. */
+	u64 users;
 	/* uring: names in kernel memory, where arg[] would have them in the caller's. 0: none */
 	u64 kernel_name, kernel_name2;
 };
@@ -54,13 +57,26 @@ int family_plain(u32 call); /* and FAMILY_EXEC */
 
 /* --- for families --- */
 
+/* The process. Global, so that the verifier judges it once for all families. */
+__weak __noinline u64 fill_caller(u32 slot)
+{
+	struct scratch *sc = scratch_of(slot);
+
+	if (!sc)
+		return sizeof(struct record_call);
+	return fill_process(sc, slot, RECORD_CALL, sizeof(struct record_call),
+			    bpf_get_current_task_btf());
+}
+
 /* The fixed part but what the family adds; slot: of sc. Returns where the texts go on. */
 static __always_inline u64 fill_call(struct scratch *sc, u32 slot, const struct call_state *s,
 				     struct task_struct *task)
 {
 	struct record_call *r = (void *)sc->data;
-	u64 at = fill_process(sc, slot, RECORD_CALL, sizeof(*r), task);
+	u64 at = fill_caller(slot);
 
+	if (at > sizeof(*r) + TEXT_CGROUP_MAX)
+		at = sizeof(*r);
 	r->ret = s->ret;
 	r->arg[0] = s->arg[0];
 	r->arg[1] = s->arg[1];
@@ -108,6 +124,32 @@ static __always_inline void emit_call(struct scratch *sc, u32 call, u64 at)
 static __always_inline bool call_failed(s64 ret)
 {
 	return ret < 0 && ret >= -4095;
+}
+
+/* For programs that can be preempted: NULL when another is in the state of this CPU, which is counted
+ * as lost. */
+static __always_inline struct call_state *call_claim(void)
+{
+	struct call_state *s = call_state();
+	struct counters *c;
+
+	if (!s)
+		return NULL;
+	__sync_fetch_and_add(&s->users, 1);
+	if (*(volatile u64 *)&s->users == 1)
+		return s;
+	__sync_fetch_and_add(&s->users, -1);
+	c = is_current() ? counters_of(CLASS_RARE) : NULL;
+	if (c) {
+		__sync_fetch_and_add(&c->seen, 1);
+		__sync_fetch_and_add(&c->lost, 1);
+	}
+	return NULL;
+}
+
+static __always_inline void call_release(struct call_state *s)
+{
+	__sync_fetch_and_add(&s->users, -1);
 }
 
 /* s but for rows is filled. */

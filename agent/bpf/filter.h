@@ -118,46 +118,48 @@ static __always_inline u64 filter_sock(u64 rows, u16 family)
 	return rows & sock_rows[family == 1 ? 1 : 2];
 }
 
+/* What a look along a path carries. */
+struct matching {
+	u64 rows;
+	u32 slot, from;
+};
+
 /* name(): which rows find their text in s->path[from ..], n bytes. Global and with numbers only, as
- * walk_path; what follows a hit is a function again, or the verifier would go every way through it for
- * every place. */
+ * walk_path. bpf_loop (5.17), because the verifier goes a loop's every turn, and twice where it forks. */
 #define MATCH_FUNCTION(name, grams)                                                                \
-	__weak __noinline u64 name##_hit(u32 key, u32 i)                                           \
+	static long name##_at(u32 i, void *arg)                                                    \
 	{                                                                                          \
-		u32 b = gram_bucket(gram_hash(key));                                               \
-		u64 rows = 0;                                                                      \
+		struct matching *m = arg;                                                          \
+		struct scratch *s = scratch_of(m->slot);                                           \
+		u64 at = (m->from + i) & TEXT_PATH_MAX;                                            \
                                                                                                    \
+		if (!s)                                                                            \
+			return 1;                                                                  \
+		KEEP(at);                                                                          \
+		at &= TEXT_PATH_MAX;                                                               \
+		u32 key = *(u32 *)&s->path[at], h = gram_hash(key), b = gram_bucket(h);            \
+		if (!(grams.bits[h >> 26] >> (h >> 20 & 63) & 1))                                  \
+			return 0;                                                                  \
 		if (grams.gram[b].key == key) {                                                    \
-			rows |= grams.gram[b].any;                                                 \
+			m->rows |= grams.gram[b].any;                                              \
 			if (grams.gram[b].at == i)                                                 \
-				rows |= grams.gram[b].start;                                       \
+				m->rows |= grams.gram[b].start;                                    \
 		}                                                                                  \
 		b = (b + 1) & (GRAM_BUCKETS * GRAM_WAYS - 1);                                      \
 		if (grams.gram[b].key == key) {                                                    \
-			rows |= grams.gram[b].any;                                                 \
+			m->rows |= grams.gram[b].any;                                              \
 			if (grams.gram[b].at == i)                                                 \
-				rows |= grams.gram[b].start;                                       \
+				m->rows |= grams.gram[b].start;                                    \
 		}                                                                                  \
-		return rows;                                                                       \
+		return 0;                                                                          \
 	}                                                                                          \
 	__weak __noinline u64 name(u32 slot, u32 from, u32 n)                                      \
 	{                                                                                          \
-		struct scratch *s = scratch_of(slot);                                              \
-		u64 rows = grams.all;                                                              \
+		struct matching m = { .rows = grams.all, .slot = slot, .from = from };             \
                                                                                                    \
-		if (!s || n > GRAM_SCAN_MAX)                                                       \
+		if (n > GRAM_SCAN_MAX)                                                             \
 			return ~0ULL;                                                              \
-		_Pragma("clang loop unroll(disable)") for (u32 i = 0; i < GRAM_SCAN_MAX - 3; i++)  \
-		{                                                                                  \
-			if (i + 4 > n)                                                             \
-				break;                                                             \
-			u64 at = from + i;                                                         \
-			KEEP(at);                                                                  \
-			at &= TEXT_PATH_MAX;                                                       \
-			u32 key = *(u32 *)&s->path[at];                                            \
-			u32 h = gram_hash(key);                                                    \
-			if (grams.bits[h >> 26] >> (h >> 20 & 63) & 1)                             \
-				rows |= name##_hit(key, i);                                        \
-		}                                                                                  \
-		return rows;                                                                       \
+		if (n >= GRAM_BYTES)                                                               \
+			bpf_loop(n - (GRAM_BYTES - 1), name##_at, &m, 0);                          \
+		return m.rows;                                                                     \
 	}

@@ -275,6 +275,68 @@ struct unix_sock {
 	struct sock *peer;
 };
 
+/* io_uring; the requests' own parts stand at io_kiocb.cmd (6.0) */
+struct filename {
+	const char *name;
+};
+struct open_how {
+	u64 flags;
+};
+struct io_open {
+	int dfd;
+	u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+struct io_connect {
+	void *addr;
+	int addr_len;
+};
+struct io_listen {
+	int backlog;
+};
+struct io_socket {
+	int domain, type, protocol;
+};
+struct io_accept {
+	int flags;
+	u32 file_slot;
+};
+struct io_rename {
+	int old_dfd, new_dfd;
+	struct filename *oldpath, *newpath;
+	int flags;
+};
+struct io_unlink {
+	int dfd, flags;
+	struct filename *filename;
+};
+struct io_mkdir {
+	int dfd;
+	u16 mode;
+	struct filename *filename;
+};
+struct io_link { /* of symbolic ones new_dfd only */
+	int old_dfd, new_dfd;
+	struct filename *oldpath, *newpath;
+	int flags;
+};
+struct io_cmd_data {
+	u8 data[1];
+};
+struct io_cqe {
+	int fd;
+};
+struct io_kiocb {
+	struct io_cmd_data cmd;
+	u8 opcode;
+	u64 flags; /* 32 bits before 6.8; the lower ones are the same */
+	struct io_cqe cqe;
+};
+struct io_uring_cqe {
+	s32 res;
+};
+
 /* iterators */
 struct bpf_iter_meta {
 	struct seq_file *seq;

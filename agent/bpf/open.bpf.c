@@ -151,7 +151,7 @@ __weak __noinline int record_open(u64 file, u64 flags)
 	u64 at = fill_call(sc, SLOT_CALL, s, task);
 
 	r->file_flags = flags;
-	if (!call_failed(s->ret))
+	if (file)
 		r->fd = s->ret;
 	if (file)
 		at = add_file(sc, at, (void *)file);
@@ -159,7 +159,7 @@ __weak __noinline int record_open(u64 file, u64 flags)
 		bpf_probe_read_kernel(&first, 1, (const void *)s->kernel_name);
 	else if (name)
 		bpf_probe_read_user(&first, 1, (const void *)name);
-	if (!file && name && first != '/') {
+	if (!file && first && first != '/') {
 		struct text t = read_base(SLOT_CALL, task, open_dir(s));
 
 		at = add_path(sc, at, TEXT_BASE, t.n);

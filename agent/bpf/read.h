@@ -60,6 +60,58 @@ static __always_inline u64 path_text(struct scratch *s, u64 at)
 	return TEXT_PATH_MAX - at;
 }
 
+/* 5.17: a loop whose body is judged once, where a plain one is gone through turn by turn. */
+#define HAS_LOOP bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)
+
+struct walk {
+	u64 dentry, root, mnt, at, is_cut;
+	u32 slot;
+};
+
+/* One turn of walk_path. */
+static long walk_step(u32 i, void *arg)
+{
+	struct walk *w = arg;
+	struct scratch *s = scratch_of(w->slot);
+	struct dentry *dentry = (void *)w->dentry;
+	struct mount *mnt = (void *)w->mnt;
+	u64 at = w->at;
+
+	if (!s)
+		return 1;
+	if (w->dentry == w->root) {
+		struct mount *up = BPF_CORE_READ(mnt, mnt_parent);
+
+		if (up == mnt || !up) {
+			w->is_cut = 0;
+			return 1;
+		}
+		w->dentry = (u64)BPF_CORE_READ(mnt, mnt_mountpoint);
+		w->mnt = (u64)up;
+		w->root = (u64)BPF_CORE_READ(up, mnt.mnt_root);
+		return 0;
+	}
+	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+	const void *name = BPF_CORE_READ(dentry, d_name.name);
+	u64 n = BPF_CORE_READ(dentry, d_name.len) & 0xff;
+
+	if (parent == dentry || !parent) {
+		w->is_cut = 0;
+		if (n >= at)
+			return 1;
+		at = (at - n) & TEXT_PATH_MAX;
+		bpf_probe_read_kernel(&s->path[at], n, name);
+		w->at = at;
+		return 1;
+	}
+	at = path_prepend(s, at, name, n);
+	if (!at)
+		return 1;
+	w->at = at;
+	w->dentry = (u64)parent;
+	return 0;
+}
+
 /* Dentry by dentry and mount by mount, up to the root of the mount namespace: a chroot does not
  * shorten it. bpf_d_path is not allowed in these programs. A global function, which the verifier
  * judges once and by itself: inlined twice, the loop's exits multiply past its limit. For the same
@@ -75,6 +127,20 @@ __weak __noinline u64 walk_path(u32 slot, u64 vfsmount, u64 leaf)
 
 	if (!s)
 		return 0;
+	if (HAS_LOOP) {
+		struct walk w = {
+			.dentry = leaf,
+			.root = (u64)root,
+			.mnt = (u64)mnt,
+			.at = at,
+			.is_cut = 1,
+			.slot = slot,
+		};
+
+		bpf_loop(COMPONENTS_MAX, walk_step, &w, 0);
+		at = w.at & TEXT_PATH_MAX;
+		return path_text(s, at) | w.is_cut << 16;
+	}
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < COMPONENTS_MAX; i++) {
 		if (dentry == root) {
@@ -154,6 +220,14 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
 	return BPF_CORE_READ((struct kernfs_node___v5 *)kn, parent);
 }
 
+static long cgroup_up(u32 i, void *arg)
+{
+	struct kernfs_node **kn = arg;
+
+	*kn = kernfs_parent(*kn);
+	return !*kn;
+}
+
 /* Whose it is stands at the upper end, and below its own cgroup a container may make as many as it
  * likes, with names as long: so it is the lower end that is left out. */
 __weak __noinline u64 walk_cgroup(u32 slot, u64 leaf, u32 level)
@@ -164,11 +238,19 @@ __weak __noinline u64 walk_cgroup(u32 slot, u64 leaf, u32 level)
 
 	if (!s)
 		return 0;
+	if (HAS_LOOP) {
+		if (level > CGROUP_DEPTH_MAX) {
+			u32 skip = level - CGROUP_DEPTH_MAX;
+
+			bpf_loop(skip < CGROUP_SKIP_MAX ? skip : CGROUP_SKIP_MAX, cgroup_up, &kn, 0);
+		}
+	} else {
 #pragma clang loop unroll(disable)
-	for (u32 i = CGROUP_DEPTH_MAX; i < CGROUP_DEPTH_MAX + CGROUP_SKIP_MAX; i++) {
-		if (i >= level)
-			break;
-		kn = kernfs_parent(kn);
+		for (u32 i = CGROUP_DEPTH_MAX; i < CGROUP_DEPTH_MAX + CGROUP_SKIP_MAX; i++) {
+			if (i >= level)
+				break;
+			kn = kernfs_parent(kn);
+		}
 	}
 #pragma clang loop unroll(disable)
 	for (int i = 0; i <= CGROUP_DEPTH_MAX; i++) {

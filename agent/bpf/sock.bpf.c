@@ -104,8 +104,9 @@ static __always_inline bool is_given_better(const struct ends *e, const struct c
 	if (call == CALL_BIND)
 		return ret < 0;
 	if (call == CALL_CONNECT)
-		return ret < 0 && ret != ERROR_IN_PROGRESS && ret != ERROR_ALREADY &&
-		       ret != ERROR_INTERRUPTED && ret != ERROR_RESTART;
+		/* by io_uring: seen before it is done */
+		return s->uring || (ret < 0 && ret != ERROR_IN_PROGRESS && ret != ERROR_ALREADY &&
+		       ret != ERROR_INTERRUPTED && ret != ERROR_RESTART);
 	if (call == CALL_RECVFROM || call == CALL_RECVMSG)
 		return ret >= 0 && e->type != SOCKET_STREAM;
 	return e->type != SOCKET_STREAM;
@@ -147,8 +148,10 @@ static __always_inline s32 descriptor(const struct call_state *s, u32 call)
 {
 	s32 pair = -1;
 
+	if (call == CALL_SOCKET && s->uring)
+		return -1;
 	if (call == CALL_SOCKET || call == CALL_ACCEPT || call == CALL_ACCEPT4)
-		return s->ret >= 0 && !s->uring ? s->ret : -1;
+		return s->ret >= 0 ? s->ret : -1;
 	if (call != CALL_SOCKETPAIR)
 		return s->arg[0];
 	if (!s->ret)

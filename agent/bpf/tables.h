@@ -7,7 +7,7 @@ enum {
 	GRAM_BYTES = 4,
 	GRAM_BUCKETS = 1024,
 	GRAM_WAYS = 2,
-	GRAM_SCAN_MAX = 511, /* of a longer path nothing is asked: it passes */
+	GRAM_SCAN_MAX = 1023, /* of a longer path nothing is asked: it passes */
 	CALLS_MAX = 128,
 	CALL_NUMBER_MAX = 512, /* of a table of system calls */
 };

@@ -5,10 +5,13 @@
 #include "agent/probe/probe_priv.h"
 
 #include <errno.h>
+#include <linux/mount.h>
 #include <malloc.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "agent/call_names.h"
@@ -17,6 +20,7 @@
 #include "calls.skel.h"
 
 DEFINE_CLEANUP(struct calls_bpf, calls_bpf__destroy)
+DEFINE_CLEANUP(struct btf, btf__free)
 
 static void calls_finip(struct calls *c)
 {
@@ -134,16 +138,94 @@ static int fill_maps(struct calls_bpf *skel, const struct filter *f, struct err 
 	return 0;
 }
 
-/* Which of the programs the mode and the filter want. */
-static bool is_wanted(const char *name, enum probe_mode mode)
+/* Calls that a program watches beside the entries of the mode. */
+static const uint8_t datagrams[] = { CALL_SENDTO, CALL_SENDMSG, CALL_RECVFROM, CALL_RECVMSG };
+static const uint8_t by_uring[] = { CALL_OPENAT,   CALL_OPENAT2,  CALL_CONNECT,	  CALL_ACCEPT4,
+				    CALL_SOCKET,   CALL_BIND,	  CALL_LISTEN,	  CALL_RENAMEAT2,
+				    CALL_UNLINKAT, CALL_MKDIRAT,  CALL_SYMLINKAT, CALL_LINKAT };
+
+enum group { GROUP_ALL, GROUP_URING, GROUP_DATAGRAMS, GROUP_COUNT };
+
+static const struct entry {
+	const char *program;
+	const char *name; /* people's */
+	const char *tracepoint;	/* it must be there; NULL: none is asked for */
+	unsigned arguments;	/* of the tracepoint; 0: any */
+	enum group group;
+} entries[] = {
+	{ "on_sys_exit", "sys_exit", "sys_exit", 0, GROUP_ALL },
+	{ "on_uring_submit", "io_uring_submit_req", "io_uring_submit_req", 0, GROUP_URING },
+	{ "on_uring_complete", "io_uring_complete", "io_uring_complete", 3, GROUP_URING },
+	{ "on_uring_complete_res", "io_uring_complete", "io_uring_complete", 7, GROUP_URING },
+	{ "on_sendmsg4", "cgroup/sendmsg4", NULL, 0, GROUP_DATAGRAMS },
+	{ "on_sendmsg6", "cgroup/sendmsg6", NULL, 0, GROUP_DATAGRAMS },
+	{ "on_recvmsg4", "cgroup/recvmsg4", NULL, 0, GROUP_DATAGRAMS },
+	{ "on_recvmsg6", "cgroup/recvmsg6", NULL, 0, GROUP_DATAGRAMS },
+};
+
+static const struct entry *entry_of(const char *program)
 {
-	if (!strcmp(name, "on_sys_exit"))
-		return mode == PROBE_DISPATCH;
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++)
+		if (!strcmp(entries[i].program, program))
+			return &entries[i];
+	return NULL;
+}
+
+static bool any_wanted(const struct tables *t, const uint8_t *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (t->call_rows[0][calls[i]] | t->call_rows[1][calls[i]])
+			return true;
 	return false;
 }
 
-static int load_wanted(struct loaded *l, enum probe_mode mode, const struct filter *f,
-		       const struct tables *t, uint32_t generation, struct calls_bpf **ret,
+/* How many arguments a tracepoint gives; -1: there is none of that name. */
+static int tracepoint_arguments(const struct btf *kernel, const char *name)
+{
+	char type[96];
+
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	int id = btf__find_by_name_kind(kernel, type, BTF_KIND_TYPEDEF);
+	if (id < 0)
+		return -1;
+	const struct btf_type *t = btf__type_by_id(kernel, (unsigned)id);
+	t = btf__type_by_id(kernel, t->type); /* pointer to */
+	t = t ? btf__type_by_id(kernel, t->type) : NULL;
+	return t && btf_is_func_proto(t) ? (int)btf_vlen(t) - 1 : -1;
+}
+
+/* What is to be loaded. */
+struct plan {
+	struct loaded *loaded;
+	enum probe_mode mode;
+	const struct filter *filter;
+	const struct tables *tables;
+	uint32_t generation;
+	char refused[GROUP_COUNT][160]; /* groups left out because the kernel refused them, and why */
+};
+
+/* Whether the mode, the filter and the kernel want this program. */
+static bool is_wanted(const struct entry *e, const struct plan *p, const struct btf *kernel)
+{
+	const struct tables *t = p->tables;
+
+	if (!e)
+		return false;
+	if (e->group == GROUP_ALL && p->mode != PROBE_DISPATCH)
+		return false;
+	if (e->group == GROUP_URING && !any_wanted(t, by_uring, ARRAY_LEN(by_uring)))
+		return false;
+	if (e->group == GROUP_DATAGRAMS &&
+	    (p->filter->wants_data || !any_wanted(t, datagrams, ARRAY_LEN(datagrams))))
+		return false;
+	if (!e->tracepoint)
+		return true;
+	int n = tracepoint_arguments(kernel, e->tracepoint);
+	return n >= 0 && (!e->arguments || (unsigned)n == e->arguments);
+}
+
+/* The programs of the groups that are not refused. */
+static int load_groups(const struct plan *p, const struct btf *kernel, struct calls_bpf **ret,
 		       struct err *err)
 {
 	CLEANUP(calls_bpf__destroyp) struct calls_bpf *skel = calls_bpf__open();
@@ -152,25 +234,50 @@ static int load_wanted(struct loaded *l, enum probe_mode mode, const struct filt
 	if (!skel)
 		return err_set(err, errno, "open the programs for system calls");
 	load_quiet();
-	set_constants(skel, l, t, f, generation);
-	int r = set_rings(skel, l, t, err);
+	set_constants(skel, p->loaded, p->tables, p->filter, p->generation);
+	int r = set_rings(skel, p->loaded, p->tables, err);
 	if (r >= 0)
-		r = share_maps(skel, l, err);
+		r = share_maps(skel, p->loaded, err);
 	if (r >= 0)
-		r = size_maps(skel, f, err);
+		r = size_maps(skel, p->filter, err);
 	if (r < 0)
 		return r;
-	bpf_object__for_each_program(prog, skel->obj)
-		bpf_program__set_autoload(prog, is_wanted(bpf_program__name(prog), mode));
+	bpf_object__for_each_program(prog, skel->obj) {
+		const struct entry *e = entry_of(bpf_program__name(prog));
+
+		bpf_program__set_autoload(prog, is_wanted(e, p, kernel) && !p->refused[e->group][0]);
+	}
 	r = calls_bpf__load(skel);
 	if (r < 0)
 		return err_set(err, r, "load the programs for system calls (%s)",
 			       load_last_message());
-	r = fill_maps(skel, f, err);
+	r = fill_maps(skel, p->filter, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(skel);
 	return 0;
+}
+
+/* One program that this kernel refuses makes libbpf refuse all: go without its group. */
+static int load_wanted(struct plan *p, struct calls_bpf **ret, struct err *err)
+{
+	CLEANUP(btf__freep) struct btf *kernel = btf__load_vmlinux_btf();
+
+	if (!kernel)
+		return err_set(err, errno, "read the kernel's types");
+	int r = load_groups(p, kernel, ret, err);
+	for (unsigned refused = GROUP_COUNT - 1; r < 0 && refused > GROUP_ALL; refused--) {
+		struct err why = *err;
+
+		(void)slice_copy(slice_of(load_last_message()), p->refused[refused],
+				 sizeof(p->refused[refused]));
+		r = load_groups(p, kernel, ret, err);
+		if (r < 0) {
+			p->refused[refused][0] = 0;
+			*err = why;
+		}
+	}
+	return r;
 }
 
 static int keep_rings(struct calls_bpf *skel, struct loaded *l, const struct tables *t,
@@ -190,9 +297,27 @@ static int keep_rings(struct calls_bpf *skel, struct loaded *l, const struct tab
 	return 0;
 }
 
-static void attach(struct bpf_program *prog, struct hook *h)
+/* The root of the cgroups, wherever it is mounted or not. */
+static int open_cgroups(void)
 {
-	struct bpf_link *link = bpf_program__attach(prog);
+	CLEANUP(fd_closep) int fs = (int)syscall(SYS_fsopen, "cgroup2", FSOPEN_CLOEXEC);
+
+	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	return (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+}
+
+static struct bpf_link *attach_program(struct bpf_program *prog, const struct entry *e)
+{
+	if (e->group != GROUP_DATAGRAMS)
+		return bpf_program__attach(prog);
+	CLEANUP(fd_closep) int root = open_cgroups();
+	return root < 0 ? NULL : bpf_program__attach_cgroup(prog, root);
+}
+
+static void attach(struct bpf_program *prog, const struct entry *e, struct hook *h)
+{
+	struct bpf_link *link = attach_program(prog, e);
 
 	if (!link) {
 		snprintf(h->why_not, sizeof(h->why_not), "attach: %s", err_name(errno));
@@ -205,8 +330,34 @@ static void attach(struct bpf_program *prog, struct hook *h)
 	bpf_link__destroy(link);
 }
 
-static int add_hooks(struct calls_bpf *skel, const struct tables *t, struct calls *c,
-		     struct err *err)
+static void add_call(struct hook *h, size_t call)
+{
+	h->calls[call / 64] |= 1ULL << call % 64;
+}
+
+static void add_calls(struct hook *h, const struct entry *e, const struct tables *t)
+{
+	for (size_t i = 0; e->group == GROUP_ALL && i < CALL_COUNT; i++)
+		if (t->call_rows[0][i] | t->call_rows[1][i])
+			add_call(h, i);
+	for (size_t i = 0; e->group == GROUP_URING && i < ARRAY_LEN(by_uring); i++)
+		if (any_wanted(t, &by_uring[i], 1))
+			add_call(h, by_uring[i]);
+	for (size_t i = 0; e->group == GROUP_DATAGRAMS && i < ARRAY_LEN(datagrams); i++)
+		if (any_wanted(t, &datagrams[i], 1))
+			add_call(h, datagrams[i]);
+}
+
+static struct hook *new_hook(struct calls *c, const char *name)
+{
+	struct hook *h = &c->hook[c->count++];
+
+	h->prog_fd = h->link_fd = -1;
+	(void)slice_copy(slice_of(name), h->name, sizeof(h->name));
+	return h;
+}
+
+static int add_hooks(struct calls_bpf *skel, const struct plan *p, struct calls *c, struct err *err)
 {
 	struct bpf_program *prog;
 
@@ -214,18 +365,21 @@ static int add_hooks(struct calls_bpf *skel, const struct tables *t, struct call
 	if (!c->hook)
 		return err_set(err, ENOMEM, "hooks");
 	bpf_object__for_each_program(prog, skel->obj) {
-		if (!bpf_program__autoload(prog) || c->count == HOOKS_MAX)
+		const struct entry *e = entry_of(bpf_program__name(prog));
+
+		if (!e || !bpf_program__autoload(prog) || c->count == HOOKS_MAX)
 			continue;
-		struct hook *h = &c->hook[c->count++];
-		h->prog_fd = h->link_fd = -1;
-		const char *name = bpf_program__name(prog);
-		if (!strncmp(name, "on_", 3))
-			name += 3;
-		(void)slice_copy(slice_of(name), h->name, sizeof(h->name));
-		for (size_t i = 0; i < CALL_COUNT; i++)
-			if (t->call_rows[0][i] | t->call_rows[1][i])
-				h->calls[i / 64] |= 1ULL << i % 64;
-		attach(prog, h);
+		struct hook *h = new_hook(c, e->name);
+		add_calls(h, e, p->tables);
+		attach(prog, e, h);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(entries) && c->count < HOOKS_MAX; i++) {
+		if (!p->refused[entries[i].group][0])
+			continue;
+		struct hook *h = new_hook(c, entries[i].name);
+		add_calls(h, &entries[i], p->tables);
+		(void)slice_copy(slice_of(p->refused[entries[i].group]), h->why_not,
+				 sizeof(h->why_not));
 	}
 	return 0;
 }
@@ -241,13 +395,21 @@ int calls_load(struct loaded *l, enum probe_mode mode, const struct filter *f, u
 		return err_set(err, ENOMEM, "filter");
 	if (c.mode == PROBE_AUTO)
 		c.mode = PROBE_DISPATCH;
-	tables_fill(f, NULL, t);
+	bool hooked[CALL_COUNT] = { 0 };
+	for (size_t i = 0; !f->wants_data && i < ARRAY_LEN(datagrams); i++)
+		hooked[datagrams[i]] = true;
+	tables_fill(f, hooked, t);
 	if (t->has_calls) {
-		int r = load_wanted(l, c.mode, f, t, generation, &skel, err);
+		struct plan p = { .loaded = l,
+				  .mode = c.mode,
+				  .filter = f,
+				  .tables = t,
+				  .generation = generation };
+		int r = load_wanted(&p, &skel, err);
 		if (r >= 0)
 			r = keep_rings(skel, l, t, err);
 		if (r >= 0)
-			r = add_hooks(skel, t, &c, err);
+			r = add_hooks(skel, &p, &c, err);
 		if (r < 0)
 			return r;
 		c.counts_fd = load_keep_fd(bpf_map__fd(skel->maps.call_counts));
