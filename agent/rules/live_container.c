@@ -1,4 +1,8 @@
 /* live_container.c - container.* and k8s.*: null but for id, name and type on the host. */
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
 #include "agent/rules/live_priv.h"
 #include "common/text.h"
 
@@ -241,6 +245,43 @@ static bool pod_uid(const struct live_query *q, struct rules_value *ret)
 	return label_named(q, SLICE_LIT("io.kubernetes.pod.uid"), ret);
 }
 
+static bool sandbox(const struct live_query *q, struct rules_value *ret)
+{
+	return label_named(q, SLICE_LIT("io.kubernetes.sandbox.id"), ret);
+}
+
+static bool short_sandbox(const struct live_query *q, struct rules_value *ret)
+{
+	return sandbox(q, ret) && live_str(ret, slice_sub(ret->str, 0, SHORT_ID));
+}
+
+/* Does it share the host's namespace of that name? */
+static bool shares(const struct live_query *q, const char *name, uint32_t inode, struct rules_value *ret)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!container(q) || !inode)
+		return false;
+	snprintf(path, sizeof(path), "%s/1/ns/%s", world_proc_root(q->live->world), name);
+	return !stat(path, &st) && live_num(ret, (uint32_t)st.st_ino == inode);
+}
+
+static bool host_ipc(const struct live_query *q, struct rules_value *ret)
+{
+	return shares(q, "ipc", live_process(q)->ns_ipc, ret);
+}
+
+static bool host_network(const struct live_query *q, struct rules_value *ret)
+{
+	return shares(q, "net", live_process(q)->ns_net, ret);
+}
+
+static bool host_pid(const struct live_query *q, struct rules_value *ret)
+{
+	return shares(q, "pid", live_process(q)->ns_pid, ret);
+}
+
 static bool info(const struct live_query *q, struct rules_value *ret)
 {
 	struct rules_value i = { 0 }, n = { 0 };
@@ -282,6 +323,11 @@ live_getter live_container_getter(unsigned field)
 		[FIELD_K8S_POD_NAME] = pod_name,
 		[FIELD_K8S_POD_UID] = pod_uid,
 		[FIELD_K8S_POD_ID] = pod_uid,
+		[FIELD_K8S_POD_SANDBOX_ID] = short_sandbox,
+		[FIELD_K8S_POD_FULL_SANDBOX_ID] = sandbox,
+		[FIELD_CONTAINER_HOST_IPC] = host_ipc,
+		[FIELD_CONTAINER_HOST_NETWORK] = host_network,
+		[FIELD_CONTAINER_HOST_PID] = host_pid,
 	};
 
 	return field < ARRAY_LEN(getters) ? getters[field] : NULL;

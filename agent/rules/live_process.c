@@ -262,6 +262,12 @@ struct slice live_exec_flags(struct arena *scratch, const struct event_process *
 	return slice_of(s && *s ? s + 1 : "");
 }
 
+/* Only [0], the process itself: of others no environment is kept. */
+static bool proc_aenv(const struct live_query *q, struct rules_value *ret)
+{
+	return q->index == 0 && live_str(ret, live_joined(q->scratch, live_process(q)->env));
+}
+
 /* ---- numbers ---- */
 
 #define NUMBER(field, expr)                                                                        \
@@ -281,20 +287,40 @@ NUMBER(tty, p->tty)
 NUMBER(is_sid_leader, p->session_id == p->pid)
 NUMBER(is_group_leader, p->group_id == p->pid)
 
-/* What only an exec tells of its file. */
-#define OF_EXEC(field, expr)                                                                       \
+/* The file it runs: of the exec, else what the tree kept of it. NULL: not known. */
+static const struct proc *exe_file(const struct live_query *q, struct proc *room)
+{
+	const struct event_process *e = live_process(q);
+	const struct proc *p;
+
+	if (!is_exec(q)) {
+		p = live_self(q);
+		return p && p->exe_inode ? p : NULL;
+	}
+	*room = (struct proc){ .exe_inode = e->exe_inode,
+			       .exe_ctime_ns = e->exe_ctime_ns,
+			       .exe_mtime_ns = e->exe_mtime_ns,
+			       .exe_upper_layer = e->exe_upper_layer,
+			       .exe_lower_layer = e->exe_lower_layer,
+			       .exe_from_memfd = e->exe_from_memfd,
+			       .exe_writable = e->exe_writable };
+	return room;
+}
+
+#define OF_FILE(field, expr)                                                                       \
 	static bool proc_##field(const struct live_query *q, struct rules_value *ret)              \
 	{                                                                                          \
-		const struct event_process *p = live_process(q);                                   \
-		return is_exec(q) && live_num(ret, (int64_t)(expr));                               \
+		struct proc room;                                                                  \
+		const struct proc *p = exe_file(q, &room);                                         \
+		return p && live_num(ret, (int64_t)(expr));                                        \
 	}
-OF_EXEC(is_exe_writable, p->exe_writable)
-OF_EXEC(is_exe_upper_layer, p->exe_upper_layer)
-OF_EXEC(is_exe_lower_layer, p->exe_lower_layer)
-OF_EXEC(is_exe_from_memfd, p->exe_from_memfd)
-OF_EXEC(exe_ino, p->exe_inode)
-OF_EXEC(exe_ctime, p->exe_ctime_ns)
-OF_EXEC(exe_mtime, p->exe_mtime_ns)
+OF_FILE(is_exe_writable, p->exe_writable)
+OF_FILE(is_exe_upper_layer, p->exe_upper_layer)
+OF_FILE(is_exe_lower_layer, p->exe_lower_layer)
+OF_FILE(is_exe_from_memfd, p->exe_from_memfd)
+OF_FILE(exe_ino, p->exe_inode)
+OF_FILE(exe_ctime, p->exe_ctime_ns)
+OF_FILE(exe_mtime, p->exe_mtime_ns)
 
 /* Unix time of a moment in boot time. */
 static int64_t unix_of(const struct event *e, uint64_t boot_ns)
@@ -326,12 +352,46 @@ static bool proc_ppid_duration(const struct live_query *q, struct rules_value *r
 	return start && live_num(ret, (int64_t)(q->live->event->boot_ns - start));
 }
 
+/* Negative where the file is younger than the process. */
 static bool proc_ctime_age(const struct live_query *q, struct rules_value *ret)
 {
-	const struct event_process *p = live_process(q);
+	struct proc room;
+	const struct proc *p = exe_file(q, &room);
+	int64_t start = unix_of(q->live->event, live_process(q)->start_ns);
 
-	return is_exec(q) && p->exe_ctime_ns &&
-	       live_num(ret, unix_of(q->live->event, p->start_ns) - (int64_t)p->exe_ctime_ns);
+	return p && p->exe_ctime_ns && live_num(ret, start - (int64_t)p->exe_ctime_ns);
+}
+
+/* Boot time of the start of the first process in the caller's pid namespace; 0: not known. */
+static uint64_t first_start(const struct live_query *q)
+{
+	if (live_process(q)->vpid == 1)
+		return live_process(q)->start_ns;
+	for (unsigned level = 1; level < LEVELS_MAX; level++) {
+		const struct proc *p = ancestor(q, level);
+
+		if (!p || p->vpid == 1)
+			return p ? p->start_ns : 0;
+	}
+	return 0;
+}
+
+static bool proc_pidns_start(const struct live_query *q, struct rules_value *ret)
+{
+	uint64_t start = first_start(q);
+
+	return start && live_num(ret, unix_of(q->live->event, start));
+}
+
+/* How long after the container's start the file was made; no value for one that was there before. */
+static bool proc_ctime_after_start(const struct live_query *q, struct rules_value *ret)
+{
+	struct proc room;
+	const struct proc *p = exe_file(q, &room);
+	struct rules_value start;
+
+	return p && proc_pidns_start(q, &start) && (int64_t)p->exe_ctime_ns > start.num &&
+	       live_num(ret, (int64_t)p->exe_ctime_ns - start.num);
 }
 
 static bool proc_pvpid(const struct live_query *q, struct rules_value *ret)
@@ -525,6 +585,7 @@ live_getter live_process_getter(unsigned id)
 		[FIELD_PROC_EXELINE] = proc_exeline,
 		[FIELD_PROC_CWD] = proc_cwd,
 		[FIELD_PROC_ENV] = proc_env,
+		[FIELD_PROC_AENV] = proc_aenv,
 		[FIELD_PROC_PID] = proc_pid,
 		[FIELD_PROC_PPID] = proc_ppid,
 		[FIELD_PROC_APID] = proc_apid,
@@ -559,6 +620,8 @@ live_getter live_process_getter(unsigned id)
 		[FIELD_PROC_EXE_INO_CTIME] = proc_exe_ctime,
 		[FIELD_PROC_EXE_INO_MTIME] = proc_exe_mtime,
 		[FIELD_PROC_EXE_INO_CTIME_DURATION_PROC_START] = proc_ctime_age,
+		[FIELD_PROC_EXE_INO_CTIME_DURATION_PIDNS_START] = proc_ctime_after_start,
+		[FIELD_PROC_PIDNS_INIT_START_TS] = proc_pidns_start,
 		[FIELD_THREAD_TID] = proc_tid,
 		[FIELD_THREAD_ISMAIN] = proc_is_main,
 		[FIELD_THREAD_CAP_EFFECTIVE] = cap_effective,

@@ -74,6 +74,22 @@ static bool user_loginname(const struct live_query *q, struct rules_value *ret)
 	       live_copy(q, world_user_name(q->live->world, p, p->login_uid), ret);
 }
 
+static bool user_homedir(const struct live_query *q, struct rules_value *ret)
+{
+	const struct event_process *p = live_process(q);
+	struct slice home, shell;
+
+	return world_user_account(q->live->world, p, p->euid, &home, &shell) && live_copy(q, home, ret);
+}
+
+static bool user_shell(const struct live_query *q, struct rules_value *ret)
+{
+	const struct event_process *p = live_process(q);
+	struct slice home, shell;
+
+	return world_user_account(q->live->world, p, p->euid, &home, &shell) && live_copy(q, shell, ret);
+}
+
 static bool group_gid(const struct live_query *q, struct rules_value *ret)
 {
 	return live_num(ret, live_process(q)->egid);
@@ -93,6 +109,8 @@ static const live_getter getters[FIELD_COUNT] = {
 	[FIELD_USER_NAME] = user_name,
 	[FIELD_USER_LOGINUID] = user_loginuid,
 	[FIELD_USER_LOGINNAME] = user_loginname,
+	[FIELD_USER_HOMEDIR] = user_homedir,
+	[FIELD_USER_SHELL] = user_shell,
 	[FIELD_GROUP_GID] = group_gid,
 	[FIELD_GROUP_NAME] = group_name,
 };

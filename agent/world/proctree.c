@@ -284,6 +284,18 @@ static void node_link(struct proctree *t, struct node *n, const struct event_pro
 		node_move(t, parent, NODE_RUNNING);
 }
 
+static void node_set_exe(struct node *n, const struct proc *p)
+{
+	n->p.exe_inode = p->exe_inode;
+	n->p.exe_ctime_ns = p->exe_ctime_ns;
+	n->p.exe_mtime_ns = p->exe_mtime_ns;
+	n->p.exe_upper_layer = p->exe_upper_layer;
+	n->p.exe_lower_layer = p->exe_lower_layer;
+	n->p.exe_from_memfd = p->exe_from_memfd;
+	n->p.exe_writable = p->exe_writable;
+	n->p.exe_deleted = p->exe_deleted;
+}
+
 static void node_fill(struct node *n, const struct event_process *p)
 {
 	n->p.ppid = p->ppid;
@@ -328,6 +340,7 @@ static void apply_fork(struct proctree *t, const struct event *e)
 	struct node *parent = n->link_pid ? find_exact(t, n->link_pid, n->link_ns, false) : NULL;
 	if (parent && parent->strings) {
 		node_set_strings(t, n, parent->strings);
+		node_set_exe(n, &parent->p);
 		if (!n->p.cgroup_id)
 			n->p.cgroup_id = parent->p.cgroup_id;
 	} else {
@@ -350,6 +363,14 @@ static void proc_running(struct proctree *t, const struct event_process *p, uint
 		node_move(t, n, NODE_RUNNING);
 	node_link(t, n, p, is_approx);
 	node_set_strings(t, n, strings_new(t, p, n));
+	node_set_exe(n, &(struct proc){.exe_inode = p->exe_inode,
+				       .exe_ctime_ns = p->exe_ctime_ns,
+				       .exe_mtime_ns = p->exe_mtime_ns,
+				       .exe_upper_layer = p->exe_upper_layer,
+				       .exe_lower_layer = p->exe_lower_layer,
+				       .exe_from_memfd = p->exe_from_memfd,
+				       .exe_writable = p->exe_writable,
+				       .exe_deleted = p->exe_deleted});
 }
 
 static void apply_exit(struct proctree *t, const struct event *e)

@@ -46,6 +46,7 @@ struct users {
 	char *proc_root;
 	const char *host_pid; /* "1" or "self" */
 	uint32_t host_mnt, host_user;
+	struct buf passwd;     /* users_account's last */
 	struct table_list lru; /* oldest use first */
 	size_t count, bytes;
 };
@@ -204,6 +205,21 @@ static int open_beneath(int root, const char *name, bool is_host)
 	return (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
 }
 
+static void read_all(int fd, struct buf *text)
+{
+	buf_init(text, WORLD_USER_FILE_BYTES);
+	for (;;) {
+		char *at = buf_reserve(text, 4096);
+		ssize_t n = at ? read(fd, at, 4096) : 0;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		buf_written(text, (size_t)n);
+	}
+}
+
 static void list_read(struct users *u, int root, const char *name, bool is_host,
 		      struct name_list *l)
 {
@@ -222,16 +238,7 @@ static void list_read(struct users *u, int root, const char *name, bool is_host,
 		return;
 	u->bytes -= list_bytes(l);
 	list_fini(l);
-	buf_init(&text, WORLD_USER_FILE_BYTES);
-	for (;;) {
-		char *at = buf_reserve(&text, 4096);
-		ssize_t n = at ? read(fd, at, 4096) : 0;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		buf_written(&text, (size_t)n);
-	}
+	read_all(fd, &text);
 	users_parse(buf_slice(&text), list_add, l);
 	l->inode = st.st_ino;
 	l->size = (uint64_t)st.st_size;
@@ -240,33 +247,41 @@ static void list_read(struct users *u, int root, const char *name, bool is_host,
 	u->bytes += list_bytes(l);
 }
 
-static void table_read(struct users *u, struct table *t, uint32_t pid, bool is_host)
+/* The root whose files are this process's; -1: none, with whether it is worth asking again. */
+static int open_root(const struct users *u, uint32_t ns_mnt, uint32_t pid, bool is_host, bool *ret_is_gone)
 {
 	char path[4200];
 
+	*ret_is_gone = true;
 	if (is_host)
 		snprintf(path, sizeof(path), "%s/%s/root", u->proc_root, u->host_pid);
 	else
 		snprintf(path, sizeof(path), "%s/%u/root", u->proc_root, pid);
-	bool is_gone;
-	if (!is_host && !root_answers(u->proc_root, pid, &is_gone)) {
-		/* Not to be asked again with every event: its mounts may be many. */
-		if (!is_gone)
-			t->checked_ns = clock_boot_ns(u->clk);
-		return;
-	}
+	if (!is_host && !root_answers(u->proc_root, pid, ret_is_gone))
+		return -1;
+	*ret_is_gone = true;
 	CLEANUP(fd_closep) int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
-		return; /* it has exited: what an earlier one of its namespace showed is still right
-			 */
+		return -1; /* it has exited: what an earlier one of its namespace showed is still right */
 	/* The pid may be another process's by now. */
 	struct stat st;
 	snprintf(path, sizeof(path), "%s/%u/ns/mnt", u->proc_root, pid);
-	if (!is_host && (stat(path, &st) || (uint32_t)st.st_ino != t->ns_mnt))
-		return;
-	for (unsigned i = 0; i < LIST_COUNT; i++)
-		list_read(u, root, files[i], is_host, &t->lists[i]);
-	t->checked_ns = clock_boot_ns(u->clk);
+	if (!is_host && (stat(path, &st) || (uint32_t)st.st_ino != ns_mnt))
+		return -1;
+	return take_fd(&root);
+}
+
+static void table_read(struct users *u, struct table *t, uint32_t pid, bool is_host)
+{
+	bool is_gone;
+	CLEANUP(fd_closep) int root = open_root(u, t->ns_mnt, pid, is_host, &is_gone);
+
+	if (root >= 0)
+		for (unsigned i = 0; i < LIST_COUNT; i++)
+			list_read(u, root, files[i], is_host, &t->lists[i]);
+	/* Not to be asked again with every event: its mounts may be many. */
+	if (root >= 0 || !is_gone)
+		t->checked_ns = clock_boot_ns(u->clk);
 }
 
 static struct table *table_get(struct users *u, uint32_t ns_mnt)
@@ -290,11 +305,15 @@ static struct table *table_get(struct users *u, uint32_t ns_mnt)
 	return t;
 }
 
+static bool is_named_by_host(const struct users *u, const struct event_process *p)
+{
+	return !p->ns_mnt || p->ns_mnt == u->host_mnt || (p->ns_user && p->ns_user != u->host_user);
+}
+
 static struct slice find(struct users *u, const struct event_process *p, unsigned which,
 			 uint32_t id)
 {
-	bool is_host = !p->ns_mnt || p->ns_mnt == u->host_mnt ||
-		       (p->ns_user && p->ns_user != u->host_user);
+	bool is_host = is_named_by_host(u, p);
 	struct table *t = table_get(u, is_host ? u->host_mnt : p->ns_mnt);
 	uint64_t now = clock_boot_ns(u->clk);
 
@@ -320,6 +339,34 @@ struct slice users_group(struct users *u, const struct event_process *p, uint32_
 	return find(u, p, GROUP, gid);
 }
 
+bool users_account(struct users *u, const struct event_process *p, uint32_t uid, struct slice *ret_home,
+		   struct slice *ret_shell)
+{
+	bool is_host = is_named_by_host(u, p), is_gone;
+	CLEANUP(fd_closep) int root = open_root(u, p->ns_mnt, p->pid, is_host, &is_gone);
+	CLEANUP(fd_closep) int fd = root < 0 ? -1 : open_beneath(root, files[PASSWD], is_host);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > WORLD_USER_FILE_BYTES)
+		return false;
+	buf_fini(&u->passwd);
+	read_all(fd, &u->passwd);
+	struct slice rest = buf_slice(&u->passwd), line, field[7];
+	while (slice_split(&rest, '\n', &line)) {
+		uint64_t id;
+		size_t n = 0;
+
+		while (n < ARRAY_LEN(field) && slice_split(&line, ':', &field[n]))
+			n++;
+		if (n < 6 || !slice_to_u64(field[2], &id) || id != uid)
+			continue;
+		*ret_home = field[5];
+		*ret_shell = n > 6 ? field[6] : SLICE_NONE;
+		return true;
+	}
+	return false;
+}
+
 uint32_t users_host_mnt(const struct users *u)
 {
 	return u->host_mnt;
@@ -331,6 +378,7 @@ void users_free(struct users *u)
 		return;
 	while (!TAILQ_EMPTY(&u->lru))
 		table_drop(u, TAILQ_FIRST(&u->lru));
+	buf_fini(&u->passwd);
 	free(u->proc_root);
 	free(u);
 }

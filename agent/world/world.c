@@ -158,6 +158,17 @@ struct slice world_group_name(struct world *w, const struct event_process *p, ui
 	return users_group(w->users, p, gid);
 }
 
+bool world_user_account(struct world *w, const struct event_process *p, uint32_t uid, struct slice *ret_home,
+			struct slice *ret_shell)
+{
+	return users_account(w->users, p, uid, ret_home, ret_shell);
+}
+
+const char *world_proc_root(const struct world *w)
+{
+	return w->proc_root;
+}
+
 void world_resolve(struct world *w, struct event *e, struct arena *scratch)
 {
 	resolver_resolve(w->resolver, e, scratch);

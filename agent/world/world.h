@@ -46,6 +46,8 @@ struct proc {
 	uint32_t uid, gid, login_uid, tty, session_id, group_id, vpid;
 	uint64_t cgroup_id;
 	struct slice name, exe, argv0, args, cwd; /* args: NUL-ended each, cut at 1 KiB */
+	uint64_t exe_inode, exe_ctime_ns, exe_mtime_ns; /* 0: not known, as the next five */
+	bool exe_upper_layer, exe_lower_layer, exe_from_memfd, exe_writable, exe_deleted;
 	bool is_exited;
 };
 
@@ -88,6 +90,11 @@ void world_containers_each(struct world *w, void (*fn)(void *arg, const struct c
  * host the host's. "" when unknown. Borrowed until the next call. */
 struct slice world_user_name(struct world *w, const struct event_process *p, uint32_t uid);
 struct slice world_group_name(struct world *w, const struct event_process *p, uint32_t gid);
+/* Home directory and shell of a uid, read anew each time; false when unknown. Borrowed until the next call. */
+bool world_user_account(struct world *w, const struct event_process *p, uint32_t uid, struct slice *ret_home,
+			struct slice *ret_shell);
+/* "/proc", or where the configuration says it is. Borrowed. */
+const char *world_proc_root(const struct world *w);
 
 /* Fills e->call.path and path2 where the probe could not: the directory (base) and the text as given are
  * joined, ".." and links resolved in the caller's root, without ever waiting for a file system: what is not

@@ -39,6 +39,9 @@ struct users *users_new(const struct clock *clk, const char *proc_root);
 void users_free(struct users *u);
 struct slice users_name(struct users *u, const struct event_process *p, uint32_t uid);
 struct slice users_group(struct users *u, const struct event_process *p, uint32_t gid);
+/* See world_user_account. */
+bool users_account(struct users *u, const struct event_process *p, uint32_t uid, struct slice *ret_home,
+		   struct slice *ret_shell);
 /* Inode of the host's mount namespace; 0 when it can't be read. */
 uint32_t users_host_mnt(const struct users *u);
 /* One passwd or group text. At most WORLD_USER_TABLE_NAMES of valid lines; the first of an id wins,

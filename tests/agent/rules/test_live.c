@@ -1,64 +1,6 @@
 /* Fields of live events: what an exec on the host and in a container tells, and what stays null. World
  * is replaced here by a family of four processes. */
-#include "agent/rules/rules.h"
-#include "agent/world/world.h"
-#include "vectors.h"
-
-#define PIECES(s) ((struct slice){ s, sizeof(s) })
-
-static struct proc family[] = {
-	{ .pid = 1, .vpid = 1, .session_id = 1, .group_id = 1, .name = SLICE_LIT("systemd"),
-	  .exe = SLICE_LIT("/usr/lib/systemd/systemd"), .argv0 = SLICE_LIT("/sbin/init") },
-	{ .pid = 10, .ppid = 1, .vpid = 10, .session_id = 10, .group_id = 10, .name = SLICE_LIT("containerd-shim"),
-	  .exe = SLICE_LIT("/usr/bin/containerd-shim"), .argv0 = SLICE_LIT("/usr/bin/containerd-shim"),
-	  .args = PIECES("-id\0x") },
-	{ .pid = 20, .ppid = 10, .vpid = 1, .session_id = 20, .group_id = 20, .name = SLICE_LIT("sh"),
-	  .exe = SLICE_LIT("/bin/dash"), .argv0 = SLICE_LIT("sh"), .args = PIECES("-c\0x y") },
-	{ .pid = 30, .ppid = 20, .start_ns = 4000000000, .vpid = 7, .session_id = 20, .group_id = 20, .name = SLICE_LIT("wget") },
-};
-
-const struct proc *world_proc(struct world *w, uint32_t pid)
-{
-	(void)w;
-	for (size_t i = 0; i < ARRAY_LEN(family); i++)
-		if (family[i].pid == pid)
-			return &family[i];
-	return NULL;
-}
-
-const struct proc *world_ancestor(struct world *w, const struct proc *p, unsigned level)
-{
-	while (p && level--)
-		p = world_proc(w, p->ppid);
-	return p;
-}
-
-static char name_buffer[16];
-
-struct slice world_user_name(struct world *w, const struct event_process *p, uint32_t uid)
-{
-	(void)w;
-	(void)p;
-	snprintf(name_buffer, sizeof(name_buffer), "u%u", uid);
-	return uid == 4242 ? SLICE_NONE : slice_of(name_buffer);
-}
-
-struct slice world_group_name(struct world *w, const struct event_process *p, uint32_t gid)
-{
-	(void)w;
-	(void)p;
-	snprintf(name_buffer, sizeof(name_buffer), "g%u", gid);
-	return slice_of(name_buffer);
-}
-
-static const char *const watched[] = { "kube.example", "metadata.example" };
-
-/* Both lead to 10.0.0.1. */
-const char *world_name_of(struct world *w, const uint8_t *address, size_t bytes, size_t index)
-{
-	(void)w;
-	return bytes == 4 && !memcmp(address, "\12\0\0\1", 4) && index < ARRAY_LEN(watched) ? watched[index] : NULL;
-}
+#include "live_world.h"
 
 static const struct event event = {
 	.type = EV_EXEC,
@@ -82,25 +24,6 @@ static const struct container box = {
 	.mounts = mounts, .mount_count = 2, .started_unix_ns = 1700000000000000000, .privileged = true,
 	.is_named = true, .is_inspected = true,
 };
-
-static bool eval(const struct container *c, const struct event *e, const char *condition)
-{
-	struct rules_live live = { NULL, e, c, 12 };
-	struct rules_source src = rules_live_source(&live);
-	struct err err = { 0 };
-	bool result = false;
-
-	if (rules_eval_condition(slice_of(condition), &src, &result, &err) < 0)
-		fail_msg("%s: %s", condition, err.msg);
-	return result;
-}
-
-static void assert_all(const struct container *c, const struct event *e, const char *const *conditions, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!eval(c, e, conditions[i]))
-			fail_msg("not true: %s", conditions[i]);
-}
 
 static void an_exec_gives_the_fields_of_its_process(void **state)
 {
@@ -127,6 +50,9 @@ static void an_exec_gives_the_fields_of_its_process(void **state)
 		"proc.exe_ino.ctime_duration_proc_start = 4000000000",
 		"proc.is_exe_upper_layer = true and proc.is_exe_from_memfd = false",
 		"thread.cap_effective = 'CAP_CHOWN CAP_SYS_ADMIN' and thread.cap_permitted = ''",
+		"user.homedir = /root and user.shell = /bin/sh and proc.aenv[0] startswith PATH",
+		"proc.pidns_init_start_ts = 1700000003000000000 and not proc.exe_ino.ctime_duration_pidns_start exists",
+		"evt.arg.pid = wget and evt.arg.ptid = sh and evt.arg.uid = u0 and evt.arg[1] = wget",
 		"user.uid = 0 and user.name = u0 and user.loginuid = -1 and not user.loginname exists",
 		"group.gid = 3 and group.name = g3",
 		"not fd.name exists and not k8s.ns.name exists and not evt.arg.path exists",
@@ -235,12 +161,13 @@ static void the_ancestors_are_not_those_of_another_of_its_pid(void **state)
 	assert_all(NULL, &old, conditions, ARRAY_LEN(conditions));
 }
 
-static void an_exit_has_no_fields_of_an_exec(void **state)
+static void an_exit_has_what_the_tree_kept_of_the_exec(void **state)
 {
-	struct event e = { .type = EV_EXIT, .p = { .pid = 20, .ppid = 10, .name = SLICE_LIT("sh") } };
+	struct event e = { .type = EV_EXIT, .p = { .pid = 20, .ppid = 10, .start_ns = 3000000000, .name = SLICE_LIT("sh") } };
 	static const char *const all[] = {
 		"evt.type = procexit and proc.exepath = /bin/dash and proc.cmdline = \"sh -c x y\"",
-		"not proc.is_exe_from_memfd exists and evt.arg.status = 0 and not evt.res exists and not proc.cwd exists",
+		"proc.is_exe_from_memfd = true and evt.arg.status = 0 and not evt.res exists and proc.cwd = /srv/",
+		"not proc.env exists and proc.exe_ino = 7",
 	};
 
 	(void)state;
@@ -259,7 +186,7 @@ int main(void)
 		cmocka_unit_test(image_references_are_taken_apart),
 		cmocka_unit_test(a_process_nobody_knows_still_has_what_the_event_says),
 		cmocka_unit_test(the_ancestors_are_not_those_of_another_of_its_pid),
-		cmocka_unit_test(an_exit_has_no_fields_of_an_exec),
+		cmocka_unit_test(an_exit_has_what_the_tree_kept_of_the_exec),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
