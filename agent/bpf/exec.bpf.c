@@ -7,6 +7,89 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+enum { SIGNAL_KILL = 9, KILL_NONE = ~0U };
+
+struct killing {
+	u32 first; /* of the half that counts */
+	u32 where; /* enum filter_where of its cgroup; 0: not known */
+	u32 index;
+};
+
+/* One row against the record; what could not be read fulfils nothing. */
+static long kill_step(u32 i, void *arg)
+{
+	struct killing *k = arg;
+	u32 key = k->first + i;
+	struct kill_row *row = bpf_map_lookup_elem(&kill_rows, &key);
+	struct scratch *s = scratch_of(SLOT_EXEC);
+
+	if (!row || !s)
+		return 1;
+	struct record *r = (void *)s->data;
+	u64 *exe = (void *)s->path, *comm = (void *)r->comm, differs = 0;
+
+	if (row->flags & ~r->flags)
+		return 0;
+	if (row->where && row->where != k->where)
+		return 0;
+	if (row->has_comm && (row->comm[0] != comm[0] || row->comm[1] != comm[1]))
+		return 0;
+	if (row->exe_bytes) {
+		if (r->flags & RECORD_EXE_TRUNCATED || r->text_bytes[TEXT_EXE] < row->exe_bytes)
+			return 0;
+		if (row->exe_is_whole && r->text_bytes[TEXT_EXE] != row->exe_bytes)
+			return 0;
+#pragma clang loop unroll(full)
+		for (int w = 0; w < KILL_EXE_WORDS; w++)
+			differs |= (exe[w] ^ row->exe[w]) & row->exe_mask[w];
+		if (differs)
+			return 0;
+	}
+	k->index = row->index;
+	return 1;
+}
+
+/* Which row of the filter wants this program killed. Global: judged by itself. bpf_loop: since 5.17. */
+__weak __noinline u32 find_kill(u32 kills)
+{
+	struct scratch *s = scratch_of(SLOT_EXEC);
+	struct killing k = { .index = KILL_NONE, .first = (kills >> KILL_BANK_SHIFT) * KILL_ROWS_MAX };
+
+	if (!s || !HAS_LOOP)
+		return KILL_NONE;
+	struct record *r = (void *)s->data;
+	u64 id = r->cgroup_id, from = sizeof(struct record_exec) + r->text_bytes[TEXT_CGROUP];
+	u32 *where = bpf_map_lookup_elem(&cgroups, &id);
+
+	if (where)
+		k.where = *where;
+	if (from > RECORD_MAX - 8 * KILL_EXE_WORDS)
+		return KILL_NONE;
+	/* To a place that compares word by word; what stands behind the path is not looked at. */
+	if (bpf_probe_read_kernel(s->path, 8 * KILL_EXE_WORDS, s->data + from))
+		return KILL_NONE;
+	bpf_loop(kills & (2 * KILL_ROWS_MAX - 1), kill_step, &k, 0);
+	return k.index;
+}
+
+/* After the record: the process does not run one instruction of the new program. */
+static __always_inline void kill_if_wanted(struct scratch *s, u64 size, struct counters *c)
+{
+	struct record_exec *e = (void *)s->data;
+	u32 key = 0;
+	struct reader *reader = bpf_map_lookup_elem(&readers, &key);
+
+	if (!reader || !reader->kills || e->r.pid == 1)
+		return;
+	u32 index = find_kill(reader->kills);
+	if (index == KILL_NONE || bpf_send_signal(SIGNAL_KILL))
+		return;
+	e->r.type = RECORD_KILL;
+	e->pad = index;
+	__sync_fetch_and_add(&c->seen, 1);
+	emit(&ring_process, CLASS_PROCESS, s, size, c);
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
@@ -29,5 +112,6 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		      TEXT_ENV_MAX, &cut, c);
 
 	emit(&ring_process, CLASS_PROCESS, s, at, c);
+	kill_if_wanted(s, at, c);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include "agent/bpf/kernel.h"
 #include "agent/bpf/record.h"
+#include "agent/bpf/tables.h"
 
 /* Rings by class, so that a flood of one can't push out another. */
 #define RING(name)                                                                                 \
@@ -86,6 +87,14 @@ struct {
 	__type(value, u32);
 	__uint(max_entries, 8192);
 } cgroups SEC(".maps") __weak;
+
+/* Programs that are killed as they start; two halves, of which one is filled while the other counts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, u32);
+	__type(value, struct kill_row);
+	__uint(max_entries, 2 * KILL_ROWS_MAX);
+} kill_rows SEC(".maps") __weak;
 
 /* Past this fill of the ring (bytes) a record wakes the reader; below, its timer does. Loader. Its
  * type goes into the skeleton, hence __u64. */

@@ -137,7 +137,8 @@ _Static_assert(sizeof(struct counters) == 64, "struct counters");
 struct reader {
 	__u32 is_idle; /* it stopped its timer: the next record wakes it, and clears this */
 	__u32 generation; /* of the programs for system calls that count; others stay silent */
-	__u32 unused[14];
+	__u32 kills; /* rows of kill_rows that count, and above KILL_BANK_SHIFT which half of it */
+	__u32 unused[13];
 };
 
 /* Which ring; the same numbers as enum event_class of agent/event.h. */

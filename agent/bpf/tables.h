@@ -23,6 +23,19 @@ struct grams {
 	struct gram gram[GRAM_BUCKETS * GRAM_WAYS];
 };
 
+/* One way to fulfil a struct filter_kill. All that it says must hold. */
+enum { KILL_ROWS_MAX = 64, KILL_BANK_SHIFT = 16, KILL_EXE_WORDS = 16, KILL_EXE_MAX = 8 * KILL_EXE_WORDS - 1 };
+struct kill_row {
+	__u32 index; /* of struct filter.kills */
+	__u16 flags; /* RECORD_EXE_MEMFD, RECORD_EXE_UPPER: must be set */
+	__u16 where; /* FILTER_HOST or FILTER_CONTAINER: known to be; 0: anywhere */
+	__u32 has_comm;
+	__u16 exe_bytes; /* 0: any program */
+	__u16 exe_is_whole;
+	__u64 comm[2];
+	__u64 exe[KILL_EXE_WORDS], exe_mask[KILL_EXE_WORDS];
+};
+
 static inline __u32 gram_hash(__u32 key)
 {
 	return key * 0x9e3779b1U;

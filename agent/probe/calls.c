@@ -75,14 +75,14 @@ static int set_rings(struct calls_bpf *skel, struct loaded *l, const struct tabl
 
 static int share_maps(struct calls_bpf *skel, const struct loaded *l, struct err *err)
 {
-	struct bpf_map *const maps[SHARED_COUNT] = {
+	struct bpf_map *const maps[] = {
 		[SHARED_COUNTERS] = skel->maps.counters,
 		[SHARED_READERS] = skel->maps.readers,
 		[SHARED_SCRATCHES] = skel->maps.scratches,
 		[SHARED_CGROUPS] = skel->maps.cgroups,
 	};
 
-	for (size_t i = 0; i < SHARED_COUNT; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
 		int r = bpf_map__reuse_fd(maps[i], l->shared_fd[i]);
 		if (r < 0)
 			return err_set(err, r, "share a map");

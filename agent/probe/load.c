@@ -210,6 +210,7 @@ int loaded_init(const struct probe_config *cfg, struct loaded *l, struct err *er
 		[SHARED_READERS] = skel->maps.readers,
 		[SHARED_SCRATCHES] = skel->maps.scratches,
 		[SHARED_CGROUPS] = skel->maps.cgroups,
+		[SHARED_KILLS] = skel->maps.kill_rows,
 	};
 	for (size_t i = 0; i < SHARED_COUNT; i++) {
 		l->shared_fd[i] = load_keep_fd(bpf_map__fd(shared[i]));

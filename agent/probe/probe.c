@@ -255,6 +255,8 @@ int probe_set_filter(struct probe *p, const struct filter *f, struct err *err)
 	if (r < 0)
 		return r;
 	r = open_streams(p, err);
+	if (r >= 0)
+		r = kills_set(&p->loaded, f, err);
 	if (r < 0) {
 		calls_fini(&next);
 		return r;

@@ -17,6 +17,7 @@ enum shared_map {
 	SHARED_READERS,
 	SHARED_SCRATCHES,
 	SHARED_CGROUPS,
+	SHARED_KILLS, /* of the programs of processes only */
 	SHARED_COUNT
 };
 
@@ -69,6 +70,9 @@ int calls_load(struct loaded *l, enum probe_mode mode, const struct filter *f, u
 void calls_tell(const struct calls *c, void (*fn)(void *arg, const struct probe_hook *h), void *arg);
 /* Puts runs and run_ns into h. prog_fd < 0: none. */
 void hook_cost(int prog_fd, struct probe_hook *h);
+/* Makes f's kills those that count. Some of what they ask can be too much for the kernel: ERR_LIMIT,
+ * and those before stay. */
+int kills_set(struct loaded *l, const struct filter *f, struct err *err) WARN_UNUSED;
 uint64_t calls_misses(const struct calls *c);
 /* Detaches. */
 void calls_fini(struct calls *c);

@@ -31,7 +31,7 @@ struct watch {
 	struct loop *loop;
 	struct probe *probe;
 	struct seen seen[SEEN_MAX];
-	size_t count;
+	size_t count, kills;
 	struct filter filter;
 };
 
@@ -51,6 +51,8 @@ static void on_event(void *arg, const struct event *e)
 {
 	struct watch *w = arg;
 
+	if (e->type == EV_KILL && e->kill.row == 0 && slice_starts(e->p.exe, slice_of(dir)))
+		w->kills++;
 	if (w->count == SEEN_MAX || e->type != EV_CALL || e->p.pid != (uint32_t)getpid())
 		return;
 	struct seen *s = &w->seen[w->count++];
@@ -436,6 +438,95 @@ static void a_32_bit_call_is_seen_too(void **state)
 }
 #endif
 
+/* --- kills --- */
+
+static void copy_file(const char *from, const char *to)
+{
+	char buf[65536];
+	int in = open(from, O_RDONLY | O_CLOEXEC);
+	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+	ssize_t n;
+
+	assert_true(in >= 0 && out >= 0);
+	while ((n = read(in, buf, sizeof(buf))) > 0)
+		assert_int_equal(write(out, buf, (size_t)n), n);
+	close(in);
+	close(out);
+}
+
+static int status_of(const char *path)
+{
+	char *argv[] = { (char[]){ "name" }, NULL };
+	int status = 0;
+	pid_t pid = fork();
+
+	if (!pid) {
+		execv(path, argv);
+		_exit(99);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void set_kill(struct watch *w, const struct filter_kill *kill, size_t count)
+{
+	struct err err = { 0 };
+
+	w->filter.row_count = 0;
+	w->filter.kill_count = count;
+	if (count)
+		w->filter.kills[0] = *kill;
+	if (probe_set_filter(w->probe, &w->filter, &err) < 0)
+		fail_msg("probe_set_filter: %s", err.msg);
+	forget(w);
+}
+
+static void a_program_is_killed_only_when_all_of_a_row_holds(void **state)
+{
+	struct watch *w = *state;
+	char miner[128], other[128];
+	static const char *const comms[] = { "no-such-name", "a-miner" };
+
+	snprintf(miner, sizeof(miner), "%s/a-miner", dir);
+	snprintf(other, sizeof(other), "%s/a-miner-not", dir);
+	copy_file(LOAD_TINY, miner);
+	copy_file(LOAD_TINY, other);
+	const struct filter_text exact = { FILTER_EXACT, slice_of(miner) };
+	const struct filter_text prefix = { FILTER_PREFIX, slice_of(dir) };
+	const struct filter_text longer = { FILTER_PREFIX, slice_of(other) };
+	const struct {
+		struct filter_kill kill;
+		bool miner, other;
+	} rows[] = {
+		{ { .rule = "r", .exes = &exact, .exe_count = 1 }, true, false },
+		{ { .rule = "r", .exes = &prefix, .exe_count = 1 }, true, true },
+		{ { .rule = "r", .exes = &longer, .exe_count = 1 }, false, true },
+		{ { .rule = "r", .comms = comms, .comm_count = 2 }, true, false },
+		{ { .rule = "r", .comms = comms, .comm_count = 1, .exes = &exact, .exe_count = 1 }, false, false },
+		{ { .rule = "r", .exes = &exact, .exe_count = 1, .is_memfd = true }, false, false },
+		{ { .rule = "r", .exes = &exact, .exe_count = 1, .is_upper_layer = true }, false, false },
+		{ { .rule = "r", .exes = &exact, .exe_count = 1, .where = FILTER_CONTAINER }, false, false },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		set_kill(w, &rows[i].kill, 1);
+		w->kills = 0;
+		int a = status_of(miner), b = status_of(other);
+		if (WIFSIGNALED(a) != rows[i].miner || WIFSIGNALED(b) != rows[i].other)
+			fail_msg("row %zu: %#x %#x", i, a, b);
+		(void)probe_drain(w->probe);
+		assert_int_equal(w->kills, rows[i].miner + rows[i].other);
+	}
+	set_kill(w, NULL, 0);
+	assert_int_equal(status_of(miner), 0);
+	const struct filter_kill nothing = { .rule = "r" };
+	struct err err = { 0 };
+	w->filter.kills[0] = nothing;
+	w->filter.kill_count = 1;
+	assert_int_equal(probe_set_filter(w->probe, &w->filter, &err), -EINVAL);
+	w->filter.kill_count = 0;
+	assert_int_equal(status_of("/bin/true"), 0);
+}
+
 static void on_hook(void *arg, const struct probe_hook *h)
 {
 	unsigned *runs = arg;
@@ -529,6 +620,7 @@ int main(int argc, char **argv)
 #if defined(__x86_64__)
 		TEST(a_32_bit_call_is_seen_too),
 #endif
+		TEST(a_program_is_killed_only_when_all_of_a_row_holds),
 		TEST(hooks_tell_what_they_cost_and_let_through),
 	};
 	char path[160];
