@@ -89,7 +89,8 @@ static inline struct watch *watch_new(void)
 	static const struct probe_ops ops = { .on_event = watch_keep };
 	struct watch *w = calloc(1, sizeof(*w));
 	struct probe_config cfg = { 0 };
-	struct filter f = { .row_count = 1 };
+	/* With data: else datagrams come by the cgroups' hooks alone. */
+	struct filter f = { .row_count = 1, .wants_data = true };
 	struct err err = { 0 };
 
 	assert_non_null(w);
