@@ -3,8 +3,8 @@
  *
  * cgroup/sendmsg4|6 (4.18) and recvmsg4|6 (5.2) on the root of the cgroups: they run where an unconnected
  * UDP socket sends to, or asks who sent, and cost no other call anything. What goes to an address is the
- * kernel's own copy of it. Each process and address passes once a second; the others are counted. It is
- * not known yet how the sending ends: ret is 0. */
+ * kernel's own copy of it. Each process and address passes once a second; the others are in call_counts as
+ * seen and not passed. It is not known yet how the sending ends: ret is 0. */
 #include <bpf/bpf_endian.h>
 
 #include "agent/bpf/sock.h"
@@ -25,20 +25,16 @@ struct {
 	__uint(max_entries, PEERS_MAX);
 } peers SEC(".maps");
 
-/* suppressed: not told again within the second. users: who is in the slot of this CPU, for these programs
- * can be preempted; read after adding oneself, so that never two think themselves alone. */
-struct dgram_state {
-	u64 suppressed;
-	u64 users;
-};
+/* Who is in the slot of this CPU, for these programs can be preempted; read after adding oneself, so that
+ * never two think themselves alone. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, u32);
-	__type(value, struct dgram_state);
+	__type(value, u64);
 	__uint(max_entries, 1);
-} dgram_states SEC(".maps");
+} dgram_users SEC(".maps");
 
-static __always_inline bool was_told(struct dgram_state *d, const struct ends *e, bool is_received)
+static __always_inline bool was_told(const struct ends *e, bool is_received)
 {
 	struct peer key = { .pid = bpf_get_current_pid_tgid() >> 32, .port = e->remote_port,
 			    .is_received = is_received };
@@ -46,10 +42,8 @@ static __always_inline bool was_told(struct dgram_state *d, const struct ends *e
 
 	__builtin_memcpy(key.address, e->remote, 16);
 	u64 *last = bpf_map_lookup_elem(&peers, &key);
-	if (last && now - *last < QUIET_NS) {
-		__sync_fetch_and_add(&d->suppressed, 1);
+	if (last && now - *last < QUIET_NS)
 		return true;
-	}
 	bpf_map_update_elem(&peers, &key, &now, BPF_ANY);
 	return false;
 }
@@ -95,29 +89,42 @@ static __always_inline void tell(const struct call_state *s, const struct ends *
 	emit_call(sc, s->call, at);
 }
 
+static __always_inline void tell_alone(const struct call_state *s, const struct ends *e,
+				       struct task_struct *task)
+{
+	u32 first = 0;
+	u64 *users = bpf_map_lookup_elem(&dgram_users, &first);
+	struct counters *c = counters_of(CLASS_VOLUME);
+
+	if (!users || !c)
+		return;
+	__sync_fetch_and_add(users, 1);
+	if (*(volatile u64 *)users == 1) {
+		tell(s, e, task);
+	} else {
+		__sync_fetch_and_add(&c->seen, 1);
+		__sync_fetch_and_add(&c->lost, 1);
+	}
+	__sync_fetch_and_add(users, -1);
+}
+
 static __always_inline int on_datagram(struct ends *e, bool is_received)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call_state s = { 0 };
-	u32 first = 0;
-	struct dgram_state *d = bpf_map_lookup_elem(&dgram_states, &first);
 
-	if (!d || !is_current())
+	if (!is_current())
 		return GO_ON;
 	read_call(&s, task, is_received);
-	u64 rows = filter_ends(filter_call(s.call, 0), e);
-	if (!rows || !filter_process(rows, task) || was_told(d, e, is_received))
+	u64 rows = filter_call(s.call, 0);
+	if (!rows)
 		return GO_ON;
-	__sync_fetch_and_add(&d->users, 1);
-	if (*(volatile u64 *)&d->users == 1) {
-		tell(&s, e, task);
-	} else {
-		struct counters *c = counters_of(CLASS_VOLUME);
-
-		if (c)
-			__sync_fetch_and_add(&c->lost, 1);
-	}
-	__sync_fetch_and_add(&d->users, -1);
+	struct call_count *n = bpf_map_lookup_elem(&call_counts, &s.call);
+	if (n)
+		n->seen++;
+	rows = filter_ends(rows, e);
+	if (rows && filter_process(rows, task) && !was_told(e, is_received))
+		tell_alone(&s, e, task);
 	return GO_ON;
 }
 

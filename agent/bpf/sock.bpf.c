@@ -106,7 +106,7 @@ static __always_inline bool is_given_better(const struct ends *e, const struct c
 	if (call == CALL_CONNECT)
 		/* by io_uring: seen before it is done */
 		return s->uring || (ret < 0 && ret != ERROR_IN_PROGRESS && ret != ERROR_ALREADY &&
-		       ret != ERROR_INTERRUPTED && ret != ERROR_RESTART);
+				    ret != ERROR_INTERRUPTED && ret != ERROR_RESTART);
 	if (call == CALL_RECVFROM || call == CALL_RECVMSG)
 		return ret >= 0 && e->type != SOCKET_STREAM;
 	return e->type != SOCKET_STREAM;
@@ -244,10 +244,14 @@ int family_sock(u32 call)
 
 	if (!s || !k || !sc)
 		return 0;
+	/* The cheap question first. */
+	u64 rows = filter_comm(s->rows, task);
+	if (!rows)
+		return 0;
 	sock_find(call);
 	sock_given(call);
-	u64 rows = filter_ends(s->rows, &k->ends);
-	if (!rows || !filter_process(rows, task))
+	rows = filter_ends(rows, &k->ends);
+	if (!rows || !filter_where(rows, task))
 		return 0;
 
 	struct record_call *r = (void *)sc->data;
