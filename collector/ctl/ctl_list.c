@@ -194,7 +194,7 @@ static void print_rows(struct ctl *c, struct ctl_table *t, const struct rows *r)
 		buf_add_str(&out, "]\n");
 	if (c->format == CTL_YAML && !r->count)
 		buf_add_str(&out, "[]\n");
-	fwrite(out.p, 1, out.n, c->out);
+	fwrite(out.n ? out.p : "", 1, out.n, c->out);
 }
 
 void ctl_print_one(struct ctl *c, struct slice raw, const cJSON *doc)

@@ -114,6 +114,27 @@ static inline void served_calls(struct served *s, const char *agent, struct peop
 	MUST(alert_add_action(s->p.store, &(struct alert_config){ 0 }, agent, "host-07", 5, 9, &rec, &must_err));
 }
 
+/* One that says how it is: two matches folded, a hook that could not be attached. */
+static inline void served_heartbeat(struct served *s, const char *agent)
+{
+	static char exec[] = "sched_process_exec", uring[] = "io_uring", why[] = "not in this kernel\033[2J", none[] = "";
+	Picket__Heartbeat hb = PICKET__HEARTBEAT__INIT;
+	Picket__Sensor sensors[2] = { PICKET__SENSOR__INIT, PICKET__SENSOR__INIT };
+	Picket__Sensor *list[2] = { &sensors[0], &sensors[1] };
+
+	sensors[0].name = exec;
+	sensors[0].attached = true;
+	sensors[0].why_not = none;
+	sensors[1].name = uring;
+	sensors[1].why_not = why;
+	hb.n_sensors = 2;
+	hb.sensors = list;
+	hb.folded = 2;
+	hb.actions = 1;
+	hb.lost_volume = 7;
+	MUST(store_agent_heartbeat(s->p.store, agent, &hb, &must_err));
+}
+
 static inline void served_fill(struct served *s)
 {
 	static char evil_rule[] = "Evil <rule>, \"quoted\"", evil_id[] = "eeee", notice[] = "Notice";
@@ -134,6 +155,7 @@ static inline void served_fill(struct served *s)
 	for (size_t i = 0; i < ARRAY_LEN(agents); i++)
 		MUST(store_agent_enrol(s->p.store, &agents[i], &must_err));
 	MUST(store_begin(s->p.store, &must_err));
+	served_heartbeat(s, agents[1].id);
 	people_finding(&f, served_t0);
 	f.finding.event_seq = 1;
 	MUST(alert_from_finding(s->p.store, &cfg, agents[0].id, "host-07", 5, 3, &f.record, &c, &must_err));

@@ -276,6 +276,12 @@ class Fleet:
     def events(self, *filters):
         return self.items("event", "search", "--limit", "100000", *filters)
 
+    def audit_log(self, *filters):
+        return self.items("audit-log", "list", "--limit", "100000", *filters)
+
+    def alert(self, alert_id):
+        return json.loads(self.ctl("alert", "show", alert_id, "-o", "json").stdout)
+
     def hosts(self):
         return {h["name"]: h for h in self.items("host", "list")}
 

@@ -271,6 +271,27 @@ static void status_counts_what_the_store_holds(void **state)
 	cJSON_Delete(doc);
 }
 
+static void metrics_count_folded_findings_responses_and_loss_by_class(void **state)
+{
+	static const char *const lines[] = { "\npicket_agent_folded_total 2\n", "\npicket_agent_actions_total 1\n",
+					     "\npicket_agent_lost_total{class=\"process\"} 0\n",
+					     "\npicket_agent_lost_total{class=\"volume\"} 7\n" };
+	char url[512];
+	const char *headers[] = { "Authorization: Bearer viewer-token", NULL };
+	struct fetch_request rq = { .url = url, .headers = headers, .ca_file = srv.ca, .timeout_ms = 10000 };
+	struct buf answer;
+	long status = 0;
+
+	(void)state;
+	snprintf(url, sizeof(url), "%s/metrics", srv.url);
+	MUST(fetch_wait(&rq, &status, &answer, &must_err));
+	assert_int_equal(status, 200);
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if (!strstr(answer.p, lines[i]))
+			fail_msg("no %s in %s", lines[i], answer.p);
+	buf_fini(&answer);
+}
+
 static void a_body_or_a_header_past_the_bound_is_refused(void **state)
 {
 	static char big[80 * 1024], path[20 * 1024];
@@ -358,6 +379,7 @@ int main(void)
 		cmocka_unit_test(an_alert_is_acknowledged_assigned_and_resolved),
 		cmocka_unit_test(hosts_are_found_by_name_and_filtered),
 		cmocka_unit_test(status_counts_what_the_store_holds),
+		cmocka_unit_test(metrics_count_folded_findings_responses_and_loss_by_class),
 		cmocka_unit_test(a_body_or_a_header_past_the_bound_is_refused),
 		cmocka_unit_test(plain_http_gets_no_answer),
 		cmocka_unit_test(one_address_cannot_take_every_connection),

@@ -72,7 +72,7 @@ static void every_format_looks_as_agreed(void **state)
 	golden("alert-show-hostile.table", "$ctl alert show 3 -o table");
 	golden("event-search.table", "$ctl event search --order=asc -o table");
 	golden("event-search.csv", "$ctl event search type=exec -o csv");
-	golden("host-list.table", "$ctl host list -o table");
+	golden("host-list.table", "$ctl host list host=host-07 -o table");
 	golden("help", "$ctl --help");
 }
 
@@ -114,6 +114,21 @@ static void exit_codes_say_what_went_wrong(void **state)
 		  "config.yaml:1:1" },
 		{ "echo \"server: $PICKET_SERVER\" > $HOME/.config/picket/config.yaml; "
 		  "PICKET_SERVER= $ctl status; r=$?; rm $HOME/.config/picket/config.yaml; exit $r", 0, "agents" },
+		{ "$ctl host show host-08 -o table", 0,
+		  "1 of 2 attached\n  not attached: io_uring: not in this kernel\\x1b[2J\n" },
+		{ "$ctl host show host-08 -o table", 0, "lost_by_class.volume   7\n" },
+		{ "$ctl host show host-08 -o table | grep -E 'folded|actions' | tr -s ' '", 0, "folded 2\nactions 1\n" },
+		{ "$ctl audit-log -o table", 0,
+		  "agent host-07 (rule Download tool in container)  action.kill (dry run)  "
+		  "dry run: would kill wget (pid 42) in container web-1" },
+		{ "$ctl audit-log list who=nobody -o ndjson", 0, "" },
+		{ "$ctl audit-log show", 2, "did you mean audit-log list" },
+		{ "$ctl audit-log list whom=x", 2, "did you mean" },
+		{ "$ctl audit-log --token-file $HOME/viewer", 4, "403" },
+		{ "$ctl event search path=/etc/shadow -o table 2>/dev/null", 0, "openat /etc/shadow (read) by wget" },
+		{ "$ctl event search type=connect port=443 -o ndjson 2>/dev/null", 0,
+		  "\"summary\":\"connect tcp 10.0.0.7:40000 -> 203.0.113.9:443\"" },
+		{ "$ctl event search host=host-07 type=exec", 0, "lost 12 process records" },
 		{ "$ctl alert ack 1 --comment looking", 0, "acknowledged" },
 		{ "$ctl alert assign 1 alice -o table", 0, "assigned to alice" },
 		{ "$ctl alert comment 1 'seen before' -o table", 0, "alert 1: acknowledged" },
@@ -153,7 +168,10 @@ static void nothing_a_container_named_reaches_the_terminal_as_it_is(void **state
 {
 	static const char *const lines[] = { "$ctl alert list -o table", "$ctl alert list -o wide",
 					     "$ctl alert list -o csv",	 "$ctl alert list -o yaml",
-					     "$ctl alert list -o json",	 "$ctl alert show 3 -o table" };
+					     "$ctl alert list -o json",	 "$ctl alert show 3 -o table",
+					     "$ctl event search -o table", "$ctl event search -o wide",
+					     "$ctl event search",	 "$ctl event search -o csv",
+					     "$ctl audit-log -o table",	 "$ctl host show host-08 -o table" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
