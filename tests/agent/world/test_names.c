@@ -1,0 +1,160 @@
+/* Watched names by address: all names of one, changes, bounds, and a resolver that hangs. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/world/world_priv.h"
+
+static atomic_int calls, hang_ms;
+
+/* "4.<a>.<b>.<c>.<d>" and "6.<last>" lead where they say, "many" to a hundred places. */
+static int fake(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+{
+	char text[64];
+	unsigned a, b, c, d;
+
+	atomic_fetch_add(&calls, 1);
+	if (atomic_load(&hang_ms))
+		usleep((useconds_t)atomic_load(&hang_ms) * 1000);
+	if (sscanf(name, "4.%u.%u.%u.%u", &a, &b, &c, &d) == 4)
+		snprintf(text, sizeof(text), "%u.%u.%u.%u", a, b, c, d);
+	else if (sscanf(name, "6.%u", &a) == 1)
+		snprintf(text, sizeof(text), "2001:db8::%x", a);
+	else if (!strncmp(name, "same", 4))
+		snprintf(text, sizeof(text), "10.0.0.1");
+	else
+		return EAI_NONAME;
+	(void)hints;
+	struct addrinfo numeric = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+	return getaddrinfo(text, service, &numeric, ret);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Waits for the thread: at most 5 s. */
+static const char *name_of(struct names *n, const char *address, size_t index, bool is_awaited)
+{
+	uint8_t bytes[16];
+	int family = strchr(address, ':') ? AF_INET6 : AF_INET;
+	const char *found;
+
+	assert_int_equal(inet_pton(family, address, bytes), 1);
+	for (uint64_t until = now_ms() + 5000;;) {
+		(void)names_of(n, bytes, family == AF_INET ? 4 : 16, 0);
+		found = names_of(n, bytes, family == AF_INET ? 4 : 16, index);
+		if ((found != NULL) == is_awaited || now_ms() > until)
+			return found;
+		usleep(1000);
+	}
+}
+
+static void every_name_of_an_address_is_told(void **state)
+{
+	static const char *const watched[] = {"same.one", "4.192.0.2.7", "same.two", "6.15", "nowhere", "same.three"};
+	CLEANUP(names_freep) struct names *n = names_new(fake);
+
+	(void)state;
+	assert_null(names_of(n, (const uint8_t[]){1, 2, 3, 4}, 4, 0));
+	assert_int_equal(names_watch(n, watched, ARRAY_LEN(watched), NULL), 6);
+	assert_string_equal(name_of(n, "192.0.2.7", 0, true), "4.192.0.2.7");
+	assert_null(name_of(n, "192.0.2.7", 1, false));
+	assert_string_equal(name_of(n, "10.0.0.1", 0, true), "same.one");
+	assert_string_equal(name_of(n, "10.0.0.1", 1, true), "same.two");
+	assert_string_equal(name_of(n, "10.0.0.1", 2, true), "same.three");
+	assert_null(name_of(n, "10.0.0.1", 3, false));
+	assert_string_equal(name_of(n, "2001:db8::f", 0, true), "6.15");
+	assert_string_equal(name_of(n, "::ffff:192.0.2.7", 0, true), "4.192.0.2.7");
+	assert_null(names_of(n, (const uint8_t[]){1, 2, 3}, 3, 0));
+}
+
+static void another_list_replaces_the_first(void **state)
+{
+	static const char *const first[] = {"4.192.0.2.7"}, *const second[] = {"6.1"};
+	CLEANUP(names_freep) struct names *n = names_new(fake);
+
+	(void)state;
+	assert_int_equal(names_watch(n, first, 1, NULL), 1);
+	assert_non_null(name_of(n, "192.0.2.7", 0, true));
+	assert_int_equal(names_watch(n, second, 1, NULL), 1);
+	assert_non_null(name_of(n, "2001:db8::1", 0, true));
+	assert_null(name_of(n, "192.0.2.7", 0, false));
+	assert_int_equal(names_watch(n, NULL, 0, NULL), 0);
+	assert_null(name_of(n, "2001:db8::1", 0, false));
+}
+
+static void past_the_bounds_the_first_are_watched(void **state)
+{
+	static char texts[80][20];
+	const char *watched[82];
+	char too_long[400];
+	CLEANUP(names_freep) struct names *n = names_new(fake);
+
+	(void)state;
+	memset(too_long, 'x', sizeof(too_long));
+	too_long[sizeof(too_long) - 1] = 0;
+	watched[0] = too_long;
+	watched[1] = "";
+	for (unsigned i = 0; i < 80; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "4.10.9.8.%u", i);
+		watched[i + 2] = texts[i];
+	}
+	assert_int_equal(names_watch(n, watched, ARRAY_LEN(watched), NULL), WORLD_NAMES);
+	assert_string_equal(name_of(n, "10.9.8.63", 0, true), "4.10.9.8.63");
+	assert_null(name_of(n, "10.9.8.64", 0, false));
+}
+
+static void without_a_need_there_is_no_thread(void **state)
+{
+	CLEANUP(names_freep) struct names *n = names_new(fake);
+	int before = atomic_load(&calls);
+
+	(void)state;
+	assert_int_equal(names_watch(n, NULL, 0, NULL), 0);
+	usleep(20000);
+	assert_int_equal(atomic_load(&calls), before);
+}
+
+static void a_resolver_that_hangs_holds_nobody_up(void **state)
+{
+	static const char *const watched[] = {"4.1.2.3.4"};
+	struct names *n = names_new(fake);
+	uint64_t start = now_ms();
+
+	(void)state;
+	atomic_store(&hang_ms, 700);
+	assert_int_equal(names_watch(n, watched, 1, NULL), 1);
+	usleep(50000); /* it hangs now */
+	assert_null(names_of(n, (const uint8_t[]){1, 2, 3, 4}, 4, 0));
+	names_free(n);
+	assert_true(now_ms() - start < 500);
+	atomic_store(&hang_ms, 0);
+	usleep(900000); /* what they shared is freed by the thread */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_name_of_an_address_is_told),
+		cmocka_unit_test(another_list_replaces_the_first),
+		cmocka_unit_test(past_the_bounds_the_first_are_watched),
+		cmocka_unit_test(without_a_need_there_is_no_thread),
+		cmocka_unit_test(a_resolver_that_hangs_holds_nobody_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
