@@ -6,7 +6,7 @@
 
 #include "agent/world/world.h"
 
-enum { RECENT_WAYS = 8 };
+enum { RECENT_WAYS = 8, WAITING = 64, WAIT_MS = 100 };
 
 /* The last result for a target: so that many matches of one deed are one action and one line. */
 struct recent {
@@ -22,6 +22,13 @@ struct recent {
 	uint64_t folded;
 };
 
+/* A kill at an exec, not told yet: the kernel's side may say in the next record that it was the one. */
+struct waiting {
+	struct guard_act act; /* rule NULL: free */
+	enum guard_outcome what;
+	char why[GUARD_WHY_BYTES];
+};
+
 struct guard {
 	const struct clock *clk;
 	guard_fn fn;
@@ -34,6 +41,8 @@ struct guard {
 	uint64_t *taken;       /* when, the last max_per_minute actions; a ring */
 	uint64_t max_per_minute, next;
 	struct recent recent[GUARD_RECENT];
+	struct waiting waiting[WAITING];
+	struct loop_timer *wait;
 	struct guard_stats stats;
 };
 
@@ -126,7 +135,7 @@ bool guard_is_dry(const struct guard *g)
 static void hand_over(struct guard *g, const struct guard_act *a, struct recent *r, bool is_done, bool by_kernel,
 		      const char *why)
 {
-	uint64_t now = clock_boot_ns(g->clk);
+	uint64_t now = clock_boot_ns(g->clk), ended_ns = a->ended_ns ? a->ended_ns : now;
 	struct guard_result result = {
 		.rule = a->rule,
 		.action = a->action,
@@ -138,7 +147,7 @@ static void hand_over(struct guard *g, const struct guard_act *a, struct recent 
 		.start_ns = a->start_ns,
 		.container_id = a->id,
 		.finding_seq = a->finding_seq,
-		.took_ns = by_kernel || now < a->event_ns ? 0 : now - a->event_ns,
+		.took_ns = by_kernel || ended_ns < a->event_ns ? 0 : ended_ns - a->event_ns,
 		.unix_ns = clock_unix_ns(g->clk),
 		.folded = r->folded,
 	};
@@ -188,6 +197,54 @@ void guard_tell(struct guard *g, const struct guard_act *a, enum guard_outcome w
 	hand_over(g, a, r, what == GUARD_DONE, false, why);
 }
 
+/* ---- kills at an exec ---- */
+
+static bool is_waiting(const struct waiting *w, const struct guard_act *a)
+{
+	return w->act.rule && w->act.pid == a->pid && w->act.start_ns == a->start_ns;
+}
+
+static struct waiting *find_waiting(struct guard *g, const struct guard_act *a)
+{
+	for (size_t i = 0; i < WAITING; i++)
+		if (is_waiting(&g->waiting[i], a))
+			return &g->waiting[i];
+	return NULL;
+}
+
+static void tell_waiting(struct waiting *w, struct guard *g)
+{
+	struct waiting told = *w;
+
+	w->act.rule = NULL;
+	if (told.act.rule)
+		guard_tell(g, &told.act, told.what, told.why);
+}
+
+static void on_waited(void *arg)
+{
+	struct guard *g = arg;
+
+	for (size_t i = 0; i < WAITING; i++)
+		tell_waiting(&g->waiting[i], g);
+}
+
+static void tell_later(struct guard *g, const struct guard_act *a, enum guard_outcome what, const char *why)
+{
+	for (size_t i = 0; i < WAITING; i++) {
+		struct waiting *w = &g->waiting[i];
+
+		if (w->act.rule)
+			continue;
+		*w = (struct waiting){ .act = *a, .what = what };
+		w->act.ended_ns = clock_boot_ns(g->clk);
+		(void)slice_copy(slice_of(why), w->why, sizeof(w->why));
+		loop_timer_once(g->wait, WAIT_MS);
+		return;
+	}
+	guard_tell(g, a, what, why);
+}
+
 /* ---- the actions ---- */
 
 static void kill_it(struct guard *g, const struct guard_act *a, const struct event *e)
@@ -196,15 +253,18 @@ static void kill_it(struct guard *g, const struct guard_act *a, const struct eve
 	const char *engine;
 	bool is_contained = a->id[0] || cgroup_container_id(e->p.cgroup, id, &engine);
 	CLEANUP(fd_closep) int fd = kill_open(&g->family, &e->p, is_contained, why);
+	enum guard_outcome what = GUARD_REFUSED;
 
-	if (fd < 0)
-		guard_tell(g, a, GUARD_REFUSED, why);
-	else if (!guard_rate_take(g))
-		guard_tell(g, a, GUARD_TOO_MANY, "");
-	else if (guard_is_dry(g))
-		guard_tell(g, a, GUARD_DRY, "");
+	if (fd >= 0 && !guard_rate_take(g))
+		what = GUARD_TOO_MANY;
+	else if (fd >= 0 && guard_is_dry(g))
+		what = GUARD_DRY;
+	else if (fd >= 0 && kill_send(fd, why))
+		what = GUARD_DONE;
+	if (e->type == EV_EXEC && !guard_is_dry(g))
+		tell_later(g, a, what, why);
 	else
-		guard_tell(g, a, kill_send(fd, why) ? GUARD_DONE : GUARD_REFUSED, why);
+		guard_tell(g, a, what, why);
 }
 
 static void ask_engine(struct guard *g, const struct guard_act *a)
@@ -239,7 +299,8 @@ static void act(struct guard *g, const struct guard_act *a, const struct event *
 {
 	struct recent *r = find_recent(g, a);
 
-	if (is_over(g, r, a) || (g->engine && a->action != GUARD_KILL && engine_is_busy(g->engine, a))) {
+	if (is_over(g, r, a) || (a->action == GUARD_KILL && find_waiting(g, a)) ||
+	    (g->engine && a->action != GUARD_KILL && engine_is_busy(g->engine, a))) {
 		r->folded++;
 		g->stats.folded++;
 	} else if (a->action == GUARD_KILL) {
@@ -294,7 +355,12 @@ void guard_killed(struct guard *g, const char *rule, const struct event *e, cons
 {
 	struct guard_act a = make_act(rule, GUARD_KILL, e, container_id, 0);
 	struct recent *r = find_recent(g, &a);
+	struct waiting *w = find_waiting(g, &a);
 
+	if (w) { /* the same deed, as user space found it */
+		a.finding_seq = w->act.finding_seq;
+		w->act.rule = NULL;
+	}
 	g->stats.done++;
 	r->is_known = true;
 	r->last = GUARD_DONE;
@@ -375,6 +441,9 @@ int guard_new(struct loop *l, struct fetch_pool *fetch, const struct clock *clk,
 	if (needs && !(cfg->docker_socket && *cfg->docker_socket))
 		return err_set(err, ERR_SYNTAX, "to %s for rule '%.100s' a Docker socket is needed",
 			       guard_action_name(needs->action), needs->rule);
+	g->wait = loop_timer_new(l, on_waited, g);
+	if (!g->wait)
+		return err_set(err, ENOMEM, "responses");
 	family_read(&g->family);
 	if (needs)
 		r = engine_new(l, fetch, cfg->docker_socket, &g->family, g, &g->engine, err);
@@ -389,6 +458,8 @@ void guard_free(struct guard *g)
 	if (!g)
 		return;
 	engine_free(g->engine);
+	on_waited(g); /* what was done is told, whatever comes */
+	loop_timer_free(g->wait);
 	for (size_t i = 0; i < g->rule_count; i++)
 		free((char *)g->rules[i].rule);
 	free(g->rules);

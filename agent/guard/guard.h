@@ -64,7 +64,8 @@ bool guard_wants(const struct guard *g, const char *rule);
  * what a dry run has told; and the same refusal. */
 void guard_match(struct guard *g, const char *rule, const struct event *e, const char *container_id,
 		 uint64_t finding_seq);
-/* The kernel's side killed it already (EV_KILL): tells only, whatever the rate; a match of the same is folded. */
+/* The kernel's side killed it already (EV_KILL): tells only, whatever the rate. A match of the same is folded:
+ * a kill at an exec is told 100 ms later, for the kernel's word follows the exec's record. */
 void guard_killed(struct guard *g, const char *rule, const struct event *e, const char *container_id);
 /* Rules with action kill, for rules_filter_kill; only in mode ENFORCE. */
 void guard_each_kill(const struct guard *g, void (*fn)(void *arg, const char *rule), void *arg);
@@ -72,5 +73,6 @@ struct guard_stats {
 	uint64_t done, dry, refused, folded; /* dry: would have been done */
 };
 void guard_stats(const struct guard *g, struct guard_stats *ret);
+/* Tells what is done and not told yet; what the engine is still at is told to nobody. */
 void guard_free(struct guard *g);
 DEFINE_CLEANUP(struct guard, guard_free)

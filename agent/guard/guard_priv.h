@@ -29,6 +29,7 @@ struct guard_act {
 	uint64_t start_ns;
 	char id[65]; /* container; "" = host */
 	uint64_t finding_seq, event_ns;
+	uint64_t ended_ns; /* 0 = when it is told */
 };
 
 /* ---- guard.c ---- */

@@ -196,6 +196,39 @@ static void the_kernel_is_given_rules_only_when_it_may_act(void **state)
 	assert_true(fx.told[0].r.is_done && fx.told[0].r.by_kernel && fx.told[0].r.took_ns == 0);
 }
 
+static void a_kill_at_an_exec_is_told_once_and_as_the_kernels_where_it_was(void **state)
+{
+	guard_open(GUARD_ENFORCE, "/nowhere", 0);
+	pid_t pids[2] = { start_child(), start_child() };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct event e = event_of(pids[i]);
+
+		e.type = EV_EXEC;
+		match(&e, "");
+		match(&e, "");
+		assert_true(was_killed(pids[i]));
+		assert_int_equal(fx.count, i); /* not yet: the next record may say who it was */
+		if (i == 0) {
+			e.type = EV_KILL;
+			guard_killed(fx.guard, "kill it", &e, "");
+		} else {
+			(void)next_told();
+		}
+		assert_int_equal(fx.count, i + 1);
+		assert_true(fx.told[i].r.is_done && fx.told[i].r.by_kernel == (i == 0));
+		assert_int_equal(fx.told[i].r.finding_seq, 7);
+		assert_true(fx.told[i].r.took_ns < 90000000); /* the wait is not in it */
+	}
+	struct event e = event_of(getpid());
+	e.type = EV_EXEC;
+	match(&e, "");
+	assert_int_equal(fx.count, 2);
+	guard_free(fx.guard); /* tells what waits */
+	fx.guard = NULL;
+	assert_string_equal(fx.told[2].why, "protected: the agent itself");
+}
+
 static void nothing_is_done_when_it_is_off(void **state)
 {
 	guard_open(GUARD_OFF, NULL, 0);
@@ -457,6 +490,7 @@ int main(void)
 		cmocka_unit_test(a_leader_that_ended_does_not_save_its_threads),
 		cmocka_unit_test(a_dry_run_checks_and_says_and_does_nothing),
 		cmocka_unit_test(the_kernel_is_given_rules_only_when_it_may_act),
+		cmocka_unit_test(a_kill_at_an_exec_is_told_once_and_as_the_kernels_where_it_was),
 		cmocka_unit_test(nothing_is_done_when_it_is_off),
 		cmocka_unit_test(init_kernel_threads_ourselves_and_our_parents_are_protected),
 		cmocka_unit_test(the_engine_is_known_by_its_file_and_not_by_its_name),
