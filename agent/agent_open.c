@@ -213,6 +213,7 @@ int agent_new(struct loop *l, const struct clock *clk, const struct agent_config
 		return err_set(err, ENOMEM, "agent");
 	a->cfg = cfg;
 	a->clk = clk;
+	a->own_pid = (uint32_t)getpid();
 	buf_init(&a->out, LIMIT_RECORD_BYTES + 4096);
 	a->scratch = arena_new(SCRATCH_BYTES);
 	a->resolved = arena_new(RESOLVED_BYTES);

@@ -49,6 +49,7 @@ struct agent {
 	struct noisy noisy[EVC_COUNT];
 	struct losses losses;
 	uint64_t judged, matches, unkept, unkept_said_ns, actions, refused_actions;
+	uint32_t own_pid;
 	bool has_engine; /* the engine's API answers */
 
 	/* what follows from the rules */

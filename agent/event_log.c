@@ -132,8 +132,8 @@ static void write_number(struct json *j, int64_t v)
 
 static void write_value(struct json *j, enum rules_type type, unsigned flags, const struct rules_value *v)
 {
-	/* Words of the arguments are a text too, and that is what is read back. */
-	bool is_list = v->list && !(flags & FIELD_IS_ARGUMENTS);
+	/* Words of the arguments are a list, too, but a text is what is read back. */
+	bool is_list = v->list && flags & (FIELD_IS_LIST | FIELD_IS_ANCESTOR | FIELD_IS_EITHER);
 
 	if (is_list) {
 		json_array_open(j);
@@ -228,8 +228,7 @@ void event_log_add(struct event_log *l, const char *type, const struct rules_sou
 			continue;
 		json_key(&j, l->named[i].name);
 		/* One of a list of values is a value. */
-		write_value(&j, v.str.p && ref->field->flags & FIELD_IS_DYNAMIC ? RT_STRING : ref->type,
-			    ref->field->flags, &v);
+		write_value(&j, v.str.p && ref->field->flags & FIELD_IS_DYNAMIC ? RT_STRING : ref->type, 0, &v);
 	}
 	json_object_close(&j);
 	buf_add_char(&l->buf, '\n');
