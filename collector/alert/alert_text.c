@@ -72,8 +72,6 @@ static void add_verb(struct buf *out, const Picket__Finding *f)
 		}
 	buf_add_str(out, f->result < 0 ? " tried " : " called ");
 	add_name(out, slice_of(f->call), NAME_CHARS);
-	if (f->file || f->network)
-		buf_add_str(out, " of");
 }
 
 static void add_end(struct buf *out, const Picket__Network *n)
