@@ -161,7 +161,8 @@ static void seed(void *arg, const struct event_process *p)
 static int open_probe(struct agent *a, struct loop *l, struct err *err)
 {
 	static const struct probe_ops ops = { .on_event = agent_on_event };
-	struct probe_config cfg = { .ring_bytes = { [EVC_PROCESS] = (uint32_t)a->cfg->ring_bytes,
+	struct probe_config cfg = { .own_pid = (uint32_t)getpid(),
+				    .ring_bytes = { [EVC_PROCESS] = (uint32_t)a->cfg->ring_bytes,
 						    [EVC_RARE] = (uint32_t)a->cfg->rare_ring_bytes,
 						    [EVC_VOLUME] = (uint32_t)a->cfg->volume_ring_bytes },
 				    .with_fork = true,

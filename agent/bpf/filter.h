@@ -22,6 +22,8 @@ const volatile struct grams path_grams __weak = {};
 const volatile struct grams raw_grams __weak = {};
 const volatile __u32 generation __weak = 0;
 const volatile __u8 wants_data __weak = 0; /* agent/filter.h's */
+/* The agent: what it looks up to understand an event must not become events. 0: nobody */
+const volatile __u32 own_pid __weak = 0;
 
 /* Grows when a name may have come to stand elsewhere. */
 __u64 path_epoch __weak = 0;
@@ -137,7 +139,7 @@ struct matching {
 			return 1;                                                                  \
 		KEEP(at);                                                                          \
 		at &= TEXT_PATH_MAX;                                                               \
-		u32 key = *(u32 *)&s->path[at], h = gram_hash(key), b = gram_bucket(h);            \
+		u32 key = *(u32 *)&s->path[at] & grams.mask, h = gram_hash(key), b = gram_bucket(h); \
 		if (!(grams.bits[h >> 26] >> (h >> 20 & 63) & 1))                                  \
 			return 0;                                                                  \
 		if (grams.gram[b].key == key) {                                                    \
@@ -159,7 +161,7 @@ struct matching {
                                                                                                    \
 		if (n > GRAM_SCAN_MAX)                                                             \
 			return ~0ULL;                                                              \
-		if (n >= GRAM_BYTES)                                                               \
-			bpf_loop(n - (GRAM_BYTES - 1), name##_at, &m, 0);                          \
+		if (n >= grams.bytes)                                                              \
+			bpf_loop(n - (grams.bytes - 1), name##_at, &m, 0);                         \
 		return m.rows;                                                                     \
 	}

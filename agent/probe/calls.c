@@ -47,6 +47,7 @@ static void set_constants(struct calls_bpf *skel, const struct loaded *l, const 
 	k->raw_grams = t->raw;
 	k->generation = generation;
 	k->wants_data = f->wants_data;
+	k->own_pid = l->own_pid;
 	memcpy(k->call_of, t->call_of, sizeof(k->call_of));
 	memcpy(k->call_of_socketcall, t->call_of_socketcall, sizeof(k->call_of_socketcall));
 }
@@ -412,7 +413,7 @@ int calls_load(struct loaded *l, enum probe_mode mode, const struct filter *f, u
 			r = add_hooks(skel, &p, &c, err);
 		if (r < 0)
 			return r;
-		c.counts_fd = load_keep_fd(bpf_map__fd(skel->maps.call_counts));
+		c.counts_fd = load_keep_fd(bpf_map__fd(skel->maps.call_states));
 	}
 	*ret = c;
 	c = (struct calls){ .counts_fd = -1 };

@@ -182,7 +182,8 @@ int loaded_init(const struct probe_config *cfg, struct loaded *l, struct err *er
 	CLEANUP(picket_bpf__destroyp) struct picket_bpf *skel = NULL;
 	int cpus = libbpf_num_possible_cpus();
 
-	*l = (struct loaded){ .sensor_count = cfg->with_fork ? SENSOR_COUNT : SENSOR_FORK,
+	*l = (struct loaded){ .own_pid = cfg->own_pid,
+			      .sensor_count = cfg->with_fork ? SENSOR_COUNT : SENSOR_FORK,
 			      .cpu_count = cpus > 0 ? (size_t)cpus : 1 };
 	for (size_t i = 0; i < SENSOR_COUNT; i++)
 		l->sensor[i].prog_fd = l->sensor[i].link_fd = -1;

@@ -23,6 +23,8 @@ struct probe_config {
 					   happens the timer is slower and a record wakes the loop */
 	bool with_fork;			/* deliver EV_FORK (the tree needs it) */
 	enum probe_mode mode;
+	uint32_t own_pid; /* whose calls are no events: what the agent looks up to understand one must not
+			     become others. In the host's pid namespace; 0: nobody's */
 };
 
 struct probe_ops {

@@ -22,6 +22,7 @@ enum shared_map {
 };
 
 struct loaded {
+	uint32_t own_pid;
 	struct sensor sensor[SENSOR_COUNT];
 	size_t sensor_count; /* those wanted: the first ones */
 	int ring_fd[EVC_COUNT]; /* -1: no program uses it */

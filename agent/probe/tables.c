@@ -52,6 +52,12 @@ static unsigned commonness(unsigned char c)
 	return 1;
 }
 
+static void grams_init(struct grams *g, uint32_t bytes)
+{
+	g->bytes = bytes;
+	memset(&g->mask, 0xff, bytes);
+}
+
 static struct gram *find_gram(struct grams *g, uint32_t key, bool may_take)
 {
 	uint32_t h = gram_hash(key);
@@ -69,19 +75,26 @@ static struct gram *find_gram(struct grams *g, uint32_t key, bool may_take)
 	return NULL;
 }
 
-/* Where in text its rarest four bytes are that find a place; < 0: none. */
+static uint32_t gram_at(const struct grams *g, struct slice text, size_t i)
+{
+	uint32_t key = 0;
+
+	memcpy(&key, text.p + i, g->bytes);
+	return key;
+}
+
+/* Where in text its rarest bytes are that find a place; < 0: none. */
 static int choose_gram(struct grams *g, struct slice text)
 {
 	unsigned best_score = ~0U;
 	int best = -1;
 
-	for (size_t i = 0; i + GRAM_BYTES <= text.n; i++) {
+	for (size_t i = 0; i + g->bytes <= text.n; i++) {
 		unsigned score = 0;
-		uint32_t key;
+		uint32_t key = gram_at(g, text, i);
 
-		for (size_t k = 0; k < GRAM_BYTES; k++)
+		for (size_t k = 0; k < g->bytes; k++)
 			score += commonness((unsigned char)text.p[i + k]);
-		memcpy(&key, text.p + i, sizeof(key));
 		struct gram *at = find_gram(g, key, false);
 		if (!at) {
 			const struct gram *bucket = &g->gram[gram_bucket(gram_hash(key))];
@@ -99,14 +112,12 @@ static int choose_gram(struct grams *g, struct slice text)
 static void add_text(struct grams *g, const struct filter_text *t, uint64_t row)
 {
 	int i = choose_gram(g, t->text);
-	uint32_t key;
 
 	if (i < 0) {
 		g->all |= row;
 		return;
 	}
-	memcpy(&key, t->text.p + i, sizeof(key));
-	struct gram *gram = find_gram(g, key, true);
+	struct gram *gram = find_gram(g, gram_at(g, t->text, (size_t)i), true);
 	if (t->kind == FILTER_SUFFIX || t->kind == FILTER_CONTAINS ||
 	    (gram->start && gram->at != (uint32_t)i)) {
 		gram->any |= row;
@@ -130,11 +141,8 @@ uint64_t tables_match(const struct grams *g, struct slice path)
 
 	if (path.n > GRAM_SCAN_MAX)
 		return UINT64_MAX;
-	for (size_t i = 0; i + GRAM_BYTES <= path.n; i++) {
-		uint32_t key;
-
-		memcpy(&key, path.p + i, sizeof(key));
-		uint32_t h = gram_hash(key);
+	for (size_t i = 0; i + g->bytes <= path.n; i++) {
+		uint32_t key = gram_at(g, path, i), h = gram_hash(key);
 		if (!(g->bits[h >> 26] >> (h >> 20 & 63) & 1))
 			continue;
 		for (size_t k = 0; k < GRAM_WAYS; k++) {
@@ -222,6 +230,8 @@ void tables_fill(const struct filter *f, const bool *hooked, struct tables *ret)
 	bool has_paths = false;
 
 	memset(t, 0, sizeof(*t));
+	grams_init(&t->path, GRAM_BYTES);
+	grams_init(&t->raw, GRAM_BYTES - 1);
 	for (size_t i = 0; i < f->row_count; i++) {
 		add_row(&f->rows[i], 1ULL << i, t);
 		has_paths |= f->rows[i].path_count > 0;
