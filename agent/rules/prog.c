@@ -288,6 +288,7 @@ static int add_check(struct pool *p, const struct cond *c, uint32_t *ret, bool *
 	int r = make_check(p, c, &k, ret_unknown_field, err);
 	if (r < 0)
 		return r;
+	k.way = check_short_way(&k, &p->operands[k.left]);
 	struct check *all = grow(p->checks, sizeof(*all), p->check_count, &p->check_size);
 	if (!all || !keys_add(&p->check_keys, key))
 		return out_of_room(err);
@@ -342,6 +343,8 @@ static int compile_chain(struct compiler *k, const struct cond *c, bool is_and, 
 		return err_set(k->err, ENOMEM, "1:1: compile");
 	for (size_t i = 0; c; c = c->next)
 		all[i++] = c;
+	if (!is_and)
+		count = chain_join(k->pool->arena, all, count);
 	int32_t next = is_and ? on_true : on_false;
 	for (size_t i = count; i-- > 0;) {
 		int r = compile(k, all[i], is_and ? next : on_true, is_and ? on_false : next, &next);
@@ -408,6 +411,40 @@ int prog_compile(struct pool *p, const struct cond *c, struct prog *ret, bool *r
 	memcpy(kept, steps, k.count * sizeof(*kept));
 	*ret = (struct prog){ kept, k.count, start };
 	return 0;
+}
+
+/* ---- one event type ---- */
+
+/* Where a jump ends up when what evt.type is compared with is known. */
+static int32_t follow(struct pool *p, const struct prog *prog, const struct rules_value *type, int32_t at)
+{
+	while (at >= 0) {
+		const struct prog_step *s = &prog->steps[at];
+		const struct check *c = &p->checks[s->check];
+		const struct operand *left = &p->operands[c->left];
+		bool is_type = left->kind == OPERAND_FIELD && rules_field_id(left->ref.field) == FIELD_EVT_TYPE;
+
+		if (!is_type || c->has_right)
+			break;
+		at = check_judge_value(p, c, type) ? s->on_true : s->on_false;
+	}
+	return at;
+}
+
+bool prog_specialise(struct pool *p, struct arena *a, const struct prog *prog, const char *type,
+		     struct prog *ret)
+{
+	const struct rules_value value = { .str = slice_of(type) };
+	struct prog_step *steps = arena_alloc(a, (prog->count + 1) * sizeof(*steps));
+
+	if (!steps)
+		return false;
+	for (uint32_t i = 0; i < prog->count; i++)
+		steps[i] = (struct prog_step){ prog->steps[i].check,
+					       follow(p, prog, &value, prog->steps[i].on_true),
+					       follow(p, prog, &value, prog->steps[i].on_false) };
+	*ret = (struct prog){ steps, prog->count, follow(p, prog, &value, prog->start) };
+	return true;
 }
 
 /* ---- running ---- */

@@ -32,6 +32,9 @@ struct prog {
  * *ret_unknown_field (nullable) tells whether it was a field that does not exist. */
 int prog_compile(struct pool *p, const struct cond *c, struct prog *ret, bool *ret_unknown_field,
 		 struct err *err) WARN_UNUSED;
+/* The same program for events of one type, in a: comparisons of evt.type are decided. false: no room. */
+bool prog_specialise(struct pool *p, struct arena *a, const struct prog *prog, const char *type,
+		     struct prog *ret);
 /* A field or a transformer of fields, for outputs: a number for pool_text. */
 int pool_add_operand(struct pool *p, const struct cond *c, uint32_t *ret, bool *ret_unknown_field,
 		     struct err *err) WARN_UNUSED;

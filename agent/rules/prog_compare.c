@@ -116,6 +116,8 @@ static bool judge_all(struct pool *p, const struct check *c, const struct left *
 
 	if (c->k.hash)
 		return in_hash(&c->k, l->text);
+	if (c->k.needles)
+		return needles_find(c->k.needles, l->text);
 	for (size_t i = 0; i < c->k.count; i++) {
 		bool m = judge_one(p, c, l, i);
 
@@ -212,13 +214,100 @@ static bool judge_value(struct pool *p, const struct check *c, const struct rule
 	return left_of(c, v, false, 0, &l) && judge_all(p, c, &l);
 }
 
-bool check_judge(struct pool *p, const struct check *c)
-{
-	struct rules_value v;
+/* ---- the short ways ---- */
 
-	if (!operand_value(p, c->left, &v))
+/* One text against constants of which any may fit, as most comparisons are. */
+static bool judge_any_text(const struct check *c, struct slice s)
+{
+	const struct slice *k = c->k.texts, *end = k + c->k.count;
+
+	switch (c->op) {
+	case OP_EQ:
+	case OP_EQ2:
+	case OP_IN:
+	case OP_INTERSECTS:
+		if (c->k.hash)
+			return in_hash(&c->k, s);
+		for (; k < end; k++)
+			if (slice_eq(s, *k))
+				return true;
 		return false;
+	case OP_STARTSWITH:
+		for (; k < end; k++)
+			if (slice_starts(s, *k))
+				return true;
+		return false;
+	case OP_ENDSWITH:
+		for (; k < end; k++)
+			if (slice_ends(s, *k))
+				return true;
+		return false;
+	case OP_CONTAINS:
+		if (c->k.needles)
+			return needles_find(c->k.needles, s);
+		for (; k < end; k++)
+			if (match_contains(s, *k, false))
+				return true;
+		return false;
+	case OP_NE:
+		for (; k < end; k++)
+			if (!slice_eq(s, *k))
+				return true;
+		return false;
+	case OP_EXISTS:
+	case OP_LE:
+	case OP_LT:
+	case OP_GE:
+	case OP_GT:
+	case OP_GLOB:
+	case OP_IGLOB:
+	case OP_ICONTAINS:
+	case OP_BCONTAINS:
+	case OP_BSTARTSWITH:
+	case OP_REGEX:
+	case OP_PMATCH:
+	case OP_COUNT:
+		break;
+	}
+	return false;
+}
+
+static bool judge_any_number(const struct check *c, int64_t n)
+{
+	for (size_t i = 0; i < c->k.count; i++)
+		if (judge_number(c, n, c->k.numbers[i]))
+			return true;
+	return false;
+}
+
+/* Which comparisons have a short way; a value that turns out to be a list goes the long one. */
+enum short_way check_short_way(const struct check *c, const struct operand *left)
+{
+	static const unsigned texts = 1U << OP_EQ | 1U << OP_EQ2 | 1U << OP_IN | 1U << OP_INTERSECTS |
+				      1U << OP_STARTSWITH | 1U << OP_ENDSWITH | 1U << OP_CONTAINS | 1U << OP_NE;
+
+	if (c->has_right || left->is_list || (c->mod && c->mod != MOD_ANYOF))
+		return SHORT_NONE;
+	if (c->op == OP_EXISTS)
+		return SHORT_NONE;
+	if (c->class == CMP_TEXT)
+		return texts & 1U << c->op ? SHORT_TEXT : SHORT_NONE;
+	return c->class == CMP_SIGNED || c->class == CMP_UNSIGNED || c->class == CMP_BOOL ? SHORT_NUMBER :
+											   SHORT_NONE;
+}
+
+bool check_judge_value(struct pool *p, const struct check *c, const struct rules_value *v)
+{
 	if (c->op == OP_EXISTS)
 		return true;
-	return judge_value(p, c, &v, p->operands[c->left].flags);
+	if (c->way != SHORT_NONE && !v->list_count && !v->is_list)
+		return c->way == SHORT_TEXT ? judge_any_text(c, v->str) : judge_any_number(c, v->num);
+	return judge_value(p, c, v, p->operands[c->left].flags);
+}
+
+bool check_judge(struct pool *p, const struct check *c)
+{
+	const struct rules_value *v = operand_get(p, c->left);
+
+	return v && check_judge_value(p, c, v);
 }

@@ -285,5 +285,7 @@ int constants_make(struct pool *p, struct check *check, const struct cond *c, st
 	bool is_set = check->op == OP_IN || check->op == OP_INTERSECTS;
 	if (is_set && k->texts && k->count >= SET_HASH_MIN)
 		return hash_texts(p, k, err);
+	if (check->op == OP_CONTAINS && check->mod == MOD_ANYOF && k->count >= NEEDLES_MIN)
+		k->needles = needles_new(p->arena, k->texts, k->count); /* without, one by one */
 	return 0;
 }

@@ -67,7 +67,7 @@ static bool fetch(struct pool *p, const struct operand *o, struct rules_value *r
 	return false;
 }
 
-bool operand_value(struct pool *p, uint32_t operand, struct rules_value *ret)
+const struct rules_value *operand_get(struct pool *p, uint32_t operand)
 {
 	struct cached_value *c = &p->values[operand];
 
@@ -78,8 +78,16 @@ bool operand_value(struct pool *p, uint32_t operand, struct rules_value *ret)
 
 		*c = (struct cached_value){ p->generation, !found, v };
 	}
-	*ret = c->value;
-	return !c->is_null;
+	return c->is_null ? NULL : &c->value;
+}
+
+bool operand_value(struct pool *p, uint32_t operand, struct rules_value *ret)
+{
+	const struct rules_value *v = operand_get(p, operand);
+
+	if (v)
+		*ret = *v;
+	return v;
 }
 
 bool pool_text(struct pool *p, uint32_t operand, struct slice *ret)

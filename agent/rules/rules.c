@@ -4,6 +4,8 @@
 #include "agent/rules/load.h"
 #include "common/file.h"
 
+enum { STEPS_MAX = 1 << 20 /* of all programs by event type; past it the general ones run */ };
+
 const char *rules_priority_name(enum rules_priority p)
 {
 	static const char *const names[PRIORITY_COUNT] = { "Emergency", "Alert",	"Critical", "Error",
@@ -168,20 +170,27 @@ static bool is_named(const struct rule *r, const char *type)
 	return r->type_count && bsearch(&type, r->types, r->type_count, sizeof(*r->types), order_names);
 }
 
-/* type NULL: one that no rule names. */
+/* type NULL: one that no rule names. A rule that can't match the type, as its program says, is left out. */
 static bool fill(struct rules *r, const char *type, struct type_index *ret)
 {
 	uint32_t *all = arena_alloc(r->arena, (r->count + 1) * sizeof(*all));
+	struct prog *progs = arena_alloc(r->arena, (r->count + 1) * sizeof(*progs));
 	size_t n = 0;
 
-	for (size_t i = 0; all && i < r->count; i++) {
+	for (size_t i = 0; all && progs && i < r->count; i++) {
 		const struct rule *x = &r->all[i];
 
-		if (x->enabled && (type && is_named(x, type)) != x->is_complement)
-			all[n++] = (uint32_t)i;
+		if (!x->enabled || (type && is_named(x, type)) == x->is_complement)
+			continue;
+		progs[n] = x->prog;
+		r->steps += x->prog.count;
+		if (type && r->steps < STEPS_MAX && !prog_specialise(r->pool, r->arena, &x->prog, type, &progs[n]))
+			return false;
+		all[n] = (uint32_t)i;
+		n += progs[n].start != PROG_REJECT;
 	}
-	*ret = (struct type_index){ type, all, n };
-	return all;
+	*ret = (struct type_index){ type, all, progs, n };
+	return all && progs;
 }
 
 int rules_index(struct rules *r, struct err *err)
@@ -316,7 +325,7 @@ unsigned rules_eval(struct rules *r, const char *evt_type, const struct rules_so
 	for (size_t i = 0; i < t->count; i++) {
 		const struct rule *rule = &r->all[t->rules[i]];
 
-		if (!prog_run(r->pool, &rule->prog))
+		if (!prog_run(r->pool, &t->progs[i]))
 			continue;
 		matches++;
 		if (fn)

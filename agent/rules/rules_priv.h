@@ -46,6 +46,7 @@ struct rule {
 struct type_index {
 	const char *type;
 	const uint32_t *rules; /* in order of definition */
+	const struct prog *progs; /* of each of them, for this type */
 	size_t count;
 };
 
@@ -57,6 +58,7 @@ struct rules {
 	const struct type_index *types; /* sorted; of every type that is named */
 	size_t type_count;
 	struct type_index others; /* for types that no rule names */
+	size_t steps;		  /* of the programs in types */
 	struct buf output;	  /* of one match */
 	struct rules_output_field *fields;
 	char version[17];

@@ -1,7 +1,8 @@
 /* bench_rules FILE...: what events cost the loaded rules, and the set in memory.
  *
  * A mix as a host makes it before the kernel's filter, from structs of live events through the fields that
- * the agent uses; then single execs from flat JSON. In ns an event, matches with their outputs included. */
+ * the agent uses; then single execs from flat JSON. In ns of CPU an event, the best of some rounds, matches
+ * with their outputs included. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -16,7 +17,7 @@
 #include "agent/world/world.h"
 #include "common/json.h"
 
-enum { JSON_ROUNDS = 100000, MIX_EVENTS = 4000000, MIX_MAX = 128 };
+enum { JSON_ROUNDS = 100000, MIX_EVENTS = 400000, MIX_ROUNDS = 10, MIX_MAX = 128 };
 
 /* ---- live ---- */
 
@@ -159,7 +160,8 @@ static double now_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	/* Of this process alone: others on the machine are not the engine's cost. */
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
@@ -194,15 +196,19 @@ static int bench_mix(struct rules *r, struct err *err)
 	make_mix();
 	for (size_t i = 0; i < mix_count; i++)
 		each[i] = run(r, w, i, i + 1);
-	double start = now_ns();
+	double best = 0, start;
 	size_t at = 0;
-	for (uint64_t n = 0; n < MIX_EVENTS; n++) {
-		matches += run(r, w, at, n + 1);
-		at = at + 1 == mix_count ? 0 : at + 1;
+	for (unsigned round = 0; round < MIX_ROUNDS; round++) {
+		start = now_ns();
+		for (uint64_t n = 0; n < MIX_EVENTS; n++) {
+			matches += run(r, w, at, n + 1);
+			at = at + 1 == mix_count ? 0 : at + 1;
+		}
+		double ns = (now_ns() - start) / MIX_EVENTS;
+		best = !round || ns < best ? ns : best;
 	}
-	double ns = (now_ns() - start) / MIX_EVENTS;
-	printf("mix: %.0f ns an event, %.2f M events/s, %.4f matches an event\n", ns, 1000 / ns,
-	       (double)matches / MIX_EVENTS);
+	printf("mix: %.0f ns an event, %.2f M events/s, %.4f matches an event\n", best, 1000 / best,
+	       (double)matches / MIX_EVENTS / MIX_ROUNDS);
 	for (size_t i = 0; i < mix_count && getenv("BENCH_EACH"); i++) {
 		start = now_ns();
 		for (unsigned n = 0; n < 20000; n++)

@@ -1,4 +1,5 @@
 /* Evaluation over flat JSON: operators, the null rule, several values, transformers, bounds. */
+#include "agent/rules/prog_priv.h"
 #include "agent/rules/rules.h"
 #include "agent/rules/rules_json.h"
 #include "vectors.h"
@@ -88,6 +89,25 @@ static const struct {
 	{ "proc.name = oneof (bash, sh)", true },
 	{ "proc.name startswith oneof (ba, bas)", false },
 	{ "proc.name startswith anyof (ba, bas)", true },
+	{ "proc.name contains anyof (x1, x2, x3, x4, x5, x6, x7, as)", true },
+	{ "proc.name contains anyof (x1, x2, x3, x4, x5, x6, x7, bash1)", false },
+	{ "fd.name contains anyof (dirt, sub/g, xt., opt/dir/x, irs, f.tx, q)", true },
+	{ "fd.name contains anyof (dirt, sub/g, xt., opt/dir/x, irs, f.ty, q)", false },
+	{ "fd.name contains anyof (a, b, c, d1, e1, g1, '')", true },
+	{ "user.name contains anyof (a, b, c, d1, e1, g1, '')", false },
+	{ "not user.name contains anyof (a, b, c, d1, e1, g1)", true },
+	{ "fd.name contains 1 or fd.name contains 2 or fd.name contains 3 or proc.name = sh or fd.name contains 4"
+	  " or fd.name contains 5 or fd.name contains sub",
+	  true },
+	{ "fd.name contains 1 or fd.name contains 2 or fd.name contains 3 or proc.name = sh or fd.name contains 4"
+	  " or fd.name contains 5 or fd.name contains sud",
+	  false },
+	{ "not (fd.name contains 1 or fd.name contains 2 or fd.name contains 3 or fd.name contains 4 or fd.name contains 5"
+	  " or fd.name contains 6)",
+	  true },
+	{ "proc.aname contains x1 or proc.aname contains x2 or proc.aname contains x3 or proc.aname contains x4 or"
+	  " proc.aname contains x5 or proc.aname contains ystem",
+	  true },
 	{ "proc.name contains allof (a, s)", true },
 	{ "proc.name contains allof (a, z)", false },
 	{ "proc.name != anyof (bash, sh)", true },
@@ -129,6 +149,33 @@ static void bytes_in_no_encoding_match_byte_by_byte(void **state)
 	(void)state;
 	assert_true(eval("proc.name contains \"\\xff\"", event));
 	assert_true(eval("proc.name glob 'bad?' and proc.name regex 'bad.'", event));
+}
+
+/* Few letters, so that texts overlap and stand in each other. */
+static void many_texts_at_once_are_found_as_one_by_one(void **state)
+{
+	uint32_t seed = 1;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(1 << 20);
+		char bytes[128];
+		struct slice texts[8], s = slice_from(bytes + 64, round % 40);
+		bool want = false;
+
+		for (size_t i = 0; i < sizeof(bytes); i++) {
+			seed = seed * 1664525 + 1013904223;
+			bytes[i] = (char)("ab\xff"[(seed >> 24) % 3]);
+		}
+		for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+			texts[i] = slice_from(bytes + i * 8, 1 + (seed >> i) % 7);
+			want |= match_contains(s, texts[i], false);
+		}
+		const struct needles *n = needles_new(a, texts, ARRAY_LEN(texts));
+		assert_non_null(n);
+		if (needles_find(n, s) != want)
+			fail_msg("round %d: should be %d", round, want);
+	}
 }
 
 /* Exponential for a backtracking matcher without a limit. */
@@ -270,6 +317,7 @@ int main(void)
 		cmocka_unit_test(conditions_judge_as_falco_does),
 		cmocka_unit_test(ancestors_may_be_given_one_by_one),
 		cmocka_unit_test(bytes_in_no_encoding_match_byte_by_byte),
+		cmocka_unit_test(many_texts_at_once_are_found_as_one_by_one),
 		cmocka_unit_test(a_regex_bomb_ends),
 		cmocka_unit_test(a_key_longer_than_the_bound_is_only_absent),
 		cmocka_unit_test(the_shared_evaluations_pass),
