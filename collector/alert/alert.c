@@ -19,7 +19,6 @@ enum {
 	EVIDENCE_MAX = 20,
 	ROW_ARENA_BYTES = 2 * DOCUMENT_BYTES,
 };
-static const uint64_t fold_ms_default = 24ULL * 3600 * 1000;
 
 /* One finding, made ready; buffers live on the caller's stack. */
 struct draft {
@@ -114,7 +113,7 @@ static int fold(struct store *s, struct draft *d, const struct store_alert *old,
 static int put(struct store *s, const struct alert_config *cfg, struct draft *d,
 	       struct alert_change *ret, struct err *err)
 {
-	uint64_t fold_ns = (cfg->fold_ms ? cfg->fold_ms : fold_ms_default) * 1000000;
+	uint64_t fold_ns = alert_fold_ns(cfg);
 	uint64_t when = d->row.last_seen_unix_ns;
 	struct store_alert old;
 

@@ -9,6 +9,12 @@ struct alert_config {
 	bool is_full;	  /* nothing new is added: what would be answers with id 0 */
 };
 
+/* The same in ns, the default filled in. */
+static inline uint64_t alert_fold_ns(const struct alert_config *cfg)
+{
+	return (cfg->fold_ms ? cfg->fold_ms : 24ull * 3600 * 1000) * 1000000;
+}
+
 /* What happened to the inbox. Worth telling somebody: is_new, is_escalated or is_reopened. */
 struct alert_change {
 	int64_t id;

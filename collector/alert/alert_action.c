@@ -7,7 +7,6 @@
 #include "common/show.h"
 
 enum { WHY_BYTES = 512, WHO_CHARS = 300, SUBJECT_CHARS = 600, ACTION_BYTES = 16 * 1024 };
-static const uint64_t fold_ms_default = 24ULL * 3600 * 1000;
 
 /* One element of the alert's "actions". */
 static void write_action(struct buf *out, const char *id, uint64_t time_unix_ns, const Picket__Event *ev)
@@ -64,7 +63,7 @@ int alert_add_action(struct store *s, const struct alert_config *cfg, const char
 {
 	CLEANUP(buf_finip) struct buf key = { 0 }, action = { 0 };
 	char id[RECORD_ID_MAX];
-	uint64_t fold_ns = (cfg->fold_ms ? cfg->fold_ms : fold_ms_default) * 1000000;
+	uint64_t fold_ns = alert_fold_ns(cfg);
 	const Picket__Event *ev = rec->body_case == PICKET__RECORD__BODY_EVENT ? rec->event : NULL;
 
 	if (!ev || !ev->action)
