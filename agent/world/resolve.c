@@ -24,6 +24,7 @@
 enum {
 	TICK_NS = 10000000, /* /proc/PID/stat counts starts in these */
 	SEEN_COUNT = 256,
+	KNOWN_COUNT = 64,
 	UNDO_MAX = 8, /* links of /proc in a row */
 };
 
@@ -33,9 +34,18 @@ struct seen {
 	uint64_t start_ns;
 };
 
+/* /proc/PID of a process whose start was compared: it can't become another's. Keeps nothing of the
+ * process alive, and saves most of the cost for one that goes on. */
+struct known {
+	uint32_t pid;
+	int dir; /* -1: none */
+	uint64_t start_ns;
+};
+
 struct resolver {
 	int proc; /* O_PATH */
 	uint32_t own_pid;
+	struct known known[KNOWN_COUNT];
 	bool is_too_old; /* the kernel has no RESOLVE_CACHED */
 	struct seen seen[SEEN_COUNT];
 };
@@ -45,10 +55,19 @@ struct view {
 	struct resolver *r;
 	const struct event_process *p;
 	struct arena *scratch;
-	int self;	   /* /proc/PID of the caller; -1: it is gone */
-	int root;	   /* -1: only by text */
-	struct slice root_path; /* of root, from the namespace's; "/" unless changed by chroot(2) */
+	int self; /* /proc/PID of the caller, borrowed; -1: it is gone */
+	int root; /* -1: only by text */
+	struct slice root_path; /* of root, from the namespace's; see root_of */
 };
+
+/* Asked once of a name that is always there: later an EINVAL may be a file system's. */
+static bool has_cached(int proc)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_CACHED};
+	CLEANUP(fd_closep) int fd = (int)syscall(SYS_openat2, proc, ".", &how, sizeof(how));
+
+	return fd >= 0 || errno == EAGAIN;
+}
 
 struct resolver *resolver_new(const char *proc_root)
 {
@@ -57,7 +76,10 @@ struct resolver *resolver_new(const char *proc_root)
 	if (!r)
 		return NULL;
 	r->own_pid = (uint32_t)getpid();
+	for (size_t i = 0; i < KNOWN_COUNT; i++)
+		r->known[i].dir = -1;
 	r->proc = open(proc_root, O_PATH | O_DIRECTORY | O_CLOEXEC); /* -1: all by text */
+	r->is_too_old = r->proc < 0 || !has_cached(r->proc);
 	return r;
 }
 
@@ -67,6 +89,9 @@ void resolver_free(struct resolver *r)
 		return;
 	if (r->proc >= 0)
 		close(r->proc);
+	for (size_t i = 0; i < KNOWN_COUNT; i++)
+		if (r->known[i].dir >= 0)
+			close(r->known[i].dir);
 	free(r);
 }
 
@@ -221,11 +246,14 @@ static uint64_t start_of(int dir)
 	return at ? strtoull(at + 1, NULL, 10) * TICK_NS : 0;
 }
 
-/* /proc/PID of exactly that process; -1: gone. What is opened below it can't be another's later. */
-static int open_process(const struct resolver *r, uint32_t pid, uint64_t start_ns)
+/* /proc/PID of exactly that process, borrowed; -1: gone. */
+static int process_dir(struct resolver *r, uint32_t pid, uint64_t start_ns)
 {
+	struct known *k = &r->known[pid % KNOWN_COUNT];
 	char name[16];
 
+	if (k->dir >= 0 && k->pid == pid && k->start_ns == start_ns)
+		return k->dir;
 	if (r->proc < 0 || !pid)
 		return -1;
 	snprintf(name, sizeof(name), "%u", pid);
@@ -234,7 +262,22 @@ static int open_process(const struct resolver *r, uint32_t pid, uint64_t start_n
 		return -1;
 	uint64_t start = start_of(dir);
 	uint64_t apart = start > start_ns ? start - start_ns : start_ns - start;
-	return start && apart < 2 * TICK_NS ? take_fd(&dir) : -1;
+	if (!start || apart >= 2 * TICK_NS)
+		return -1;
+	if (k->dir >= 0)
+		close(k->dir);
+	*k = (struct known){pid, take_fd(&dir), start_ns};
+	return k->dir;
+}
+
+static void forget(struct resolver *r, uint32_t pid)
+{
+	struct known *k = &r->known[pid % KNOWN_COUNT];
+
+	if (k->dir >= 0 && k->pid == pid) {
+		close(k->dir);
+		k->dir = -1;
+	}
 }
 
 static struct slice root_link(const struct view *v, int dir)
@@ -243,6 +286,16 @@ static struct slice root_link(const struct view *v, int dir)
 	ssize_t n = text ? readlinkat(dir, "root", text, PATH_MAX) : -1;
 
 	return slice_from(text, n > 0 ? (size_t)n : 0);
+}
+
+/* Asked only when it matters: "/" unless the caller lives and has changed its root. */
+static struct slice root_of(struct view *v)
+{
+	if (!v->root_path.n && v->self >= 0)
+		v->root_path = root_link(v, v->self);
+	if (!v->root_path.n)
+		v->root_path = SLICE_LIT("/");
+	return v->root_path;
 }
 
 static bool is_in_namespace(int dir, uint32_t ns_mnt)
@@ -255,12 +308,9 @@ static bool is_in_namespace(int dir, uint32_t ns_mnt)
 /* Another's root stands for the caller's when it is the namespace's own. */
 static bool borrow_root(struct view *v, uint32_t pid, uint64_t start_ns)
 {
-	CLEANUP(fd_closep) int dir = open_process(v->r, pid, start_ns);
+	int dir = process_dir(v->r, pid, start_ns);
 
-	if (dir < 0 || !is_in_namespace(dir, v->p->ns_mnt))
-		return false;
-	v->root_path = root_link(v, dir);
-	if (!slice_is(v->root_path, "/"))
+	if (dir < 0 || !is_in_namespace(dir, v->p->ns_mnt) || !slice_is(root_link(v, dir), "/"))
 		return false;
 	v->root = openat(dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return v->root >= 0;
@@ -279,17 +329,16 @@ static void find_root(struct view *v)
 	const struct event_process *p = v->p;
 	struct seen *s = &v->r->seen[p->ns_mnt % SEEN_COUNT];
 
-	v->root_path = SLICE_LIT("/");
 	if (v->r->is_too_old)
 		return;
 	if (v->self >= 0) {
-		v->root_path = root_link(v, v->self);
 		v->root = openat(v->self, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (v->root >= 0) {
 			remember(v->r, p->ns_mnt, p->pid, p->start_ns);
 			return;
 		}
-		v->root_path = SLICE_LIT("/"); /* a zombie */
+		v->self = -1; /* a zombie, or gone */
+		forget(v->r, p->pid);
 	}
 	if (!p->ns_mnt)
 		return;
@@ -306,7 +355,6 @@ static void find_root(struct view *v)
 		if (init >= 0 && is_in_namespace(init, p->ns_mnt))
 			v->root = openat(init, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
-	v->root_path = SLICE_LIT("/");
 }
 
 /* ---- by the kernel's cache ---- */
@@ -323,10 +371,8 @@ static struct slice ask(struct view *v, struct slice path, bool is_directory)
 	if (!text || memchr(path.p, 0, path.n))
 		return SLICE_NONE;
 	CLEANUP(fd_closep) int fd = (int)syscall(SYS_openat2, v->root, text, &how, sizeof(how));
-	if (fd < 0) {
-		v->r->is_too_old |= errno == EINVAL || errno == ENOSYS;
+	if (fd < 0)
 		return SLICE_NONE;
-	}
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	out = arena_alloc(v->scratch, PATH_MAX);
 	ssize_t n = out ? readlink(name, out, PATH_MAX) : -1;
@@ -340,9 +386,9 @@ static struct slice ask(struct view *v, struct slice path, bool is_directory)
 }
 
 /* As the caller's root sees it; false: it lies elsewhere. */
-static bool below_root(const struct view *v, struct slice *path)
+static bool below_root(struct view *v, struct slice *path)
 {
-	struct slice root = v->root_path;
+	struct slice root = root_of(v);
 
 	if (slice_is(root, "/"))
 		return true;
@@ -385,8 +431,7 @@ static struct slice resolve(struct view *v, struct slice raw, struct slice base,
 	found = slice_eq(cleaned, text) ? SLICE_NONE : kernel_path(v, cleaned, in_root, follows);
 	if (found.n)
 		return found;
-	return in_root && !slice_is(v->root_path, "/") && v->root_path.n ? joined(v->scratch, v->root_path, cleaned) :
-									    cleaned;
+	return in_root && !slice_is(root_of(v), "/") ? joined(v->scratch, root_of(v), cleaned) : cleaned;
 }
 
 /* ---- events ---- */
@@ -442,11 +487,10 @@ void resolver_resolve(struct resolver *r, struct event *e, struct arena *scratch
 		return;
 	if ((c->path.n || !(c->raw.n || c->base.n)) && (c->path2.n || !(c->raw2.n || c->base2.n)))
 		return;
-	CLEANUP(fd_closep) int self = open_process(r, e->p.pid, e->p.start_ns);
-	v.self = self;
+	v.self = process_dir(r, e->p.pid, e->p.start_ns);
 	find_root(&v);
 	CLEANUP(fd_closep) int root = v.root;
-	(void)root;
+	(void)root; /* closed at the end */
 	if (c->family == FAMILY_PATHS)
 		resolve_second(&v, c);
 	if (c->path.n || !(c->raw.n || c->base.n))
