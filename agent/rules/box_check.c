@@ -87,6 +87,13 @@ static void keep_calls(struct box *b, bool open, bool sock, bool others)
 	}
 }
 
+static void keep_family(struct box *b, enum call_family family)
+{
+	for (unsigned c = 0; c < CALL_COUNT; c++)
+		if (call_family((enum call)c) != family)
+			b->calls[c / 64] &= ~(1ULL << c % 64);
+}
+
 /* ---- evt.type ---- */
 
 static struct boxes of_type(struct arena *a, const struct cond *c, bool negated)
@@ -401,7 +408,17 @@ static struct boxes of_kind(struct arena *a, const struct cond *c, bool negated)
 		return boxes_any();
 	for (const struct cond *v = first_value(c); v; v = next_value(c, v))
 		sock |= sock_of(v->text);
-	return sock == SOCK_ANY ? boxes_any() : of_socket(a, sock);
+	if (sock == SOCK_ANY)
+		return boxes_any();
+	struct boxes all = of_socket(a, sock);
+	/* u is userfaultfd's letter, too, of which a descriptor may be a copy. */
+	if (sock & FILTER_UNIX) {
+		struct box copies = box_any();
+
+		keep_family(&copies, FAMILY_FD);
+		all = boxes_either(a, all, one(a, &copies));
+	}
+	return all;
 }
 
 /* evt.arg.domain of socket and socketpair: none of the families that most sockets have. */
@@ -445,18 +462,46 @@ static struct boxes of_name(struct arena *a, const struct cond *c, bool negated)
 	return negated ? boxes_any() : of_paths(a, box_texts_of(a, c), false);
 }
 
-static struct boxes of_raw_name(struct arena *a, const struct cond *c, bool negated)
+/* The longest piece of a text that is there, too, where the caller gave more slashes in a row, which the
+ * field doesn't show: slashes only at its ends. */
+static struct filter_text of_slashes(const struct filter_text *t)
 {
-	return negated ? boxes_any() : of_paths(a, box_texts_of(a, c), true);
+	struct filter_text best = { FILTER_CONTAINS, SLICE_NONE };
+	size_t start = 0;
+
+	if (!memchr(t->text.p, '/', t->text.n))
+		return *t;
+	for (size_t i = 1; i <= t->text.n; i++) {
+		if (i < t->text.n && t->text.p[i - 1] != '/')
+			continue;
+		if (i - start > best.text.n)
+			best.text = slice_sub(t->text, start, i - start);
+		start = i - 1;
+	}
+	return best;
 }
 
-/* The directory is the path's beginning: what it is, the path has with a slash behind. */
-static struct boxes of_directory(struct arena *a, const struct cond *c, bool negated)
+static struct boxes of_raw_name(struct arena *a, const struct cond *c, bool negated)
 {
 	struct box_texts texts = box_texts_of(a, c);
 	struct filter_text *all = arena_alloc(a, (texts.n + 1) * sizeof(*all));
 
 	if (negated || texts.is_any || !all)
+		return boxes_any();
+	for (size_t i = 0; i < texts.n; i++)
+		all[i] = of_slashes(&texts.p[i]);
+	return of_paths(a, (struct box_texts){ all, texts.n, false }, true);
+}
+
+/* The directory is the path's beginning: what it is, the path has with a slash behind. That of a directory
+ * is its own path. */
+static struct boxes of_directory(struct arena *a, const struct cond *c, bool negated)
+{
+	struct box_texts texts = box_texts_of(a, c);
+	struct filter_text *all = arena_alloc(a, (2 * texts.n + 1) * sizeof(*all));
+	size_t n = 0;
+
+	if (negated || texts.is_any || !all || texts.n > BOX_LIST_MAX / 2)
 		return boxes_any();
 	for (size_t i = 0; i < texts.n; i++) {
 		struct filter_text t = texts.p[i];
@@ -464,14 +509,16 @@ static struct boxes of_directory(struct arena *a, const struct cond *c, bool neg
 		/* What has no directory has "/". */
 		if (slice_is(t.text, "/"))
 			return boxes_any();
-		if (t.kind == FILTER_EXACT && !slice_ends(t.text, SLICE_LIT("/")))
+		if (t.kind == FILTER_EXACT && !slice_ends(t.text, SLICE_LIT("/"))) {
+			all[n++] = t;
 			t.text = slice_of(arena_printf(a, "%.*s/", SLICE_FMT(t.text)));
+		}
 		if (!t.text.p)
 			return boxes_any();
 		t.kind = t.kind == FILTER_EXACT || t.kind == FILTER_PREFIX ? FILTER_PREFIX : FILTER_CONTAINS;
-		all[i] = t;
+		all[n++] = t;
 	}
-	return of_paths(a, (struct box_texts){ all, texts.n, false }, false);
+	return of_paths(a, (struct box_texts){ all, n, false }, false);
 }
 
 /* The file's name is the path's end. */
@@ -518,8 +565,7 @@ static const struct {
 	{ "fd.lip.name", of_inet },	 { "fd.rip.name", of_inet },
 	{ "evt.arg.domain", of_domain }, { "fd.name", of_name },
 	{ "fs.path.name", of_name },	 { "fd.nameraw", of_raw_name },
-	{ "fs.path.nameraw", of_raw_name }, { "fd.directory", of_directory },
-	{ "fd.filename", of_filename },
+	{ "fd.directory", of_directory }, { "fd.filename", of_filename },
 };
 
 struct boxes boxes_of_check(struct arena *a, const struct cond *c, bool negated)

@@ -24,16 +24,20 @@ static const char *const model_calls[] = { "open", "openat", "creat", "connect",
 					   "unlink", "symlink", "ptrace", "execve", "setns" };
 static const char *const model_comms[] = { "cat", "sh", "docker-entrypoi", "nginx" };
 static const char *const model_paths[] = { "/etc/shadow", "/etc/pam.d/sshd", "/root/.ssh/id_rsa", "/usr/lib/libc.so",
-					   "/a", "/home/x/.ssh/known_hosts", "/var/log/auth.log" };
-static const char *const model_raws[] = { "/etc/shadow", "../../etc/shadow", "id_rsa", "./../a/../b" };
+					   "/a", "/etc/pam.d", "/home/x/.ssh/known_hosts", "/var/log/auth.log" };
+static const char *const model_raws[] = { "/etc/shadow", "../../etc/shadow", "id_rsa", "./../a/../b",
+					  "..//..///etc//shadow", "/etc//shadow" };
+/* As the field has them. */
+static const char *const model_nameraws[] = { "/etc/shadow", "../../etc/shadow", "id_rsa", "./../a/../b",
+					      "../../etc/shadow", "/etc/shadow" };
 static const uint16_t model_ports[] = { 22, 80, 443, 51000 };
 
 struct model {
 	enum call call;
-	bool failed, in_container, has_path;
+	bool failed, in_container, has_path, is_directory;
 	unsigned mode; /* O_ACCMODE */
 	int sock;      /* 0 none, 4, 6, 1 unix, 17 packet */
-	const char *comm, *path, *raw;
+	const char *comm, *path, *raw, *nameraw;
 	uint16_t sport, cport;
 };
 
@@ -52,7 +56,10 @@ static inline struct model model_roll(struct dice *d)
 	m.mode = dice_roll(d, 4);
 	m.comm = model_comms[dice_roll(d, ARRAY_LEN(model_comms))];
 	m.path = model_paths[dice_roll(d, ARRAY_LEN(model_paths))];
-	m.raw = model_raws[dice_roll(d, ARRAY_LEN(model_raws))];
+	unsigned raw = dice_roll(d, ARRAY_LEN(model_raws));
+	m.raw = model_raws[raw];
+	m.nameraw = model_nameraws[raw];
+	m.is_directory = f == FAMILY_OPEN && dice_roll(d, 4) == 0;
 	m.has_path = !m.failed || dice_roll(d, 2);
 	m.sport = model_ports[dice_roll(d, ARRAY_LEN(model_ports))];
 	m.cport = model_ports[dice_roll(d, ARRAY_LEN(model_ports))];
@@ -76,8 +83,12 @@ static inline void model_json(const struct model *m, struct buf *out)
 	if (f == FAMILY_OPEN) {
 		buf_printf(out, ",\"fd.num\":%d,\"evt.is_open_read\":%s,\"evt.is_open_write\":%s,\"fd.nameraw\":\"%s\"",
 			   m->failed ? -1 : 3, m->mode == 0 || m->mode == 2 ? "true" : "false",
-			   m->mode == 1 || m->mode == 2 ? "true" : "false", m->raw);
-		if (m->has_path)
+			   m->mode == 1 || m->mode == 2 ? "true" : "false", m->nameraw);
+		if (m->has_path && m->is_directory)
+			buf_printf(out,
+				   ",\"fd.name\":\"%s\",\"fd.directory\":\"%s\",\"fd.typechar\":\"d\",\"fd.type\":\"directory\"",
+				   m->path, m->path);
+		else if (m->has_path)
 			buf_printf(out,
 				   ",\"fd.name\":\"%s\",\"fd.directory\":\"%.*s\",\"fd.filename\":\"%s\","
 				   "\"fd.typechar\":\"f\",\"fd.type\":\"file\"",
@@ -173,6 +184,7 @@ static inline void model_condition(struct dice *d, unsigned depth, struct buf *o
 		"fd.name contains allof (ssh, known)", "fd.name startswith anyof (/etc, /a)", "fd.name exists",
 		"fd.directory = /etc", "fd.directory = /", "fd.directory endswith .ssh", "fd.directory in (/etc/pam.d, /var/log)",
 		"fd.directory startswith /etc", "fd.filename = id_rsa", "fd.filename startswith id", "fd.filename in (shadow, a)",
+		"fd.nameraw in (/etc/shadow, x)", "fd.nameraw startswith /etc/sh", "fd.nameraw endswith ./etc/shadow",
 		"fd.nameraw contains '../'", "fd.nameraw glob '*../*../*'", "fd.nameraw = id_rsa", "proc.pname = x",
 		"fd.name != /etc/shadow", "fd.name = val(fd.nameraw)", "tolower(fd.name) = /a",
 	};
