@@ -7,6 +7,10 @@
 #pragma once
 #include "agent/bpf/filter.h"
 
+struct call_count {
+	u64 seen, passed;
+};
+
 struct call_state {
 	s64 ret;
 	u64 arg[6]; /* widened; socketcall undone */
@@ -20,31 +24,34 @@ struct call_state {
 	u64 kernel_name, kernel_name2;
 };
 
+struct call_slot {
+	struct call_count count[CALLS_MAX]; /* since the load; first, because agent/probe reads it */
+	struct call_state state;
+};
+
 /* One per CPU: tracepoints don't nest on one, see scratches. fexit programs can be preempted, so they
  * claim it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, u32);
-	__type(value, struct call_state);
+	__type(value, struct call_slot);
 	__uint(max_entries, 1);
 } call_states SEC(".maps") __weak;
-
-struct call_count {
-	u64 seen, passed;
-};
-/* By enum call. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__type(key, u32);
-	__type(value, struct call_count);
-	__uint(max_entries, CALL_COUNT);
-} call_counts SEC(".maps") __weak;
 
 static __always_inline struct call_state *call_state(void)
 {
 	u32 first = 0;
+	struct call_slot *slot = bpf_map_lookup_elem(&call_states, &first);
 
-	return bpf_map_lookup_elem(&call_states, &first);
+	return slot ? &slot->state : NULL;
+}
+
+static __always_inline struct call_count *call_count(u32 call)
+{
+	u32 first = 0;
+	struct call_slot *slot = bpf_map_lookup_elem(&call_states, &first);
+
+	return slot ? &slot->count[call & (CALLS_MAX - 1)] : NULL;
 }
 
 /* Each returns 0. */
@@ -96,15 +103,15 @@ static __always_inline u64 fill_call(struct scratch *sc, u32 slot, const struct 
 /* Puts the record into the ring of the call's class. */
 static __always_inline void emit_call(struct scratch *sc, u32 call, u64 at)
 {
-	u32 key = call & 127;
-	struct call_count *n = bpf_map_lookup_elem(&call_counts, &key);
+	u32 key = call & (CALLS_MAX - 1);
+	struct call_count *n = call_count(call);
 	struct counters *c;
 
 	if (!is_current())
 		return;
 	if (n)
 		n->passed++;
-	if (call_class[call & 127] == CLASS_RARE) {
+	if (call_class[key] == CLASS_RARE) {
 		c = counters_of(CLASS_RARE);
 		if (!c)
 			return;
@@ -155,16 +162,16 @@ static __always_inline void call_release(struct call_state *s)
 /* s but for rows is filled. */
 static __always_inline void call_run(struct call_state *s, u32 call)
 {
-	u32 key = call & 127;
+	u32 key = call & (CALLS_MAX - 1);
 	struct call_count *n;
 
 	s->call = key;
 	if (!call_failed(s->ret) && call_moves[key])
 		__sync_fetch_and_add(&path_epoch, 1);
 	s->rows = filter_call(key, s->ret);
-	if (!s->rows)
+	if (!s->rows || (own_pid && bpf_get_current_pid_tgid() >> 32 == own_pid))
 		return;
-	n = bpf_map_lookup_elem(&call_counts, &key);
+	n = call_count(key);
 	if (n)
 		n->seen++;
 	switch (call_families[key]) {

@@ -3,7 +3,7 @@
  *
  * cgroup/sendmsg4|6 (4.18) and recvmsg4|6 (5.2) on the root of the cgroups: they run where an unconnected
  * UDP socket sends to, or asks who sent, and cost no other call anything. What goes to an address is the
- * kernel's own copy of it. Each process and address passes once a second; the others are in call_counts as
+ * kernel's own copy of it. Each process and address passes once a second; the others are counted as
  * seen and not passed. It is not known yet how the sending ends: ret is 0. */
 #include <bpf/bpf_endian.h>
 
@@ -113,13 +113,13 @@ static __always_inline int on_datagram(struct ends *e, bool is_received)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call_state s = { 0 };
 
-	if (!is_current())
+	if (!is_current() || (own_pid && bpf_get_current_pid_tgid() >> 32 == own_pid))
 		return GO_ON;
 	read_call(&s, task, is_received);
 	u64 rows = filter_call(s.call, 0);
 	if (!rows)
 		return GO_ON;
-	struct call_count *n = bpf_map_lookup_elem(&call_counts, &s.call);
+	struct call_count *n = call_count(s.call);
 	if (n)
 		n->seen++;
 	rows = filter_ends(rows, e);

@@ -20,8 +20,14 @@ typedef __s64 s64;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+/* anything whose first field is a pointer */
+struct llist_node {
+	struct llist_node *next;
+};
+
 /* files */
 struct qstr {
+	u64 hash_len;
 	u32 len;
 	const unsigned char *name;
 };
@@ -347,3 +353,9 @@ struct bpf_iter__task {
 };
 
 #pragma clang attribute pop
+
+/* 6.2: a pointer whose type the verifier takes our word for. A load through it is a load, where the helper
+ * costs a call; it yields 0 when it faults. */
+void *bpf_rdonly_cast(const void *p, u32 type) __ksym __weak;
+#define HAS_CAST (bpf_rdonly_cast != 0)
+#define CAST(type, p) ((struct type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(struct type)))

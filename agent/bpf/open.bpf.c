@@ -29,36 +29,56 @@ struct {
 	__uint(max_entries, 1);
 } path_caches SEC(".maps") __weak;
 
-/* Of struct dentry, in one read: the three stand together in every kernel. */
-struct names {
-	u64 parent, hash_len, name, inode;
-};
-
 MATCH_FUNCTION(match_path, path_grams)
 MATCH_FUNCTION(match_raw, raw_grams)
 
-static __always_inline u64 match_file(u64 mnt, u64 dentry)
+struct name {
+	u64 mnt, dentry, parent, hash_len;
+};
+
+static __always_inline void read_name(struct name *n, u64 file)
 {
-	struct names now = {};
+	if (HAS_CAST) {
+		struct file *f = CAST(file, file);
+		struct dentry *d = f->f_path.dentry;
+
+		n->mnt = (u64)f->f_path.mnt;
+		n->dentry = (u64)d;
+		n->parent = (u64)d->d_parent;
+		n->hash_len = d->d_name.hash_len;
+	} else {
+		struct file *f = (void *)file;
+		struct dentry *d = BPF_CORE_READ(f, f_path.dentry);
+
+		n->mnt = (u64)BPF_CORE_READ(f, f_path.mnt);
+		n->dentry = (u64)d;
+		n->parent = (u64)BPF_CORE_READ(d, d_parent);
+		n->hash_len = BPF_CORE_READ(d, d_name.hash_len);
+	}
+}
+
+static __always_inline u64 match_file(u64 file)
+{
+	struct name now;
 	u32 first = 0;
 	struct path_cache *cache = bpf_map_lookup_elem(&path_caches, &first);
 
 	if (!cache)
 		return ~0ULL;
-	bpf_probe_read_kernel(&now, sizeof(now),
-			      (void *)dentry + bpf_core_field_offset(struct dentry, d_parent));
-	struct path_seen *p = &cache->seen[(dentry >> 6 ^ dentry >> 14) & (SEEN_COUNT - 1)];
+	read_name(&now, file);
+	struct path_seen *p = &cache->seen[now.hash_len & (SEEN_COUNT - 1)];
 	u64 jiffies = bpf_jiffies64(), epoch = path_epoch;
 
-	if (p->dentry == dentry && p->mnt == mnt && p->parent == now.parent &&
+	if (p->dentry == now.dentry && p->mnt == now.mnt && p->parent == now.parent &&
 	    p->hash_len == now.hash_len && p->epoch == epoch && jiffies - p->born < SEEN_JIFFIES)
 		return p->rows;
-	u64 text = walk_path(SLOT_CALL, mnt, dentry);
+	p->dentry = now.dentry;
+	p->mnt = now.mnt;
+	/* From there they are numbers, as a global function wants them, and no pointers any more. */
+	u64 text = walk_path(SLOT_CALL, *(volatile u64 *)&p->mnt, *(volatile u64 *)&p->dentry);
 	u32 n = text & TEXT_PATH_MAX;
 	/* Cut: its upper end is missing, so that nothing can be said. */
 	u64 rows = text >> 16 & 1 ? ~0ULL : match_path(SLOT_CALL, TEXT_PATH_MAX - n, n);
-	p->dentry = dentry;
-	p->mnt = mnt;
 	p->parent = now.parent;
 	p->hash_len = now.hash_len;
 	p->epoch = epoch;
@@ -136,7 +156,7 @@ static __always_inline u64 add_file(struct scratch *sc, u64 at, struct file *fil
 }
 
 /* Its own function: what a record needs is long, and most opens end before it. */
-__weak __noinline int record_open(u64 file, u64 flags)
+__weak __noinline int record_open(u64 flags, u32 has_file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct scratch *sc = scratch_of(SLOT_CALL);
@@ -147,6 +167,7 @@ __weak __noinline int record_open(u64 file, u64 flags)
 	if (!sc || !s)
 		return 0;
 	struct record_call *r = (void *)sc->data;
+	struct file *file = has_file ? file_of(task, s->ret) : NULL;
 	u64 name = open_name(s);
 	u64 at = fill_call(sc, SLOT_CALL, s, task);
 
@@ -154,7 +175,7 @@ __weak __noinline int record_open(u64 file, u64 flags)
 	if (file)
 		r->fd = s->ret;
 	if (file)
-		at = add_file(sc, at, (void *)file);
+		at = add_file(sc, at, file);
 	if (s->kernel_name)
 		bpf_probe_read_kernel(&first, 1, (const void *)s->kernel_name);
 	else if (name)
@@ -183,7 +204,6 @@ __noinline int family_open(u32 call)
 	struct task_struct *task = bpf_get_current_task_btf();
 	u64 flags = open_flags(s), rows = s->rows & access_rows[flags & ACCESS_MASK];
 	struct file *file = NULL;
-	struct path path = {};
 
 	if (!rows)
 		return 0;
@@ -192,12 +212,10 @@ __noinline int family_open(u32 call)
 			rows &= match_text(s, open_name(s));
 	} else {
 		file = s->kernel_name ? NULL : file_of(task, s->ret);
-		if (file && rows & ~path_grams.all) {
-			bpf_core_read(&path, sizeof(path), &file->f_path);
-			rows &= match_file((u64)path.mnt, (u64)path.dentry);
-		}
+		if (file && rows & ~path_grams.all)
+			rows &= match_file((u64)file);
 	}
 	if (!rows || !filter_process(rows, task))
 		return 0;
-	return record_open((u64)file, flags);
+	return record_open(flags, file != NULL);
 }

@@ -191,6 +191,8 @@ static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
 
 	if (fd >= fdt->max_fds)
 		return NULL;
+	if (HAS_CAST)
+		return (void *)CAST(llist_node, (u64)fdt->fd + fd * sizeof(file))->next;
 	bpf_probe_read_kernel(&file, sizeof(file), (void *)((u64)fdt->fd + fd * sizeof(file)));
 	return file;
 }

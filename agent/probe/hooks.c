@@ -1,9 +1,12 @@
 /* hooks.c - what each program in the kernel costs and lets through. */
 #include "agent/probe/probe_priv.h"
 
+#include <string.h>
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "agent/bpf/tables.h"
 #include "agent/call_names.h"
 
 struct call_count {
@@ -21,24 +24,43 @@ void hook_cost(int prog_fd, struct probe_hook *h)
 	h->run_ns = info.run_time_ns;
 }
 
-static void add_counts(const struct calls *c, struct call_count *cpu, size_t cpu_count, uint32_t call,
+/* The counts that stand first in a struct call_state, of all CPUs. cpus: one value of the map each. */
+static void add_counts(const char *cpus, size_t cpu_count, size_t value_bytes, size_t call,
 		       struct probe_hook *h)
 {
-	if (bpf_map_lookup_elem(c->counts_fd, &call, cpu))
-		return;
 	for (size_t i = 0; i < cpu_count; i++) {
-		h->seen += cpu[i].seen;
-		h->passed += cpu[i].passed;
+		struct call_count n;
+
+		memcpy(&n, cpus + i * value_bytes + call * sizeof(n), sizeof(n));
+		h->seen += n.seen;
+		h->passed += n.passed;
 	}
+}
+
+/* *ret: caller frees; NULL when there is nothing to be read. */
+static char *read_counts(const struct calls *c, size_t cpu_count, size_t *ret_value_bytes)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof(info), first = 0;
+
+	if (c->counts_fd < 0 || bpf_obj_get_info_by_fd(c->counts_fd, &info, &size) ||
+	    info.value_size < CALLS_MAX * sizeof(struct call_count))
+		return NULL;
+	*ret_value_bytes = (info.value_size + 7) / 8 * 8;
+	char *cpus = calloc(cpu_count, *ret_value_bytes);
+	if (cpus && !bpf_map_lookup_elem(c->counts_fd, &first, cpus))
+		return cpus;
+	free(cpus);
+	return NULL;
 }
 
 void calls_tell(const struct calls *c, void (*fn)(void *arg, const struct probe_hook *h), void *arg)
 {
 	int cpus = libbpf_num_possible_cpus();
-	size_t cpu_count = cpus > 0 ? (size_t)cpus : 1;
-	CLEANUP(freep) struct call_count *cpu = calloc(cpu_count, sizeof(*cpu));
+	size_t cpu_count = cpus > 0 ? (size_t)cpus : 1, value_bytes = 0;
+	CLEANUP(freep) char *counts = read_counts(c, cpu_count, &value_bytes);
 
-	for (size_t i = 0; cpu && i < c->count; i++) {
+	for (size_t i = 0; i < c->count; i++) {
 		const struct hook *k = &c->hook[i];
 		struct probe_hook h = {
 			.name = k->name,
@@ -52,7 +74,8 @@ void calls_tell(const struct calls *c, void (*fn)(void *arg, const struct probe_
 		for (size_t call = 0; call < CALL_COUNT; call++) {
 			if (!(k->calls[call / 64] >> call % 64 & 1))
 				continue;
-			add_counts(c, cpu, cpu_count, (uint32_t)call, &h);
+			if (counts)
+				add_counts(counts, cpu_count, value_bytes, call, &h);
 			int r = snprintf(names + n, sizeof(names) - n, "%s%s", n ? " " : "",
 					 call_name((enum call)call));
 			if (r > 0 && (size_t)r < sizeof(names) - n)
