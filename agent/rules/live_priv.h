@@ -19,6 +19,7 @@ live_getter live_event_getter(unsigned id);
 live_getter live_fd_getter(unsigned id);
 live_getter live_file_getter(unsigned id);
 live_getter live_process_getter(unsigned id);
+live_getter live_thread_getter(unsigned id);
 live_getter live_status_getter(unsigned id);
 live_getter live_container_getter(unsigned id);
 
@@ -61,8 +62,6 @@ struct slice live_exe(const struct live_query *q);
 struct slice live_cwd(const struct live_query *q);
 /* "EXE_WRITABLE|EXE_UPPER_LAYER" and so on, as the flags of an execve event. */
 struct slice live_exec_flags(struct arena *scratch, const struct event_process *p);
-/* "CAP_CHOWN CAP_KILL". Not empty memory: none at all is "". */
-bool live_capabilities(const struct live_query *q, uint64_t set, struct rules_value *ret);
 
 /* ---- live_fd.c ---- */
 /* Kinds of descriptors, with the letter Falco shows each by. */

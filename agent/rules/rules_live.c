@@ -119,7 +119,7 @@ static live_getter getter_of(unsigned id)
 {
 	static live_getter (*const others[])(unsigned id) = {
 		live_event_getter, live_fd_getter, live_socket_getter, live_file_getter,
-		live_process_getter, live_status_getter, live_container_getter,
+		live_process_getter, live_thread_getter, live_status_getter, live_container_getter,
 	};
 	live_getter fn = getters[id];
 
