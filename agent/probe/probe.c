@@ -38,6 +38,8 @@ struct stream {
 	struct loop_fd *watch;
 	uint64_t told_lost; /* of the counters: this much has been delivered as gaps */
 	uint64_t delivered, malformed;
+	struct slice next; /* of a drain: the ring's oldest record */
+	bool has_next;
 };
 
 struct probe {
@@ -85,9 +87,8 @@ static struct counters sum_counters(const struct probe *p, size_t class)
 	return sum;
 }
 
-static void on_record(void *arg, struct slice record)
+static void on_record(struct probe *p, struct slice record)
 {
-	struct probe *p = arg;
 	struct event e;
 
 	if (probe_decode(record, p->boot_to_unix_ns, &e, NULL) < 0) {
@@ -115,10 +116,33 @@ static void deliver_gap(struct probe *p, enum event_class class, uint64_t now_un
 			 .lost = lost - s->told_lost,
 			 .from_unix_ns = p->drained_unix_ns,
 			 .to_unix_ns = now_unix,
-			 .reason = "ring full" },
+			 .reason = "ring_full" },
 	};
 	s->told_lost = lost;
 	p->ops.on_event(p->arg, &e);
+}
+
+/* Of the rings' next records the one that happened first, so that an open is told before the exec that
+ * came after it. NULL: all are empty. */
+static struct stream *oldest(struct probe *p)
+{
+	struct stream *found = NULL;
+	uint64_t found_ns = 0;
+
+	for (size_t i = 0; i < EVC_COUNT; i++) {
+		struct stream *s = &p->stream[i];
+		uint64_t ns = 0;
+
+		if (!s->has_next)
+			continue;
+		if (s->next.n >= sizeof(struct record))
+			memcpy(&ns, s->next.p + offsetof(struct record, boot_ns), sizeof(ns));
+		if (found && ns >= found_ns)
+			continue;
+		found = s;
+		found_ns = ns;
+	}
+	return found;
 }
 
 unsigned probe_drain(struct probe *p)
@@ -140,7 +164,14 @@ unsigned probe_drain(struct probe *p)
 			continue;
 		p->reading = s;
 		deliver_gap(p, i, now_unix, now_boot);
-		count += ring_drain(s->ring, on_record, p);
+		ring_look(s->ring);
+		s->has_next = ring_next(s->ring, &s->next);
+	}
+	for (struct stream *s; (s = oldest(p)); count++) {
+		p->reading = s;
+		on_record(p, s->next);
+		ring_pop(s->ring);
+		s->has_next = ring_next(s->ring, &s->next);
 	}
 	p->reading = NULL;
 	p->drained_unix_ns = now_unix;

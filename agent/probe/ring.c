@@ -18,6 +18,7 @@ struct ring {
 	const unsigned long *writer; /* mapped */
 	const char *data;	     /* mapped behind writer */
 	char *bounce;		     /* RECORD_MAX, for the record across the end */
+	unsigned long end, next;     /* of this look; behind the record that ring_next() gave */
 };
 
 int ring_open(int map_fd, uint32_t bytes, struct ring **ret, struct err *err)
@@ -56,29 +57,37 @@ static struct slice record_at(struct ring *r, unsigned long at, size_t n)
 	return slice_from(r->bounce, n);
 }
 
-unsigned ring_drain(struct ring *r, void (*fn)(void *arg, struct slice record), void *arg)
+void ring_look(struct ring *r)
 {
-	unsigned long at = *r->reader, end = __atomic_load_n(r->writer, __ATOMIC_ACQUIRE);
-	unsigned count = 0;
+	r->end = __atomic_load_n(r->writer, __ATOMIC_ACQUIRE);
+}
 
-	while (at < end) {
+bool ring_next(struct ring *r, struct slice *ret)
+{
+	while (*r->reader < r->end) {
+		unsigned long at = *r->reader;
 		const uint32_t *head = (const void *)(r->data + (at & (r->bytes - 1)));
 		uint32_t len = __atomic_load_n(head, __ATOMIC_ACQUIRE);
 
 		if (len & BPF_RINGBUF_BUSY_BIT)
-			break;
+			return false;
 		size_t n = len & ~(uint32_t)BPF_RINGBUF_DISCARD_BIT;
-		/* More than a program ever writes: hand on an empty one, which the decoder refuses. */
-		size_t shown = n > RECORD_MAX ? 0 : n;
-		if (!(len & BPF_RINGBUF_DISCARD_BIT)) {
-			fn(arg, record_at(r, at + BPF_RINGBUF_HDR_SZ, shown));
-			count++;
+		r->next = at + (n + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
+		if (len & BPF_RINGBUF_DISCARD_BIT) {
+			ring_pop(r);
+			continue;
 		}
-		at += (n + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
-		/* Record by record, so that the writers have the room at once. */
-		__atomic_store_n(r->reader, at, __ATOMIC_RELEASE);
+		/* More than a program ever writes: hand on an empty one, which the decoder refuses. */
+		*ret = record_at(r, at + BPF_RINGBUF_HDR_SZ, n > RECORD_MAX ? 0 : n);
+		return true;
 	}
-	return count;
+	return false;
+}
+
+void ring_pop(struct ring *r)
+{
+	/* Record by record, so that the writers have the room at once. */
+	__atomic_store_n(r->reader, r->next, __ATOMIC_RELEASE);
 }
 
 void ring_close(struct ring *r)

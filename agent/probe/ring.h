@@ -10,9 +10,11 @@ struct ring;
 /* map_fd: borrowed, must outlive the ring. bytes: the map's max_entries. *ret: caller frees with
  * ring_close. */
 int ring_open(int map_fd, uint32_t bytes, struct ring **ret, struct err *err) WARN_UNUSED;
-/* fn for each record that is complete now, those that come meanwhile excepted; record borrowed for
- * the call. Returns how many. */
-unsigned ring_drain(struct ring *r, void (*fn)(void *arg, struct slice record), void *arg);
+/* Takes notice of what is complete now: what comes later is left for the next look. */
+void ring_look(struct ring *r);
+/* The oldest record that was there; borrowed until ring_pop, which gives its room back. false: no more. */
+bool ring_next(struct ring *r, struct slice *ret);
+void ring_pop(struct ring *r);
 /* NULL is allowed. */
 void ring_close(struct ring *r);
 DEFINE_CLEANUP(struct ring, ring_close)
