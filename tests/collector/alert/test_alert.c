@@ -256,7 +256,7 @@ static void the_collector_can_raise_an_alert_itself(void **state)
 
 	MUST(store_begin(p->store, &must_err));
 	MUST(alert_from_system(p->store, &day, &p->clk, "Events lost", SEVERITY_MEDIUM, "host-07",
-			       "host-07 lost 12 events", "ring full", &c, &must_err));
+			       "host-07 lost 12 events", "ring_full", &c, &must_err));
 	MUST(store_commit(p->store, &must_err));
 	cJSON *al = read_alert(p, c.id);
 	assert_string_equal(at(al, "source", NULL, NULL), "system");
