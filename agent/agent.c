@@ -227,15 +227,24 @@ static void on_kill(struct agent *a, const struct event *e, const struct contain
 
 /* ---- what comes in ---- */
 
-/* Rules that ask for containers only, or for the host only, are decided in the kernel once it knows. */
+/* Rules that ask for containers only, or for the host only, are decided in the kernel once it knows. Where
+ * only a process's mount namespace says that its cgroup is a container's, one cgroup may hold both kinds:
+ * then the kernel must not decide. */
 static void tell_cgroup(struct agent *a, const struct event *e, bool is_container)
 {
-	size_t at = e->p.cgroup_id % TOLD_CGROUPS;
+	struct told_cgroup *t = &a->told[e->p.cgroup_id % TOLD_CGROUPS];
 
-	if (!e->p.cgroup_id || (a->told[at].id == e->p.cgroup_id && a->told[at].is_container == is_container))
+	if (!e->p.cgroup_id)
 		return;
-	a->told[at].id = e->p.cgroup_id;
-	a->told[at].is_container = is_container;
+	if (t->id == e->p.cgroup_id) {
+		if (t->is_mixed || t->is_container == is_container)
+			return;
+		t->is_mixed = true;
+		probe_unmark_cgroup(a->probe, t->id);
+		return;
+	}
+	if (!t->is_mixed) /* what is mixed keeps its place */
+		*t = (struct told_cgroup){ .id = e->p.cgroup_id, .is_container = is_container };
 	probe_mark_cgroup(a->probe, e->p.cgroup_id, is_container);
 }
 
@@ -346,4 +355,6 @@ void agent_on_tick(void *arg)
 
 	fold_tick(a->fold, clock_unix_ns(a->clk));
 	agent_tell_losses(a, false);
+	if (a->event_log)
+		event_log_flush(a->event_log);
 }

@@ -58,9 +58,9 @@ struct agent {
 	char reload_error[240]; /* "": the last load was fine */
 	uint64_t reloaded_unix_ns, reload_failed_unix_ns;
 	/* cgroups the kernel's filter was told of; by the low bits of their id */
-	struct {
+	struct told_cgroup {
 		uint64_t id;
-		bool is_container;
+		bool is_container, is_mixed; /* mixed: the kernel was told to take it for both */
 	} told[TOLD_CGROUPS];
 
 	/* the event whose rules are being run */

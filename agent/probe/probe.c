@@ -308,6 +308,11 @@ void probe_mark_cgroup(struct probe *p, uint64_t id, bool is_container)
 	(void)bpf_map_update_elem(p->loaded.shared_fd[SHARED_CGROUPS], &id, &where, BPF_ANY);
 }
 
+void probe_unmark_cgroup(struct probe *p, uint64_t id)
+{
+	(void)bpf_map_delete_elem(p->loaded.shared_fd[SHARED_CGROUPS], &id); /* none there: as good */
+}
+
 static void tell_sensor(struct probe *p, enum sensor_id id,
 			void (*fn)(void *arg, const struct probe_hook *h), void *arg)
 {

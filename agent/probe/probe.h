@@ -52,6 +52,8 @@ int probe_set_filter(struct probe *p, const struct filter *f, struct err *err) W
 /* Whether a cgroup is a container's, for rows that ask. Until it is told, a process in it passes for
  * both. id: event_process.cgroup_id. Cheap to repeat. */
 void probe_mark_cgroup(struct probe *p, uint64_t id, bool is_container);
+/* It is both, or not known any more: its processes pass for both again. */
+void probe_unmark_cgroup(struct probe *p, uint64_t id);
 
 /* One program in the kernel, attached or wanted. */
 struct probe_hook {
