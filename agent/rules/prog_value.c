@@ -72,11 +72,10 @@ const struct rules_value *operand_get(struct pool *p, uint32_t operand)
 	struct cached_value *c = &p->values[operand];
 
 	if (c->generation != p->generation) {
-		/* fetch may ask for other operands, so the entry is filled when it has come back. */
-		struct rules_value v = { 0 };
-		bool found = fetch(p, &p->operands[operand], &v);
-
-		*c = (struct cached_value){ p->generation, !found, v };
+		/* fetch may ask for other operands, never for this one. */
+		c->value = (struct rules_value){ 0 };
+		c->is_null = !fetch(p, &p->operands[operand], &c->value);
+		c->generation = p->generation;
 	}
 	return c->is_null ? NULL : &c->value;
 }

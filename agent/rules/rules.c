@@ -193,6 +193,24 @@ static bool fill(struct rules *r, const char *type, struct type_index *ret)
 	return all && progs;
 }
 
+static bool hash_types(struct rules *r)
+{
+	uint32_t size = 16;
+
+	while (size < 2 * r->type_count + 1)
+		size *= 2;
+	r->slots = arena_zalloc(r->arena, size, sizeof(*r->slots));
+	r->slot_mask = size - 1;
+	for (uint32_t i = 0; i < r->type_count && r->slots; i++) {
+		uint32_t at = (uint32_t)slice_hash(slice_of(r->types[i].type)) & r->slot_mask;
+
+		while (r->slots[at])
+			at = (at + 1) & r->slot_mask;
+		r->slots[at] = i + 1;
+	}
+	return r->slots;
+}
+
 int rules_index(struct rules *r, struct err *err)
 {
 	size_t count = 0, kept = 0;
@@ -218,24 +236,16 @@ int rules_index(struct rules *r, struct err *err)
 		return err_set(err, ERR_LIMIT, "the rules are too large");
 	r->types = types;
 	r->type_count = kept;
-	return 0;
+	return hash_types(r) ? 0 : err_set(err, ERR_LIMIT, "the rules are too large");
 }
 
 static const struct type_index *find_type(const struct rules *r, const char *type)
 {
-	size_t low = 0, high = r->type_count;
+	uint32_t at = (uint32_t)slice_hash(slice_of(type)) & r->slot_mask;
 
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		int d = strcmp(type, r->types[mid].type);
-
-		if (!d)
-			return &r->types[mid];
-		if (d > 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
+	for (; r->slots[at]; at = (at + 1) & r->slot_mask)
+		if (!strcmp(r->types[r->slots[at] - 1].type, type))
+			return &r->types[r->slots[at] - 1];
 	return &r->others;
 }
 

@@ -57,6 +57,8 @@ struct rules {
 	size_t count, enabled;
 	const struct type_index *types; /* sorted; of every type that is named */
 	size_t type_count;
+	uint32_t *slots; /* types by hash of the name: index + 1; 0: none */
+	uint32_t slot_mask;
 	struct type_index others; /* for types that no rule names */
 	size_t steps;		  /* of the programs in types */
 	struct buf output;	  /* of one match */
