@@ -184,6 +184,28 @@ static void a_container_is_named_from_its_own_files_and_the_host_from_its_own(vo
 	jail_remove(&j);
 }
 
+static void an_account_has_a_home_and_a_shell_where_its_line_has_them(void **state)
+{
+	CLEANUP(users_freep) struct users *u = users_new(clock_real(), "/proc");
+	struct slice home, shell;
+	struct jail j;
+
+	jail_make(&j);
+	put(j.dir, "etc/passwd", "app:x:4242:4242\nrun:x:17:1:a,b:/srv/run:\nweb:x:18:1::/srv/web:/bin/false\n::19\n");
+	put(j.dir, "etc/group", "");
+	jail_start(&j);
+	struct event_process in = process_of(&j);
+	assert_false(users_account(u, &in, 4242, &home, &shell));
+	assert_false(users_account(u, &in, 19, &home, &shell));
+	assert_true(users_account(u, &in, 17, &home, &shell));
+	assert_true(slice_is(home, "/srv/run") && !shell.n);
+	assert_true(users_account(u, &in, 18, &home, &shell));
+	assert_true(slice_is(home, "/srv/web") && slice_is(shell, "/bin/false"));
+	jail_stop(&j);
+	assert_false(users_account(u, &in, 18, &home, &shell));
+	jail_remove(&j);
+}
+
 static void a_changed_file_is_read_again_after_its_time(void **state)
 {
 	struct clock clk = clock_fake(1700000000ull * 1000000000);
@@ -309,6 +331,7 @@ int main(void)
 	};
 	const struct CMUnitTest privileged[] = {
 		cmocka_unit_test(a_container_is_named_from_its_own_files_and_the_host_from_its_own),
+		cmocka_unit_test(an_account_has_a_home_and_a_shell_where_its_line_has_them),
 		cmocka_unit_test(a_changed_file_is_read_again_after_its_time),
 		cmocka_unit_test(a_link_in_a_container_does_not_lead_to_the_hosts_files),
 		cmocka_unit_test(a_fifo_a_device_and_a_giant_are_not_read),
