@@ -1,4 +1,11 @@
 /* The kernel's filter: what a rule matches passes a row of it, and rows of real rules let little through. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "agent/world/world.h"
 #include "filter_model.h"
 #include "vectors.h"
 
@@ -64,6 +71,83 @@ static void what_a_rule_matches_passes_a_row(void **state)
 	}
 	print_message("%zu of 90000 events pass no row\n", narrow);
 	assert_true(narrow > 8000);
+}
+
+/* ---- the same with live events, whose fields the agent's own getters give ---- */
+
+static const struct container box = { .id = "0123456789abcdef", .name = "x", .image = "y", .image_id = "", .image_digest = "",
+				      .user = "", .engine = "docker" };
+
+static struct event live_event(const struct model *m)
+{
+	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR, O_ACCMODE };
+	struct event e = { .type = EV_CALL, .p = { .pid = 7, .tid = 7, .name = slice_of(m->comm) } };
+	struct event_call *c = &e.call;
+	uint64_t flags = (uint64_t)modes[m->mode] | O_CLOEXEC;
+
+	c->call = m->call;
+	c->family = call_family(m->call);
+	c->ret = m->failed ? -ENOENT : c->family == FAMILY_OPEN ? 3 : 0;
+	c->fd = c->family == FAMILY_OPEN && m->failed ? -1 : 3;
+	c->sock_family = m->sock == 4 ? AF_INET : m->sock == 6 ? AF_INET6 : m->sock == 1 ? AF_UNIX :
+			 m->sock == 17 ? AF_PACKET : 0;
+	c->sock_type = SOCK_STREAM;
+	c->sock_protocol = IPPROTO_TCP;
+	c->local = (struct event_end){ { 10, 0, 0, 2 }, m->cport };
+	c->remote = (struct event_end){ { 10, 0, 0, 1 }, m->sport };
+	c->arg[0] = m->call == CALL_SOCKET ? c->sock_family : 3;
+	if (c->family == FAMILY_OPEN) {
+		c->arg[m->call == CALL_OPENAT ? 2 : 1] = flags;
+		c->file_flags = (uint32_t)flags;
+		c->raw = slice_of(m->raw);
+		c->path = m->has_path ? slice_of(m->path) : SLICE_NONE;
+		c->base = SLICE_LIT("/base");
+		c->file_mode = m->failed ? 0 : m->is_directory ? S_IFDIR | 0755 : S_IFREG | 0644;
+	} else if (!m->sock) {
+		c->path = c->raw = slice_of(m->path);
+		c->file_mode = S_IFREG;
+	}
+	return e;
+}
+
+static void what_a_rule_matches_in_a_live_event_passes_a_row(void **state)
+{
+	static const struct world_config cfg = { .max_processes = 1024, .proc_root = "/nowhere" };
+	static const struct world_ops ops = { 0 };
+	CLEANUP(loop_freep) struct loop *l = NULL;
+	CLEANUP(world_freep) struct world *w = NULL;
+	struct dice d = { .state = 4711 };
+	size_t matches = 0;
+
+	(void)state;
+	assert_int_equal(loop_new(&l, NULL), 0);
+	assert_int_equal(world_new(l, NULL, clock_real(), &cfg, &ops, NULL, &w, NULL), 0);
+	for (int round = 0; round < 1500; round++) {
+		CLEANUP(buf_finip) struct buf text = { 0 };
+		struct filter f;
+
+		buf_init(&text, 0);
+		random_rules(&d, 1 + dice_roll(&d, 3), &text);
+		CLEANUP(rules_freep) struct rules *r = load(text.p);
+		assert_int_equal(rules_filter(r, &f, NULL), 0);
+		for (int k = 0; k < 60; k++) {
+			struct model m = model_roll(&d);
+			if (m.call == CALL_CREAT)
+				m.mode = 1;
+			const struct event e = live_event(&m);
+			struct rules_live live = { w, &e, m.in_container ? &box : NULL, 7 };
+			struct rules_source src = rules_live_source(&live);
+			bool is_match = rules_eval(r, rules_live_type(&e), &src, NULL, NULL);
+
+			matches += is_match;
+			if (is_match && !model_passes(&f, &m))
+				fail_msg("%s\nmatches %s of %s, raw %s, mode %u, sock %d, failed %d, but no row does", text.p,
+					 call_name(m.call), m.path, m.raw, m.mode, m.sock, m.failed);
+		}
+		filter_fini(&f);
+	}
+	print_message("%zu of 90000 live events match\n", matches);
+	assert_true(matches > 10000);
 }
 
 static void print_texts(const char *what, const struct filter_text *all, size_t n)
@@ -235,6 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_rule_matches_passes_a_row),
+		cmocka_unit_test(what_a_rule_matches_in_a_live_event_passes_a_row),
 		cmocka_unit_test(upstream_rules_let_no_read_of_any_path_through),
 		cmocka_unit_test(a_rule_that_the_kernel_can_decide_gives_a_kill_row),
 		cmocka_unit_test(data_is_wanted_only_by_rules_that_read_it),
