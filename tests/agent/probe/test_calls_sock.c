@@ -422,6 +422,70 @@ static void rows_ask_for_kinds_and_ports(void **state)
 	assert_int_equal(watch_count(*state, pid, CALL_CONNECT), 3);
 }
 
+/* --- many at once --- */
+
+enum { STORM_WORKERS = 4, STORM_ROUNDS = 150 };
+
+static void storm(void)
+{
+	union any a;
+	socklen_t n = v4(&a, 0x7f000001, 1);
+
+	for (int i = 0; i < STORM_ROUNDS; i++) {
+		int pair[2], udp = (int)must(socket(AF_INET, SOCK_DGRAM, 0));
+
+		must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+		(void)sendto(udp, in_dir("x"), 5, 0, &a.sa, n);
+		(void)connect(pair[0], &a.sa, n);
+		(void)syscall(SYS_mkdirat, AT_FDCWD, i % 2 ? "none/x" : in_dir("none/y"), 0700);
+		(void)syscall(SYS_renameat2, AT_FDCWD, "none", pair[0], "none2", 0);
+		(void)syscall(SYS_dup3, udp, 90, 0);
+		(void)syscall(SYS_execve, "./none", NULL, NULL);
+		close(pair[0]);
+		close(pair[1]);
+		close(udp);
+	}
+}
+
+static void a_storm_leaves_no_broken_record_and_all_are_counted(void **state)
+{
+	struct watch *w = *state;
+	struct filter f = { .row_count = 1, .wants_data = true };
+	struct probe_stats before, after;
+	pid_t pid[STORM_WORKERS];
+
+	watch_row(&f.rows[0]);
+	watch_filter(w, &f);
+	probe_stats(w->probe, &before);
+	for (size_t i = 0; i < STORM_WORKERS; i++) {
+		pid[i] = fork();
+		if (!pid[i]) {
+			storm();
+			_exit(0);
+		}
+	}
+	for (size_t i = 0; i < STORM_WORKERS; i++) {
+		int status = -1;
+
+		while (!waitpid(pid[i], &status, WNOHANG))
+			watch_forget(w);
+		assert_int_equal(status, 0);
+	}
+	watch_forget(w);
+	probe_stats(w->probe, &after);
+	uint64_t wanted[] = { [EVC_RARE] = 5ULL * STORM_WORKERS * STORM_ROUNDS,
+			      [EVC_VOLUME] = 2ULL * STORM_WORKERS * STORM_ROUNDS };
+	for (size_t c = EVC_RARE; c <= EVC_VOLUME; c++) {
+		uint64_t seen = after.class[c].seen - before.class[c].seen;
+		uint64_t lost = after.class[c].lost - before.class[c].lost;
+		uint64_t delivered = after.class[c].delivered - before.class[c].delivered;
+
+		assert_int_equal(after.class[c].malformed, 0);
+		assert_true(seen >= wanted[c]);
+		assert_int_equal(seen, delivered + lost);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -433,6 +497,7 @@ int main(void)
 		cmocka_unit_test(datagrams_say_where_to_and_where_from),
 		cmocka_unit_test(what_was_sent_is_there),
 		cmocka_unit_test(rows_ask_for_kinds_and_ports),
+		cmocka_unit_test(a_storm_leaves_no_broken_record_and_all_are_counted),
 	};
 	char command[128];
 	int r = watch_main_needs_root();
