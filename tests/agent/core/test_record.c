@@ -237,6 +237,187 @@ static void a_gap_is_told(void **state)
 	end(&d);
 }
 
+static struct event call_of(enum call call, enum call_family family)
+{
+	struct event e = exec_of(77, 10);
+
+	e.type = EV_CALL;
+	e.class = EVC_VOLUME;
+	e.p.exe = e.p.argv0 = e.p.args = SLICE_NONE;
+	e.call = (struct event_call){ .call = call, .family = family, .fd = -1 };
+	return e;
+}
+
+static void calls_are_files_connections_or_calls(void **state)
+{
+	static const struct {
+		enum call call;
+		enum call_family family;
+		int want;
+	} cases[] = {
+		{ CALL_OPENAT, FAMILY_OPEN, PICKET__EVENT_TYPE__EVENT_FILE },
+		{ CALL_UNLINK, FAMILY_PATH, PICKET__EVENT_TYPE__EVENT_FILE },
+		{ CALL_RENAME, FAMILY_PATHS, PICKET__EVENT_TYPE__EVENT_FILE },
+		{ CALL_FCHMOD, FAMILY_FD, PICKET__EVENT_TYPE__EVENT_FILE },
+		{ CALL_DUP2, FAMILY_FD, PICKET__EVENT_TYPE__EVENT_CALL },
+		{ CALL_CONNECT, FAMILY_SOCK, PICKET__EVENT_TYPE__EVENT_NETWORK },
+		{ CALL_PTRACE, FAMILY_PLAIN, PICKET__EVENT_TYPE__EVENT_CALL },
+		{ CALL_EXECVE, FAMILY_EXEC, PICKET__EVENT_TYPE__EVENT_CALL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct desk d;
+		struct event e = call_of(cases[i].call, cases[i].family);
+
+		begin(&d);
+		e.call.ret = -13;
+		OK(record_event(d.world, &e, NULL, d.scratch, &d.out, err));
+		const Picket__Event *ev = packed(&d)->event;
+		assert_int_equal(ev->type, cases[i].want);
+		assert_int_equal(ev->result, -13);
+		assert_true(ev->call[0]);
+		end(&d);
+	}
+}
+
+static void an_open_says_what_was_asked_for(void **state)
+{
+	struct desk d;
+	struct event e = call_of(CALL_OPENAT, FAMILY_OPEN);
+
+	begin(&d);
+	e.call.ret = e.call.fd = 3;
+	e.call.path = SLICE_LIT("/etc/cron.d/x");
+	e.call.raw = SLICE_LIT("../etc/cron.d/x");
+	e.call.arg[2] = 0101; /* O_WRONLY|O_CREAT: the open file forgets the second */
+	e.call.arg[3] = 0644;
+	e.call.file_flags = 01;
+	e.call.file_mode = 0100644;
+	OK(record_event(d.world, &e, NULL, d.scratch, &d.out, err));
+	const Picket__File *f = packed(&d)->event->file;
+	assert_true(slice_is(msg_slice(f->path), "/etc/cron.d/x"));
+	assert_true(slice_is(msg_slice(f->raw), "../etc/cron.d/x"));
+	assert_int_equal(f->open_flags, 0101);
+	assert_int_equal(f->mode, 0644);
+	assert_int_equal(f->file_mode, 0100644);
+	buf_reset(&d.out);
+	e.call.arg[2] = 0; /* without O_CREAT what stands where a mode would be is nothing */
+	OK(record_event(d.world, &e, NULL, d.scratch, &d.out, err));
+	assert_int_equal(packed(&d)->event->file->mode, 0);
+	end(&d);
+}
+
+static void addresses_are_as_people_search_them(void **state)
+{
+	static const struct {
+		uint16_t family, type, protocol;
+		uint8_t remote[16];
+		uint16_t port;
+		const char *want_protocol;
+		size_t want_bytes;
+	} cases[] = {
+		{ 2, 1, 6, { 1, 2, 3, 4 }, 443, "tcp", 4 },
+		{ 10, 2, 17, { 0x20, 1, [15] = 1 }, 53, "udp", 16 },
+		{ 10, 1, 6, { [10] = 0xff, 0xff, 1, 2, 3, 4 }, 443, "tcp", 4 },
+		{ 2, 3, 1, { 1, 2, 3, 4 }, 0, "raw", 4 },
+		{ 2, 1, 6, { 0 }, 0, "tcp", 0 },
+		{ 1, 1, 0, { 0 }, 0, "unix", 0 },
+		{ 17, 3, 0, { 0 }, 0, "packet", 0 },
+		{ 40, 1, 0, { 0 }, 0, "40", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct desk d;
+		struct event e = call_of(CALL_CONNECT, FAMILY_SOCK);
+
+		begin(&d);
+		e.call.sock_family = cases[i].family;
+		e.call.sock_type = cases[i].type;
+		e.call.sock_protocol = cases[i].protocol;
+		memcpy(e.call.remote.address, cases[i].remote, 16);
+		e.call.remote.port = cases[i].port;
+		e.call.path = SLICE_LIT("/run/x.sock");
+		OK(record_event(d.world, &e, NULL, d.scratch, &d.out, err));
+		const Picket__Network *n = packed(&d)->event->network;
+		assert_string_equal(n->protocol, cases[i].want_protocol);
+		assert_int_equal(n->remote_address.len, cases[i].want_bytes);
+		assert_int_equal(n->remote_port, cases[i].port);
+		bool is_unix = !strcmp(cases[i].want_protocol, "unix");
+		assert_true(!is_unix || slice_is(msg_slice(n->path), "/run/x.sock"));
+		end(&d);
+	}
+}
+
+static void no_paths_make_an_event_too_large_to_be_sent(void **state)
+{
+	struct desk d;
+	struct event e;
+
+	begin(&d);
+	e = exec_of(76, sizeof(long_text) - 1);
+	world_apply(d.world, &e);
+	e = exec_of(77, sizeof(long_text) - 1);
+	world_apply(d.world, &e);
+	e = call_of(CALL_RENAME, FAMILY_PATHS);
+	e.call.path = e.call.path2 = e.call.raw = e.call.raw2 = slice_of(long_text);
+	OK(record_event(d.world, &e, NULL, d.scratch, &d.out, err));
+	const Picket__File *f = packed(&d)->event->file;
+	assert_true(f->path.len >= 64 && f->target.len >= 64);
+	end(&d);
+}
+
+static void what_was_folded_is_told_with_the_details_of_one(void **state)
+{
+	struct desk d;
+	struct event e = exec_of(77, 100);
+	const struct rules_match m = { .rule = "A shell", .priority = PRIORITY_WARNING, .output = SLICE_LIT("sh") };
+	CLEANUP(buf_finip) struct buf sample = { 0 };
+	struct folded f = { .rule = "A shell", .container_id = "web", .count = 9990, .first_unix_ns = 5,
+			    .last_unix_ns = NOW * 1000000000ull };
+
+	begin(&d);
+	buf_init(&sample, LIMIT_RECORD_BYTES);
+	OK(record_finding(d.world, &e, NULL, &m, 42, d.scratch, &sample, err));
+	f.sample = buf_slice(&sample);
+	OK(record_folded(&f, d.scratch, &d.out, err));
+	const Picket__Finding *found = packed(&d)->finding;
+	assert_int_equal(found->count, 9990);
+	assert_int_equal(found->first_unix_ns, 5);
+	assert_int_equal(found->process->pid, 77);
+	assert_string_equal(found->priority, "Warning");
+	assert_int_equal(found->event_seq, 0);
+	buf_reset(&d.out);
+	f.sample = SLICE_NONE; /* no memory for one */
+	OK(record_folded(&f, d.scratch, &d.out, err));
+	found = packed(&d)->finding;
+	assert_string_equal(found->rule, "A shell");
+	assert_string_equal(found->container->id, "web");
+	assert_int_equal(found->count, 9990);
+	end(&d);
+}
+
+static void an_action_says_to_whom_and_why_not(void **state)
+{
+	struct desk d;
+	struct event e = exec_of(77, 10);
+	struct guard_result r = { .rule = "A shell", .action = GUARD_PAUSE, .why = long_text, .is_dry_run = true,
+				  .pid = 77, .start_ns = 77000, .container_id = "web", .finding_seq = 9,
+				  .took_ns = 5, .unix_ns = NOW * 1000000000ull };
+
+	begin(&d);
+	world_apply(d.world, &e);
+	OK(record_action(d.world, &r, NULL, d.scratch, &d.out, err));
+	const Picket__Event *ev = packed(&d)->event;
+	assert_int_equal(ev->type, PICKET__EVENT_TYPE__EVENT_ACTION);
+	assert_string_equal(ev->action->kind, "pause");
+	assert_true(ev->action->dry_run && !ev->action->done);
+	assert_int_equal(strlen(ev->action->why), LIMIT_TEXT_BYTES);
+	assert_int_equal(ev->action->finding_seq, 9);
+	assert_string_equal(ev->container->id, "web");
+	assert_true(slice_is(msg_slice(ev->process->name), "sh"));
+	end(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +428,12 @@ int main(void)
 		cmocka_unit_test(an_ordinary_alert_is_sent_whole),
 		cmocka_unit_test(no_labels_keep_a_container_nameless),
 		cmocka_unit_test(a_gap_is_told),
+		cmocka_unit_test(calls_are_files_connections_or_calls),
+		cmocka_unit_test(an_open_says_what_was_asked_for),
+		cmocka_unit_test(addresses_are_as_people_search_them),
+		cmocka_unit_test(no_paths_make_an_event_too_large_to_be_sent),
+		cmocka_unit_test(what_was_folded_is_told_with_the_details_of_one),
+		cmocka_unit_test(an_action_says_to_whom_and_why_not),
 	};
 
 	memset(long_text, 'x', sizeof(long_text) - 1);
