@@ -162,6 +162,33 @@ static bool uses_deprecated(const struct cond *c)
 	return false;
 }
 
+static bool collect_macros(struct loader *l, const struct cond *c, struct strings *all)
+{
+	for (; c; c = c->next) {
+		bool is_macro = c->kind == COND_MACRO, is_known = false;
+
+		for (size_t i = 0; i < all->count && is_macro && !is_known; i++)
+			is_known = slice_eq(all->p[i], c->text);
+		/* What is in a known one is known. */
+		if (is_known || c->kind == COND_CHECK)
+			continue;
+		if ((is_macro && !strings_add(l, all, c->text)) || !collect_macros(l, c->child, all))
+			return false;
+	}
+	return true;
+}
+
+static bool copy_macros(struct loader *l, struct rules *rules, const struct cond *c, struct rule *r)
+{
+	struct strings all = { 0 };
+
+	if (!collect_macros(l, c, &all))
+		return false;
+	r->macros = copy_strings(rules->arena, &all);
+	r->macro_count = all.count;
+	return r->macros;
+}
+
 /* Does a live event have this type? Every fork comes as clone, so a rule that has clone lacks nothing. */
 static bool is_produced(struct slice type, const struct strings *all)
 {
@@ -247,7 +274,7 @@ static void build_rule(struct loader *l, struct rules *rules, struct def_rule *d
 		load_warn(l, d->cond.at,
 			  "usage of deprecated field 'evt.dir' has been detected in the rule condition");
 	build_output(l, rules, d, r);
-	if (!copy_texts(rules, d, &types, r) || !rules_narrow(rules, r, c))
+	if (!copy_texts(rules, d, &types, r) || !copy_macros(l, rules, c, r) || !rules_narrow(rules, r, c))
 		return load_error(l, d->at, "The rules are too large");
 	rules->count++;
 	rules->enabled += r->enabled;

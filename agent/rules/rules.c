@@ -270,7 +270,8 @@ void rules_each(const struct rules *r, void (*fn)(void *arg, const struct rules_
 						 .source = x->source, .file = x->file, .line = x->line,
 						 .priority = x->priority, .enabled = x->enabled,
 						 .tags = x->tags, .tag_count = x->tag_count, .types = x->types,
-						 .type_count = x->is_complement ? 0 : x->type_count };
+						 .type_count = x->is_complement ? 0 : x->type_count,
+						 .macros = x->macros, .macro_count = x->macro_count };
 
 		fn(arg, &info);
 	}

@@ -133,6 +133,8 @@ struct rules_info {
 	size_t tag_count;
 	const char *const *types; /* event types, sorted; empty: all */
 	size_t type_count;
+	const char *const *macros; /* that its condition uses, itself or through others; each once */
+	size_t macro_count;
 };
 /* Every rule in order of definition, disabled ones too. */
 void rules_each(const struct rules *r, void (*fn)(void *arg, const struct rules_info *i), void *arg);

@@ -6,6 +6,8 @@
 
 #include "common/json.h"
 
+enum { MACROS_MAX = 2048 /* listed */ };
+
 static const struct technique {
 	const char *id, *name, *tactics; /* tactics: separated by blanks */
 } techniques[] = {
@@ -162,6 +164,7 @@ static void json_rule(void *arg, const struct rules_info *r)
 	json_kv_u64(j, "line", r->line);
 	json_strings(j, "events", r->types, r->type_count);
 	json_strings(j, "tags", r->tags, r->tag_count);
+	json_strings(j, "macros", r->macros, r->macro_count);
 	json_object_close(j);
 }
 
@@ -198,6 +201,73 @@ static void json_technique(struct json *j, const struct rules *r, const struct t
 	json_object_close(j);
 }
 
+struct one_macro {
+	const char *name;
+	size_t rules;
+	bool covers[ARRAY_LEN(techniques)];
+};
+
+static void count_macro(void *arg, const struct rules_info *r)
+{
+	struct one_macro *m = arg;
+	bool is_used = false;
+
+	for (size_t i = 0; i < r->macro_count && r->enabled; i++)
+		is_used |= !strcmp(r->macros[i], m->name);
+	m->rules += is_used;
+	for (size_t i = 0; i < ARRAY_LEN(techniques) && is_used; i++)
+		m->covers[i] |= covers(r, &techniques[i]);
+}
+
+static void json_macro(struct json *j, const struct rules *r, const char *name)
+{
+	struct one_macro m = { .name = name };
+
+	rules_each(r, count_macro, &m);
+	json_object_open(j);
+	json_kv_str(j, "name", name);
+	json_kv_u64(j, "rules", m.rules);
+	json_key(j, "techniques");
+	json_array_open(j);
+	for (size_t i = 0; i < ARRAY_LEN(techniques); i++)
+		if (m.covers[i])
+			json_str(j, slice_of(techniques[i].id));
+	json_array_close(j);
+	json_object_close(j);
+}
+
+/* Each macro's name once, in the order of the rules. */
+struct macro_names {
+	const char *names[MACROS_MAX];
+	size_t n;
+};
+
+static void add_macros(void *arg, const struct rules_info *r)
+{
+	struct macro_names *all = arg;
+
+	for (size_t i = 0; i < r->macro_count && r->enabled; i++) {
+		bool is_known = all->n == MACROS_MAX;
+
+		for (size_t k = 0; k < all->n && !is_known; k++)
+			is_known = !strcmp(all->names[k], r->macros[i]);
+		if (!is_known)
+			all->names[all->n++] = r->macros[i];
+	}
+}
+
+static void json_macros(struct json *j, const struct rules *r)
+{
+	struct macro_names all = { .n = 0 };
+
+	rules_each(r, add_macros, &all);
+	json_key(j, "macros");
+	json_array_open(j);
+	for (size_t i = 0; i < all.n; i++)
+		json_macro(j, r, all.names[i]);
+	json_array_close(j);
+}
+
 void rules_list_json(const struct rules *r, struct buf *out)
 {
 	struct coverage c = { 0 };
@@ -215,6 +285,7 @@ void rules_list_json(const struct rules *r, struct buf *out)
 	for (size_t i = 0; i < ARRAY_LEN(techniques); i++)
 		json_technique(&j, r, &techniques[i]);
 	json_array_close(&j);
+	json_macros(&j, r);
 	json_key(&j, "tactics");
 	json_object_open(&j);
 	for (size_t i = 0; i < ARRAY_LEN(tactics); i++)

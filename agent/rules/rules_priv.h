@@ -39,6 +39,8 @@ struct rule {
 	bool wants_data;
 	bool may_kill; /* kill says the whole condition */
 	struct filter_kill kill;
+	const char *const *macros; /* used, each once */
+	size_t macro_count;
 	const char *const *host_names; /* compared with a name of an address */
 	size_t host_name_count;
 };

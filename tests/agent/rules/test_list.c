@@ -3,7 +3,9 @@
 #include "vectors.h"
 
 static const char text[] =
-	"- rule: a\n  desc: d\n  condition: evt.type in (open, execve)\n  output: o\n  priority: INFO\n"
+	"- macro: inner\n  condition: proc.name = x\n"
+	"- macro: outer\n  condition: not inner or inner\n"
+	"- rule: a\n  desc: d\n  condition: evt.type in (open, execve) and outer\n  output: o\n  priority: INFO\n"
 	"  tags: [container, mitre_credential_access, T1552.007]\n"
 	"- rule: b\n  desc: d\n  condition: evt.type = connect\n  output: o\n  priority: ERROR\n  enabled: false\n"
 	"  tags: [T1046]\n"
@@ -40,6 +42,11 @@ static void only_enabled_rules_cover_a_technique(void **state)
 			fail_msg("%s is covered by %d rules", id, n);
 	}
 	assert_int_equal(covered, 2);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "macros")), 2);
+	x = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "macros"), 1);
+	assert_string_equal(cJSON_GetObjectItem(x, "name")->valuestring, "inner");
+	assert_int_equal(cJSON_GetObjectItem(x, "rules")->valueint, 1);
+	assert_string_equal(cJSON_GetArrayItem(cJSON_GetObjectItem(x, "techniques"), 0)->valuestring, "T1552");
 	x = cJSON_GetObjectItem(json, "summary");
 	assert_int_equal(cJSON_GetObjectItem(x, "covered")->valueint, 2);
 	assert_int_equal(cJSON_GetObjectItem(x, "enabled")->valueint, 2);
