@@ -159,8 +159,8 @@ static __always_inline void call_release(struct call_state *s)
 	__sync_fetch_and_add(&s->users, -1);
 }
 
-/* s but for rows is filled. */
-static __always_inline void call_run(struct call_state *s, u32 call)
+/* s but for call and rows is filled. Whether its family is to be asked. */
+static __always_inline bool call_start(struct call_state *s, u32 call)
 {
 	u32 key = call & (CALLS_MAX - 1);
 	struct call_count *n;
@@ -170,10 +170,19 @@ static __always_inline void call_run(struct call_state *s, u32 call)
 		__sync_fetch_and_add(&path_epoch, 1);
 	s->rows = filter_call(key, s->ret);
 	if (!s->rows || (own_pid && bpf_get_current_pid_tgid() >> 32 == own_pid))
-		return;
+		return false;
 	n = call_count(key);
 	if (n)
 		n->seen++;
+	return true;
+}
+
+static __always_inline void call_run(struct call_state *s, u32 call)
+{
+	u32 key = call & (CALLS_MAX - 1);
+
+	if (!call_start(s, call))
+		return;
 	switch (call_families[key]) {
 	case FAMILY_OPEN:
 		family_open(key);

@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 
 #include "agent/call_names.h"
+#include "agent/probe/each_call.h"
 #include "agent/probe/tables.h"
 
 #include "calls.skel.h"
@@ -145,7 +146,8 @@ static const uint8_t by_uring[] = { CALL_OPENAT,   CALL_OPENAT2,  CALL_CONNECT,	
 				    CALL_SOCKET,   CALL_BIND,	  CALL_LISTEN,	  CALL_RENAMEAT2,
 				    CALL_UNLINKAT, CALL_MKDIRAT,  CALL_SYMLINKAT, CALL_LINKAT };
 
-enum group { GROUP_ALL, GROUP_URING, GROUP_DATAGRAMS, GROUP_COUNT };
+/* GROUP_MODE: the entries of the mode; the rest is beside any. */
+enum group { GROUP_MODE, GROUP_URING, GROUP_DATAGRAMS, GROUP_COUNT };
 
 static const struct entry {
 	const char *program;
@@ -153,15 +155,24 @@ static const struct entry {
 	const char *tracepoint;	/* it must be there; NULL: none is asked for */
 	unsigned arguments;	/* of the tracepoint; 0: any */
 	enum group group;
+	enum probe_mode mode;	/* GROUP_MODE */
 } entries[] = {
-	{ "on_sys_exit", "sys_exit", "sys_exit", 0, GROUP_ALL },
-	{ "on_uring_submit", "io_uring_submit_req", "io_uring_submit_req", 0, GROUP_URING },
-	{ "on_uring_complete", "io_uring_complete", "io_uring_complete", 3, GROUP_URING },
-	{ "on_uring_complete_res", "io_uring_complete", "io_uring_complete", 7, GROUP_URING },
-	{ "on_sendmsg4", "cgroup/sendmsg4", NULL, 0, GROUP_DATAGRAMS },
-	{ "on_sendmsg6", "cgroup/sendmsg6", NULL, 0, GROUP_DATAGRAMS },
-	{ "on_recvmsg4", "cgroup/recvmsg4", NULL, 0, GROUP_DATAGRAMS },
-	{ "on_recvmsg6", "cgroup/recvmsg6", NULL, 0, GROUP_DATAGRAMS },
+	{ "on_sys_exit", "sys_exit", "sys_exit", 0, GROUP_MODE, PROBE_DISPATCH },
+	{ "on_fexit", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
+	{ "on_fexit_open", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
+	{ "on_fexit_sock", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
+	{ "on_fexit_fd", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
+	{ "on_fexit_path", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
+	{ "on_fexit_paths", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
+	{ "on_fexit_plain", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
+	{ "on_per_call", "sys_exit_*", NULL, 0, GROUP_MODE, PROBE_PER_CALL },
+	{ "on_uring_submit", "io_uring_submit_req", "io_uring_submit_req", 0, GROUP_URING, PROBE_AUTO },
+	{ "on_uring_complete", "io_uring_complete", "io_uring_complete", 3, GROUP_URING, PROBE_AUTO },
+	{ "on_uring_complete_res", "io_uring_complete", "io_uring_complete", 7, GROUP_URING, PROBE_AUTO },
+	{ "on_sendmsg4", "cgroup/sendmsg4", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO },
+	{ "on_sendmsg6", "cgroup/sendmsg6", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO },
+	{ "on_recvmsg4", "cgroup/recvmsg4", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO },
+	{ "on_recvmsg6", "cgroup/recvmsg6", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO },
 };
 
 static const struct entry *entry_of(const char *program)
@@ -212,7 +223,7 @@ static bool is_wanted(const struct entry *e, const struct plan *p, const struct 
 
 	if (!e)
 		return false;
-	if (e->group == GROUP_ALL && p->mode != PROBE_DISPATCH)
+	if (e->group == GROUP_MODE && p->mode != e->mode)
 		return false;
 	if (e->group == GROUP_URING && !any_wanted(t, by_uring, ARRAY_LEN(by_uring)))
 		return false;
@@ -246,7 +257,13 @@ static int load_groups(const struct plan *p, const struct btf *kernel, struct ca
 	bpf_object__for_each_program(prog, skel->obj) {
 		const struct entry *e = entry_of(bpf_program__name(prog));
 
-		bpf_program__set_autoload(prog, is_wanted(e, p, kernel) && !p->refused[e->group][0]);
+		bool wanted = is_wanted(e, p, kernel) && !p->refused[e->group][0];
+		bpf_program__set_autoload(prog, wanted);
+		if (wanted && e->mode == PROBE_FEXIT) {
+			r = bpf_program__set_attach_target(prog, 0, FEXIT_LIKE);
+			if (r < 0)
+				return err_set(err, r, "no %s in the kernel's types", FEXIT_LIKE);
+		}
 	}
 	r = calls_bpf__load(skel);
 	if (r < 0)
@@ -260,14 +277,11 @@ static int load_groups(const struct plan *p, const struct btf *kernel, struct ca
 }
 
 /* One program that this kernel refuses makes libbpf refuse all: go without its group. */
-static int load_wanted(struct plan *p, struct calls_bpf **ret, struct err *err)
+static int load_wanted(struct plan *p, const struct btf *kernel, struct calls_bpf **ret,
+		       struct err *err)
 {
-	CLEANUP(btf__freep) struct btf *kernel = btf__load_vmlinux_btf();
-
-	if (!kernel)
-		return err_set(err, errno, "read the kernel's types");
 	int r = load_groups(p, kernel, ret, err);
-	for (unsigned refused = GROUP_COUNT - 1; r < 0 && refused > GROUP_ALL; refused--) {
+	for (unsigned refused = GROUP_COUNT - 1; r < 0 && refused > GROUP_MODE; refused--) {
 		struct err why = *err;
 
 		(void)slice_copy(slice_of(load_last_message()), p->refused[refused],
@@ -336,9 +350,38 @@ static void add_call(struct hook *h, size_t call)
 	h->calls[call / 64] |= 1ULL << call % 64;
 }
 
+/* The entries of modes with a hook for each call. */
+static int add_each_call(struct calls_bpf *skel, const struct plan *p, const struct btf *kernel,
+			 struct calls *c, struct err *err)
+{
+	if (p->mode == PROBE_PER_CALL)
+		return per_call_attach(bpf_program__fd(skel->progs.on_per_call), p->tables, c, err);
+	if (p->mode != PROBE_FEXIT)
+		return 0;
+	const struct bpf_program *const families[FAMILY_COUNT] = {
+		[FAMILY_EXEC] = skel->progs.on_fexit_plain,
+		[FAMILY_OPEN] = skel->progs.on_fexit_open,
+		[FAMILY_SOCK] = skel->progs.on_fexit_sock,
+		[FAMILY_FD] = skel->progs.on_fexit_fd,
+		[FAMILY_PATH] = skel->progs.on_fexit_path,
+		[FAMILY_PATHS] = skel->progs.on_fexit_paths,
+		[FAMILY_PLAIN] = skel->progs.on_fexit_plain,
+	};
+	for (uint32_t i = 0; i < FAMILY_COUNT; i++) {
+		int fd = bpf_program__fd(families[i]);
+		int r = bpf_map_update_elem(bpf_map__fd(skel->maps.family_programs), &i, &fd, BPF_ANY);
+		if (r < 0)
+			return err_set(err, r, "join the programs of families");
+	}
+	/* Their array lives as long as a program that uses it, but it is emptied when its last descriptor
+	 * goes. */
+	c->keep_fd = load_keep_fd(bpf_map__fd(skel->maps.family_programs));
+	return fexit_attach(skel->progs.on_fexit, p->tables, kernel, c, err);
+}
+
 static void add_calls(struct hook *h, const struct entry *e, const struct tables *t)
 {
-	for (size_t i = 0; e->group == GROUP_ALL && i < CALL_COUNT; i++)
+	for (size_t i = 0; e->group == GROUP_MODE && i < CALL_COUNT; i++)
 		if (t->call_rows[0][i] | t->call_rows[1][i])
 			add_call(h, i);
 	for (size_t i = 0; e->group == GROUP_URING && i < ARRAY_LEN(by_uring); i++)
@@ -349,7 +392,7 @@ static void add_calls(struct hook *h, const struct entry *e, const struct tables
 			add_call(h, datagrams[i]);
 }
 
-static struct hook *new_hook(struct calls *c, const char *name)
+struct hook *calls_new_hook(struct calls *c, const char *name)
 {
 	struct hook *h = &c->hook[c->count++];
 
@@ -368,16 +411,17 @@ static int add_hooks(struct calls_bpf *skel, const struct plan *p, struct calls 
 	bpf_object__for_each_program(prog, skel->obj) {
 		const struct entry *e = entry_of(bpf_program__name(prog));
 
-		if (!e || !bpf_program__autoload(prog) || c->count == HOOKS_MAX)
+		if (!e || !bpf_program__autoload(prog) || c->count == HOOKS_MAX || e->mode == PROBE_FEXIT ||
+		    e->mode == PROBE_PER_CALL)
 			continue;
-		struct hook *h = new_hook(c, e->name);
+		struct hook *h = calls_new_hook(c, e->name);
 		add_calls(h, e, p->tables);
 		attach(prog, e, h);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(entries) && c->count < HOOKS_MAX; i++) {
 		if (!p->refused[entries[i].group][0])
 			continue;
-		struct hook *h = new_hook(c, entries[i].name);
+		struct hook *h = calls_new_hook(c, entries[i].name);
 		add_calls(h, &entries[i], p->tables);
 		(void)slice_copy(slice_of(p->refused[entries[i].group]), h->why_not,
 				 sizeof(h->why_not));
@@ -390,12 +434,10 @@ int calls_load(struct loaded *l, enum probe_mode mode, const struct filter *f, u
 {
 	CLEANUP(freep) struct tables *t = malloc(sizeof(*t));
 	CLEANUP(calls_bpf__destroyp) struct calls_bpf *skel = NULL;
-	CLEANUP(calls_finip) struct calls c = { .counts_fd = -1, .mode = mode };
+	CLEANUP(calls_finip) struct calls c = { .counts_fd = -1, .keep_fd = -1, .mode = mode };
 
 	if (!t)
 		return err_set(err, ENOMEM, "filter");
-	if (c.mode == PROBE_AUTO)
-		c.mode = PROBE_DISPATCH;
 	bool hooked[CALL_COUNT] = { 0 };
 	for (size_t i = 0; !f->wants_data && i < ARRAY_LEN(datagrams); i++)
 		hooked[datagrams[i]] = true;
@@ -406,17 +448,29 @@ int calls_load(struct loaded *l, enum probe_mode mode, const struct filter *f, u
 				  .filter = f,
 				  .tables = t,
 				  .generation = generation };
-		int r = load_wanted(&p, &skel, err);
+		CLEANUP(btf__freep) struct btf *kernel = btf__load_vmlinux_btf();
+		if (!kernel)
+			return err_set(err, errno, "read the kernel's types");
+		if (mode == PROBE_AUTO)
+			p.mode = fexit_works(kernel) ? PROBE_FEXIT : PROBE_DISPATCH;
+		int r = load_wanted(&p, kernel, &skel, err);
+		if (r < 0 && mode == PROBE_AUTO && p.mode == PROBE_FEXIT) {
+			p.mode = PROBE_DISPATCH;
+			r = load_wanted(&p, kernel, &skel, err);
+		}
+		c.mode = p.mode;
 		if (r >= 0)
 			r = keep_rings(skel, l, t, err);
 		if (r >= 0)
 			r = add_hooks(skel, &p, &c, err);
+		if (r >= 0)
+			r = add_each_call(skel, &p, kernel, &c, err);
 		if (r < 0)
 			return r;
 		c.counts_fd = load_keep_fd(bpf_map__fd(skel->maps.call_states));
 	}
 	*ret = c;
-	c = (struct calls){ .counts_fd = -1 };
+	c = (struct calls){ .counts_fd = -1, .keep_fd = -1 };
 	calls_bpf__destroy(take_ptr(skel));
 	malloc_trim(0);
 	return 0;
@@ -446,5 +500,7 @@ void calls_fini(struct calls *c)
 	free(c->hook);
 	if (c->counts_fd > 0)
 		close(c->counts_fd);
-	*c = (struct calls){ .counts_fd = -1 };
+	if (c->keep_fd > 0)
+		close(c->keep_fd);
+	*c = (struct calls){ .counts_fd = -1, .keep_fd = -1 };
 }

@@ -60,7 +60,8 @@ struct calls {
 	struct hook *hook;
 	size_t count;
 	enum probe_mode mode; /* FEXIT, DISPATCH or PER_CALL */
-	int counts_fd;	      /* map of struct call_count by CPU; -1: none */
+	int counts_fd;	      /* map of struct call_slot; -1 or 0: none */
+	int keep_fd;	      /* what has to stay open; -1 or 0: none */
 };
 
 /* Loads and attaches what f needs, silent until l->reader->generation is `generation`. Makes the rings

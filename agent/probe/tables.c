@@ -207,6 +207,7 @@ static void fill_numbers(struct tables *t, const bool *hooked)
 	for (size_t c = 0; c < CALL_COUNT; c++) {
 		if (!t->is_wanted[c] || (hooked && hooked[c]))
 			continue;
+		t->is_hooked[c] = true;
 #if defined(__x86_64__)
 		set_number(t, 0, calls[c].x86_64, (enum call)c);
 		set_number(t, 1, calls[c].i386, (enum call)c);
@@ -216,6 +217,7 @@ static void fill_numbers(struct tables *t, const bool *hooked)
 		for (size_t i = 0; i < sizeof(socketcalls); i++)
 			if (i && socketcalls[i] && socketcalls[i] == c) {
 				t->call_of_socketcall[i] = (uint8_t)c;
+				t->has_socketcall = true;
 				set_number(t, 1, NR_SOCKETCALL, (enum call)c);
 			}
 #else
