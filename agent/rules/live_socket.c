@@ -202,6 +202,14 @@ SIDE(s, LIVE_SERVER)
 SIDE(l, LIVE_LOCAL)
 SIDE(r, LIVE_REMOTE)
 
+/* A socket that was given no address of its own, beside one that was: an unbound datagram's, a connection
+ * by io_uring that is still to be made. That is no address, and rules that leave out 0.0.0.0 mean the other
+ * end; else such a call would be the way around them. */
+static bool is_unbound(const struct event_end *end, const struct event_end *other)
+{
+	return other && is_nothing(end) && !is_nothing(other);
+}
+
 /* The ends there are, as a list of texts. */
 static bool either(const struct live_query *q, bool is_port, struct rules_value *ret)
 {
@@ -209,7 +217,7 @@ static bool either(const struct live_query *q, bool is_port, struct rules_value 
 	struct slice *all = arena_alloc(q->scratch, ARRAY_LEN(ends) * sizeof(*all));
 
 	for (size_t i = 0; all && i < ARRAY_LEN(ends); i++) {
-		if (!ends[i])
+		if (!ends[i] || (!is_port && is_unbound(ends[i], ends[1 - i])))
 			continue;
 		struct slice s = is_port ? slice_of(arena_printf(q->scratch, "%u", ends[i]->port)) :
 					   live_address_text(q->scratch, live_call(q), ends[i]);
