@@ -107,6 +107,8 @@ static void every_call_carries_its_texts_and_what_they_count_from(void **state)
 		const struct row *r = &rows[i];
 		const struct event_call *c = watch_call(w, pid, r->call, nth[r->call]++);
 
+		if (c->ret == -ENOSYS) /* fchmodat2, before 6.6 */
+			continue;
 		CHECK_NUMBER(c, ret, r->want_ret);
 		CHECK_NUMBER(c, arg[0], r->arg[0]);
 		CHECK_NUMBER(c, fd, -1);
