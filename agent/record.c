@@ -394,10 +394,17 @@ int record_action(struct world *w, const struct guard_result *r, const struct co
 
 	p.pid = r->pid;
 	p.start_ns = r->start_ns;
+	p.login_uid = UINT32_MAX;
 	if (known) {
 		p.ppid = known->ppid;
 		p.uid = known->uid;
 		p.gid = known->gid;
+		p.login_uid = known->login_uid;
+		p.tty = known->tty;
+		p.session_id = known->session_id;
+		p.group_id = known->group_id;
+		p.vpid = known->vpid;
+		p.cwd = cut(known->cwd, LIMIT_PATH_BYTES);
 		p.name = cut(shown_name(known->name, known->argv0, known->exe), LIMIT_NAME_BYTES);
 		p.exe = cut(known->exe, LIMIT_PATH_BYTES);
 		p.argv0 = cut(known->argv0, LIMIT_PATH_BYTES);
