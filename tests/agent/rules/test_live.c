@@ -31,7 +31,7 @@ static void an_exec_gives_the_fields_of_its_process(void **state)
 		"evt.type = execve and evt.type in (execve, execveat) and evt.num = 12 and evt.dir = '<'",
 		"evt.res = SUCCESS and evt.rawres = 0 and evt.source = syscall and evt.rawtime = 1700000005000000000",
 		"evt.arg.flags = EXE_UPPER_LAYER and evt.arg.exe = wget and evt.rawarg.pid = 30",
-		"evt.args contains 'args=-q http://x y'",
+		"evt.args contains 'args=-q http://x y' and not evt.args contains 'PATH=/bin' and evt.arg.env startswith PATH",
 		"proc.name = wget and proc.exe = wget and proc.exepath = /bin/busybox",
 		"proc.args = \"-q http://x y\" and proc.cmdline = \"wget -q http://x y\" and proc.cmdnargs = 2",
 		"proc.args[1] = \"http://x y\" and proc.args intersects (\"-q\") and proc.cmdlenargs = 12",
