@@ -20,6 +20,7 @@ const volatile __u64 sock_rows[3] __weak = {};	       /* inet, unix, other */
 const volatile __u64 comm_all __weak = 0, port_all __weak = 0; /* rows that don't ask */
 const volatile struct grams path_grams __weak = {};
 const volatile struct grams raw_grams __weak = {};
+const volatile __u64 raw_binds __weak = 0; /* rows whose raw texts a successful open must have, too */
 const volatile __u32 generation __weak = 0;
 const volatile __u8 wants_data __weak = 0; /* agent/filter.h's */
 /* The agent: what it looks up to understand an event must not become events. 0: nobody */

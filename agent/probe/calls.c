@@ -46,6 +46,7 @@ static void set_constants(struct calls_bpf *skel, const struct loaded *l, const 
 	k->port_all = t->port_all;
 	k->path_grams = t->path;
 	k->raw_grams = t->raw;
+	k->raw_binds = t->raw_binds;
 	k->generation = generation;
 	k->wants_data = f->wants_data;
 	k->own_pid = l->own_pid;

@@ -192,6 +192,8 @@ static void add_row(const struct filter_row *row, uint64_t bit, struct tables *t
 		t->port_all |= bit;
 	add_texts(&t->path, row->paths, row->path_count, bit);
 	add_texts(&t->raw, row->raws, row->raw_count, bit);
+	if (row->raws_bind_success)
+		t->raw_binds |= bit;
 }
 
 static void set_number(struct tables *t, size_t table, int nr, enum call call)

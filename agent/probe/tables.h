@@ -10,6 +10,7 @@ struct tables {
 	uint64_t access_rows[4], where_rows[4], sock_rows[3];
 	uint64_t comm_all, port_all;
 	struct grams path, raw;
+	uint64_t raw_binds; /* rows whose raw texts a successful open must have */
 	uint8_t call_of[2][CALL_NUMBER_MAX], call_of_socketcall[32];
 	bool is_wanted[CALLS_MAX];
 	bool is_hooked[CALLS_MAX]; /* wanted, and by an entry of the mode */
