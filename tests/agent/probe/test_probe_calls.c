@@ -1,8 +1,10 @@
 /* test_probe_calls.c - system calls in the running kernel: do them in odd ways, look at what was recorded. */
 #include "agent/probe/probe.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -13,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -438,6 +441,132 @@ static void a_32_bit_call_is_seen_too(void **state)
 }
 #endif
 
+/* --- io_uring, without its library --- */
+
+struct uring {
+	int fd;
+	struct io_uring_params p;
+	char *ring;
+	size_t ring_bytes;
+	struct io_uring_sqe *entries;
+};
+
+static bool uring_open(struct uring *u)
+{
+	memset(u, 0, sizeof(*u));
+	u->fd = (int)syscall(SYS_io_uring_setup, 4, &u->p);
+	if (u->fd < 0 || !(u->p.features & IORING_FEAT_SINGLE_MMAP))
+		return false;
+	u->ring_bytes = u->p.cq_off.cqes + u->p.cq_entries * sizeof(struct io_uring_cqe);
+	size_t sq_bytes = u->p.sq_off.array + u->p.sq_entries * sizeof(unsigned);
+	if (sq_bytes > u->ring_bytes)
+		u->ring_bytes = sq_bytes;
+	u->ring = mmap(NULL, u->ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, u->fd, IORING_OFF_SQ_RING);
+	u->entries = mmap(NULL, u->p.sq_entries * sizeof(*u->entries), PROT_READ | PROT_WRITE, MAP_SHARED,
+			  u->fd, IORING_OFF_SQES);
+	return u->ring != MAP_FAILED && u->entries != MAP_FAILED;
+}
+
+static int uring_do(struct uring *u, const struct io_uring_sqe *entry)
+{
+	unsigned *tail = (unsigned *)(void *)(u->ring + u->p.sq_off.tail);
+	unsigned *head = (unsigned *)(void *)(u->ring + u->p.cq_off.head);
+	unsigned mask = *(unsigned *)(void *)(u->ring + u->p.sq_off.ring_mask);
+	unsigned cq_mask = *(unsigned *)(void *)(u->ring + u->p.cq_off.ring_mask);
+	unsigned *array = (unsigned *)(void *)(u->ring + u->p.sq_off.array);
+	struct io_uring_cqe *done = (void *)(u->ring + u->p.cq_off.cqes);
+
+	u->entries[*tail & mask] = *entry;
+	array[*tail & mask] = *tail & mask;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	assert_int_equal(syscall(SYS_io_uring_enter, u->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0), 1);
+	int res = done[*head & cq_mask].res;
+	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	return res;
+}
+
+static void uring_close(struct uring *u)
+{
+	munmap(u->entries, u->p.sq_entries * sizeof(*u->entries));
+	munmap(u->ring, u->ring_bytes);
+	close(u->fd);
+}
+
+static uint64_t address(const void *p)
+{
+	return (uint64_t)(uintptr_t)p;
+}
+
+static void io_uring_is_no_way_around(void **state)
+{
+	struct watch *w = *state;
+	struct filter_row row = row_of_opens();
+	struct uring u;
+	char from[128], to[128];
+	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(9) };
+
+	if (!uring_open(&u)) {
+		print_message("no io_uring here\n");
+		skip();
+	}
+	inet_pton(AF_INET, "127.0.0.7", &peer.sin_addr);
+	filter_row_add_call(&row, CALL_UNLINKAT);
+	filter_row_add_call(&row, CALL_RENAMEAT2);
+	filter_row_add_call(&row, CALL_CONNECT);
+	set_filter(w, &row, 1);
+	int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), sock = socket(AF_INET, SOCK_STREAM, 0);
+	forget(w);
+
+	struct io_uring_sqe entry = { .opcode = IORING_OP_OPENAT, .fd = at, .addr = address("sub/../secret-file"),
+				      .open_flags = O_RDONLY | O_CLOEXEC };
+	int fd = uring_do(&u, &entry);
+	assert_true(fd >= 0);
+	const struct event_call *c = must_find(w, CALL_OPENAT);
+	assert_true(c->is_uring);
+	assert_slice(c->path, target);
+	assert_int_equal(c->fd, fd);
+	close_fd(fd);
+
+	/* into the ring's own table of files: no descriptor to look at */
+	int none[2] = { -1, -1 };
+	if (!syscall(SYS_io_uring_register, u.fd, IORING_REGISTER_FILES, none, 2)) {
+		forget(w);
+		entry.open_flags = O_RDONLY;
+		entry.file_index = 1;
+		assert_int_equal(uring_do(&u, &entry), 0);
+		c = must_find(w, CALL_OPENAT);
+		assert_slice(c->raw, "sub/../secret-file");
+		assert_slice(c->base, dir);
+		assert_int_equal(c->fd, -1);
+	}
+
+	snprintf(from, sizeof(from), "%s/from", dir);
+	snprintf(to, sizeof(to), "%s/to", dir);
+	close_fd(open(from, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	entry = (struct io_uring_sqe){ .opcode = IORING_OP_RENAMEAT, .fd = AT_FDCWD, .addr = address(from),
+				       .len = (uint32_t)AT_FDCWD, .addr2 = address(to) };
+	assert_int_equal(uring_do(&u, &entry), 0);
+	c = must_find(w, CALL_RENAMEAT2);
+	assert_slice(c->raw, from);
+	assert_slice(c->raw2, to);
+	entry = (struct io_uring_sqe){ .opcode = IORING_OP_UNLINKAT, .fd = at, .addr = address("to") };
+	assert_int_equal(uring_do(&u, &entry), 0);
+	c = must_find(w, CALL_UNLINKAT);
+	assert_slice(c->raw, "to");
+	assert_slice(c->base, dir);
+	entry = (struct io_uring_sqe){ .opcode = IORING_OP_CONNECT, .fd = sock, .addr = address(&peer),
+				       .off = sizeof(peer) };
+	assert_int_equal(uring_do(&u, &entry), -ECONNREFUSED);
+	c = must_find(w, CALL_CONNECT);
+	assert_true(c->is_uring);
+	assert_int_equal(c->sock_family, AF_INET);
+	assert_int_equal(c->remote.port, 9);
+	assert_memory_equal(c->remote.address, &peer.sin_addr, 4);
+	close_fd(sock);
+	close_fd(at);
+	uring_close(&u);
+}
+
 /* --- kills --- */
 
 static void copy_file(const char *from, const char *to)
@@ -527,6 +656,13 @@ static void a_program_is_killed_only_when_all_of_a_row_holds(void **state)
 	assert_int_equal(status_of("/bin/true"), 0);
 }
 
+static void print_mode(void *arg, const struct probe_hook *h)
+{
+	(void)arg;
+	if (strstr(h->calls, "openat ") || strstr(h->name, "openat"))
+		print_message("mode %s: %s\n", h->attached ? "attached" : h->why_not, h->name);
+}
+
 static void on_hook(void *arg, const struct probe_hook *h)
 {
 	unsigned *runs = arg;
@@ -551,6 +687,7 @@ static void hooks_tell_what_they_cost_and_let_through(void **state)
 		close_fd(open(target, O_RDONLY | O_CLOEXEC));
 		close_fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
 	}
+	probe_hooks(w->probe, print_mode, NULL);
 	probe_hooks(w->probe, on_hook, &runs);
 	assert_int_equal(probe_measure(w->probe, false, &err), 0);
 	assert_true(runs >= 1);
@@ -620,6 +757,7 @@ int main(int argc, char **argv)
 #if defined(__x86_64__)
 		TEST(a_32_bit_call_is_seen_too),
 #endif
+		TEST(io_uring_is_no_way_around),
 		TEST(a_program_is_killed_only_when_all_of_a_row_holds),
 		TEST(hooks_tell_what_they_cost_and_let_through),
 	};
