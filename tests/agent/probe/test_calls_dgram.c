@@ -173,7 +173,7 @@ static void ports_are_asked_before_anything_is_told(void **state)
 	assert_int_equal(watch_count(w, pid, CALL_SENDMSG), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_loop_of_datagrams_is_told_once_per_address),
@@ -181,7 +181,7 @@ int main(void)
 		cmocka_unit_test(v6_is_told_and_v4_through_it),
 		cmocka_unit_test(ports_are_asked_before_anything_is_told),
 	};
-	int r = watch_main_needs_root();
+	int r = watch_begin(argc, argv);
 
 	if (r)
 		return r;

@@ -24,6 +24,13 @@ static const char *in_dir(const char *name)
 	return buf;
 }
 
+/* A kernel without modules has no tracepoint for their calls. */
+static bool may_be_unseen(const struct watch *w, pid_t pid, enum call c)
+{
+	return watch_mode == PROBE_PER_CALL && !watch_count(w, pid, c) &&
+	       (c == CALL_INIT_MODULE || c == CALL_FINIT_MODULE || c == CALL_DELETE_MODULE);
+}
+
 /* --- descriptors --- */
 
 static int connected_socket(void)
@@ -127,10 +134,11 @@ static void a_descriptor_is_told_by_its_path(void **state)
 	c = watch_call(w, pid, CALL_FCHDIR, 1);
 	CHECK_NUMBER(c, ret, -ENOTDIR);
 	CHECK_TEXT(c, path, in_dir("file"));
-	c = watch_call(w, pid, CALL_FINIT_MODULE, 0);
-	assert_true(c->ret < 0);
-	if (c->ret != -ENOSYS)
+	if (!may_be_unseen(w, pid, CALL_FINIT_MODULE)) {
+		c = watch_call(w, pid, CALL_FINIT_MODULE, 0);
+		assert_true(c->ret < 0);
 		CHECK_TEXT(c, path, in_dir("file"));
+	}
 	CHECK_TEXT(watch_call(w, pid, CALL_FCHMOD, 1), path, in_dir("file"));
 	c = watch_call(w, pid, CALL_FCHMOD, 2);
 	assert_int_equal(c->file_mode & S_IFMT, S_IFIFO);
@@ -224,6 +232,8 @@ static void arguments_and_results_are_those_of_the_call(void **state)
 	assert_ptr_not_equal(plain_ret, MAP_FAILED);
 	pid_t pid = watch_child(w, act_plain);
 	for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
+		if (may_be_unseen(w, pid, plain[i].call))
+			continue;
 		const struct event_call *c = watch_call(w, pid, plain[i].call, 0);
 
 		CHECK_NUMBER(c, ret, plain_ret[i]);
@@ -364,7 +374,7 @@ static void a_32_bit_call_is_the_same(void **state)
 	pid_t pid = watch_child(w, act_compat);
 
 	if (!watch_count(w, pid, CALL_MKDIR)) {
-		print_message("no 32-bit calls in this kernel\n");
+		print_message("no 32-bit calls in this kernel, or not in this mode\n");
 		skip();
 	}
 	const struct event_call *c = watch_call(w, pid, CALL_MKDIR, 0);
@@ -395,7 +405,7 @@ static void a_32_bit_call_is_the_same(void **state)
 }
 #endif
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_copy_of_a_descriptor_says_what_it_stands_for),
@@ -410,7 +420,7 @@ int main(void)
 #endif
 	};
 	char command[128];
-	int r = watch_main_needs_root();
+	int r = watch_begin(argc, argv);
 
 	if (r)
 		return r;

@@ -144,14 +144,14 @@ static void a_text_longer_than_a_path_may_be_is_cut_and_marked(void **state)
 	assert_true(c->raw2_truncated);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_call_carries_its_texts_and_what_they_count_from),
 		cmocka_unit_test(a_text_longer_than_a_path_may_be_is_cut_and_marked),
 	};
 	char command[PATH_ROOM];
-	int r = watch_main_needs_root();
+	int r = watch_begin(argc, argv);
 
 	if (r)
 		return r;

@@ -486,7 +486,7 @@ static void a_storm_leaves_no_broken_record_and_all_are_counted(void **state)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_sides_of_a_v4_connection_say_the_same),
@@ -500,7 +500,7 @@ int main(void)
 		cmocka_unit_test(a_storm_leaves_no_broken_record_and_all_are_counted),
 	};
 	char command[128];
-	int r = watch_main_needs_root();
+	int r = watch_begin(argc, argv);
 
 	if (r)
 		return r;

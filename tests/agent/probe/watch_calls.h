@@ -23,6 +23,8 @@
 
 enum { WATCH_MAX = 512 };
 
+static enum probe_mode watch_mode;
+
 struct watch {
 	struct loop *loop;
 	struct probe *probe;
@@ -88,7 +90,7 @@ static inline struct watch *watch_new(void)
 {
 	static const struct probe_ops ops = { .on_event = watch_keep };
 	struct watch *w = calloc(1, sizeof(*w));
-	struct probe_config cfg = { 0 };
+	struct probe_config cfg = { .mode = watch_mode };
 	/* With data: else datagrams come by the cgroups' hooks alone. */
 	struct filter f = { .row_count = 1, .wants_data = true };
 	struct err err = { 0 };
@@ -174,8 +176,12 @@ static inline long must(long r)
 	return r;
 }
 
-static inline int watch_main_needs_root(void)
+/* The mode may be the first argument. 77: can't run here. */
+static inline int watch_begin(int argc, char **argv)
 {
+	for (enum probe_mode m = PROBE_AUTO; argc > 1 && m <= PROBE_PER_CALL; m++)
+		if (!strcmp(argv[1], probe_mode_name(m)))
+			watch_mode = m;
 	if (!geteuid())
 		return 0;
 	puts("skip: loading programs into the kernel needs root");
