@@ -3,6 +3,7 @@
 Everything lives below one temporary folder and on loopback ports that were free; what was started is
 ended by its pid. A suite prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`.
 """
+import calendar
 import contextlib
 import ctypes
 import hashlib
@@ -57,6 +58,12 @@ def wait_until(what, seconds, check, every=0.05):
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {seconds} s")
         time.sleep(every)
+
+
+def unix(stamp):
+    """RFC 3339 in UTC, as the API writes it -> seconds since 1970."""
+    whole, _, fraction = stamp.rstrip("Z").partition(".")
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float("0." + (fraction or "0"))
 
 
 def status_kib(pid, key):
