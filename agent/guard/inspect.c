@@ -45,6 +45,8 @@ static int read_networks(const cJSON *o, struct inspect *ret, struct err *err)
 			ret->net = NET_HOST;
 			continue;
 		}
+		if (!id.n) /* an engine without a bridge names the network, and there is none */
+			continue;
 		if (!is_network_id(id))
 			return ret->is_running ? err_set(err, ERR_PEER, "a network without an id") : 0;
 		ret->net = NET_OWN;
