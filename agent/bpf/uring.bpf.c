@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* uring.bpf.c - what io_uring does in place of a system call.
  *
- * io_uring_submit_req (6.0; before it io_uring_submit_sqe) after the request was read into the kernel: its
+ * io_uring_submit_req (6.4; before it io_uring_submit_sqe) after the request was read into the kernel: its
  * names are the kernel's own copies, but how it ends is not known, so that ret is 0, and EINPROGRESS of a
  * connect. What makes a descriptor is seen at io_uring_complete instead: only the file says what was
  * opened. Not where the descriptor is the ring's own or no completion is wanted: those say their name. */
@@ -233,6 +233,13 @@ static __always_inline int completed(const struct io_kiocb *req, s32 res)
 
 SEC("tp_btf/io_uring_submit_req")
 int BPF_PROG(on_uring_submit, struct io_kiocb *req)
+{
+	return submitted(req);
+}
+
+/* So called in 6.0 .. 6.3. */
+SEC("tp_btf/io_uring_submit_sqe")
+int BPF_PROG(on_uring_submit_sqe, struct io_kiocb *req)
 {
 	return submitted(req);
 }

@@ -168,6 +168,7 @@ static const struct entry {
 	{ "on_fexit_plain", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
 	{ "on_per_call", "sys_exit_*", NULL, 0, GROUP_MODE, PROBE_PER_CALL },
 	{ "on_uring_submit", "io_uring_submit_req", "io_uring_submit_req", 0, GROUP_URING, PROBE_AUTO },
+	{ "on_uring_submit_sqe", "io_uring_submit_sqe", "io_uring_submit_sqe", 2, GROUP_URING, PROBE_AUTO },
 	{ "on_uring_complete", "io_uring_complete", "io_uring_complete", 3, GROUP_URING, PROBE_AUTO },
 	{ "on_uring_complete_res", "io_uring_complete", "io_uring_complete", 7, GROUP_URING, PROBE_AUTO },
 	{ "on_sendmsg4", "cgroup/sendmsg4", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO },

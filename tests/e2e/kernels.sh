@@ -1,7 +1,7 @@
 #!/bin/bash
 # The sensors in other kernels than this machine's: each in a small virtual machine (software
 # emulation, no root, no network), where probe_test_probe runs, once with version 2 of the cgroups and
-# once with version 1 beside it, and then probe_run.
+# once with version 1 beside it, probe_test_probe_calls by each way to hook calls, and then probe_run.
 # Prints ok / not ok / skip lines. Builds the programs unless PICKET_KERNELS_BUILD names a build tree.
 #   tests/e2e/kernels.sh            Debian's kernels of the suites below, from the mirror apt uses here
 #   tests/e2e/kernels.sh DEB...     these linux-image packages instead
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 2
 suites=(bullseye bookworm trixie) # 5.10, 6.1, 6.12
 failed=0
 # Of the emulated machine; a run takes under a minute.
-timeout_s=300 mem_mib=768
+timeout_s=600 mem_mib=768
 
 skip() { echo "skip kernels: $*"; exit 0; }
 not_ok() { echo "not ok $*"; failed=1; }
@@ -50,6 +50,7 @@ make_root() {
 	mkdir -p "$root"/{bin,dev,proc,sys,run,tmp,etc,lib}
 	put "$(command -v busybox)" /bin/busybox
 	put "$build/tests/agent/probe/probe_test_probe" /bin/probe_test_probe
+	put "$build/tests/agent/probe/probe_test_probe_calls" /bin/probe_test_probe_calls
 	put "$build/tests/bench/probe_run" /bin/probe_run
 	put "$build/tests/bench/load_tiny" /bin/load_tiny
 	put "$build/tests/bench/load_tiny" "$build/tests/bench/load_tiny" # where the test looks for it
@@ -73,6 +74,8 @@ mkdir /sys/fs/cgroup/pids /sys/fs/cgroup/unified
 mount -t cgroup -o pids cg /sys/fs/cgroup/pids
 mount -t cgroup2 cg /sys/fs/cgroup/unified
 probe_test_probe; echo "@@v1 $?"
+probe_test_probe_calls; echo "@@calls $?"
+probe_test_probe_calls dispatch; echo "@@dispatch $?"
 probe_run -f >/tmp/run & pid=$!
 until grep -q ready /tmp/run || ! kill -0 $pid; do sleep 1; done
 i=0; while [ $i -lt 200 ]; do load_tiny; i=$((i + 1)); done
@@ -107,16 +110,22 @@ judge() { # what: how it went in the last machine
 		tail -30 "$work/console" "$work/qemu"
 		return
 	fi
-	for run in v2 v1; do
-		name="Linux $kernel, cgroup $run"
-		sed -n "/^@@$([ $run = v2 ] && echo kernel || echo v2) /,/^@@$run /p" "$work/console" >"$work/part"
+	local before=kernel
+	for run in v2 v1 calls dispatch; do
+		case $run in
+		v?) name="Linux $kernel, cgroup $run" ;;
+		calls) name="Linux $kernel, system calls by the better hooks" ;;
+		*) name="Linux $kernel, system calls by $run" ;;
+		esac
+		sed -n "/^@@$before /,/^@@$run /p" "$work/console" >"$work/part"
+		before=$run
 		case $(sed -n "s/^@@$run //p" "$work/part") in
 		0) echo "ok $name: $(grep -c '\[       OK \]' "$work/part") tests" ;;
 		77) not_ok "$name: $(grep '^skipped' "$work/part")" ;;
 		*) not_ok "$name"; grep -vE '\[ RUN|\[       OK' "$work/part" ;;
 		esac
 		sed -n "s/^\[  SKIPPED \] \([a-z0-9_]*\)\$/skip $name: \1/p" "$work/part" | sort -u
-		grep -E 'processes seeded|sensor ' "$work/part"
+		grep -E 'processes seeded|sensor |^hook |^mode ' "$work/part"
 	done
 	line=$(grep '^probe seen=' "$work/console")
 	case $line in
@@ -137,7 +146,7 @@ root=$work/root
 build=${PICKET_KERNELS_BUILD:-$PWD/build/bench}
 if [ -z "${PICKET_KERNELS_BUILD:-}" ]; then
 	# Without sanitizers: their shadow memory and the emulation don't get along.
-	if ! { cmake --preset bench && ninja -C "$build" probe_test_probe probe_run load_tiny; } >"$work/build" 2>&1; then
+	if ! { cmake --preset bench && ninja -C "$build" probe_test_probe probe_test_probe_calls probe_run load_tiny; } >"$work/build" 2>&1; then
 		not_ok "kernels: build"
 		tail -30 "$work/build"
 		exit 1
