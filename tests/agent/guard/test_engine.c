@@ -175,6 +175,11 @@ static void what_the_engine_says_wrong_is_one_clear_reason(void **state)
 		{ 200, "{" RUNNING ",\"NetworkSettings\":{\"Networks\":\"many\"}}", 0, "", "cut it off",
 		  "the engine's answer: its networks are no object", 0 },
 		{ 200, "{" RUNNING ",\"NetworkSettings\":{\"Networks\":null}}", 0, "", "cut it off", "it is in no network", 0 },
+		/* an engine without a bridge */
+		{ 200, "{" RUNNING ",\"NetworkSettings\":{\"Networks\":{\"bridge\":{\"NetworkID\":\"\"}}}}", 0, "",
+		  "cut it off", "it is in no network", 0 },
+		{ 200, "{" RUNNING ",\"NetworkSettings\":{\"Networks\":{\"bridge\":{\"NetworkID\":\"\"}}}}", 204, "",
+		  "pause it", "done", 1 },
 		/* it says ok each time, and the network is still there */
 		{ 200, "{" RUNNING ",\"NetworkSettings\":{\"Networks\":{\"x\":{\"NetworkID\":\"" NET_ID "\"}}}}", 200,
 		  "", "cut it off", "left 64 networks, then: still in a network", GUARD_NETWORKS_MAX },
