@@ -245,6 +245,44 @@ static bool skip_rule(struct loader *l, const struct def_rule *d, bool is_unknow
 	return true;
 }
 
+static bool names_own_folder(const struct cond *value)
+{
+	return value && value->kind == COND_VALUE &&
+	       (slice_starts(value->text, SLICE_LIT("/proc/self/")) ||
+		slice_starts(value->text, SLICE_LIT("/proc/thread-self/")));
+}
+
+/* Falco's fd.name is the text that was given; ours is where it led, which is never below /proc/self. A
+ * comparison with such a path means the text: fd.name OP x becomes (fd.name OP x or fd.nameraw OP x).
+ * Macros are shared: what was changed is no comparison any more, and not changed again. */
+static bool follow_own_folder(struct arena *a, struct cond *c)
+{
+	for (; c; c = c->next) {
+		struct cond *left = c->child;
+
+		if (c->kind != COND_CHECK) {
+			if (!follow_own_folder(a, left))
+				return false;
+			continue;
+		}
+		if (!left || left->kind != COND_FIELD || !slice_is(left->text, "fd.name") || !left->next ||
+		    !names_own_folder(left->next->kind == COND_LIST ? left->next->child : left->next))
+			continue;
+		struct cond *two = arena_zalloc(a, 3, sizeof(*two));
+		if (!two)
+			return false;
+		two[0] = two[1] = *c;
+		two[0].next = &two[1];
+		two[1].next = NULL;
+		two[2] = *left;
+		two[2].text = SLICE_LIT("fd.nameraw");
+		two[1].child = &two[2];
+		c->kind = COND_OR;
+		c->child = two;
+	}
+	return true;
+}
+
 static void build_rule(struct loader *l, struct rules *rules, struct def_rule *d)
 {
 	struct slice text = exceptions_condition(l, d);
@@ -259,6 +297,10 @@ static void build_rule(struct loader *l, struct rules *rules, struct def_rule *d
 		return;
 	if (l->on_condition)
 		l->on_condition(l->arg, d->name, c);
+	if (!follow_own_folder(l->arena, c)) {
+		load_error(l, d->at, "out of memory");
+		return;
+	}
 	if (prog_compile(rules->pool, c, &r->prog, &is_unknown, &err) < 0) {
 		if (!skip_rule(l, d, is_unknown, &err))
 			report(l, &d->cond, true, &err);

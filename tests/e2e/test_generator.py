@@ -77,7 +77,7 @@ ACTS = [
         before=("cp", "/bin/ls", "/bin/dropped")),
     Act("Disallowed SSH Connection Non Standard Port", "SSH to a port that is not for it", "gen",
         "/opt/ssh", "connect", OUTSIDE, "443"),
-    Act("Fileless execution via memfd_create", "Fileless execution", "gen", "/opt/act", "memfd", "/bin/true"),
+    Act("Fileless execution via memfd_create", "Fileless execution", "gen", "/opt/act", "run", "/opt/act", "memfd", "/bin/true"),
     Act("Mount Launched in Privileged Container", "Mount program in a privileged container", "priv", "mount", "-o"),
     Act("Launch Suspicious Network Tool on Host", "Scanner on the host", "host", "nmap", "-sn", "172.17.0.1/32"),
     Act("Launch Suspicious Network Tool in Container", "Scanner or sniffer in a container", "gen",
