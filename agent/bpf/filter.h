@@ -69,7 +69,8 @@ static __always_inline u64 filter_comm(u64 rows, struct task_struct *task)
 
 	if (!(rows & ~comm_all))
 		return rows;
-	BPF_CORE_READ_INTO(&key.name, task, comm);
+	/* task is the current one, always */
+	bpf_get_current_comm(&key.name, sizeof(key.name));
 	u64 *named = bpf_map_lookup_elem(&comm_rows, &key);
 	return rows & (comm_all | (named ? *named : 0));
 }

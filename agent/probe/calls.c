@@ -225,7 +225,7 @@ static bool is_wanted(const struct entry *e, const struct plan *p, const struct 
 
 	if (!e)
 		return false;
-	if (e->group == GROUP_MODE && p->mode != e->mode)
+	if (e->group == GROUP_MODE && (p->mode != e->mode || !t->has_hooked))
 		return false;
 	if (e->group == GROUP_URING && !any_wanted(t, by_uring, ARRAY_LEN(by_uring)))
 		return false;
@@ -356,6 +356,8 @@ static void add_call(struct hook *h, size_t call)
 static int add_each_call(struct calls_bpf *skel, const struct plan *p, const struct btf *kernel,
 			 struct calls *c, struct err *err)
 {
+	if (!p->tables->has_hooked)
+		return 0;
 	if (p->mode == PROBE_PER_CALL)
 		return per_call_attach(bpf_program__fd(skel->progs.on_per_call), p->tables, c, err);
 	if (p->mode != PROBE_FEXIT)

@@ -209,7 +209,7 @@ static void fill_numbers(struct tables *t, const bool *hooked)
 	for (size_t c = 0; c < CALL_COUNT; c++) {
 		if (!t->is_wanted[c] || (hooked && hooked[c]))
 			continue;
-		t->is_hooked[c] = true;
+		t->is_hooked[c] = t->has_hooked = true;
 #if defined(__x86_64__)
 		set_number(t, 0, calls[c].x86_64, (enum call)c);
 		set_number(t, 1, calls[c].i386, (enum call)c);

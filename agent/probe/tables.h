@@ -14,7 +14,7 @@ struct tables {
 	uint8_t call_of[2][CALL_NUMBER_MAX], call_of_socketcall[32];
 	bool is_wanted[CALLS_MAX];
 	bool is_hooked[CALLS_MAX]; /* wanted, and by an entry of the mode */
-	bool has_socketcall;
+	bool has_hooked, has_socketcall;
 	bool has_class[2]; /* [0] rare, [1] volume: some wanted call's */
 	bool has_calls;
 };
