@@ -177,7 +177,15 @@ static int open_probe(struct agent *a, struct loop *l, struct err *err)
 		if (world_seed_proc(a->world, &seed_err) < 0)
 			LOG(WARN, "agent.seed", KV_STR("why", seed_err.msg));
 	}
-	return agent_apply_rules(a, err);
+	/* Execs are seen all the same, so better half an agent than none; status says what is missing. */
+	if (agent_apply_rules(a, &seed_err) < 0) {
+		slice_copy(slice_of(seed_err.msg), a->reload_error, sizeof(a->reload_error));
+		a->reload_failed_unix_ns = clock_unix_ns(a->clk);
+		a->is_half = true;
+		LOG(ERROR, "rules.half", KV_STR("why", seed_err.msg),
+		    KV_STR("instead", "only programs that start and end are seen"));
+	}
+	return 0;
 }
 
 static int open_record(struct agent *a, struct err *err)

@@ -196,6 +196,7 @@ static int apply(struct agent *a, const struct rules *r, struct err *err)
 	a->wants_exit = rules_wants(r, "procexit") || rules_wants_all(r);
 	a->reloaded_unix_ns = clock_unix_ns(a->clk);
 	a->reload_error[0] = 0;
+	a->is_half = false;
 	return 0;
 }
 

@@ -105,7 +105,7 @@ void agent_write_status(void *arg, struct json *j)
 	}
 	for (size_t i = 0; i < ps.sensor_count; i++)
 		sensing = sensing && ps.sensors[i].attached;
-	json_kv_bool(j, "healthy", sensing && us.is_connected);
+	json_kv_bool(j, "healthy", sensing && us.is_connected && !a->is_half);
 	json_kv_str(j, "version", PICKET_VERSION);
 	json_kv_str(j, "host", a->cfg->name);
 	json_kv_u64(j, "rules", rules_count(a->rules));

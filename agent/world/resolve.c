@@ -488,7 +488,12 @@ void resolver_resolve(struct resolver *r, struct event *e, struct arena *scratch
 	if ((c->path.n || !(c->raw.n || c->base.n)) && (c->path2.n || !(c->raw2.n || c->base2.n)))
 		return;
 	v.self = process_dir(r, e->p.pid, e->p.start_ns);
-	find_root(&v);
+	/* What is not there has no other name than its text; and asking for it fails too, which would be an
+	 * event to another agent on this host, and its question one to us. */
+	if ((c->family == FAMILY_OPEN || c->family == FAMILY_EXEC) && c->ret == -ENOENT)
+		v.root_path = SLICE_LIT("/");
+	else
+		find_root(&v);
 	CLEANUP(fd_closep) int root = v.root;
 	(void)root; /* closed at the end */
 	if (c->family == FAMILY_PATHS)
