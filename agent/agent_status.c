@@ -87,6 +87,23 @@ static void write_hook(void *arg, const struct probe_hook *h)
 	json_object_close(j);
 }
 
+static void write_classes(struct json *j, const struct probe_stats *ps)
+{
+	static const char *const names[EVC_COUNT] = { "process", "rare", "volume" };
+
+	json_key(j, "class");
+	json_object_open(j);
+	for (size_t i = 0; i < EVC_COUNT; i++) {
+		json_key(j, names[i]);
+		json_object_open(j);
+		json_kv_u64(j, "seen", ps->class[i].seen);
+		json_kv_u64(j, "delivered", ps->class[i].delivered);
+		json_kv_u64(j, "lost", ps->class[i].lost);
+		json_object_close(j);
+	}
+	json_object_close(j);
+}
+
 void agent_write_status(void *arg, struct json *j)
 {
 	struct agent *a = arg;
@@ -130,6 +147,7 @@ void agent_write_status(void *arg, struct json *j)
 	json_kv_u64(j, "seen", seen);
 	json_kv_u64(j, "lost", lost);
 	json_kv_u64(j, "matches", a->matches);
+	write_classes(j, &ps);
 	json_kv_u64(j, "folded", fold_total(a->fold));
 	json_kv_u64(j, "unkept", a->unkept);
 	json_object_close(j);
