@@ -538,6 +538,9 @@ int plan_match(struct store *s, const struct plan *p, const char *agent, Picket_
 
 	if ((p->since && rec->time_unix_ns < p->since) || (p->until && rec->time_unix_ns > p->until))
 		return 0;
+	/* "gap" may also be what an agent says a call is named. */
+	if (p->is_gaps && rec->body_case != PICKET__RECORD__BODY_GAP)
+		return 0;
 	int r = p->needs_names ? fill_names(s, agent, container_of(rec), a, err) : 0;
 	if (r < 0)
 		return r;
