@@ -17,7 +17,7 @@
 enum {
 	DOCUMENT_BYTES = 128 * 1024,
 	EVIDENCE_MAX = 20,
-	ROW_ARENA_BYTES = 2 * DOCUMENT_BYTES,
+	ROW_ARENA_BYTES = 4 * DOCUMENT_BYTES, /* document, and actions of at most 320 KiB */
 };
 
 /* One finding, made ready; buffers live on the caller's stack. */

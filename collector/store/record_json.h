@@ -33,7 +33,8 @@ void record_json_summary(struct buf *out, const struct record_json_deed *d);
 /* The members of a response, into an open object: kind, rule, dry_run, done, why, by_kernel, finding_seq,
  * took_ns. */
 void record_json_action(struct json *j, const Picket__Action *a);
-/* "done: kill wget (pid 42) after 90 us", "dry run: would pause container web-1", "failed: kill …: why".
+/* "done: kill wget (pid 42) after 90 us", "dry run: would pause container web-1", "dry run: would not
+ * kill init (pid 1): protected: init", "failed: kill …: why".
  * p, c: nullable. Unescaped. */
 void record_json_action_text(struct buf *out, const Picket__Action *a, const Picket__Process *p,
 			     const Picket__Container *c);

@@ -235,7 +235,13 @@ void record_json_action(struct json *j, const Picket__Action *a)
 void record_json_action_text(struct buf *out, const Picket__Action *a, const Picket__Process *p,
 			     const Picket__Container *c)
 {
-	buf_add_str(out, a->dry_run ? "dry run: would " : a->done ? "done: " : "failed: ");
+	/* What stands in the way of an action does so in a dry run, too: "protected: init". */
+	bool is_refused = a->dry_run && a->why[0] && strcmp(a->why, "dry run") != 0;
+
+	buf_add_str(out, is_refused ? "dry run: would not " :
+			 a->dry_run ? "dry run: would " :
+			 a->done    ? "done: " :
+				      "failed: ");
 	buf_add_str(out, a->kind);
 	if (strcmp(a->kind, "kill") != 0 && c && c->id && c->id[0]) {
 		buf_add_str(out, " container ");
@@ -245,9 +251,9 @@ void record_json_action_text(struct buf *out, const Picket__Action *a, const Pic
 		buf_add_slice(out, msg_slice(p->name));
 		buf_printf(out, " (pid %" PRIu32 ")", p->pid);
 	}
-	if (a->dry_run)
+	if (a->dry_run && !is_refused)
 		return;
-	if (!a->done)
+	if (is_refused || !a->done)
 		buf_printf(out, ": %s", a->why);
 	else if (a->by_kernel)
 		buf_add_str(out, " before its first instruction");

@@ -433,9 +433,9 @@ static void a_finding_cannot_pass_for_loss(void **state)
 	assert_true(put(*state, &f, 2).id != id);
 }
 
-static void act(struct people *p, const struct people_finding *f, unsigned seq, const char *kind, bool is_dry)
+static void act_why(struct people *p, const struct people_finding *f, unsigned seq, const char *kind, bool is_dry,
+		    const char *why)
 {
-	static char why[] = "dry run", none[] = "";
 	Picket__Record rec = PICKET__RECORD__INIT;
 	Picket__Event ev = PICKET__EVENT__INIT;
 	Picket__Action action = PICKET__ACTION__INIT;
@@ -447,8 +447,8 @@ static void act(struct people *p, const struct people_finding *f, unsigned seq, 
 	action.kind = (char *)(uintptr_t)kind;
 	action.rule = f->finding.rule;
 	action.dry_run = is_dry;
-	action.done = !is_dry;
-	action.why = is_dry ? why : none;
+	action.done = !why[0];
+	action.why = (char *)(uintptr_t)why;
 	action.took_ns = 1234000;
 	rec.time_unix_ns = t0 + seq;
 	rec.body_case = PICKET__RECORD__BODY_EVENT;
@@ -456,6 +456,60 @@ static void act(struct people *p, const struct people_finding *f, unsigned seq, 
 	MUST(store_begin(p->store, &must_err));
 	MUST(alert_add_action(p->store, &day, "agent-1", "host-07", 5, seq, &rec, &must_err));
 	MUST(store_commit(p->store, &must_err));
+}
+
+static void act(struct people *p, const struct people_finding *f, unsigned seq, const char *kind, bool is_dry)
+{
+	act_why(p, f, seq, kind, is_dry, is_dry ? "dry run" : "");
+}
+
+static void a_dry_run_says_what_would_have_stood_in_the_way(void **state)
+{
+	static const struct {
+		bool is_dry;
+		const char *why, *text;
+	} rows[] = {
+		{ true, "dry run", "dry run: would kill wget (pid 42)" },
+		{ true, "protected: the agent itself", "dry run: would not kill wget (pid 42): protected: the agent itself" },
+		{ false, "already gone", "failed: kill wget (pid 42): already gone" },
+	};
+	struct people *p = *state;
+	struct people_finding f;
+
+	people_finding(&f, t0);
+	int64_t id = put(p, &f, 1).id;
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		act_why(p, &f, 2 + i, "kill", rows[i].is_dry, rows[i].why);
+		cJSON *al = read_alert(p, id);
+		const cJSON *actions = cJSON_GetObjectItemCaseSensitive(al, "actions");
+		assert_string_equal(at(cJSON_GetArrayItem(actions, 0), "text", NULL, NULL), rows[i].text);
+		cJSON_Delete(al);
+	}
+}
+
+/* An agent in wrong hands could otherwise have its further findings refused, and itself be silent. */
+static void the_longest_responses_leave_room_for_the_longest_finding(void **state)
+{
+	static char name[LIMIT_NAME_BYTES + 1], why[LIMIT_TEXT_BYTES + 1], output[LIMIT_OUTPUT_BYTES + 1];
+	struct people *p = *state;
+	struct people_finding f;
+	int64_t id = 0;
+
+	memset(name, 1, LIMIT_NAME_BYTES);
+	memset(why, 1, LIMIT_TEXT_BYTES);
+	memset(output, 1, LIMIT_OUTPUT_BYTES);
+	people_finding(&f, t0);
+	f.finding.rule = name;
+	f.finding.output = output;
+	f.finding.description = why;
+	f.process.name = f.container.name = people_bytes(name);
+	id = put(p, &f, 1).id;
+	for (unsigned i = 0; i < 20; i++)
+		act_why(p, &f, 2 + i, name, false, why);
+	assert_int_equal(put(p, &f, 30).id, id);
+	cJSON *al = read_alert(p, id);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(al, "actions")), 20);
+	cJSON_Delete(al);
 }
 
 static int count_row(void *arg, const struct store_audit *row)
@@ -521,6 +575,8 @@ int main(void)
 		T(loss_goes_on_counting_after_resolved_and_whatever_the_names_are),
 		T(a_finding_cannot_pass_for_loss),
 		T(responses_stand_on_their_alert_whichever_came_first),
+		T(a_dry_run_says_what_would_have_stood_in_the_way),
+		T(the_longest_responses_leave_room_for_the_longest_finding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
