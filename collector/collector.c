@@ -29,6 +29,8 @@ static const struct notice_text {
 	{ "identity_clone", "Cloned identity", "Two machines use one agent's identity", SEVERITY_CRITICAL },
 	{ "alert_flood", "Alert flood", "A host raises so many alerts that no new ones are made of them",
 	  SEVERITY_HIGH },
+	{ "action_flood", "Response flood", "A host tells of so many responses that the rest is in the history only",
+	  SEVERITY_HIGH },
 	{ "name_taken", "Host name taken",
 	  "An agent calls itself by the name of another machine; revoke the one that is wrong, by its id",
 	  SEVERITY_HIGH },
@@ -45,7 +47,7 @@ struct collector {
 	struct api *api;
 	struct loop_timer *tick;
 	struct alert_config alert;
-	struct flood flood;
+	struct flood flood, actions;
 	struct notify_config notify_config; /* notify borrows it as long as it lives */
 	struct buf ca_pem, ca_key_pem, cert_pem, key_pem;
 	char agent_url_text[512], inbox_url_text[512];
@@ -119,6 +121,21 @@ static int on_finding(struct collector *c, const char *agent, const char *host, 
 	return tell(c, &change, err);
 }
 
+/* Whatever their kind, an agent does at most 60 responses a minute by its own bound: far more are a lie that must
+ * not grow the audit log. */
+static int on_action(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
+		     const Picket__Record *rec, struct err *err)
+{
+	uint64_t now = clock_boot_ns(c->clk);
+
+	if (!flood_may(&c->actions, agent, now)) {
+		on_notice(c, "action_flood", agent, "picketctl event search type=action");
+		return 0;
+	}
+	flood_took(&c->actions, agent, now);
+	return alert_add_action(c->store, &c->alert, agent, host, epoch, seq, rec, err);
+}
+
 static int on_record(void *arg, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 		     const Picket__Record *rec, struct err *err)
 {
@@ -132,8 +149,7 @@ static int on_record(void *arg, const char *agent, const char *host, uint64_t ep
 	case PICKET__RECORD__BODY_GAP:
 		return on_gap(c, agent, host, epoch, seq, rec, err);
 	case PICKET__RECORD__BODY_EVENT: /* history; a response is more */
-		return rec->event->action ? alert_add_action(c->store, &c->alert, agent, host, epoch, seq, rec, err) :
-					    0;
+		return rec->event->action ? on_action(c, agent, host, epoch, seq, rec, err) : 0;
 	default:
 		return 0; /* for rooms to come */
 	}
