@@ -9,28 +9,21 @@ char LICENSE[] SEC("license") = "GPL";
 
 enum { SIGNAL_KILL = 9, KILL_NONE = ~0U };
 
-struct killing {
-	u32 first; /* of the half that counts */
-	u32 where; /* enum filter_where of its cgroup; 0: not known */
-	u32 index;
-};
-
-/* One row against the record; what could not be read fulfils nothing. */
-static long kill_step(u32 i, void *arg)
+/* Whether a row fulfils the record; what could not be read fulfils nothing. Global: judged by itself, once.
+ * Its path stands at the start of the scratch's path. where: of its cgroup; 0: not known. */
+__weak __noinline u32 kill_holds(u32 key, u32 where)
 {
-	struct killing *k = arg;
-	u32 key = k->first + i;
 	struct kill_row *row = bpf_map_lookup_elem(&kill_rows, &key);
 	struct scratch *s = scratch_of(SLOT_EXEC);
 
 	if (!row || !s)
-		return 1;
+		return 0;
 	struct record *r = (void *)s->data;
 	u64 *exe = (void *)s->path, *comm = (void *)r->comm, differs = 0;
 
 	if (row->flags & ~r->flags)
 		return 0;
-	if (row->where && row->where != k->where)
+	if (row->where && row->where != where)
 		return 0;
 	if (row->has_comm && (row->comm[0] != comm[0] || row->comm[1] != comm[1]))
 		return 0;
@@ -45,31 +38,38 @@ static long kill_step(u32 i, void *arg)
 		if (differs)
 			return 0;
 	}
-	k->index = row->index;
 	return 1;
 }
 
-/* Which row of the filter wants this program killed. Global: judged by itself. bpf_loop: since 5.17. */
+/* Which row of the filter wants this program killed. */
 __weak __noinline u32 find_kill(u32 kills)
 {
 	struct scratch *s = scratch_of(SLOT_EXEC);
-	struct killing k = { .index = KILL_NONE, .first = (kills >> KILL_BANK_SHIFT) * KILL_ROWS_MAX };
+	u32 first = kills >> KILL_BANK_SHIFT ? KILL_ROWS_MAX : 0, count = kills & 0xff;
 
-	if (!s || !HAS_LOOP)
+	if (!s)
 		return KILL_NONE;
 	struct record *r = (void *)s->data;
 	u64 id = r->cgroup_id, from = sizeof(struct record_exec) + r->text_bytes[TEXT_CGROUP];
-	u32 *where = bpf_map_lookup_elem(&cgroups, &id);
+	u32 *known = bpf_map_lookup_elem(&cgroups, &id), where = known ? *known : 0;
 
-	if (where)
-		k.where = *where;
 	if (from > RECORD_MAX - 8 * KILL_EXE_WORDS)
 		return KILL_NONE;
 	/* To a place that compares word by word; what stands behind the path is not looked at. */
 	if (bpf_probe_read_kernel(s->path, 8 * KILL_EXE_WORDS, s->data + from))
 		return KILL_NONE;
-	bpf_loop(kills & (2 * KILL_ROWS_MAX - 1), kill_step, &k, 0);
-	return k.index;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < KILL_ROWS_MAX; i++) {
+		u32 key = first + i;
+
+		if (i >= count)
+			break;
+		if (!kill_holds(key, where))
+			continue;
+		struct kill_row *row = bpf_map_lookup_elem(&kill_rows, &key);
+		return row ? row->index : KILL_NONE;
+	}
+	return KILL_NONE;
 }
 
 /* After the record: the process does not run one instruction of the new program. */

@@ -60,9 +60,10 @@ static __always_inline u64 path_text(struct scratch *s, u64 at)
 	return TEXT_PATH_MAX - at;
 }
 
-/* 5.17: a loop whose body is judged once, where a plain one is gone through turn by turn. */
-#define HAS_LOOP bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)
-
+/* WITH_BPF_LOOP (5.17), of the objects that need no older kernel: a loop whose body is judged once, where
+ * a plain one is gone through turn by turn. Not to be asked for while loading: 5.10 refuses the address of
+ * a function wherever it stands. */
+#ifdef WITH_BPF_LOOP
 struct walk {
 	u64 dentry, root, mnt, at, is_cut;
 	u32 slot;
@@ -112,6 +113,8 @@ static long walk_step(u32 i, void *arg)
 	return 0;
 }
 
+#endif
+
 /* Dentry by dentry and mount by mount, up to the root of the mount namespace: a chroot does not
  * shorten it. bpf_d_path is not allowed in these programs. A global function, which the verifier
  * judges once and by itself: inlined twice, the loop's exits multiply past its limit. For the same
@@ -127,20 +130,21 @@ __weak __noinline u64 walk_path(u32 slot, u64 vfsmount, u64 leaf)
 
 	if (!s)
 		return 0;
-	if (HAS_LOOP) {
-		struct walk w = {
-			.dentry = leaf,
-			.root = (u64)root,
-			.mnt = (u64)mnt,
-			.at = at,
-			.is_cut = 1,
-			.slot = slot,
-		};
+#ifdef WITH_BPF_LOOP
+	struct walk w = {
+		.dentry = leaf,
+		.root = (u64)root,
+		.mnt = (u64)mnt,
+		.at = at,
+		.is_cut = is_cut,
+		.slot = slot,
+	};
 
-		bpf_loop(COMPONENTS_MAX, walk_step, &w, 0);
-		at = w.at & TEXT_PATH_MAX;
-		return path_text(s, at) | w.is_cut << 16;
-	}
+	bpf_loop(COMPONENTS_MAX, walk_step, &w, 0);
+	at = w.at & TEXT_PATH_MAX;
+	is_cut = w.is_cut;
+	(void)dentry;
+#else
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < COMPONENTS_MAX; i++) {
 		if (dentry == root) {
@@ -174,6 +178,7 @@ __weak __noinline u64 walk_path(u32 slot, u64 vfsmount, u64 leaf)
 		at = next;
 		dentry = parent;
 	}
+#endif
 	return path_text(s, at) | is_cut << 16;
 }
 
@@ -222,6 +227,7 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
 	return BPF_CORE_READ((struct kernfs_node___v5 *)kn, parent);
 }
 
+#ifdef WITH_BPF_LOOP
 static long cgroup_up(u32 i, void *arg)
 {
 	struct kernfs_node **kn = arg;
@@ -229,6 +235,7 @@ static long cgroup_up(u32 i, void *arg)
 	*kn = kernfs_parent(*kn);
 	return !*kn;
 }
+#endif
 
 /* Whose it is stands at the upper end, and below its own cgroup a container may make as many as it
  * likes, with names as long: so it is the lower end that is left out. */
@@ -240,20 +247,20 @@ __weak __noinline u64 walk_cgroup(u32 slot, u64 leaf, u32 level)
 
 	if (!s)
 		return 0;
-	if (HAS_LOOP) {
-		if (level > CGROUP_DEPTH_MAX) {
-			u32 skip = level - CGROUP_DEPTH_MAX;
+#ifdef WITH_BPF_LOOP
+	if (level > CGROUP_DEPTH_MAX) {
+		u32 skip = level - CGROUP_DEPTH_MAX;
 
-			bpf_loop(skip < CGROUP_SKIP_MAX ? skip : CGROUP_SKIP_MAX, cgroup_up, &kn, 0);
-		}
-	} else {
-#pragma clang loop unroll(disable)
-		for (u32 i = CGROUP_DEPTH_MAX; i < CGROUP_DEPTH_MAX + CGROUP_SKIP_MAX; i++) {
-			if (i >= level)
-				break;
-			kn = kernfs_parent(kn);
-		}
+		bpf_loop(skip < CGROUP_SKIP_MAX ? skip : CGROUP_SKIP_MAX, cgroup_up, &kn, 0);
 	}
+#else
+#pragma clang loop unroll(disable)
+	for (u32 i = CGROUP_DEPTH_MAX; i < CGROUP_DEPTH_MAX + CGROUP_SKIP_MAX; i++) {
+		if (i >= level)
+			break;
+		kn = kernfs_parent(kn);
+	}
+#endif
 #pragma clang loop unroll(disable)
 	for (int i = 0; i <= CGROUP_DEPTH_MAX; i++) {
 		struct kernfs_node *parent = kernfs_parent(kn);

@@ -423,13 +423,41 @@ static int add_hooks(struct calls_bpf *skel, const struct plan *p, struct calls 
 		attach(prog, e, h);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(entries) && c->count < HOOKS_MAX; i++) {
-		if (!p->refused[entries[i].group][0])
+		if (!p->refused[entries[i].group][0] ||
+		    (c->count && !strcmp(c->hook[c->count - 1].name, entries[i].name)))
 			continue;
 		struct hook *h = calls_new_hook(c, entries[i].name);
 		add_calls(h, &entries[i], p->tables);
 		(void)slice_copy(slice_of(p->refused[entries[i].group]), h->why_not,
 				 sizeof(h->why_not));
 	}
+	return 0;
+}
+
+static int add_all(struct calls_bpf *skel, const struct plan *p, const struct btf *kernel, struct calls *c,
+		   struct err *err)
+{
+	int r = keep_rings(skel, p->loaded, p->tables, err);
+
+	if (r >= 0)
+		r = add_hooks(skel, p, c, err);
+	if (r >= 0)
+		r = add_each_call(skel, p, kernel, c, err);
+	c->counts_fd = load_keep_fd(bpf_map__fd(skel->maps.call_states));
+	return r;
+}
+
+/* A kernel that refuses the entry itself: no calls, and the reason for people. */
+static int add_refusal(const struct plan *p, const char *why, struct calls *c, struct err *err)
+{
+	c->hook = calloc(1, sizeof(*c->hook));
+	if (!c->hook)
+		return err_set(err, ENOMEM, "hooks");
+	struct hook *h = calls_new_hook(c, p->mode == PROBE_DISPATCH ? "sys_exit" : probe_mode_name(p->mode));
+	for (size_t i = 0; i < CALL_COUNT; i++)
+		if (p->tables->call_rows[0][i] | p->tables->call_rows[1][i])
+			add_call(h, i);
+	(void)slice_copy(slice_of(why), h->why_not, sizeof(h->why_not));
 	return 0;
 }
 
@@ -457,21 +485,16 @@ int calls_load(struct loaded *l, enum probe_mode mode, const struct filter *f, u
 			return err_set(err, errno, "read the kernel's types");
 		if (mode == PROBE_AUTO)
 			p.mode = fexit_works(kernel) ? PROBE_FEXIT : PROBE_DISPATCH;
-		int r = load_wanted(&p, kernel, &skel, err);
+		struct err why = { 0 };
+		int r = load_wanted(&p, kernel, &skel, &why);
 		if (r < 0 && mode == PROBE_AUTO && p.mode == PROBE_FEXIT) {
 			p.mode = PROBE_DISPATCH;
-			r = load_wanted(&p, kernel, &skel, err);
+			r = load_wanted(&p, kernel, &skel, &why);
 		}
 		c.mode = p.mode;
-		if (r >= 0)
-			r = keep_rings(skel, l, t, err);
-		if (r >= 0)
-			r = add_hooks(skel, &p, &c, err);
-		if (r >= 0)
-			r = add_each_call(skel, &p, kernel, &c, err);
+		r = skel ? add_all(skel, &p, kernel, &c, err) : add_refusal(&p, why.msg, &c, err);
 		if (r < 0)
 			return r;
-		c.counts_fd = load_keep_fd(bpf_map__fd(skel->maps.call_states));
 	}
 	*ret = c;
 	c = (struct calls){ .counts_fd = -1, .keep_fd = -1 };

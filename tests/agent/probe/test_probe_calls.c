@@ -716,10 +716,34 @@ static void on_nothing(void *arg, const struct event *e)
 {
 }
 
+static void on_refused(void *arg, const struct probe_hook *h)
+{
+	if (strstr(h->calls, "openat") && h->attached)
+		*(bool *)arg = true;
+	else if (h->why_not[0])
+		printf("hook %s: %s\n", h->name, h->why_not);
+}
+
+/* An old kernel has none of the programs for calls, and says why. */
+static bool may_hook(struct probe *p)
+{
+	struct filter f = { .row_count = 1 };
+	bool is_any = false;
+	struct err err = { 0 };
+
+	f.rows[0] = row_of_opens();
+	if (probe_set_filter(p, &f, &err) < 0)
+		printf("skipped: %s\n", err.msg);
+	probe_hooks(p, on_refused, &is_any);
+	if (!is_any)
+		printf("skipped: no hook for system calls\n");
+	return is_any;
+}
+
 static bool may_run(void)
 {
 	static const struct probe_ops ops = { .on_event = on_nothing };
-	struct probe_config cfg = { 0 };
+	struct probe_config cfg = { .mode = mode };
 	CLEANUP(loop_freep) struct loop *l = NULL;
 	CLEANUP(probe_freep) struct probe *p = NULL;
 	struct err err = { 0 };
@@ -729,7 +753,7 @@ static bool may_run(void)
 		printf("skipped: %s\n", err.msg);
 		return false;
 	}
-	return true;
+	return may_hook(p);
 }
 
 static void remove_dir(const char *path)
