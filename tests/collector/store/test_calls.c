@@ -379,6 +379,123 @@ static void what_was_lost_is_told_whatever_else_is_asked(void **state)
 	fixture_fini(&f);
 }
 
+enum { CHANCE_RECORDS = 1500 };
+
+static int take_one(void *arg, const struct store_event *e)
+{
+	((uint8_t *)arg)[e->seq]++;
+	return 0;
+}
+
+static void mark(struct store *s, const char *filter, uint8_t seen[CHANCE_RECORDS + 1])
+{
+	char cursor[64] = "", before[64];
+	struct err err;
+
+	memset(seen, 0, CHANCE_RECORDS + 1);
+	do {
+		memcpy(before, cursor, sizeof(before));
+		const struct store_query q = { .filter = slice_of(filter), .limit = 1000, .cursor = before };
+		OK(store_history_query(s, &q, take_one, seen, cursor, sizeof(cursor), &err));
+	} while (cursor[0]);
+}
+
+static const char *pick(const char *const *list, size_t count, unsigned *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return list[(*seed >> 16) % count];
+}
+#define PICK(list, seed) pick(list, ARRAY_LEN(list), seed)
+
+static const char *const chance_paths[] = { "", "/", "//", "/a", "/a/", "/a/b", "a", "a b", "/a/ b", "/A/B", "/a/b*", "./a",
+					    "/a/b/c.so", "/a/\xff\xfe", "/a//b", "/etc/shadow" };
+static const char *const chance_addresses[] = { "", "\x0a\1\1\1", "\x0a\1\1\2", "\x7f\1\1\1" };
+static const char *const chance_calls[] = { "openat", "open", "connect", "rename", "" };
+static const uint32_t chance_ports[] = { 0, 1, 80, 32767, 32768, 65535 };
+
+static void put_by_chance(struct store *s)
+{
+	CLEANUP(buf_finip) struct buf b = { 0 };
+	unsigned seed = 7;
+	struct err err;
+
+	for (unsigned i = 1; i <= CHANCE_RECORDS; i++) {
+		/* Most alike, so that blocks differ. */
+		bool is_rare = i % 97 == 0;
+		struct call c = { .type = PICKET__EVENT_TYPE__EVENT_FILE, .name = "stat", .path = "/same/path" };
+
+		if (is_rare) {
+			c.name = PICK(chance_calls, &seed);
+			c.type = seed >> 20 & 1 ? PICKET__EVENT_TYPE__EVENT_FILE : PICKET__EVENT_TYPE__EVENT_NETWORK;
+			c.path = PICK(chance_paths, &seed);
+			c.raw = PICK(chance_paths, &seed);
+			c.target = PICK(chance_paths, &seed);
+			c.unix_path = PICK(chance_paths, &seed);
+			c.local = text(PICK(chance_addresses, &seed));
+			c.remote = text(PICK(chance_addresses, &seed));
+			c.local_port = chance_ports[(seed >> 8) % ARRAY_LEN(chance_ports)];
+			c.remote_port = chance_ports[(seed >> 12) % ARRAY_LEN(chance_ports)];
+		}
+		if (i % 50 == 1)
+			OK(store_begin(s, &err));
+		OK(pack(&c, &b, &err));
+		OK(put_packed(s, "agent-1", 1, i, buf_slice(&b), &err));
+		if (i % 50 == 0) {
+			OK(store_seq_set(s, "agent-1", 1, i, 50, 0, &err));
+			OK(store_commit(s, &err));
+		}
+	}
+}
+
+/* Where a term is negated, neither the index nor the look at the packed bytes is used: each record is
+ * judged. So what a filter finds must be what its negation does not. */
+static void expect_complement(struct store *s, const char *filter)
+{
+	static uint8_t found[CHANCE_RECORDS + 1], rest[CHANCE_RECORDS + 1];
+	char negated[128];
+
+	snprintf(negated, sizeof(negated), "-%s", filter);
+	mark(s, filter, found);
+	mark(s, negated, rest);
+	for (unsigned i = 1; i <= CHANCE_RECORDS; i++)
+		if (found[i] + rest[i] != 1)
+			fail_msg("%s: record %u is found %u times, by its negation %u times", filter, i, found[i], rest[i]);
+}
+
+static void the_index_finds_what_looking_at_each_record_finds(void **state)
+{
+	static const char *const keys[] = { "path=", "path:", "path~", "path!=", "" };
+	static const char *const others[] = { "address=10.1.1.1", "address=::ffff:10.1.1.1", "address=10.1.1.0/31",
+					      "address=\"\"", "address=10.1.*", "address~1.1", "port=0", "port=80", "port=080",
+					      "port=32767", "port=32768", "port=65535", "port>=80", "type=file",
+					      "type=openat", "type=\"open*\"", "type=network", "call=open", "call~OPEN",
+					      "call=\"\"", "process=sh", "rule=x" };
+	struct fixture f;
+	char filter[96];
+	struct err err;
+
+	(void)state;
+	fixture_init(&f);
+	fixture_enrol(f.s, "agent-1", "host-1");
+	put_by_chance(f.s);
+	for (unsigned round = 0; round < 2; round++) {
+		for (size_t i = 0; i < ARRAY_LEN(chance_paths); i++)
+			for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+				/* the filter language has no words for other bytes */
+				if (strchr(chance_paths[i], (char)0xff))
+					continue;
+				snprintf(filter, sizeof(filter), "%s\"%s\"", keys[k], chance_paths[i]);
+				if (chance_paths[i][0] || strchr(keys[k], '='))
+					expect_complement(f.s, filter);
+			}
+		for (size_t i = 0; i < ARRAY_LEN(others); i++)
+			expect_complement(f.s, others[i]);
+		clock_fake_advance(&f.clk, 11 * 60 * SECOND_NS);
+		OK(store_history_tidy(f.s, &err));
+	}
+	fixture_fini(&f);
+}
+
 /* A record with two bodies is the last one; its first bytes look like a gap's. */
 static void a_call_named_gap_is_no_loss(void **state)
 {
@@ -420,6 +537,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_are_found_by_each_key_sealed_or_not),
 		cmocka_unit_test(what_was_lost_is_told_whatever_else_is_asked),
+		cmocka_unit_test(the_index_finds_what_looking_at_each_record_finds),
 		cmocka_unit_test(a_call_named_gap_is_no_loss),
 		cmocka_unit_test(a_port_must_be_a_number),
 		cmocka_unit_test(an_end_that_is_none_never_reaches_the_history),
