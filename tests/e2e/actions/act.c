@@ -15,6 +15,8 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -160,6 +162,49 @@ static int act_datagram_self(char **a)
 	return recvfrom(s, got, sizeof(got), 0, NULL, NULL) < 0;
 }
 
+static int act_unix(char **a)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", a[0]);
+	if (a[1]) { /* serve it */
+		if (bind(s, (struct sockaddr *)&to, sizeof(to)) < 0 || listen(s, 8) < 0)
+			return cannot(a[0]);
+		return (int)sleep(300);
+	}
+	return connect(s, (struct sockaddr *)&to, sizeof(to)) < 0 ? cannot(a[0]) : 0;
+}
+
+static int act_bpf(char **a)
+{
+	char attributes[128] = { 0 };
+
+	(void)a;
+	syscall(SYS_bpf, 5, attributes, sizeof(attributes)); /* the attempt is enough */
+	return 0;
+}
+
+static int act_chroot(char **a)
+{
+	(void)!chroot(a[0]);
+	return 0;
+}
+
+static int act_write_memory(char **a)
+{
+	char byte = 0;
+	struct iovec from = { &byte, 1 }, to = { &byte, 1 };
+
+	(void)a;
+	return syscall(SYS_process_vm_writev, getpid(), &from, 1, &to, 1, 0) < 0 ? cannot("process_vm_writev") : 0;
+}
+
+static int act_wait(char **a)
+{
+	return (int)sleep((unsigned)atoi(a[0]));
+}
+
 static int act_packet(char **a)
 {
 	(void)a;
@@ -252,6 +297,8 @@ static const struct act acts[] = {
 	{ "module", 0, act_module },	  { "attach", 0, act_attach },	       { "traceme", 0, act_traceme },
 	{ "memfd", 1, act_memfd },	  { "unshare", 0, act_unshare },       { "setns", 0, act_setns },
 	{ "setuid", 1, act_setuid },	  { "userfaultfd", 0, act_userfaultfd },
+	{ "unix", 1, act_unix },	  { "bpf", 0, act_bpf },	       { "chroot", 1, act_chroot },
+	{ "write-memory", 0, act_write_memory }, { "wait", 1, act_wait },
 };
 
 int main(int argc, char **argv)
