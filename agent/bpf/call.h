@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* call.h - a system call that ended, between the entry that saw it and the family that records it.
  *
- * The entry (dispatch, fexit, per-call, uring) fills a struct call_state and calls call_run(), which calls
- * family_X() when the filter has rows left for it; the family asks the filter (filter.h) with what it alone
- * knows, makes the record with fill_call() and gives it to emit_call(). */
+ * The entry (dispatch, fexit, per-call, uring) fills a struct call_state and calls call_run(),
+ * which calls family_X() when the filter has rows left for it; the family asks the filter
+ * (filter.h) with what it alone knows, makes the record with fill_call() and gives it to
+ * emit_call(). */
 #pragma once
 #include "agent/bpf/filter.h"
 
@@ -17,20 +18,21 @@ struct call_state {
 	u64 rows;   /* of the filter, that call and outcome left over; not 0 */
 	u32 call;   /* enum call */
 	bool compat, uring;
-	/* Who is in it, of programs that can be preempted; read after adding oneself, so that never two
-	 * think themselves alone. */
+	/* Who is in it, of programs that can be preempted; read after adding oneself, so that never
+	 * two think themselves alone. */
 	u64 users;
 	/* uring: names in kernel memory, where arg[] would have them in the caller's. 0: none */
 	u64 kernel_name, kernel_name2;
 };
 
 struct call_slot {
-	struct call_count count[CALLS_MAX]; /* since the load; first, because agent/probe reads it */
+	struct call_count
+		count[CALLS_MAX]; /* since the load; first, because agent/probe reads it */
 	struct call_state state;
 };
 
-/* One per CPU: tracepoints don't nest on one, see scratches. fexit programs can be preempted, so they
- * claim it. */
+/* One per CPU: tracepoints don't nest on one, see scratches. fexit programs can be preempted, so
+ * they claim it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, u32);
@@ -133,8 +135,8 @@ static __always_inline bool call_failed(s64 ret)
 	return ret < 0 && ret >= -4095;
 }
 
-/* For programs that can be preempted: NULL when another is in the state of this CPU, which is counted
- * as lost. */
+/* For programs that can be preempted: NULL when another is in the state of this CPU, which is
+ * counted as lost. */
 static __always_inline struct call_state *call_claim(void)
 {
 	struct call_state *s = call_state();

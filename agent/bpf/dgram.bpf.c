@@ -11,7 +11,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-enum { PEERS_MAX = 4096, QUIET_NS = 1000000000, GO_ON = 1, IO_WORKER = 0x10 };
+enum { PEERS_MAX = 4096, QUIET_NS = 1000000000, GO_ON = 1 };
 
 struct peer {
 	u8 address[16];
@@ -56,7 +56,7 @@ static __always_inline void read_call(struct call_state *s, struct task_struct *
 
 #if defined(__TARGET_ARCH_x86)
 	enum { SENDTO = 44, SENDMSG = 46, SENDMMSG = 307, RECVFROM = 45, RECVMSG = 47, RECVMMSG = 299 };
-	nr = regs->orig_ax;
+	nr = (u32)regs->orig_ax; /* the kernel's view: see entry.h */
 	fd = regs->di;
 #else
 	enum { SENDTO = 206, SENDMSG = 211, SENDMMSG = 269, RECVFROM = 207, RECVMSG = 212,

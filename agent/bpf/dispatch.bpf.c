@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* dispatch.bpf.c - every system call as it ends, in one program.
  *
- * sys_exit, as a BTF tracepoint (5.5). The arguments still stand in the registers, the result is known, and
- * what the call opened or bound is there to be read. It sees 32-bit calls too; what nobody wants leaves
- * after one look into a table. */
+ * sys_exit, as a BTF tracepoint (5.5). The arguments still stand in the registers, the result is
+ * known, and what the call opened or bound is there to be read. It sees 32-bit calls too; what
+ * nobody wants leaves after one look into a table. */
 #include "agent/bpf/entry.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -13,7 +13,8 @@ enum { IS_COMPAT = 2 /* TS_COMPAT */ };
 static __always_inline bool is_compat(struct task_struct *task)
 {
 #if defined(__TARGET_ARCH_x86)
-	/* int 0x80 from a 64-bit process is a 32-bit call, so that the code segment says nothing. */
+	/* int 0x80 from a 64-bit process is a 32-bit call, so that the code segment says nothing.
+	 */
 	return task->thread_info.status & IS_COMPAT;
 #else
 	return false;

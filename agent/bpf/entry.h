@@ -9,8 +9,8 @@ enum { UNWANTED = 0xff, NR_SOCKETCALL = 102 };
 const volatile __u8 call_of[2][CALL_NUMBER_MAX] __weak = {};
 /* By the number of socketcall(2). */
 const volatile __u8 call_of_socketcall[32] __weak = {};
-const volatile __u8 socketcall_bytes[32] __weak = { 0,  12, 12, 12, 8,  12, 12, 12, 16, 16, 16,
-					 24, 24, 8,  20, 20, 12, 12, 16, 20, 16 };
+const volatile __u8 socketcall_bytes[32] __weak = {0,  12, 12, 12, 8,  12, 12, 12, 16, 16, 16,
+						   24, 24, 8,  20, 20, 12, 12, 16, 20, 16};
 
 #if defined(__TARGET_ARCH_x86)
 static __always_inline void read_arguments(struct call_state *s, struct pt_regs *regs)
@@ -22,7 +22,10 @@ static __always_inline void read_arguments(struct call_state *s, struct pt_regs 
 	s->arg[4] = s->compat ? (u32)regs->di : regs->r8;
 	s->arg[5] = s->compat ? (u32)regs->bp : regs->r9;
 }
-#define CALL_NUMBER(regs) ((u64)(regs)->orig_ax)
+/* Since 5.14 the kernel looks at the lower half only, so what stands in the upper one is the
+ * caller's. x32 has its bit and, of what rules ask for, mostly the numbers of x86-64. */
+#define X32_BIT		  0x40000000
+#define CALL_NUMBER(regs) ((u64)((u32)(regs)->orig_ax & ~X32_BIT))
 #else
 static __always_inline void read_arguments(struct call_state *s, struct pt_regs *regs)
 {
@@ -53,7 +56,8 @@ static __always_inline u32 undo_socketcall(struct call_state *s)
 	return call_of_socketcall[nr];
 }
 
-static __always_inline void entry_fill(struct call_state *s, struct pt_regs *regs, long ret, bool compat)
+static __always_inline void entry_fill(struct call_state *s, struct pt_regs *regs, long ret,
+				       bool compat)
 {
 	s->ret = compat ? (s32)ret : ret;
 	s->compat = compat;

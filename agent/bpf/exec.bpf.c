@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* exec.bpf.c - a program was started.
  *
- * sched_process_exec, as a BTF tracepoint (5.5): past the point of no return, for execve and execveat
- * alike, with the new credentials, memory and file in place, and no cost to any other system call. */
+ * sched_process_exec, as a BTF tracepoint (5.5): past the point of no return, for execve and
+ * execveat alike, with the new credentials, memory and file in place, and no cost to any other
+ * system call. */
 #include "agent/bpf/emit.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 enum { SIGNAL_KILL = 9, KILL_NONE = ~0U };
 
-/* Whether a row fulfils the record; what could not be read fulfils nothing. Global: judged by itself, once.
- * Its path stands at the start of the scratch's path. where: of its cgroup; 0: not known. */
+/* Whether a row fulfils the record; what could not be read fulfils nothing. Global: judged by
+ * itself, once. Its path stands at the start of the scratch's path. where: of its cgroup; 0: not
+ * known. */
 __weak __noinline u32 kill_holds(u32 key, u32 where)
 {
 	struct kill_row *row = bpf_map_lookup_elem(&kill_rows, &key);
@@ -104,12 +106,10 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	bool cut;
 	u64 at = fill_process(s, SLOT_EXEC, RECORD_EXEC, sizeof(struct record_exec), task);
 	at = fill_files(s, SLOT_EXEC, at, bprm->file, task);
-	at = add_user(s, at, TEXT_ARGS, mm->arg_start, mm->arg_end,
-		      TEXT_ARGS_MAX, &cut, c);
+	at = add_user(s, at, TEXT_ARGS, mm->arg_start, mm->arg_end, TEXT_ARGS_MAX, &cut, c);
 	if (cut)
 		r->flags |= RECORD_ARGS_TRUNCATED;
-	at = add_user(s, at, TEXT_ENV, mm->env_start, mm->env_end,
-		      TEXT_ENV_MAX, &cut, c);
+	at = add_user(s, at, TEXT_ENV, mm->env_start, mm->env_end, TEXT_ENV_MAX, &cut, c);
 
 	emit(&ring_process, CLASS_PROCESS, s, at, c);
 	kill_if_wanted(s, at, c);

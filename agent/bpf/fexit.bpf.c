@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* fexit.bpf.c - the end of each wanted system call's own function: other calls pay nothing.
  *
- * Where the kernel has trampolines and gives a program the cookie it was attached with (5.19). One program,
- * loaded once for each function; agent/probe does that with its instructions, so that the families, which
- * are long, are loaded once each and jumped to. They can be preempted, hence the claim. */
+ * Where the kernel has trampolines and gives a program the cookie it was attached with (5.19). One
+ * program, loaded once for each function; agent/probe does that with its instructions, so that the
+ * families, which are long, are loaded once each and jumped to. They can be preempted, hence the
+ * claim. */
 #include "agent/bpf/entry.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -35,17 +36,17 @@ int BPF_PROG(on_fexit, struct pt_regs *regs, long ret)
 	return 0;
 }
 
-#define FAMILY(name)                                                                               \
-	SEC("fexit")                                                                               \
-	int BPF_PROG(on_fexit_##name, struct pt_regs *regs, long ret)                              \
-	{                                                                                          \
-		struct call_state *s = call_state();                                               \
-                                                                                                   \
-		if (!s)                                                                            \
-			return 0;                                                                  \
-		family_##name(s->call);                                                            \
-		call_release(s);                                                                   \
-		return 0;                                                                          \
+#define FAMILY(name)                                                  \
+	SEC("fexit")                                                  \
+	int BPF_PROG(on_fexit_##name, struct pt_regs *regs, long ret) \
+	{                                                             \
+		struct call_state *s = call_state();                  \
+                                                                      \
+		if (!s)                                               \
+			return 0;                                     \
+		family_##name(s->call);                               \
+		call_release(s);                                      \
+		return 0;                                             \
 	}
 FAMILY(open)
 FAMILY(sock)

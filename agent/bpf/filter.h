@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* filter.h - which events could match a rule: agent/filter.h's rows, one bit each.
  *
- * An event starts with the rows of its call and outcome; each question keeps those that hold. None left:
- * nobody wants it. All tables are constants of one load: a new filter is a new load, attached beside the
- * old one and made current by struct reader's generation, so that no event falls between. */
+ * An event starts with the rows of its call and outcome; each question keeps those that hold. None
+ * left: nobody wants it. All tables are constants of one load: a new filter is a new load, attached
+ * beside the old one and made current by struct reader's generation, so that no event falls
+ * between. */
 #pragma once
 #include "agent/bpf/emit.h"
 #include "agent/bpf/tables.h"
@@ -20,7 +21,8 @@ const volatile __u64 sock_rows[3] __weak = {};	       /* inet, unix, other */
 const volatile __u64 comm_all __weak = 0, port_all __weak = 0; /* rows that don't ask */
 const volatile struct grams path_grams __weak = {};
 const volatile struct grams raw_grams __weak = {};
-const volatile __u64 raw_binds __weak = 0; /* rows whose raw texts a successful open must have, too */
+const volatile __u64 raw_binds __weak =
+	0; /* rows whose raw texts a successful open must have, too */
 const volatile __u32 generation __weak = 0;
 const volatile __u8 wants_data __weak = 0; /* agent/filter.h's */
 /* The agent: what it looks up to understand an event must not become events. 0: nobody */
@@ -69,8 +71,11 @@ static __always_inline u64 filter_comm(u64 rows, struct task_struct *task)
 
 	if (!(rows & ~comm_all))
 		return rows;
-	/* task is the current one, always */
-	bpf_get_current_comm(&key.name, sizeof(key.name));
+	/* task is the current one, always; of io_uring's workers the name that the record has */
+	if (task->flags & IO_WORKER)
+		BPF_CORE_READ_INTO(&key.name, task->group_leader, comm);
+	else
+		bpf_get_current_comm(&key.name, sizeof(key.name));
 	u64 *named = bpf_map_lookup_elem(&comm_rows, &key);
 	return rows & (comm_all | (named ? *named : 0));
 }
@@ -129,41 +134,43 @@ struct matching {
 };
 
 /* name(): which rows find their text in s->path[from ..], n bytes. Global and with numbers only, as
- * walk_path. bpf_loop (5.17), because the verifier goes a loop's every turn, and twice where it forks. */
-#define MATCH_FUNCTION(name, grams)                                                                \
-	static long name##_at(u32 i, void *arg)                                                    \
-	{                                                                                          \
-		struct matching *m = arg;                                                          \
-		struct scratch *s = scratch_of(m->slot);                                           \
-		u64 at = (m->from + i) & TEXT_PATH_MAX;                                            \
-                                                                                                   \
-		if (!s)                                                                            \
-			return 1;                                                                  \
-		KEEP(at);                                                                          \
-		at &= TEXT_PATH_MAX;                                                               \
-		u32 key = *(u32 *)&s->path[at] & grams.mask, h = gram_hash(key), b = gram_bucket(h); \
-		if (!(grams.bits[h >> 26] >> (h >> 20 & 63) & 1))                                  \
-			return 0;                                                                  \
-		if (grams.gram[b].key == key) {                                                    \
-			m->rows |= grams.gram[b].any;                                              \
-			if (grams.gram[b].at == i)                                                 \
-				m->rows |= grams.gram[b].start;                                    \
-		}                                                                                  \
-		b = (b + 1) & (GRAM_BUCKETS * GRAM_WAYS - 1);                                      \
-		if (grams.gram[b].key == key) {                                                    \
-			m->rows |= grams.gram[b].any;                                              \
-			if (grams.gram[b].at == i)                                                 \
-				m->rows |= grams.gram[b].start;                                    \
-		}                                                                                  \
-		return 0;                                                                          \
-	}                                                                                          \
-	__weak __noinline u64 name(u32 slot, u32 from, u32 n)                                      \
-	{                                                                                          \
-		struct matching m = { .rows = grams.all, .slot = slot, .from = from };             \
-                                                                                                   \
-		if (n > GRAM_SCAN_MAX)                                                             \
-			return ~0ULL;                                                              \
-		if (n >= grams.bytes)                                                              \
-			bpf_loop(n - (grams.bytes - 1), name##_at, &m, 0);                         \
-		return m.rows;                                                                     \
+ * walk_path. bpf_loop (5.17), because the verifier goes a loop's every turn, and twice where it
+ * forks. */
+#define MATCH_FUNCTION(name, grams)                                                  \
+	static long name##_at(u32 i, void *arg)                                      \
+	{                                                                            \
+		struct matching *m = arg;                                            \
+		struct scratch *s = scratch_of(m->slot);                             \
+		u64 at = (m->from + i) & TEXT_PATH_MAX;                              \
+                                                                                     \
+		if (!s)                                                              \
+			return 1;                                                    \
+		KEEP(at);                                                            \
+		at &= TEXT_PATH_MAX;                                                 \
+		u32 key = *(u32 *)&s->path[at] & grams.mask, h = gram_hash(key),     \
+		    b = gram_bucket(h);                                              \
+		if (!(grams.bits[h >> 26] >> (h >> 20 & 63) & 1))                    \
+			return 0;                                                    \
+		if (grams.gram[b].key == key) {                                      \
+			m->rows |= grams.gram[b].any;                                \
+			if (grams.gram[b].at == i)                                   \
+				m->rows |= grams.gram[b].start;                      \
+		}                                                                    \
+		b = (b + 1) & (GRAM_BUCKETS * GRAM_WAYS - 1);                        \
+		if (grams.gram[b].key == key) {                                      \
+			m->rows |= grams.gram[b].any;                                \
+			if (grams.gram[b].at == i)                                   \
+				m->rows |= grams.gram[b].start;                      \
+		}                                                                    \
+		return 0;                                                            \
+	}                                                                            \
+	__weak __noinline u64 name(u32 slot, u32 from, u32 n)                        \
+	{                                                                            \
+		struct matching m = {.rows = grams.all, .slot = slot, .from = from}; \
+                                                                                     \
+		if (n > GRAM_SCAN_MAX)                                               \
+			return ~0ULL;                                                \
+		if (n >= grams.bytes)                                                \
+			bpf_loop(n - (grams.bytes - 1), name##_at, &m, 0);           \
+		return m.rows;                                                       \
 	}

@@ -43,10 +43,12 @@ struct dentry {
 struct vfsmount {
 	struct dentry *mnt_root;
 };
+struct mnt_namespace;
 struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
 };
 struct path {
 	struct vfsmount *mnt;
@@ -354,8 +356,9 @@ struct bpf_iter__task {
 
 #pragma clang attribute pop
 
-/* 6.2: a pointer whose type the verifier takes our word for. A load through it is a load, where the helper
- * costs a call; it yields 0 when it faults. */
+/* 6.2: a pointer whose type the verifier takes our word for. A load through it is a load, where the
+ * helper costs a call; it yields 0 when it faults. */
 void *bpf_rdonly_cast(const void *p, u32 type) __ksym __weak;
 #define HAS_CAST (bpf_rdonly_cast != 0)
-#define CAST(type, p) ((struct type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(struct type)))
+#define CAST(type, p) \
+	((struct type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(struct type)))

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* open.bpf.c - a file was opened, or was not.
  *
- * The file of the new descriptor says which it really is; the name as it was given is only told beside it.
- * Most opens are of files that no rule names: they leave after a look into a cache. */
+ * The file of the new descriptor says which it really is; the name as it was given is only told
+ * beside it. Most opens are of files that no rule names: they leave after a look into a cache. */
 #include "agent/bpf/call.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 enum {
 	SEEN_COUNT = 256,
-	SEEN_JIFFIES = 250, /* 0.25 .. 2.5 s */
+	SEEN_JIFFIES = 250,	     /* 0.25 .. 2.5 s */
 	O_CREATE = 0100 | 01000 | 1, /* creat(2): O_CREAT | O_TRUNC | O_WRONLY */
 	ACCESS_MASK = 3,
 };
 
-/* What the filter said about a name. dentry, mnt, parent and name are what it stands for; a directory
- * above it that moves is found by path_epoch, or by age where another's call moved it unseen. */
+/* What the filter said about a name. dentry, mnt, parent and name are what it stands for; a
+ * directory above it that moves is found by path_epoch, or by age where another's call moved it
+ * unseen. */
 struct path_seen {
 	u64 dentry, mnt, parent, hash_len, epoch, born, rows, unused;
 };
@@ -74,7 +75,8 @@ static __always_inline u64 match_file(u64 file)
 		return p->rows;
 	p->dentry = now.dentry;
 	p->mnt = now.mnt;
-	/* From there they are numbers, as a global function wants them, and no pointers any more. */
+	/* From there they are numbers, as a global function wants them, and no pointers any more.
+	 */
 	u64 text = walk_path(SLOT_CALL, *(volatile u64 *)&p->mnt, *(volatile u64 *)&p->dentry);
 	u32 n = text & TEXT_PATH_MAX;
 	/* Cut: its upper end is missing, so that nothing can be said. */

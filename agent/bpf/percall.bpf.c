@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* percall.bpf.c - one program at the sys_exit_* tracepoint of each wanted call.
  *
- * Other calls pay less than with sys_exit, these more. 32-bit calls are not seen: the kernel leaves them
- * out there. bpf_task_pt_regs: 5.15. */
+ * Other calls pay less than with sys_exit, these more. 32-bit calls are not seen: the kernel leaves
+ * them out there. bpf_task_pt_regs: 5.15. */
 #include "agent/bpf/entry.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -14,6 +14,7 @@ enum {
 	OVERLAYFS_MAGIC = 0x794c7630,
 	SB_READ_ONLY = 1,
 	INODE_IMMUTABLE = 8,
+	IO_WORKER = 0x10, /* PF_IO_WORKER */
 	CAP_DAC_OVERRIDE_BIT = 1 << 1,
 };
 
@@ -64,6 +65,17 @@ static __always_inline u64 path_text(struct scratch *s, u64 at)
  * a plain one is gone through turn by turn. Not to be asked for while loading: 5.10 refuses the address of
  * a function wherever it stands. */
 #ifdef WITH_BPF_LOOP
+/* A mount that stands nowhere: open_tree()'s copy, or one that was taken away while a descriptor still led
+ * into it. Its own root is no name for it, or any folder could be one's "/". Namespaces without a
+ * number are such copies'; since 6.18 they share one. */
+static __always_inline bool is_detached(struct mount *mnt)
+{
+	struct mnt_namespace *ns = BPF_CORE_READ(mnt, mnt_ns);
+	u32 number = BPF_CORE_READ(ns, ns.inum);
+
+	return !number || number == 0xeffffff7;
+}
+
 struct walk {
 	u64 dentry, root, mnt, at, is_cut;
 	u32 slot;
@@ -83,6 +95,10 @@ static long walk_step(u32 i, void *arg)
 	if (w->dentry == w->root) {
 		struct mount *up = BPF_CORE_READ(mnt, mnt_parent);
 
+		if ((up == mnt || !up) && is_detached(mnt)) {
+			w->root = 0; /* on to the root of its file system */
+			return 0;
+		}
 		if (up == mnt || !up) {
 			w->is_cut = 0;
 			return 1;
@@ -98,7 +114,7 @@ static long walk_step(u32 i, void *arg)
 
 	if (parent == dentry || !parent) {
 		w->is_cut = 0;
-		if (n >= at)
+		if (n >= at || (n == 1 && at < TEXT_PATH_MAX)) /* "/" has its slash already */
 			return 1;
 		at = (at - n) & TEXT_PATH_MAX;
 		bpf_probe_read_kernel(&s->path[at], n, name);
@@ -328,10 +344,16 @@ static __always_inline u32 read_tty(struct signal_struct *signal)
 	return encode_dev(tty->driver->major, tty->driver->minor_start + tty->index);
 }
 
+/* io_uring's workers are threads of the process with names of their own, "iou-wrk-1". */
+static __always_inline struct task_struct *name_holder(struct task_struct *task)
+{
+	return task->flags & IO_WORKER ? task->group_leader : task;
+}
+
 static __always_inline void read_ids(struct record *r, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
-	struct task_struct *parent = task->real_parent->group_leader;
+	struct task_struct *parent = task->real_parent->group_leader, *named = name_holder(task);
 	struct signal_struct *signal = task->signal;
 	struct pid *pid = leader->thread_pid;
 	struct upid own = { 0 };
@@ -341,7 +363,7 @@ static __always_inline void read_ids(struct record *r, struct task_struct *task)
 	r->ppid = parent->tgid;
 	r->start_ns = leader->start_boottime;
 	r->parent_start_ns = parent->start_boottime;
-	BPF_CORE_READ_INTO(&r->comm, task, comm);
+	BPF_CORE_READ_INTO(&r->comm, named, comm);
 	BPF_CORE_READ_INTO(&r->parent_comm, parent, comm);
 	r->tty = read_tty(signal);
 	r->group_id = BPF_CORE_READ(signal, pids[PIDTYPE_PGID], numbers[0].nr);

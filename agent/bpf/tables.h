@@ -12,21 +12,27 @@ enum {
 	CALL_NUMBER_MAX = 512, /* of a table of system calls */
 };
 
-/* Four bytes (or grams.bytes) that a path must have. start: rows that want them at offset `at`. any and start 0: free. */
+/* Four bytes (or grams.bytes) that a path must have. start: rows that want them at offset `at`. any
+ * and start 0: free. */
 struct gram {
 	__u32 key, at;
 	__u64 any, start;
 };
 struct grams {
-	__u64 all;	/* rows that ask nothing of the path */
-	__u32 bytes;	/* of a gram: 4, or 3 for names as given, where "../" is what rules look for */
-	__u32 mask;	/* of so many bytes, the first in memory */
+	__u64 all;   /* rows that ask nothing of the path */
+	__u32 bytes; /* of a gram: 4, or 3 for names as given, where "../" is what rules look for */
+	__u32 mask;  /* of so many bytes, the first in memory */
 	__u64 bits[64]; /* by the hash's upper 12 bits: most places of a path end here */
 	struct gram gram[GRAM_BUCKETS * GRAM_WAYS];
 };
 
 /* One way to fulfil a struct filter_kill. All that it says must hold. */
-enum { KILL_ROWS_MAX = 64, KILL_BANK_SHIFT = 16, KILL_EXE_WORDS = 16, KILL_EXE_MAX = 8 * KILL_EXE_WORDS - 1 };
+enum {
+	KILL_ROWS_MAX = 64,
+	KILL_BANK_SHIFT = 16,
+	KILL_EXE_WORDS = 16,
+	KILL_EXE_MAX = 8 * KILL_EXE_WORDS - 1
+};
 struct kill_row {
 	__u32 index; /* of struct filter.kills */
 	__u16 flags; /* RECORD_EXE_MEMFD, RECORD_EXE_UPPER: must be set */

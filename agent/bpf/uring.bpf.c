@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* uring.bpf.c - what io_uring does in place of a system call.
  *
- * io_uring_submit_req (6.4; before it io_uring_submit_sqe) after the request was read into the kernel: its
- * names are the kernel's own copies, but how it ends is not known, so that ret is 0, and EINPROGRESS of a
- * connect. What makes a descriptor is seen at io_uring_complete instead: only the file says what was
- * opened. Not where the descriptor is the ring's own or no completion is wanted: those say their name. */
+ * io_uring_submit_req (6.4; before it io_uring_submit_sqe) after the request was read into the
+ * kernel: its names are the kernel's own copies, but how it ends is not known, so that ret is 0,
+ * and EINPROGRESS of a connect. What makes a descriptor is seen at io_uring_complete instead: only
+ * the file says what was opened. Not where the descriptor is the ring's own or no completion is
+ * wanted: those say their name. */
 #include "agent/bpf/call.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -59,8 +60,9 @@ static __always_inline u32 call_of_opcode(u32 opcode)
 	}
 }
 
-#define REQUEST(type, req) ((struct type *)((void *)(req) + bpf_core_field_offset(struct io_kiocb, cmd)))
-#define HAS_FLAG(flags, bit) ((flags) >> (bit) & 1)
+#define REQUEST(type, req) \
+	((struct type *)((void *)(req) + bpf_core_field_offset(struct io_kiocb, cmd)))
+#define HAS_FLAG(flags, bit) ((flags) >> (bit)&1)
 
 static __always_inline u64 request_flags(const struct io_kiocb *req)
 {
@@ -87,7 +89,8 @@ static __always_inline void begin(struct call_state *s, s64 ret)
 	s->arg[0] = s->arg[1] = s->arg[2] = s->arg[3] = s->arg[4] = s->arg[5] = 0;
 }
 
-static __always_inline void read_open(struct call_state *s, const struct io_kiocb *req, bool has_name)
+static __always_inline void read_open(struct call_state *s, const struct io_kiocb *req,
+				      bool has_name)
 {
 	struct io_open *o = REQUEST(io_open, req);
 

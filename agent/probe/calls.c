@@ -1,7 +1,7 @@
 /* calls.c - the programs for system calls into the kernel, with one filter as their constants.
  *
- * A new filter is a new load: it is attached beside the one before, which is detached once the new one
- * counts (struct reader's generation). So nothing is lost or told twice in between. */
+ * A new filter is a new load: it is attached beside the one before, which is detached once the new
+ * one counts (struct reader's generation). So nothing is lost or told twice in between. */
 #include "agent/probe/probe_priv.h"
 
 #include <errno.h>
@@ -58,7 +58,7 @@ static void set_constants(struct calls_bpf *skel, const struct loaded *l, const 
 static int set_rings(struct calls_bpf *skel, struct loaded *l, const struct tables *t,
 		     struct err *err)
 {
-	struct bpf_map *const rings[] = { skel->maps.ring_rare, skel->maps.ring_volume };
+	struct bpf_map *const rings[] = {skel->maps.ring_rare, skel->maps.ring_volume};
 
 	for (size_t i = 0; i < ARRAY_LEN(rings); i++) {
 		size_t class = i + EVC_RARE;
@@ -142,39 +142,42 @@ static int fill_maps(struct calls_bpf *skel, const struct filter *f, struct err 
 }
 
 /* Calls that a program watches beside the entries of the mode. */
-static const uint8_t datagrams[] = { CALL_SENDTO, CALL_SENDMSG, CALL_RECVFROM, CALL_RECVMSG };
-static const uint8_t by_uring[] = { CALL_OPENAT,   CALL_OPENAT2,  CALL_CONNECT,	  CALL_ACCEPT4,
-				    CALL_SOCKET,   CALL_BIND,	  CALL_LISTEN,	  CALL_RENAMEAT2,
-				    CALL_UNLINKAT, CALL_MKDIRAT,  CALL_SYMLINKAT, CALL_LINKAT };
+static const uint8_t datagrams[] = {CALL_SENDTO, CALL_SENDMSG, CALL_RECVFROM, CALL_RECVMSG};
+static const uint8_t by_uring[] = {CALL_OPENAT,	  CALL_OPENAT2, CALL_CONNECT,	CALL_ACCEPT4,
+				   CALL_SOCKET,	  CALL_BIND,	CALL_LISTEN,	CALL_RENAMEAT2,
+				   CALL_UNLINKAT, CALL_MKDIRAT, CALL_SYMLINKAT, CALL_LINKAT};
 
 /* GROUP_MODE: the entries of the mode; the rest is beside any. */
 enum group { GROUP_MODE, GROUP_URING, GROUP_DATAGRAMS, GROUP_COUNT };
 
 static const struct entry {
 	const char *program;
-	const char *name; /* people's */
-	const char *tracepoint;	/* it must be there; NULL: none is asked for */
+	const char *name;	/* people's */
+	const char *tracepoint; /* it must be there; NULL: none is asked for */
 	unsigned arguments;	/* of the tracepoint; 0: any */
 	enum group group;
-	enum probe_mode mode;	/* GROUP_MODE */
+	enum probe_mode mode; /* GROUP_MODE */
 } entries[] = {
-	{ "on_sys_exit", "sys_exit", "sys_exit", 0, GROUP_MODE, PROBE_DISPATCH },
-	{ "on_fexit", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
-	{ "on_fexit_open", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
-	{ "on_fexit_sock", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
-	{ "on_fexit_fd", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
-	{ "on_fexit_path", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
-	{ "on_fexit_paths", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
-	{ "on_fexit_plain", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT },
-	{ "on_per_call", "sys_exit_*", NULL, 0, GROUP_MODE, PROBE_PER_CALL },
-	{ "on_uring_submit", "io_uring_submit_req", "io_uring_submit_req", 0, GROUP_URING, PROBE_AUTO },
-	{ "on_uring_submit_sqe", "io_uring_submit_sqe", "io_uring_submit_sqe", 2, GROUP_URING, PROBE_AUTO },
-	{ "on_uring_complete", "io_uring_complete", "io_uring_complete", 3, GROUP_URING, PROBE_AUTO },
-	{ "on_uring_complete_res", "io_uring_complete", "io_uring_complete", 7, GROUP_URING, PROBE_AUTO },
-	{ "on_sendmsg4", "cgroup/sendmsg4", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO },
-	{ "on_sendmsg6", "cgroup/sendmsg6", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO },
-	{ "on_recvmsg4", "cgroup/recvmsg4", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO },
-	{ "on_recvmsg6", "cgroup/recvmsg6", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO },
+	{"on_sys_exit", "sys_exit", "sys_exit", 0, GROUP_MODE, PROBE_DISPATCH},
+	{"on_fexit", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT},
+	{"on_fexit_open", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT},
+	{"on_fexit_sock", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT},
+	{"on_fexit_fd", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT},
+	{"on_fexit_path", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT},
+	{"on_fexit_paths", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT},
+	{"on_fexit_plain", "fexit", NULL, 0, GROUP_MODE, PROBE_FEXIT},
+	{"on_per_call", "sys_exit_*", NULL, 0, GROUP_MODE, PROBE_PER_CALL},
+	{"on_uring_submit", "io_uring_submit_req", "io_uring_submit_req", 0, GROUP_URING,
+	 PROBE_AUTO},
+	{"on_uring_submit_sqe", "io_uring_submit_sqe", "io_uring_submit_sqe", 2, GROUP_URING,
+	 PROBE_AUTO},
+	{"on_uring_complete", "io_uring_complete", "io_uring_complete", 3, GROUP_URING, PROBE_AUTO},
+	{"on_uring_complete_res", "io_uring_complete", "io_uring_complete", 7, GROUP_URING,
+	 PROBE_AUTO},
+	{"on_sendmsg4", "cgroup/sendmsg4", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO},
+	{"on_sendmsg6", "cgroup/sendmsg6", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO},
+	{"on_recvmsg4", "cgroup/recvmsg4", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO},
+	{"on_recvmsg6", "cgroup/recvmsg6", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO},
 };
 
 static const struct entry *entry_of(const char *program)
@@ -215,7 +218,8 @@ struct plan {
 	const struct filter *filter;
 	const struct tables *tables;
 	uint32_t generation;
-	char refused[GROUP_COUNT][160]; /* groups left out because the kernel refused them, and why */
+	char refused[GROUP_COUNT]
+		    [160]; /* groups left out because the kernel refused them, and why */
 };
 
 /* Whether the mode, the filter and the kernel want this program. */
@@ -256,7 +260,8 @@ static int load_groups(const struct plan *p, const struct btf *kernel, struct ca
 		r = size_maps(skel, p->filter, err);
 	if (r < 0)
 		return r;
-	bpf_object__for_each_program(prog, skel->obj) {
+	bpf_object__for_each_program(prog, skel->obj)
+	{
 		const struct entry *e = entry_of(bpf_program__name(prog));
 
 		bool wanted = is_wanted(e, p, kernel) && !p->refused[e->group][0];
@@ -300,7 +305,7 @@ static int load_wanted(struct plan *p, const struct btf *kernel, struct calls_bp
 static int keep_rings(struct calls_bpf *skel, struct loaded *l, const struct tables *t,
 		      struct err *err)
 {
-	const struct bpf_map *rings[] = { skel->maps.ring_rare, skel->maps.ring_volume };
+	const struct bpf_map *rings[] = {skel->maps.ring_rare, skel->maps.ring_volume};
 
 	for (size_t i = 0; i < ARRAY_LEN(rings); i++) {
 		size_t class = i + EVC_RARE;
@@ -373,12 +378,13 @@ static int add_each_call(struct calls_bpf *skel, const struct plan *p, const str
 	};
 	for (uint32_t i = 0; i < FAMILY_COUNT; i++) {
 		int fd = bpf_program__fd(families[i]);
-		int r = bpf_map_update_elem(bpf_map__fd(skel->maps.family_programs), &i, &fd, BPF_ANY);
+		int r = bpf_map_update_elem(bpf_map__fd(skel->maps.family_programs), &i, &fd,
+					    BPF_ANY);
 		if (r < 0)
 			return err_set(err, r, "join the programs of families");
 	}
-	/* Their array lives as long as a program that uses it, but it is emptied when its last descriptor
-	 * goes. */
+	/* Their array lives as long as a program that uses it, but it is emptied when its last
+	 * descriptor goes. */
 	c->keep_fd = load_keep_fd(bpf_map__fd(skel->maps.family_programs));
 	return fexit_attach(skel->progs.on_fexit, p->tables, kernel, c, err);
 }
@@ -412,11 +418,12 @@ static int add_hooks(struct calls_bpf *skel, const struct plan *p, struct calls 
 	c->hook = calloc(HOOKS_MAX, sizeof(*c->hook));
 	if (!c->hook)
 		return err_set(err, ENOMEM, "hooks");
-	bpf_object__for_each_program(prog, skel->obj) {
+	bpf_object__for_each_program(prog, skel->obj)
+	{
 		const struct entry *e = entry_of(bpf_program__name(prog));
 
-		if (!e || !bpf_program__autoload(prog) || c->count == HOOKS_MAX || e->mode == PROBE_FEXIT ||
-		    e->mode == PROBE_PER_CALL)
+		if (!e || !bpf_program__autoload(prog) || c->count == HOOKS_MAX ||
+		    e->mode == PROBE_FEXIT || e->mode == PROBE_PER_CALL)
 			continue;
 		struct hook *h = calls_new_hook(c, e->name);
 		add_calls(h, e, p->tables);
@@ -434,8 +441,8 @@ static int add_hooks(struct calls_bpf *skel, const struct plan *p, struct calls 
 	return 0;
 }
 
-static int add_all(struct calls_bpf *skel, const struct plan *p, const struct btf *kernel, struct calls *c,
-		   struct err *err)
+static int add_all(struct calls_bpf *skel, const struct plan *p, const struct btf *kernel,
+		   struct calls *c, struct err *err)
 {
 	int r = keep_rings(skel, p->loaded, p->tables, err);
 
@@ -453,7 +460,8 @@ static int add_refusal(const struct plan *p, const char *why, struct calls *c, s
 	c->hook = calloc(1, sizeof(*c->hook));
 	if (!c->hook)
 		return err_set(err, ENOMEM, "hooks");
-	struct hook *h = calls_new_hook(c, p->mode == PROBE_DISPATCH ? "sys_exit" : probe_mode_name(p->mode));
+	struct hook *h = calls_new_hook(c, p->mode == PROBE_DISPATCH ? "sys_exit"
+								     : probe_mode_name(p->mode));
 	for (size_t i = 0; i < CALL_COUNT; i++)
 		if (p->tables->call_rows[0][i] | p->tables->call_rows[1][i])
 			add_call(h, i);
@@ -466,26 +474,26 @@ int calls_load(struct loaded *l, enum probe_mode mode, const struct filter *f, u
 {
 	CLEANUP(freep) struct tables *t = malloc(sizeof(*t));
 	CLEANUP(calls_bpf__destroyp) struct calls_bpf *skel = NULL;
-	CLEANUP(calls_finip) struct calls c = { .counts_fd = -1, .keep_fd = -1, .mode = mode };
+	CLEANUP(calls_finip) struct calls c = {.counts_fd = -1, .keep_fd = -1, .mode = mode};
 
 	if (!t)
 		return err_set(err, ENOMEM, "filter");
-	bool hooked[CALL_COUNT] = { 0 };
+	bool hooked[CALL_COUNT] = {0};
 	for (size_t i = 0; !f->wants_data && i < ARRAY_LEN(datagrams); i++)
 		hooked[datagrams[i]] = true;
 	tables_fill(f, hooked, t);
 	if (t->has_calls) {
-		struct plan p = { .loaded = l,
-				  .mode = c.mode,
-				  .filter = f,
-				  .tables = t,
-				  .generation = generation };
+		struct plan p = {.loaded = l,
+				 .mode = c.mode,
+				 .filter = f,
+				 .tables = t,
+				 .generation = generation};
 		CLEANUP(btf__freep) struct btf *kernel = btf__load_vmlinux_btf();
 		if (!kernel)
 			return err_set(err, errno, "read the kernel's types");
 		if (mode == PROBE_AUTO)
 			p.mode = fexit_works(kernel) ? PROBE_FEXIT : PROBE_DISPATCH;
-		struct err why = { 0 };
+		struct err why = {0};
 		int r = load_wanted(&p, kernel, &skel, &why);
 		if (r < 0 && mode == PROBE_AUTO && p.mode == PROBE_FEXIT) {
 			p.mode = PROBE_DISPATCH;
@@ -497,7 +505,7 @@ int calls_load(struct loaded *l, enum probe_mode mode, const struct filter *f, u
 			return r;
 	}
 	*ret = c;
-	c = (struct calls){ .counts_fd = -1, .keep_fd = -1 };
+	c = (struct calls){.counts_fd = -1, .keep_fd = -1};
 	calls_bpf__destroy(take_ptr(skel));
 	malloc_trim(0);
 	return 0;
@@ -508,7 +516,7 @@ uint64_t calls_misses(const struct calls *c)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < c->count; i++) {
-		struct bpf_prog_info info = { 0 };
+		struct bpf_prog_info info = {0};
 		uint32_t size = sizeof(info);
 
 		if (c->hook[i].prog_fd >= 0 &&
@@ -529,5 +537,5 @@ void calls_fini(struct calls *c)
 		close(c->counts_fd);
 	if (c->keep_fd > 0)
 		close(c->keep_fd);
-	*c = (struct calls){ .counts_fd = -1, .keep_fd = -1 };
+	*c = (struct calls){.counts_fd = -1, .keep_fd = -1};
 }

@@ -21,6 +21,7 @@ bool fexit_works(const struct btf *kernel);
 /* entry: loaded; its instructions are loaded once more for each function. Adds hooks to c. */
 int fexit_attach(const struct bpf_program *entry, const struct tables *t, const struct btf *kernel,
 		 struct calls *c, struct err *err) WARN_UNUSED;
-int per_call_attach(int prog_fd, const struct tables *t, struct calls *c, struct err *err) WARN_UNUSED;
+int per_call_attach(int prog_fd, const struct tables *t, struct calls *c,
+		    struct err *err) WARN_UNUSED;
 /* Of calls.c: c has room for one more. */
 struct hook *calls_new_hook(struct calls *c, const char *name);

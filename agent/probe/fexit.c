@@ -20,10 +20,10 @@ static const struct {
 	const char *name;
 	enum call call;
 } old_i386[] = {
-	{ "lchown16", CALL_LCHOWN },	   { "oldumount", CALL_UMOUNT2 },   { "setuid16", CALL_SETUID },
-	{ "setgid16", CALL_SETGID },	   { "setreuid16", CALL_SETREUID }, { "setregid16", CALL_SETREGID },
-	{ "fchown16", CALL_FCHOWN },	   { "setresuid16", CALL_SETRESUID },
-	{ "setresgid16", CALL_SETRESGID }, { "chown16", CALL_CHOWN },
+	{"lchown16", CALL_LCHOWN}, {"oldumount", CALL_UMOUNT2},	    {"setuid16", CALL_SETUID},
+	{"setgid16", CALL_SETGID}, {"setreuid16", CALL_SETREUID},   {"setregid16", CALL_SETREGID},
+	{"fchown16", CALL_FCHOWN}, {"setresuid16", CALL_SETRESUID}, {"setresgid16", CALL_SETRESGID},
+	{"chown16", CALL_CHOWN},
 };
 #endif
 
@@ -39,8 +39,8 @@ static int function_id(const struct btf *kernel, const char *prefix, const char 
 bool fexit_works(const struct btf *kernel)
 {
 	static const struct bpf_insn nothing[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
 	};
 	int id = btf__find_by_name_kind(kernel, FEXIT_LIKE, BTF_KIND_FUNC);
 	LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = BPF_TRACE_FEXIT,
@@ -49,8 +49,9 @@ bool fexit_works(const struct btf *kernel)
 
 	if (id < 0)
 		return false;
-	CLEANUP(fd_closep) int prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "nothing", "GPL", nothing,
-						    ARRAY_LEN(nothing), &load);
+	CLEANUP(fd_closep)
+	int prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "nothing", "GPL", nothing,
+				 ARRAY_LEN(nothing), &load);
 	if (prog < 0)
 		return false;
 	CLEANUP(fd_closep) int fd = bpf_link_create(prog, 0, BPF_TRACE_FEXIT, &link);
@@ -63,9 +64,9 @@ static void attach(const struct bpf_program *entry, int id, uint64_t cookie, str
 		    .attach_btf_id = (uint32_t)id);
 	LIBBPF_OPTS(bpf_link_create_opts, link, .tracing.cookie = cookie);
 
-	CLEANUP(fd_closep) int prog =
-		bpf_prog_load(BPF_PROG_TYPE_TRACING, "on_fexit", "GPL", bpf_program__insns(entry),
-			      bpf_program__insn_cnt(entry), &load);
+	CLEANUP(fd_closep)
+	int prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "on_fexit", "GPL",
+				 bpf_program__insns(entry), bpf_program__insn_cnt(entry), &load);
 	if (prog < 0) {
 		snprintf(h->why_not, sizeof(h->why_not), "load: %s", err_name(-prog));
 		return;

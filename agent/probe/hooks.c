@@ -15,7 +15,7 @@ struct call_count {
 
 void hook_cost(int prog_fd, struct probe_hook *h)
 {
-	struct bpf_prog_info info = { 0 };
+	struct bpf_prog_info info = {0};
 	uint32_t size = sizeof(info);
 
 	if (prog_fd < 0 || bpf_obj_get_info_by_fd(prog_fd, &info, &size))
@@ -24,7 +24,8 @@ void hook_cost(int prog_fd, struct probe_hook *h)
 	h->run_ns = info.run_time_ns;
 }
 
-/* The counts that stand first in a struct call_state, of all CPUs. cpus: one value of the map each. */
+/* The counts that stand first in a struct call_state, of all CPUs. cpus: one value of the map each.
+ */
 static void add_counts(const char *cpus, size_t cpu_count, size_t value_bytes, size_t call,
 		       struct probe_hook *h)
 {
@@ -40,7 +41,7 @@ static void add_counts(const char *cpus, size_t cpu_count, size_t value_bytes, s
 /* *ret: caller frees; NULL when there is nothing to be read. */
 static char *read_counts(const struct calls *c, size_t cpu_count, size_t *ret_value_bytes)
 {
-	struct bpf_map_info info = { 0 };
+	struct bpf_map_info info = {0};
 	uint32_t size = sizeof(info), first = 0;
 
 	if (c->counts_fd < 0 || bpf_obj_get_info_by_fd(c->counts_fd, &info, &size) ||

@@ -1,4 +1,5 @@
-/* per_call.c - a program at each wanted call's sys_exit tracepoint, attached through perf events. */
+/* per_call.c - a program at each wanted call's sys_exit tracepoint, attached through perf events.
+ */
 #include "agent/probe/each_call.h"
 
 #include <errno.h>
@@ -32,15 +33,15 @@ static long tracepoint_id(int tracefs, const char *name)
 
 static int attach(int tracefs, const char *name, int prog_fd, int *ret_fd)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
+	struct perf_event_attr attr = {.type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr)};
 	long id = tracepoint_id(tracefs, name);
 
 	if (id < 0)
 		return (int)id;
 	attr.config = (uint64_t)id;
 	attr.sample_period = 1;
-	CLEANUP(fd_closep) int fd =
-		(int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	CLEANUP(fd_closep)
+	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0 || ioctl(fd, PERF_EVENT_IOC_SET_BPF, prog_fd) < 0 ||
 	    ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
 		return -errno;

@@ -11,15 +11,15 @@ static const struct call_numbers {
 	int x86_64, i386, arm64;
 	uint8_t family, class;
 } calls[] = {
-#define CALL(id, name, family, class, x86_64, i386, arm64)                                         \
-	{ x86_64, i386, arm64, FAMILY_##family, CLASS_##class },
+#define CALL(id, name, family, class, x86_64, i386, arm64) \
+	{x86_64, i386, arm64, FAMILY_##family, CLASS_##class},
 #include "agent/calls.def"
 #undef CALL
 };
 
 /* Calls after which a path that was looked up before may be another's. */
-static const uint8_t moves[] = { CALL_RENAME, CALL_RENAMEAT,   CALL_RENAMEAT2, CALL_MOUNT,
-				 CALL_UMOUNT2, CALL_MOVE_MOUNT, CALL_PIVOT_ROOT };
+static const uint8_t moves[] = {CALL_RENAME,  CALL_RENAMEAT,   CALL_RENAMEAT2, CALL_MOUNT,
+				CALL_UMOUNT2, CALL_MOVE_MOUNT, CALL_PIVOT_ROOT};
 
 #if defined(__x86_64__)
 /* i386's with 16-bit ids, and its first umount. */
@@ -27,15 +27,15 @@ static const struct {
 	int nr;
 	enum call call;
 } old_i386[] = {
-	{ 16, CALL_LCHOWN },	{ 22, CALL_UMOUNT2 },	 { 23, CALL_SETUID },	 { 46, CALL_SETGID },
-	{ 70, CALL_SETREUID },	{ 71, CALL_SETREGID },	 { 95, CALL_FCHOWN },	 { 164, CALL_SETRESUID },
-	{ 170, CALL_SETRESGID }, { 182, CALL_CHOWN },
+	{16, CALL_LCHOWN},     {22, CALL_UMOUNT2},  {23, CALL_SETUID}, {46, CALL_SETGID},
+	{70, CALL_SETREUID},   {71, CALL_SETREGID}, {95, CALL_FCHOWN}, {164, CALL_SETRESUID},
+	{170, CALL_SETRESGID}, {182, CALL_CHOWN},
 };
 static const uint8_t socketcalls[] = {
-	[1] = CALL_SOCKET,     [2] = CALL_BIND,	       [3] = CALL_CONNECT,    [4] = CALL_LISTEN,
-	[5] = CALL_ACCEPT,     [8] = CALL_SOCKETPAIR,  [9] = CALL_SENDTO,     [10] = CALL_RECVFROM,
-	[11] = CALL_SENDTO,    [12] = CALL_RECVFROM,   [13] = CALL_SHUTDOWN,  [16] = CALL_SENDMSG,
-	[17] = CALL_RECVMSG,   [18] = CALL_ACCEPT4,
+	[1] = CALL_SOCKET,   [2] = CALL_BIND,	    [3] = CALL_CONNECT,	  [4] = CALL_LISTEN,
+	[5] = CALL_ACCEPT,   [8] = CALL_SOCKETPAIR, [9] = CALL_SENDTO,	  [10] = CALL_RECVFROM,
+	[11] = CALL_SENDTO,  [12] = CALL_RECVFROM,  [13] = CALL_SHUTDOWN, [16] = CALL_SENDMSG,
+	[17] = CALL_RECVMSG, [18] = CALL_ACCEPT4,
 };
 enum { NR_SOCKETCALL = 102 };
 #endif
@@ -98,7 +98,8 @@ static int choose_gram(struct grams *g, struct slice text)
 		struct gram *at = find_gram(g, key, false);
 		if (!at) {
 			const struct gram *bucket = &g->gram[gram_bucket(gram_hash(key))];
-			if ((bucket[0].any || bucket[0].start) && (bucket[1].any || bucket[1].start))
+			if ((bucket[0].any || bucket[0].start) &&
+			    (bucket[1].any || bucket[1].start))
 				continue;
 		}
 		if (score < best_score) {
@@ -175,8 +176,8 @@ static void add_row(const struct filter_row *row, uint64_t bit, struct tables *t
 			t->call_rows[1][c] |= bit;
 	}
 	for (size_t mode = 0; mode < 4; mode++) {
-		static const unsigned access_of[4] = { FILTER_READ, FILTER_WRITE, FILTER_ANY_ACCESS,
-						       FILTER_ANY_ACCESS };
+		static const unsigned access_of[4] = {FILTER_READ, FILTER_WRITE, FILTER_ANY_ACCESS,
+						      FILTER_ANY_ACCESS};
 		if (access & access_of[mode])
 			t->access_rows[mode] |= bit;
 	}

@@ -1,4 +1,5 @@
-/* test_probe_calls.c - system calls in the running kernel: do them in odd ways, look at what was recorded. */
+/* test_probe_calls.c - system calls in the running kernel: do them in odd ways, look at what was
+ * recorded. */
 #include "agent/probe/probe.h"
 
 #include <arpa/inet.h>
@@ -61,7 +62,8 @@ static void on_event(void *arg, const struct event *e)
 	struct seen *s = &w->seen[w->count++];
 	s->e = *e;
 	struct event_call *c = &s->e.call;
-	struct slice *texts[] = { &s->e.p.name, &c->path, &c->raw, &c->raw2, &c->base, &c->base2, &c->data };
+	struct slice *texts[] = {&s->e.p.name, &c->path,  &c->raw, &c->raw2,
+				 &c->base,     &c->base2, &c->data};
 	size_t n = 1;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		n += texts[i]->n;
@@ -137,7 +139,7 @@ static struct filter_row row_of_opens(void)
 
 static void set_filter(struct watch *w, const struct filter_row *rows, size_t count)
 {
-	struct err err = { 0 };
+	struct err err = {0};
 
 	w->filter.row_count = count;
 	memcpy(w->filter.rows, rows, count * sizeof(*rows));
@@ -157,10 +159,10 @@ static void set_paths(struct watch *w, const struct filter_text *texts, size_t c
 
 static struct watch *watch_new(void)
 {
-	static const struct probe_ops ops = { .on_event = on_event };
-	struct probe_config cfg = { .with_fork = true, .mode = mode };
+	static const struct probe_ops ops = {.on_event = on_event};
+	struct probe_config cfg = {.with_fork = true, .mode = mode};
 	struct watch *w = calloc(1, sizeof(*w));
-	struct err err = { 0 };
+	struct err err = {0};
 
 	assert_non_null(w);
 	assert_int_equal(loop_new(&w->loop, &err), 0);
@@ -191,7 +193,7 @@ static char target[128]; /* dir/secret-file */
 static void an_open_says_which_file_it_is_whatever_it_was_called(void **state)
 {
 	struct watch *w = *state;
-	static const struct filter_text texts[] = { { FILTER_SUFFIX, SLICE_LIT("/secret-file") } };
+	static const struct filter_text texts[] = {{FILTER_SUFFIX, SLICE_LIT("/secret-file")}};
 	char link[128], dots[160], root[192];
 
 	set_paths(w, texts, 1);
@@ -200,7 +202,7 @@ static void an_open_says_which_file_it_is_whatever_it_was_called(void **state)
 	assert_int_equal(symlink(target, link), 0);
 	snprintf(dots, sizeof(dots), "%s/sub/../secret-file", dir);
 	snprintf(root, sizeof(root), "/proc/self/root%s", target);
-	const char *const names[] = { target, link, dots, root };
+	const char *const names[] = {target, link, dots, root};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		struct stat st;
 
@@ -222,7 +224,7 @@ static void an_open_says_which_file_it_is_whatever_it_was_called(void **state)
 	}
 	/* by a relative name and a directory's descriptor */
 	int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct open_how how = { .flags = O_RDWR | O_CLOEXEC };
+	struct open_how how = {.flags = O_RDWR | O_CLOEXEC};
 	forget(w);
 	close_fd(openat(at, "sub/../secret-file", O_WRONLY | O_CLOEXEC));
 	const struct event_call *c = must_find(w, CALL_OPENAT);
@@ -242,7 +244,7 @@ static void an_open_says_which_file_it_is_whatever_it_was_called(void **state)
 static void an_open_that_failed_comes_with_its_name_and_where_it_starts(void **state)
 {
 	struct watch *w = *state;
-	static const struct filter_text texts[] = { { FILTER_CONTAINS, SLICE_LIT("absent-file") } };
+	static const struct filter_text texts[] = {{FILTER_CONTAINS, SLICE_LIT("absent-file")}};
 	char name[128];
 
 	set_paths(w, texts, 1);
@@ -270,11 +272,11 @@ static void what_no_row_wants_stays_in_the_kernel(void **state)
 {
 	struct watch *w = *state;
 	static const struct filter_text texts[] = {
-		{ FILTER_PREFIX, SLICE_LIT("/etc/") },
-		{ FILTER_PREFIX, SLICE_LIT("/proc/ver") },
-		{ FILTER_EXACT, SLICE_LIT("/root/.bashrc") },
-		{ FILTER_SUFFIX, SLICE_LIT("/authorized_keys") },
-		{ FILTER_CONTAINS, SLICE_LIT("docker.sock") },
+		{FILTER_PREFIX, SLICE_LIT("/etc/")},
+		{FILTER_PREFIX, SLICE_LIT("/proc/ver")},
+		{FILTER_EXACT, SLICE_LIT("/root/.bashrc")},
+		{FILTER_SUFFIX, SLICE_LIT("/authorized_keys")},
+		{FILTER_CONTAINS, SLICE_LIT("docker.sock")},
 	};
 	struct filter_row row = row_of_opens();
 	struct probe_stats s;
@@ -302,7 +304,7 @@ static void what_no_row_wants_stays_in_the_kernel(void **state)
 static void a_name_that_moves_is_looked_up_again(void **state)
 {
 	struct watch *w = *state;
-	static const struct filter_text texts[] = { { FILTER_CONTAINS, SLICE_LIT("/Watched/") } };
+	static const struct filter_text texts[] = {{FILTER_CONTAINS, SLICE_LIT("/Watched/")}};
 	char before[128], after[128], file[160];
 
 	set_paths(w, texts, 1);
@@ -328,9 +330,9 @@ static void a_name_that_moves_is_looked_up_again(void **state)
 static void a_filter_changes_while_events_come(void **state)
 {
 	struct watch *w = *state;
-	static const struct filter_text first[] = { { FILTER_SUFFIX, SLICE_LIT("secret-file") } };
-	static const struct filter_text second[] = { { FILTER_SUFFIX, SLICE_LIT("other-file") } };
-	struct filter_row rows[2] = { row_of_opens(), row_of_opens() };
+	static const struct filter_text first[] = {{FILTER_SUFFIX, SLICE_LIT("secret-file")}};
+	static const struct filter_text second[] = {{FILTER_SUFFIX, SLICE_LIT("other-file")}};
+	struct filter_row rows[2] = {row_of_opens(), row_of_opens()};
 	int status;
 
 	rows[0].paths = rows[0].raws = first;
@@ -344,7 +346,7 @@ static void a_filter_changes_while_events_come(void **state)
 			close_fd(open("/nothing", O_RDONLY | O_CLOEXEC));
 	}
 	for (unsigned i = 0; i < 6; i++) {
-		struct err err = { 0 };
+		struct err err = {0};
 
 		w->filter.row_count = 1 + (i & 1);
 		memcpy(w->filter.rows, rows, sizeof(rows));
@@ -367,7 +369,7 @@ static void a_filter_changes_while_events_come(void **state)
 static void rows_ask_for_the_name_of_the_process(void **state)
 {
 	struct watch *w = *state;
-	static const char *const comms[] = { "other-name", "wanted-name" };
+	static const char *const comms[] = {"other-name", "wanted-name"};
 	struct filter_row row = row_of_opens();
 	char was[16];
 
@@ -462,9 +464,10 @@ static bool uring_open(struct uring *u)
 	size_t sq_bytes = u->p.sq_off.array + u->p.sq_entries * sizeof(unsigned);
 	if (sq_bytes > u->ring_bytes)
 		u->ring_bytes = sq_bytes;
-	u->ring = mmap(NULL, u->ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, u->fd, IORING_OFF_SQ_RING);
-	u->entries = mmap(NULL, u->p.sq_entries * sizeof(*u->entries), PROT_READ | PROT_WRITE, MAP_SHARED,
-			  u->fd, IORING_OFF_SQES);
+	u->ring = mmap(NULL, u->ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, u->fd,
+		       IORING_OFF_SQ_RING);
+	u->entries = mmap(NULL, u->p.sq_entries * sizeof(*u->entries), PROT_READ | PROT_WRITE,
+			  MAP_SHARED, u->fd, IORING_OFF_SQES);
 	return u->ring != MAP_FAILED && u->entries != MAP_FAILED;
 }
 
@@ -480,7 +483,8 @@ static int uring_do(struct uring *u, const struct io_uring_sqe *entry)
 	u->entries[*tail & mask] = *entry;
 	array[*tail & mask] = *tail & mask;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	assert_int_equal(syscall(SYS_io_uring_enter, u->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0), 1);
+	assert_int_equal(syscall(SYS_io_uring_enter, u->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0),
+			 1);
 	int res = done[*head & cq_mask].res;
 	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
 	return res;
@@ -504,7 +508,7 @@ static void io_uring_is_no_way_around(void **state)
 	struct filter_row row = row_of_opens();
 	struct uring u;
 	char from[128], to[128];
-	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(9) };
+	struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(9)};
 
 	if (!uring_open(&u)) {
 		print_message("no io_uring here\n");
@@ -515,11 +519,14 @@ static void io_uring_is_no_way_around(void **state)
 	filter_row_add_call(&row, CALL_RENAMEAT2);
 	filter_row_add_call(&row, CALL_CONNECT);
 	set_filter(w, &row, 1);
-	int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), sock = socket(AF_INET, SOCK_STREAM, 0);
+	int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+	    sock = socket(AF_INET, SOCK_STREAM, 0);
 	forget(w);
 
-	struct io_uring_sqe entry = { .opcode = IORING_OP_OPENAT, .fd = at, .addr = address("sub/../secret-file"),
-				      .open_flags = O_RDONLY | O_CLOEXEC };
+	struct io_uring_sqe entry = {.opcode = IORING_OP_OPENAT,
+				     .fd = at,
+				     .addr = address("sub/../secret-file"),
+				     .open_flags = O_RDONLY | O_CLOEXEC};
 	int fd = uring_do(&u, &entry);
 	assert_true(fd >= 0);
 	const struct event_call *c = must_find(w, CALL_OPENAT);
@@ -529,7 +536,7 @@ static void io_uring_is_no_way_around(void **state)
 	close_fd(fd);
 
 	/* into the ring's own table of files: no descriptor to look at */
-	int none[2] = { -1, -1 };
+	int none[2] = {-1, -1};
 	if (!syscall(SYS_io_uring_register, u.fd, IORING_REGISTER_FILES, none, 2)) {
 		forget(w);
 		entry.open_flags = O_RDONLY;
@@ -544,19 +551,25 @@ static void io_uring_is_no_way_around(void **state)
 	snprintf(from, sizeof(from), "%s/from", dir);
 	snprintf(to, sizeof(to), "%s/to", dir);
 	close_fd(open(from, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
-	entry = (struct io_uring_sqe){ .opcode = IORING_OP_RENAMEAT, .fd = AT_FDCWD, .addr = address(from),
-				       .len = (uint32_t)AT_FDCWD, .addr2 = address(to) };
+	entry = (struct io_uring_sqe){.opcode = IORING_OP_RENAMEAT,
+				      .fd = AT_FDCWD,
+				      .addr = address(from),
+				      .len = (uint32_t)AT_FDCWD,
+				      .addr2 = address(to)};
 	assert_int_equal(uring_do(&u, &entry), 0);
 	c = must_find(w, CALL_RENAMEAT2);
 	assert_slice(c->raw, from);
 	assert_slice(c->raw2, to);
-	entry = (struct io_uring_sqe){ .opcode = IORING_OP_UNLINKAT, .fd = at, .addr = address("to") };
+	entry = (struct io_uring_sqe){
+		.opcode = IORING_OP_UNLINKAT, .fd = at, .addr = address("to")};
 	assert_int_equal(uring_do(&u, &entry), 0);
 	c = must_find(w, CALL_UNLINKAT);
 	assert_slice(c->raw, "to");
 	assert_slice(c->base, dir);
-	entry = (struct io_uring_sqe){ .opcode = IORING_OP_CONNECT, .fd = sock, .addr = address(&peer),
-				       .off = sizeof(peer) };
+	entry = (struct io_uring_sqe){.opcode = IORING_OP_CONNECT,
+				      .fd = sock,
+				      .addr = address(&peer),
+				      .off = sizeof(peer)};
 	assert_true(uring_do(&u, &entry) < 0); /* nobody listens */
 	c = must_find(w, CALL_CONNECT);
 	assert_true(c->is_uring);
@@ -586,7 +599,7 @@ static void copy_file(const char *from, const char *to)
 
 static int status_of(const char *path)
 {
-	char *argv[] = { (char[]){ "name" }, NULL };
+	char *argv[] = {(char[]){"name"}, NULL};
 	int status = 0;
 	pid_t pid = fork();
 
@@ -600,7 +613,7 @@ static int status_of(const char *path)
 
 static void set_kill(struct watch *w, const struct filter_kill *kill, size_t count)
 {
-	struct err err = { 0 };
+	struct err err = {0};
 
 	w->filter.row_count = 0;
 	w->filter.kill_count = count;
@@ -615,27 +628,33 @@ static void a_program_is_killed_only_when_all_of_a_row_holds(void **state)
 {
 	struct watch *w = *state;
 	char miner[128], other[128];
-	static const char *const comms[] = { "no-such-name", "a-miner" };
+	static const char *const comms[] = {"no-such-name", "a-miner"};
 
 	snprintf(miner, sizeof(miner), "%s/a-miner", dir);
 	snprintf(other, sizeof(other), "%s/a-miner-not", dir);
 	copy_file(LOAD_TINY, miner);
 	copy_file(LOAD_TINY, other);
-	const struct filter_text exact = { FILTER_EXACT, slice_of(miner) };
-	const struct filter_text prefix = { FILTER_PREFIX, slice_of(dir) };
-	const struct filter_text longer = { FILTER_PREFIX, slice_of(other) };
+	const struct filter_text exact = {FILTER_EXACT, slice_of(miner)};
+	const struct filter_text prefix = {FILTER_PREFIX, slice_of(dir)};
+	const struct filter_text longer = {FILTER_PREFIX, slice_of(other)};
 	const struct {
 		struct filter_kill kill;
 		bool miner, other;
 	} rows[] = {
-		{ { .rule = "r", .exes = &exact, .exe_count = 1 }, true, false },
-		{ { .rule = "r", .exes = &prefix, .exe_count = 1 }, true, true },
-		{ { .rule = "r", .exes = &longer, .exe_count = 1 }, false, true },
-		{ { .rule = "r", .comms = comms, .comm_count = 2 }, true, false },
-		{ { .rule = "r", .comms = comms, .comm_count = 1, .exes = &exact, .exe_count = 1 }, false, false },
-		{ { .rule = "r", .exes = &exact, .exe_count = 1, .is_memfd = true }, false, false },
-		{ { .rule = "r", .exes = &exact, .exe_count = 1, .is_upper_layer = true }, false, false },
-		{ { .rule = "r", .exes = &exact, .exe_count = 1, .where = FILTER_CONTAINER }, false, false },
+		{{.rule = "r", .exes = &exact, .exe_count = 1}, true, false},
+		{{.rule = "r", .exes = &prefix, .exe_count = 1}, true, true},
+		{{.rule = "r", .exes = &longer, .exe_count = 1}, false, true},
+		{{.rule = "r", .comms = comms, .comm_count = 2}, true, false},
+		{{.rule = "r", .comms = comms, .comm_count = 1, .exes = &exact, .exe_count = 1},
+		 false,
+		 false},
+		{{.rule = "r", .exes = &exact, .exe_count = 1, .is_memfd = true}, false, false},
+		{{.rule = "r", .exes = &exact, .exe_count = 1, .is_upper_layer = true},
+		 false,
+		 false},
+		{{.rule = "r", .exes = &exact, .exe_count = 1, .where = FILTER_CONTAINER},
+		 false,
+		 false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		set_kill(w, &rows[i].kill, 1);
@@ -648,8 +667,8 @@ static void a_program_is_killed_only_when_all_of_a_row_holds(void **state)
 	}
 	set_kill(w, NULL, 0);
 	assert_int_equal(status_of(miner), 0);
-	const struct filter_kill nothing = { .rule = "r" };
-	struct err err = { 0 };
+	const struct filter_kill nothing = {.rule = "r"};
+	struct err err = {0};
 	w->filter.kills[0] = nothing;
 	w->filter.kill_count = 1;
 	assert_int_equal(probe_set_filter(w->probe, &w->filter, &err), -EINVAL);
@@ -671,15 +690,16 @@ static void on_hook(void *arg, const struct probe_hook *h)
 	if (!h->attached)
 		print_message("hook %s: %s\n", h->name, h->why_not);
 	assert_true(h->attached == !h->why_not[0]);
-	if (strstr(h->calls, "openat") && h->attached && h->runs && h->seen >= 100 && h->passed >= 50)
+	if (strstr(h->calls, "openat") && h->attached && h->runs && h->seen >= 100 &&
+	    h->passed >= 50)
 		++*runs;
 }
 
 static void hooks_tell_what_they_cost_and_let_through(void **state)
 {
 	struct watch *w = *state;
-	static const struct filter_text texts[] = { { FILTER_SUFFIX, SLICE_LIT("secret-file") } };
-	struct err err = { 0 };
+	static const struct filter_text texts[] = {{FILTER_SUFFIX, SLICE_LIT("secret-file")}};
+	struct err err = {0};
 	unsigned runs = 0;
 
 	set_paths(w, texts, 1);
@@ -727,9 +747,9 @@ static void on_refused(void *arg, const struct probe_hook *h)
 /* An old kernel has none of the programs for calls, and says why. */
 static bool may_hook(struct probe *p)
 {
-	struct filter f = { .row_count = 1 };
+	struct filter f = {.row_count = 1};
 	bool is_any = false;
-	struct err err = { 0 };
+	struct err err = {0};
 
 	f.rows[0] = row_of_opens();
 	if (probe_set_filter(p, &f, &err) < 0)
@@ -742,14 +762,13 @@ static bool may_hook(struct probe *p)
 
 static bool may_run(void)
 {
-	static const struct probe_ops ops = { .on_event = on_nothing };
-	struct probe_config cfg = { .mode = mode };
+	static const struct probe_ops ops = {.on_event = on_nothing};
+	struct probe_config cfg = {.mode = mode};
 	CLEANUP(loop_freep) struct loop *l = NULL;
 	CLEANUP(probe_freep) struct probe *p = NULL;
-	struct err err = { 0 };
+	struct err err = {0};
 
-	if (loop_new(&l, &err) < 0 ||
-	    probe_new(l, clock_real(), &cfg, &ops, NULL, &p, &err) < 0) {
+	if (loop_new(&l, &err) < 0 || probe_new(l, clock_real(), &cfg, &ops, NULL, &p, &err) < 0) {
 		printf("skipped: %s\n", err.msg);
 		return false;
 	}
@@ -758,7 +777,7 @@ static bool may_run(void)
 
 static void remove_dir(const char *path)
 {
-	char *argv[] = { (char[]){ "rm" }, (char[]){ "-rf" }, (char *)(uintptr_t)path, NULL };
+	char *argv[] = {(char[]){"rm"}, (char[]){"-rf"}, (char *)(uintptr_t)path, NULL};
 	pid_t pid = fork();
 
 	if (!pid) {

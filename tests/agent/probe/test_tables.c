@@ -18,10 +18,10 @@ static uint64_t match(const char *path)
 
 static struct filter_row row_of(enum call c)
 {
-	struct filter_row row = { .outcome = FILTER_ANY_OUTCOME,
-				  .access = FILTER_ANY_ACCESS,
-				  .where = FILTER_ANYWHERE,
-				  .sock = FILTER_ANY_SOCK };
+	struct filter_row row = {.outcome = FILTER_ANY_OUTCOME,
+				 .access = FILTER_ANY_ACCESS,
+				 .where = FILTER_ANYWHERE,
+				 .sock = FILTER_ANY_SOCK};
 
 	filter_row_add_call(&row, c);
 	return row;
@@ -34,20 +34,20 @@ static void a_text_is_found_where_its_kind_says(void **state)
 		const char *path;
 		bool is_found;
 	} rows[] = {
-		{ { FILTER_EXACT, SLICE_LIT("/etc/shadow") }, "/etc/shadow", true },
-		{ { FILTER_EXACT, SLICE_LIT("/etc/shadow") }, "/tmp/etc/shadow", false },
-		{ { FILTER_EXACT, SLICE_LIT("/etc/shadow") }, "/usr/lib/x", false },
-		{ { FILTER_PREFIX, SLICE_LIT("/etc/") }, "/etc/passwd", true },
-		{ { FILTER_PREFIX, SLICE_LIT("/etc/") }, "/usr/etc/passwd", false },
-		{ { FILTER_SUFFIX, SLICE_LIT(".bashrc") }, "/root/.bashrc", true },
-		{ { FILTER_CONTAINS, SLICE_LIT("docker.sock") }, "/var/run/docker.sock", true },
-		{ { FILTER_CONTAINS, SLICE_LIT("docker.sock") }, "/var/run/other", false },
-		{ { FILTER_CONTAINS, SLICE_LIT("abc") }, "/none", true }, /* too short: any */
+		{{FILTER_EXACT, SLICE_LIT("/etc/shadow")}, "/etc/shadow", true},
+		{{FILTER_EXACT, SLICE_LIT("/etc/shadow")}, "/tmp/etc/shadow", false},
+		{{FILTER_EXACT, SLICE_LIT("/etc/shadow")}, "/usr/lib/x", false},
+		{{FILTER_PREFIX, SLICE_LIT("/etc/")}, "/etc/passwd", true},
+		{{FILTER_PREFIX, SLICE_LIT("/etc/")}, "/usr/etc/passwd", false},
+		{{FILTER_SUFFIX, SLICE_LIT(".bashrc")}, "/root/.bashrc", true},
+		{{FILTER_CONTAINS, SLICE_LIT("docker.sock")}, "/var/run/docker.sock", true},
+		{{FILTER_CONTAINS, SLICE_LIT("docker.sock")}, "/var/run/other", false},
+		{{FILTER_CONTAINS, SLICE_LIT("abc")}, "/none", true}, /* too short: any */
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct filter f = { .row_count = 1 };
+		struct filter f = {.row_count = 1};
 
 		f.rows[0] = row_of(CALL_OPENAT);
 		f.rows[0].paths = &rows[i].text;
@@ -63,12 +63,12 @@ static void thousands_of_texts_let_through_too_much_but_never_too_little(void **
 	enum { COUNT = 4000 };
 	static struct filter_text texts[COUNT];
 	static char store[COUNT][24];
-	struct filter f = { .row_count = 1 };
+	struct filter f = {.row_count = 1};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT; i++) {
 		snprintf(store[i], sizeof(store[i]), "/opt/%zx/%zu", i * 2654435761u, i);
-		texts[i] = (struct filter_text){ FILTER_PREFIX + i % 3, slice_of(store[i]) };
+		texts[i] = (struct filter_text){FILTER_PREFIX + i % 3, slice_of(store[i])};
 	}
 	f.rows[0] = row_of(CALL_OPENAT);
 	f.rows[0].paths = texts;
@@ -82,8 +82,8 @@ static void thousands_of_texts_let_through_too_much_but_never_too_little(void **
 static void a_long_path_passes(void **state)
 {
 	static char path[2000];
-	struct filter f = { .row_count = 1 };
-	static const struct filter_text text = { FILTER_EXACT, SLICE_LIT("/etc/shadow") };
+	struct filter f = {.row_count = 1};
+	static const struct filter_text text = {FILTER_EXACT, SLICE_LIT("/etc/shadow")};
 
 	(void)state;
 	memset(path, 'x', sizeof(path) - 1);
@@ -96,9 +96,9 @@ static void a_long_path_passes(void **state)
 
 static void rows_are_bits_of_each_question(void **state)
 {
-	static const char *const comms[] = { "a" };
-	static const uint16_t ports[] = { 80 };
-	struct filter f = { .row_count = 3 };
+	static const char *const comms[] = {"a"};
+	static const uint16_t ports[] = {80};
+	struct filter f = {.row_count = 3};
 
 	(void)state;
 	f.rows[0] = row_of(CALL_OPENAT);
@@ -135,8 +135,8 @@ static void rows_are_bits_of_each_question(void **state)
 
 static void a_wanted_call_stands_in_the_tables_of_numbers(void **state)
 {
-	struct filter f = { .row_count = 1 };
-	bool hooked[CALL_COUNT] = { 0 };
+	struct filter f = {.row_count = 1};
+	bool hooked[CALL_COUNT] = {0};
 
 	(void)state;
 	f.rows[0] = row_of(CALL_SETUID);
@@ -161,7 +161,7 @@ static void a_wanted_call_stands_in_the_tables_of_numbers(void **state)
 
 static void an_empty_filter_wants_nothing(void **state)
 {
-	struct filter f = { 0 };
+	struct filter f = {0};
 
 	(void)state;
 	tables_fill(&f, NULL, &t);
