@@ -99,6 +99,8 @@ static void add_process(cJSON *flat, const cJSON *p, bool is_exec)
 	move_all(flat, parent, of_parent, ARRAY_LEN(of_parent));
 	if (slice_starts(line, name) && line.n > name.n)
 		put(flat, "proc.args", slice_sub(line, name.n + 1, line.n));
+	else if (name.n && slice_eq(line, name) && !cJSON_HasObjectItem(flat, "proc.args"))
+		cJSON_AddStringToObject(flat, "proc.args", "");
 	if (slice_ends(cwd, SLICE_LIT("/"))) {
 		put(flat, "proc.cwd", cwd);
 	} else if (cwd.n) {
@@ -180,13 +182,18 @@ static bool has_flag(struct slice flags, const char *flag)
 	return false;
 }
 
-static void add_file_type(cJSON *flat, struct slice octal)
+static unsigned long from_octal(struct slice s)
 {
 	char text[16];
 
-	if (!octal.n || !slice_copy(octal, text, sizeof(text)))
+	return slice_copy(s, text, sizeof(text)) ? strtoul(text, NULL, 8) : 0;
+}
+
+static void add_file_type(cJSON *flat, struct slice mode)
+{
+	if (!mode.n)
 		return;
-	bool is_dir = S_ISDIR(strtoul(text, NULL, 8));
+	bool is_dir = S_ISDIR(from_octal(mode));
 	put(flat, "fd.type", is_dir ? SLICE_LIT("directory") : SLICE_LIT("file"));
 	put(flat, "fd.typechar", is_dir ? SLICE_LIT("d") : SLICE_LIT("f"));
 }
@@ -202,17 +209,17 @@ static void add_path(cJSON *flat, struct slice path)
 	put(flat, "fd.directory", at > 1 ? slice_sub(path, 0, at - 1) : slice_sub(path, 0, at));
 }
 
-static void add_open(cJSON *flat, const cJSON *file, bool has_failed)
+static void add_open(cJSON *flat, const cJSON *file, enum call call, bool has_failed)
 {
 	struct slice flags = json_get_str(file, "flags");
-	bool both = has_flag(flags, "O_RDWR");
+	bool both = has_flag(flags, "O_RDWR"), creates = has_flag(flags, "O_CREAT") || has_flag(flags, "O_TMPFILE");
+	/* openat2's is in the caller's memory: what the file got. */
+	unsigned long mode = from_octal(json_get_str(file, call == CALL_OPENAT2 ? "file_mode" : "mode"));
 
-	add_file_type(flat, json_get_str(file, "file_mode"));
-	if (!flags.n || has_failed)
-		return;
 	put_bool(flat, "evt.is_open_read", both || has_flag(flags, "O_RDONLY"));
 	put_bool(flat, "evt.is_open_write", both || has_flag(flags, "O_WRONLY"));
-	put_bool(flat, "evt.is_open_create", has_flag(flags, "O_CREAT") || has_flag(flags, "O_TMPFILE"));
+	put_bool(flat, "evt.is_open_create", creates && !has_failed);
+	put_bool(flat, "evt.is_open_exec", creates && mode & (S_IXUSR | S_IXGRP | S_IXOTH));
 }
 
 static void add_file(cJSON *flat, const cJSON *file, enum call call, bool has_failed)
@@ -246,7 +253,9 @@ static void add_file(cJSON *flat, const cJSON *file, enum call call, bool has_fa
 	move(flat, "fd.ino", file, "inode");
 	move(flat, "fd.dev", file, "dev");
 	move(flat, "fd.is_upper_layer", file, "upper_layer");
-	add_open(flat, file, has_failed);
+	add_file_type(flat, json_get_str(file, "file_mode"));
+	if (family == FAMILY_OPEN)
+		add_open(flat, file, call, has_failed);
 }
 
 struct end {
@@ -316,6 +325,27 @@ static size_t next_argument(struct slice s, size_t from)
 	return s.n;
 }
 
+/* "5(BPF_PROG_LOAD)", "-100(AT_FDCWD)", "7f20(<f>/x)": a number and what it means, which is what rules compare. */
+static size_t number_before_meaning(struct slice s)
+{
+	size_t n = s.n && s.p[0] == '-';
+
+	while (n < s.n && isxdigit((unsigned char)s.p[n]))
+		n++;
+	return n && n + 1 < s.n && s.p[n] == '(' && s.p[s.n - 1] == ')' ? n : 0;
+}
+
+static void add_argument(cJSON *flat, struct slice name, struct slice value)
+{
+	size_t n = number_before_meaning(value);
+	char key[NAME_MAX_BYTES];
+
+	snprintf(key, sizeof(key), "evt.arg.%.*s", SLICE_FMT(name));
+	put(flat, key, n ? slice_sub(value, n + 1, value.n - n - 2) : value);
+	snprintf(key, sizeof(key), "evt.rawarg.%.*s", SLICE_FMT(name));
+	put(flat, key, n ? slice_sub(value, 0, n) : value);
+}
+
 static void add_arguments(cJSON *flat, struct slice args)
 {
 	put(flat, "evt.args", args);
@@ -323,12 +353,9 @@ static void add_arguments(cJSON *flat, struct slice args)
 		size_t end = next_argument(args, at);
 		struct slice one = slice_sub(args, at, end - at);
 		ptrdiff_t eq = slice_find_char(one, '=');
-		char key[NAME_MAX_BYTES];
 
-		if (eq > 0 && eq < 32) {
-			snprintf(key, sizeof(key), "evt.arg.%.*s", (int)eq, one.p);
-			put(flat, key, slice_sub(one, (size_t)eq + 1, one.n));
-		}
+		if (eq > 0 && eq < 32)
+			add_argument(flat, slice_sub(one, 0, (size_t)eq), slice_sub(one, (size_t)eq + 1, one.n));
 		at = end + 1;
 	}
 }
