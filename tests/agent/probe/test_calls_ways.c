@@ -1,0 +1,149 @@
+/* test_calls_ways.c - what a process may do so that a call, or the file it is about, goes by another name. */
+#include "tests/agent/probe/watch_calls.h"
+
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+
+#ifndef SYS_open_tree
+#define SYS_open_tree 428
+#endif
+enum { CLONE_TREE = 1 };
+
+static char dir[64], file[96];
+/* Without /tmp: where that is a file system of its own, a mount below it that stands nowhere says no more. */
+static const char *tail;
+
+static void set_filter(struct watch *w)
+{
+	static struct filter_text text;
+	struct filter f = { .row_count = 1, .wants_data = true };
+
+	watch_row(&f.rows[0]);
+	filter_row_add_call(&f.rows[0], CALL_OPENAT);
+	text = (struct filter_text){ FILTER_SUFFIX, slice_of(tail) };
+	f.rows[0].paths = &text;
+	f.rows[0].path_count = 1;
+	f.rows[0].outcome = FILTER_OK;
+	watch_filter(w, &f);
+}
+
+static const struct event_call *must_open(struct watch *w, void (*act)(void))
+{
+	set_filter(w);
+	pid_t pid = watch_child(w, act);
+	const struct event_call *c = watch_call(w, pid, CALL_OPENAT, 0);
+
+	if (!slice_ends(c->path, slice_of(tail)))
+		fail_msg("'%.*s' is not '%s'", SLICE_FMT(c->path), file);
+	return c;
+}
+
+#if defined(__x86_64__)
+/* Since 5.14 the kernel doesn't look at the upper half of the register; before it says ENOSYS. */
+static void open_with_a_high_number(void)
+{
+	long result;
+	register long r10 __asm__("r10") = 0;
+
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(1L << 32 | SYS_openat), "D"((long)AT_FDCWD), "S"(file), "d"(O_RDONLY), "r"(r10)
+			 : "rcx", "r11", "memory");
+	if (result == -ENOSYS)
+		must(open(file, O_RDONLY | O_CLOEXEC));
+	else
+		must(result);
+}
+
+static void the_upper_half_of_a_calls_number_hides_nothing(void **state)
+{
+	must_open(*state, open_with_a_high_number);
+}
+#endif
+
+static void open_below_a_copied_mount(void)
+{
+	int tree = (int)must(syscall(SYS_open_tree, AT_FDCWD, dir, CLONE_TREE));
+
+	must(openat(tree, strrchr(file, '/') + 1, O_RDONLY | O_CLOEXEC));
+}
+
+static void open_below_a_mount_that_was_taken_away(void)
+{
+	must(unshare(CLONE_NEWNS));
+	must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	must(mount(dir, "/mnt", NULL, MS_BIND, NULL));
+	int at = (int)must(open("/mnt", O_PATH | O_CLOEXEC));
+	must(umount2("/mnt", MNT_DETACH));
+	must(openat(at, strrchr(file, '/') + 1, O_RDONLY | O_CLOEXEC));
+}
+
+static void a_mount_that_stands_nowhere_does_not_shorten_a_path(void **state)
+{
+	must_open(*state, open_below_a_copied_mount);
+	must_open(*state, open_below_a_mount_that_was_taken_away);
+}
+
+/* The kernel's own thread opens it, "iou-sqp-1" by name. */
+static void open_by_the_polling_thread(void)
+{
+	struct io_uring_params p = { .flags = IORING_SETUP_SQPOLL };
+	int fd = (int)must(syscall(SYS_io_uring_setup, 4, &p));
+	size_t bytes = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
+	char *ring = mmap(NULL, bytes + p.sq_entries * sizeof(unsigned), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			  IORING_OFF_SQ_RING);
+	struct io_uring_sqe *entry = mmap(NULL, p.sq_entries * sizeof(*entry), PROT_READ | PROT_WRITE, MAP_SHARED,
+					  fd, IORING_OFF_SQES);
+
+	if (ring == MAP_FAILED || entry == MAP_FAILED)
+		_exit(1);
+	*entry = (struct io_uring_sqe){ .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .open_flags = O_RDONLY,
+					.addr = (uint64_t)(uintptr_t)file };
+	*(unsigned *)(void *)(ring + p.sq_off.array) = 0;
+	__atomic_store_n((unsigned *)(void *)(ring + p.sq_off.tail), 1, __ATOMIC_RELEASE);
+	must(syscall(SYS_io_uring_enter, fd, 1, 1, IORING_ENTER_SQ_WAKEUP | IORING_ENTER_GETEVENTS, NULL, 0));
+	must(((struct io_uring_cqe *)(void *)(ring + p.cq_off.cqes))->res);
+}
+
+static void a_thread_of_io_uring_has_the_name_of_its_process(void **state)
+{
+	struct io_uring_params p = { 0 };
+	struct watch *w = *state;
+	int fd = (int)syscall(SYS_io_uring_setup, 4, &p);
+
+	if (fd < 0)
+		skip();
+	close(fd);
+	const struct event_call *c = must_open(w, open_by_the_polling_thread);
+	assert_true(c->is_uring);
+	for (size_t i = 0; i < w->count; i++)
+		if (&w->seen[i].call == c)
+			assert_true(slice_is(w->seen[i].p.name, CALLS_COMM));
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+#if defined(__x86_64__)
+		cmocka_unit_test(the_upper_half_of_a_calls_number_hides_nothing),
+#endif
+		cmocka_unit_test(a_mount_that_stands_nowhere_does_not_shorten_a_path),
+		cmocka_unit_test(a_thread_of_io_uring_has_the_name_of_its_process),
+	};
+	int r = watch_begin(argc, argv);
+
+	if (r)
+		return r;
+	snprintf(dir, sizeof(dir), "/tmp/picket-ways-%d", (int)getpid());
+	snprintf(file, sizeof(file), "%s/secret", dir);
+	tail = file + strlen("/tmp");
+	if (mkdir(dir, 0755) < 0)
+		return 1;
+	close(open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	r = cmocka_run_group_tests(tests, watch_setup, watch_teardown);
+	unlink(file);
+	return rmdir(dir) ? 1 : r;
+}
