@@ -115,6 +115,30 @@ static void tell_event(struct agent *a)
 	a->event_seq = send_event(a, a->event, a->container);
 }
 
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+	return (hash ^ value) * 0x9e3779b97f4a7c15u;
+}
+
+/* What a reader would tell two matches of a rule in one container by: the program, what it did, to what. Not
+ * what differs each time, as process ids and the ports of clients do. */
+static uint64_t subject_of(const struct agent *a, const struct event *e)
+{
+	const struct proc *p = e->type == EV_EXEC ? NULL : world_proc(a->world, e->p.pid);
+	const struct event_call *c = &e->call;
+	uint64_t hash = mix(slice_hash(p ? p->exe : e->p.exe), slice_hash(e->p.name));
+
+	if (e->type == EV_EXEC)
+		return mix(hash, slice_hash(e->p.args));
+	if (e->type != EV_CALL)
+		return mix(hash, e->type);
+	hash = mix(mix(hash, c->call), slice_hash(c->path.n ? c->path : c->raw));
+	hash = mix(hash, slice_hash(c->path2.n ? c->path2 : c->raw2));
+	hash = mix(hash, slice_hash(slice_from((const char *)c->remote.address, sizeof(c->remote.address))));
+	bool is_server = c->call == CALL_ACCEPT || c->call == CALL_ACCEPT4; /* the port there is a client's */
+	return mix(hash, is_server ? c->local.port : c->remote.port);
+}
+
 static void on_match(void *arg, const struct rules_match *m)
 {
 	struct agent *a = arg;
@@ -124,7 +148,7 @@ static void on_match(void *arg, const struct rules_match *m)
 	struct err err;
 
 	a->matches++;
-	if (fold_admit(a->fold, m->rule, id, e->unix_ns)) {
+	if (fold_admit(a->fold, m->rule, id, subject_of(a, e), e->unix_ns)) {
 		tell_event(a);
 		begin_record(a);
 		int r = record_finding(a->world, e, a->container, m, a->event_seq, a->scratch, &a->out, &err);

@@ -43,7 +43,8 @@ static const struct conf_key keys[] = {
 	{ "rule_matching", CONF_ENUM, AT(rule_matching), .names = matchings,
 	  .doc = "all: every rule that matches an event; first: only the first, as Falco's default" },
 	{ "fold.burst", CONF_U64, AT(fold_burst), 0, 1000000,
-	  .doc = "alerts of one rule in one container told one by one in a window; 0: all" },
+	  .doc = "alerts of one rule in one container told one by one in a window, beside the first of "
+		 "each thing done; 0: all" },
 	{ "fold.window", CONF_DURATION, AT(fold_window_ms), 1000, 3600000,
 	  .doc = "the others are told as one, with their count, when it ends" },
 	{ "response.mode", CONF_ENUM, AT(response_mode), .names = modes,

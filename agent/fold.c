@@ -12,6 +12,8 @@ struct pair {
 	char container_id[CONTAINER_ID_BYTES];
 	uint64_t begin_unix_ns;
 	uint64_t admitted, folded;
+	uint32_t subjects[FOLD_SUBJECTS]; /* hashes of those that went out */
+	uint32_t subject_count;
 	uint64_t first_unix_ns, last_unix_ns; /* of the folded ones */
 	char *sample;
 	size_t sample_bytes;
@@ -113,7 +115,21 @@ static bool is_over(const struct fold *f, const struct pair *p, uint64_t unix_ns
 					   : p->begin_unix_ns - unix_ns >= f->window_ns;
 }
 
-bool fold_admit(struct fold *f, const char *rule, const char *container_id, uint64_t unix_ns)
+/* Was it not told of in this window, and is there room to remember it? */
+static bool is_new_subject(struct pair *p, uint64_t subject)
+{
+	uint32_t hash = (uint32_t)(subject ^ subject >> 32);
+
+	for (uint32_t i = 0; i < p->subject_count; i++)
+		if (p->subjects[i] == hash)
+			return false;
+	if (p->subject_count == FOLD_SUBJECTS)
+		return false;
+	p->subjects[p->subject_count++] = hash;
+	return true;
+}
+
+bool fold_admit(struct fold *f, const char *rule, const char *container_id, uint64_t subject, uint64_t unix_ns)
 {
 	if (!f->burst)
 		return true;
@@ -129,7 +145,7 @@ bool fold_admit(struct fold *f, const char *rule, const char *container_id, uint
 			return true;
 		p->begin_unix_ns = unix_ns;
 	}
-	if (p->admitted < f->burst) {
+	if (is_new_subject(p, subject) || p->admitted < f->burst) {
 		p->admitted++;
 		return true;
 	}

@@ -60,7 +60,7 @@ static void storms_are_told_in_few_findings_and_counted_whole(void **state)
 		for (unsigned n = 0; n < cases[i].matches; n++) {
 			uint64_t at = start_ns + n * (cases[i].span_s * second_ns / cases[i].matches);
 
-			single += fold_admit(f, "A shell", "web", at);
+			single += fold_admit(f, "A shell", "web", 0, at);
 		}
 		assert_int_equal(fold_total(f), cases[i].matches - single);
 		fold_free(f);
@@ -70,17 +70,38 @@ static void storms_are_told_in_few_findings_and_counted_whole(void **state)
 	}
 }
 
+static void something_else_is_told_though_the_burst_is_over(void **state)
+{
+	struct told t;
+	struct fold *f = make(16, 10, 60, &t);
+	unsigned single = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++)
+		(void)fold_admit(f, "A", "web", 1, start_ns + i);
+	assert_true(fold_admit(f, "A", "web", 2, start_ns + 1000)); /* the deed among the noise */
+	assert_false(fold_admit(f, "A", "web", 2, start_ns + 1001));
+	assert_false(fold_admit(f, "A", "web", 1, start_ns + 1002));
+	/* A storm of nothing but new ones is folded nevertheless. */
+	for (unsigned i = 0; i < 100000; i++)
+		single += fold_admit(f, "A", "db", i, start_ns + i);
+	assert_int_equal(single, FOLD_SUBJECTS);
+	assert_true(fold_admit(f, "A", "web", 1, start_ns + 60 * second_ns));
+	assert_true(fold_admit(f, "A", "web", 2, start_ns + 60 * second_ns));
+	fold_free(f);
+}
+
 static void containers_and_rules_are_folded_apart(void **state)
 {
 	struct told t;
 	struct fold *f = make(16, 1, 60, &t);
 
 	(void)state;
-	assert_true(fold_admit(f, "A", "web", start_ns));
-	assert_true(fold_admit(f, "A", "", start_ns));
-	assert_true(fold_admit(f, "B", "web", start_ns));
-	assert_false(fold_admit(f, "A", "web", start_ns));
-	assert_false(fold_admit(f, "A", "", start_ns));
+	assert_true(fold_admit(f, "A", "web", 0, start_ns));
+	assert_true(fold_admit(f, "A", "", 0, start_ns));
+	assert_true(fold_admit(f, "B", "web", 0, start_ns));
+	assert_false(fold_admit(f, "A", "web", 0, start_ns));
+	assert_false(fold_admit(f, "A", "", 0, start_ns));
 	fold_free(f);
 	assert_int_equal(t.calls, 2);
 }
@@ -91,14 +112,14 @@ static void the_sample_and_both_times_are_told_when_the_window_ends(void **state
 	struct fold *f = make(16, 1, 60, &t);
 
 	(void)state;
-	assert_true(fold_admit(f, "A", "web", start_ns));
+	assert_true(fold_admit(f, "A", "web", 0, start_ns));
 	assert_false(fold_wants_sample(f, "A", "web")); /* nothing folded yet */
-	assert_false(fold_admit(f, "A", "web", start_ns + 5));
+	assert_false(fold_admit(f, "A", "web", 0, start_ns + 5));
 	assert_true(fold_wants_sample(f, "A", "web"));
 	fold_sample(f, "A", "web", SLICE_LIT("first"));
 	assert_false(fold_wants_sample(f, "A", "web"));
 	fold_sample(f, "A", "web", SLICE_LIT("second")); /* once a window */
-	assert_false(fold_admit(f, "A", "web", start_ns + 9));
+	assert_false(fold_admit(f, "A", "web", 0, start_ns + 9));
 	fold_tick(f, start_ns + 60 * second_ns - 1);
 	assert_int_equal(t.calls, 0);
 	fold_tick(f, start_ns + 60 * second_ns);
@@ -109,7 +130,7 @@ static void the_sample_and_both_times_are_told_when_the_window_ends(void **state
 	assert_string_equal(t.sample, "first");
 	assert_string_equal(t.rule, "A");
 	assert_string_equal(t.container_id, "web");
-	assert_true(fold_admit(f, "A", "web", start_ns + 61 * second_ns));
+	assert_true(fold_admit(f, "A", "web", 0, start_ns + 61 * second_ns));
 	fold_free(f);
 	assert_int_equal(t.calls, 1);
 }
@@ -124,13 +145,13 @@ static void a_full_table_tells_one_by_one(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 400; i++) {
 		snprintf(id, sizeof(id), "c%u", i % 100);
-		single += fold_admit(f, "A", id, start_ns);
+		single += fold_admit(f, "A", id, 0, start_ns);
 	}
 	assert_int_equal(single, 4 + 96 * 4);
 	fold_tick(f, start_ns + 60 * second_ns);
 	assert_int_equal(single + t.count, 400);
-	assert_true(fold_admit(f, "A", "new", start_ns)); /* there is room again */
-	assert_false(fold_admit(f, "A", "new", start_ns));
+	assert_true(fold_admit(f, "A", "new", 0, start_ns)); /* there is room again */
+	assert_false(fold_admit(f, "A", "new", 0, start_ns));
 	fold_free(f);
 }
 
@@ -140,10 +161,10 @@ static void an_event_that_waited_does_not_end_a_window_and_a_clock_set_back_does
 	struct fold *f = make(4, 1, 60, &t);
 
 	(void)state;
-	assert_true(fold_admit(f, "A", "", start_ns));
-	assert_false(fold_admit(f, "A", "", start_ns - second_ns / 2));
+	assert_true(fold_admit(f, "A", "", 0, start_ns));
+	assert_false(fold_admit(f, "A", "", 0, start_ns - second_ns / 2));
 	assert_int_equal(t.calls, 0);
-	assert_true(fold_admit(f, "A", "", start_ns - 3600 * second_ns));
+	assert_true(fold_admit(f, "A", "", 0, start_ns - 3600 * second_ns));
 	assert_int_equal(t.calls, 1);
 	fold_free(f);
 }
@@ -152,6 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(storms_are_told_in_few_findings_and_counted_whole),
+		cmocka_unit_test(something_else_is_told_though_the_burst_is_over),
 		cmocka_unit_test(containers_and_rules_are_folded_apart),
 		cmocka_unit_test(the_sample_and_both_times_are_told_when_the_window_ends),
 		cmocka_unit_test(a_full_table_tells_one_by_one),
