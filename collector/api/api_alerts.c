@@ -8,6 +8,8 @@
 
 #include "common/text.h"
 
+/* A loss is told of some time after it happened. */
+static const uint64_t near_ns = 60ull * 1000000000;
 enum { ROW_ARENA_BYTES = 1024 * 1024, COMMENT_MAX = 2000, ASSIGNEE_MAX = 64 };
 
 static int on_alert(void *arg, const struct store_alert *al)
@@ -42,6 +44,28 @@ static int read_id(const struct api_call *c, int64_t *ret, struct err *err)
 	return 0;
 }
 
+/* What the alert's host lost from a minute before it to a minute after it: what stands in it may be less than
+ * what happened. Of the collector's own alerts there is no host to ask for. */
+static int add_lost(struct api_call *c, const struct store_alert *al, struct json *j, struct err *err)
+{
+	char filter[128];
+	struct store_lost lost;
+	struct store_query q = { .limit = 1,
+				 .since_unix_ns = al->first_seen_unix_ns > near_ns ? al->first_seen_unix_ns - near_ns : 1,
+				 .until_unix_ns = al->last_seen_unix_ns + near_ns };
+
+	if (!al->agent[0] || strlen(al->agent) > 64 || strchr(al->agent, '"'))
+		return 0;
+	snprintf(filter, sizeof(filter), "agent=\"%s\"", al->agent);
+	q.filter = slice_of(filter);
+	int r = store_history_lost(c->api->store, &q, &lost, err);
+	if (r < 0)
+		return r;
+	json_key(j, "lost");
+	api_lost_json(j, &lost);
+	return 0;
+}
+
 static int write_alert(struct api_call *c, int64_t id, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
@@ -55,8 +79,11 @@ static int write_alert(struct api_call *c, int64_t id, struct err *err)
 		return r;
 	buf_reset(&c->out);
 	json_init(&j, &c->out);
-	record_json_alert(&j, &al);
-	return 0;
+	json_object_open(&j);
+	record_json_alert_members(&j, &al);
+	r = add_lost(c, &al, &j, err);
+	json_object_close(&j);
+	return r < 0 ? r : 0;
 }
 
 int api_alert_show(struct api_call *c, struct err *err)

@@ -10,6 +10,17 @@ static int on_event(void *arg, const struct store_event *e)
 	return api_page_row_done(p);
 }
 
+void api_lost_json(struct json *j, const struct store_lost *lost)
+{
+	json_object_open(j);
+	json_kv_u64(j, "process", lost->process);
+	json_kv_u64(j, "rare", lost->rare);
+	json_kv_u64(j, "volume", lost->volume);
+	json_kv_u64(j, "other", lost->other);
+	json_kv_bool(j, "partial", lost->is_partial);
+	json_object_close(j);
+}
+
 /* What the hosts asked for lost in the time asked for: an answer must not look whole when it isn't. */
 static int add_lost(struct api *a, const struct store_query *q, struct api_page *p, struct err *err)
 {
@@ -21,13 +32,7 @@ static int add_lost(struct api *a, const struct store_query *q, struct api_page 
 		return r;
 	buf_add_str(&p->tail, ",\"lost\":");
 	json_init(&j, &p->tail);
-	json_object_open(&j);
-	json_kv_u64(&j, "process", lost.process);
-	json_kv_u64(&j, "rare", lost.rare);
-	json_kv_u64(&j, "volume", lost.volume);
-	json_kv_u64(&j, "other", lost.other);
-	json_kv_bool(&j, "partial", lost.is_partial);
-	json_object_close(&j);
+	api_lost_json(&j, &lost);
 	return 0;
 }
 

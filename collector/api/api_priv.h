@@ -104,6 +104,8 @@ struct api_page {
 	uint64_t rows;
 	struct buf tail; /* what stands behind the cursor: ',"name":value' */
 };
+/* {process, rare, volume, other, partial}. api_events.c */
+void api_lost_json(struct json *j, const struct store_lost *lost);
 /* {"items":[rows],"cursor":…}. run asks the store with q and gives each row to the page; a page that
  * would pass API_ANSWER_BYTES is asked for again with fewer rows. It may write further members into
  * page->tail. */

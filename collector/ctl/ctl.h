@@ -69,6 +69,9 @@ struct ctl_table {
 const cJSON *ctl_at(const cJSON *row, const char *path);
 /* The text of a value: strings as they are, numbers, "" for null. Unescaped. */
 void ctl_value(const cJSON *v, struct buf *out);
+/* "12 process, 3 volume" of the API's "lost"; false and dst as it was: nothing was. */
+enum { CTL_LOST_BYTES = 160 };
+bool ctl_lost(const cJSON *lost, char dst[CTL_LOST_BYTES]);
 void ctl_table_print(struct ctl *c, struct ctl_table *t, cJSON *const *rows, size_t count);
 /* Begins the severity's colour; true: end it with "\033[0m". */
 bool ctl_severity(const struct ctl *c, const char *severity, struct buf *out);

@@ -144,6 +144,17 @@ static void add_gap(struct buf *out, const cJSON *al)
 	line_at(out, 2, "noisiest", gap, "noisiest");
 }
 
+/* What else happened on its host around this time may not be known. */
+static void add_lost(struct buf *out, const cJSON *al)
+{
+	char lost[CTL_LOST_BYTES];
+
+	if (ctl_lost(ctl_at(al, "lost"), lost))
+		buf_printf(out,
+			   "\nIncomplete\n  the host lost %s records around this time: more may have happened than is"
+			   " known\n", lost);
+}
+
 static void add_actions(struct buf *out, const cJSON *al)
 {
 	const cJSON *list = ctl_at(al, "actions"), *item;
@@ -232,6 +243,7 @@ static void add_page(const struct ctl *c, const cJSON *al, struct buf *out)
 	add_file(out, al);
 	add_network(out, al);
 	add_gap(out, al);
+	add_lost(out, al);
 	add_actions(out, al);
 	if (str(al, "output")[0]) {
 		buf_add_str(out, "\nOutput\n  ");

@@ -15,7 +15,7 @@ struct rows {
 	cJSON **docs;
 	size_t count, size;
 	bool has_more;
-	char lost[160]; /* what hosts lost in the time asked for; "" = nothing */
+	char lost[CTL_LOST_BYTES]; /* what hosts lost in the time asked for; "" = nothing */
 };
 
 static void rows_fini(struct rows *r)
@@ -86,19 +86,22 @@ static int add_row(struct rows *r, struct slice raw, struct err *err)
 	return 0;
 }
 
-/* "12 process, 3 volume" */
-static void read_lost(struct rows *r, const cJSON *lost)
+bool ctl_lost(const cJSON *lost, char dst[CTL_LOST_BYTES])
 {
 	static const char *const classes[] = { "process", "rare", "volume", "other" };
 	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(classes) && n < sizeof(r->lost); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(classes) && n < CTL_LOST_BYTES; i++) {
 		uint64_t count = json_get_u64(lost, classes[i], 0);
+		const char *before = n					    ? ", " :
+				     json_get_bool(lost, "partial", false) ? "at least " :
+									      "";
 
 		if (count)
-			n += (size_t)snprintf(r->lost + n, sizeof(r->lost) - n, "%s%" PRIu64 " %s", n ? ", " : "",
-					      count, classes[i]);
+			n += (size_t)snprintf(dst + n, CTL_LOST_BYTES - n, "%s%" PRIu64 " %s", before, count,
+					      classes[i]);
 	}
+	return n > 0;
 }
 
 /* body: {"items":[…],"cursor":"…","lost":{…}}, as our API writes it. taken: the rows borrow it. */
@@ -120,7 +123,7 @@ static int add_page(struct rows *r, struct buf *body, char *cursor, size_t size,
 	if (e < 0)
 		return err_wrap(err, e, "the collector's answer");
 	bool has_room = slice_copy(json_get_str(doc, "cursor"), cursor, size);
-	read_lost(r, cJSON_GetObjectItemCaseSensitive(doc, "lost"));
+	ctl_lost(cJSON_GetObjectItemCaseSensitive(doc, "lost"), r->lost);
 	cJSON_Delete(doc);
 	if (!has_room || !slice_starts(text, before))
 		return err_set(err, ERR_PEER, "the collector's answer is no list");

@@ -143,12 +143,11 @@ char *record_json_id(const char *agent, uint64_t epoch, uint64_t seq, char dst[R
 	return dst;
 }
 
-void record_json_alert(struct json *j, const struct store_alert *al)
+void record_json_alert_members(struct json *j, const struct store_alert *al)
 {
 	char id[24];
 
 	snprintf(id, sizeof(id), "%" PRId64, al->id);
-	json_object_open(j);
 	json_kv_str(j, "id", id);
 	json_kv_time(j, "time", al->last_seen_unix_ns);
 	json_kv_time(j, "first_seen", al->first_seen_unix_ns);
@@ -171,5 +170,11 @@ void record_json_alert(struct json *j, const struct store_alert *al)
 	json_raw(j, evidence.n ? evidence : SLICE_LIT("[]"));
 	json_key(j, "actions");
 	json_raw(j, al->actions && al->actions[0] ? slice_of(al->actions) : SLICE_LIT("[]"));
+}
+
+void record_json_alert(struct json *j, const struct store_alert *al)
+{
+	json_object_open(j);
+	record_json_alert_members(j, al);
 	json_object_close(j);
 }

@@ -43,6 +43,8 @@ enum { RECORD_ADDRESS_MAX = 46 };
 bool record_json_address(struct slice address, char dst[RECORD_ADDRESS_MAX]);
 /* An alert: the row's columns and the members of its document. */
 void record_json_alert(struct json *j, const struct store_alert *al);
+/* The same without its braces, for further members behind. */
+void record_json_alert_members(struct json *j, const struct store_alert *al);
 /* "agent:epoch:seq" */
 enum { RECORD_ID_MAX = 128 };
 char *record_json_id(const char *agent, uint64_t epoch, uint64_t seq, char dst[RECORD_ID_MAX]);

@@ -225,6 +225,20 @@ static void an_alert_shows_what_was_done_about_it(void **state)
 	cJSON_Delete(doc);
 }
 
+static void an_alert_says_what_its_host_lost_around_it(void **state)
+{
+	cJSON *doc;
+
+	(void)state;
+	assert_int_equal(ask("GET", "/api/v1/alerts/1", "viewer-token", NULL, &doc), 200);
+	assert_int_equal(json_get_u64(get(doc, "lost"), "process", 0), 12);
+	assert_int_equal(json_get_u64(get(doc, "lost"), "volume", 7), 0);
+	cJSON_Delete(doc);
+	assert_int_equal(ask("GET", "/api/v1/alerts/2", "viewer-token", NULL, &doc), 200);
+	assert_int_equal(json_get_u64(get(doc, "lost"), "process", 1), 0); /* another host */
+	cJSON_Delete(doc);
+}
+
 static void an_alert_is_acknowledged_assigned_and_resolved(void **state)
 {
 	cJSON *doc;
@@ -376,6 +390,7 @@ int main(void)
 		cmocka_unit_test(events_carry_file_connection_call_and_response),
 		cmocka_unit_test(the_audit_log_tells_analysts_what_people_and_agents_did),
 		cmocka_unit_test(an_alert_shows_what_was_done_about_it),
+		cmocka_unit_test(an_alert_says_what_its_host_lost_around_it),
 		cmocka_unit_test(an_alert_is_acknowledged_assigned_and_resolved),
 		cmocka_unit_test(hosts_are_found_by_name_and_filtered),
 		cmocka_unit_test(status_counts_what_the_store_holds),
