@@ -282,10 +282,26 @@ static void on_exited(struct agent *a, const struct event *e, const struct conta
 	world_apply(a->world, e);
 }
 
+/* The program as it is at the call: one that waits to be judged must not pass for what was started by the
+ * same process meanwhile (runc becomes the container's first program). The slices are the tree's. */
+static void fill_program(struct agent *a, struct event_process *p)
+{
+	const struct proc *known = world_proc_of(a->world, p);
+
+	if (!known)
+		return;
+	p->exe = known->exe;
+	p->argv0 = known->argv0;
+	p->args = known->args;
+	if (!p->cwd.n)
+		p->cwd = known->cwd;
+}
+
 static void on_call(struct agent *a, const struct event *e, const struct container *c)
 {
 	struct event whole = *e;
 
+	fill_program(a, &whole.p);
 	arena_reset(a->resolved);
 	world_resolve(a->world, &whole, a->resolved);
 	judge_when_known(a, &whole, c, 0);

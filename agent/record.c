@@ -34,23 +34,11 @@ static struct slice join_cmdline(struct slice name, struct slice args, struct ar
 	return (struct slice){ p, n };
 }
 
-/* The process of the event in the tree. A pid comes again: after a loss, or while an event waited, the
- * tree may know another by it. What /proc told of starts is cut to a hundredth of a second. */
-static const struct proc *own_proc(struct world *w, const struct event_process *s)
-{
-	const uint64_t tick_ns = 10000000;
-	const struct proc *p = world_proc(w, s->pid);
-
-	if (!p || p->start_ns > s->start_ns + tick_ns || s->start_ns > p->start_ns + tick_ns)
-		return NULL;
-	return p;
-}
-
 /* Nearest first. Returns the number; the arrays are the caller's. */
 static size_t fill_ancestors(struct world *w, const struct event *e, size_t max, struct arena *scratch,
 			     Picket__Ancestor *rows, Picket__Ancestor **ptrs)
 {
-	const struct proc *self = own_proc(w, &e->p);
+	const struct proc *self = world_proc_of(w, &e->p);
 	size_t n = 0;
 
 	while (self && n < max) {
@@ -98,8 +86,10 @@ static struct slice shown_name(struct slice comm, struct slice argv0, struct sli
 static void fill_process(struct world *w, const struct event *e, Picket__Process *p)
 {
 	const struct event_process *s = &e->p;
-	const struct proc *known = e->type == EV_EXEC || e->type == EV_KILL ? NULL : own_proc(w, s);
-	struct slice exe = known ? known->exe : s->exe, argv0 = known ? known->argv0 : s->argv0;
+	const struct proc *known = e->type == EV_EXEC || e->type == EV_KILL ? NULL : world_proc_of(w, s);
+	/* What the event was given goes first: the tree may know what the process started later. */
+	struct slice exe = known && !s->exe.n ? known->exe : s->exe;
+	struct slice argv0 = known && !s->argv0.n ? known->argv0 : s->argv0;
 
 	picket__process__init(p);
 	p->pid = s->pid;
@@ -109,7 +99,7 @@ static void fill_process(struct world *w, const struct event *e, Picket__Process
 	p->name = cut(shown_name(s->name, argv0, exe), LIMIT_NAME_BYTES);
 	p->exe = cut(exe, LIMIT_PATH_BYTES);
 	p->argv0 = cut(argv0, LIMIT_PATH_BYTES);
-	p->args = cut(known ? known->args : s->args, LIMIT_ARGS_BYTES);
+	p->args = cut(known && !s->exe.n ? known->args : s->args, LIMIT_ARGS_BYTES);
 	p->args_truncated = s->args_truncated;
 	p->cwd = cut(known && !s->cwd.n ? known->cwd : s->cwd, LIMIT_PATH_BYTES);
 	p->uid = s->euid;
@@ -390,7 +380,7 @@ int record_action(struct world *w, const struct guard_result *r, const struct co
 	Picket__Process p = PICKET__PROCESS__INIT;
 	Picket__Container pc = PICKET__CONTAINER__INIT;
 	const struct event_process who = { .pid = r->pid, .start_ns = r->start_ns };
-	const struct proc *known = r->pid ? own_proc(w, &who) : NULL;
+	const struct proc *known = r->pid ? world_proc_of(w, &who) : NULL;
 
 	p.pid = r->pid;
 	p.start_ns = r->start_ns;

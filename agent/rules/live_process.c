@@ -9,17 +9,9 @@ static bool is_exec(const struct live_query *q)
 	return q->live->event->type == EV_EXEC;
 }
 
-/* NULL too when the tree knows another by that pid: a pid comes again, after a loss or while the event
- * waited. What /proc told of starts is cut to a hundredth of a second. */
 const struct proc *live_self(const struct live_query *q)
 {
-	const uint64_t tick_ns = 10000000;
-	const struct event_process *e = live_process(q);
-	const struct proc *p = world_proc(q->live->world, e->pid);
-
-	if (!p || p->start_ns > e->start_ns + tick_ns || e->start_ns > p->start_ns + tick_ns)
-		return NULL;
-	return p;
+	return world_proc_of(q->live->world, live_process(q));
 }
 
 /* Level 0 is the process itself. NULL: not known. */

@@ -80,6 +80,17 @@ int world_seed_proc(struct world *w, struct err *err);
 void world_apply(struct world *w, const struct event *e);
 
 const struct proc *world_proc(struct world *w, uint32_t pid);
+/* The process of the event; NULL too when the tree knows another by that pid: a pid comes again, after a loss
+ * or while an event waited. What /proc told of starts is cut to a hundredth of a second. */
+static inline const struct proc *world_proc_of(struct world *w, const struct event_process *e)
+{
+	const uint64_t tick_ns = 10000000;
+	const struct proc *p = world_proc(w, e->pid);
+
+	if (!p || p->start_ns > e->start_ns + tick_ns || e->start_ns > p->start_ns + tick_ns)
+		return NULL;
+	return p;
+}
 /* level 1 = parent. NULL when not known. Falls back to the event's own parent_name for level 1. */
 const struct proc *world_ancestor(struct world *w, const struct proc *p, unsigned level);
 /* The container of the event's cgroup, made known by this call if it was not; NULL on the host. */
