@@ -121,8 +121,8 @@ static int on_finding(struct collector *c, const char *agent, const char *host, 
 	return tell(c, &change, err);
 }
 
-/* Whatever their kind, an agent does at most 60 responses a minute by its own bound: far more are a lie that must
- * not grow the audit log. */
+/* An agent acts 60 times a minute unless it is told otherwise. Far more are refusals in a storm, or a lie, and
+ * must not grow the audit log. */
 static int on_action(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 		     const Picket__Record *rec, struct err *err)
 {
