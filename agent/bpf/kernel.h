@@ -335,8 +335,16 @@ struct io_cmd_data {
 struct io_cqe {
 	int fd;
 };
+struct io_submit_state {
+	unsigned short submit_nr; /* entries of one submission */
+};
+struct io_ring_ctx {
+	unsigned int flags; /* IORING_SETUP_* */
+	struct io_submit_state submit_state;
+};
 struct io_kiocb {
 	struct io_cmd_data cmd;
+	struct io_ring_ctx *ctx;
 	u8 opcode;
 	u64 flags; /* 32 bits before 6.8; the lower ones are the same */
 	struct io_cqe cqe;

@@ -5,7 +5,7 @@
  * kernel: its names are the kernel's own copies, but how it ends is not known, so that ret is 0,
  * and EINPROGRESS of a connect. What makes a descriptor is seen at io_uring_complete instead: only
  * the file says what was opened. Not where the descriptor is the ring's own or no completion is
- * wanted: those say their name. */
+ * wanted: those say their name. And not alone where others may come between. */
 #include "agent/bpf/call.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -27,6 +27,8 @@ enum opcode {
 enum { IN_PROGRESS = -115 };
 /* The lower flags of a request are those of the entry that made it. */
 enum { FIXED_FILE_BIT = 0, CQE_SKIP_BIT = 6 };
+enum { DRAIN_LINKS_AND_ASYNC = 0x1e }; /* IOSQE_IO_DRAIN, _IO_LINK, _IO_HARDLINK, _ASYNC */
+enum { SETUP_DEFER_TASKRUN = 1 << 13 };
 
 static __always_inline u32 call_of_opcode(u32 opcode)
 {
@@ -172,6 +174,19 @@ static __always_inline void read_socket(struct call_state *s, const struct io_ki
 	}
 }
 
+/* Completions are told of when the whole submission is through, or when the caller asks: by then what was
+ * opened may be read and closed, and another file have its number. So what may have to wait says its name,
+ * too: told twice rather than not at all. */
+static __always_inline bool may_wait(const struct io_kiocb *req, u64 flags)
+{
+	struct io_ring_ctx *ring = BPF_CORE_READ(req, ctx);
+
+	if (!bpf_core_field_exists(ring->submit_state.submit_nr))
+		return true;
+	return flags & DRAIN_LINKS_AND_ASYNC || BPF_CORE_READ(ring, submit_state.submit_nr) != 1 ||
+	       BPF_CORE_READ(ring, flags) & SETUP_DEFER_TASKRUN;
+}
+
 static __always_inline int submitted(const struct io_kiocb *req)
 {
 	u32 call = call_of_opcode(BPF_CORE_READ(req, opcode));
@@ -184,7 +199,7 @@ static __always_inline int submitted(const struct io_kiocb *req)
 		return 0;
 	flags = request_flags(req);
 	if ((call == CALL_OPENAT || call == CALL_OPENAT2) && !is_direct(req, call) &&
-	    !HAS_FLAG(flags, CQE_SKIP_BIT))
+	    !HAS_FLAG(flags, CQE_SKIP_BIT) && !may_wait(req, flags))
 		return 0;
 	s = call_claim();
 	if (!s)

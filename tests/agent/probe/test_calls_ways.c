@@ -87,25 +87,52 @@ static void a_mount_that_stands_nowhere_does_not_shorten_a_path(void **state)
 	must_open(*state, open_below_a_mount_that_was_taken_away);
 }
 
-/* The kernel's own thread opens it, "iou-sqp-1" by name. */
-static void open_by_the_polling_thread(void)
+/* Submits n entries at once and waits for all. Returns the first one's result. */
+static int uring_do(unsigned setup, const struct io_uring_sqe *entries, unsigned n)
 {
-	struct io_uring_params p = { .flags = IORING_SETUP_SQPOLL };
+	struct io_uring_params p = { .flags = setup };
 	int fd = (int)must(syscall(SYS_io_uring_setup, 4, &p));
 	size_t bytes = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
 	char *ring = mmap(NULL, bytes + p.sq_entries * sizeof(unsigned), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 			  IORING_OFF_SQ_RING);
-	struct io_uring_sqe *entry = mmap(NULL, p.sq_entries * sizeof(*entry), PROT_READ | PROT_WRITE, MAP_SHARED,
-					  fd, IORING_OFF_SQES);
+	struct io_uring_sqe *own = mmap(NULL, p.sq_entries * sizeof(*own), PROT_READ | PROT_WRITE, MAP_SHARED,
+					fd, IORING_OFF_SQES);
 
-	if (ring == MAP_FAILED || entry == MAP_FAILED)
+	if (ring == MAP_FAILED || own == MAP_FAILED)
 		_exit(1);
-	*entry = (struct io_uring_sqe){ .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .open_flags = O_RDONLY,
-					.addr = (uint64_t)(uintptr_t)file };
-	*(unsigned *)(void *)(ring + p.sq_off.array) = 0;
-	__atomic_store_n((unsigned *)(void *)(ring + p.sq_off.tail), 1, __ATOMIC_RELEASE);
-	must(syscall(SYS_io_uring_enter, fd, 1, 1, IORING_ENTER_SQ_WAKEUP | IORING_ENTER_GETEVENTS, NULL, 0));
-	must(((struct io_uring_cqe *)(void *)(ring + p.cq_off.cqes))->res);
+	for (unsigned i = 0; i < n; i++) {
+		own[i] = entries[i];
+		((unsigned *)(void *)(ring + p.sq_off.array))[i] = i;
+	}
+	__atomic_store_n((unsigned *)(void *)(ring + p.sq_off.tail), n, __ATOMIC_RELEASE);
+	must(syscall(SYS_io_uring_enter, fd, n, n, IORING_ENTER_SQ_WAKEUP | IORING_ENTER_GETEVENTS, NULL, 0));
+	return ((struct io_uring_cqe *)(void *)(ring + p.cq_off.cqes))->res;
+}
+
+static struct io_uring_sqe uring_open(const char *path)
+{
+	return (struct io_uring_sqe){ .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .open_flags = O_RDONLY,
+				      .addr = (uint64_t)(uintptr_t)path };
+}
+
+/* The kernel's own thread opens it, "iou-sqp-1" by name. */
+static void open_by_the_polling_thread(void)
+{
+	struct io_uring_sqe entry = uring_open(file);
+
+	must(uring_do(IORING_SETUP_SQPOLL, &entry, 1));
+}
+
+/* When its completion is told, the number is another file's. */
+static void open_and_close_in_one_submission(void)
+{
+	int next = (int)must(dup(0));
+	struct io_uring_sqe entries[] = { uring_open(file), { .opcode = IORING_OP_CLOSE, .fd = next + 1 },
+					  uring_open("/dev/null") };
+
+	close(next); /* the ring has it */
+	if (must(uring_do(0, entries, 3)) != next + 1)
+		_exit(1);
 }
 
 static void a_thread_of_io_uring_has_the_name_of_its_process(void **state)
@@ -124,6 +151,21 @@ static void a_thread_of_io_uring_has_the_name_of_its_process(void **state)
 			assert_true(slice_is(w->seen[i].p.name, CALLS_COMM));
 }
 
+static void what_is_closed_before_its_completion_is_told(void **state)
+{
+	struct io_uring_params p = { 0 };
+	int fd = (int)syscall(SYS_io_uring_setup, 4, &p);
+
+	if (fd < 0)
+		skip();
+	close(fd);
+	set_filter(*state);
+	pid_t pid = watch_child(*state, open_and_close_in_one_submission);
+	const struct event_call *c = watch_call(*state, pid, CALL_OPENAT, 0);
+	assert_true(c->is_uring);
+	CHECK_TEXT(c, raw, file);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,6 +173,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_upper_half_of_a_calls_number_hides_nothing),
 #endif
 		cmocka_unit_test(a_mount_that_stands_nowhere_does_not_shorten_a_path),
+		cmocka_unit_test(what_is_closed_before_its_completion_is_told),
 		cmocka_unit_test(a_thread_of_io_uring_has_the_name_of_its_process),
 	};
 	int r = watch_begin(argc, argv);
