@@ -74,6 +74,28 @@ static void add_list(cJSON *flat, const char *to, const cJSON *parent, const cJS
 	}
 }
 
+/* "0x200000" -> "CAP_SYS_ADMIN", as rules compare them. */
+static void add_capabilities(cJSON *flat, const char *to, struct slice hex)
+{
+	static const char *const names[] = {
+#define CAP(name) "CAP_" #name,
+#include "agent/caps.def"
+#undef CAP
+	};
+	CLEANUP(buf_finip) struct buf b = { 0 };
+	char text[24];
+
+	if (!hex.n || !slice_copy(hex, text, sizeof(text)) || cJSON_HasObjectItem(flat, to))
+		return;
+	uint64_t set = strtoull(text, NULL, 16);
+	buf_init(&b, 4096);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (set >> i & 1)
+			buf_printf(&b, "%s%s", b.n ? " " : "", names[i]);
+	/* None is a value, too. */
+	cJSON_AddStringToObject(flat, to, b.n ? b.p : "");
+}
+
 static void add_process(cJSON *flat, const cJSON *p, bool is_exec)
 {
 	static const struct renaming rows[] = {
@@ -97,6 +119,7 @@ static void add_process(cJSON *flat, const cJSON *p, bool is_exec)
 
 	move_all(flat, p, rows, ARRAY_LEN(rows));
 	move_all(flat, parent, of_parent, ARRAY_LEN(of_parent));
+	add_capabilities(flat, "thread.cap_effective", json_get_str(p, "cap_effective"));
 	if (slice_starts(line, name) && line.n > name.n)
 		put(flat, "proc.args", slice_sub(line, name.n + 1, line.n));
 	else if (name.n && slice_eq(line, name) && !cJSON_HasObjectItem(flat, "proc.args"))

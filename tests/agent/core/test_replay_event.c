@@ -18,6 +18,10 @@ static void lines_become_fields(void **state)
 		const char *line, *field, *want; /* want as JSON; NULL: not there */
 	} cases[] = {
 		{ "{\"evt.type\":\"open\",\"fd.name\":\"/x\"}", "fd.name", "\"/x\"" },
+		{ "{\"type\":\"exec\",\"process\":{\"cap_effective\":\"0x10001200001\"}}", "thread.cap_effective",
+		  "\"CAP_CHOWN CAP_SYS_ADMIN CAP_SYS_RESOURCE CAP_CHECKPOINT_RESTORE\"" },
+		{ "{\"type\":\"exec\",\"process\":{\"cap_effective\":\"0x0\"}}", "thread.cap_effective", "\"\"" },
+		{ "{\"type\":\"exec\"," PROCESS "}", "thread.cap_effective", NULL },
 		{ "{\"type\":\"exec\"," PROCESS "}", "evt.type", "\"execve\"" },
 		{ "{\"type\":\"exec\"," PROCESS "}", "proc.args", "\"-n x\"" },
 		{ "{\"type\":\"exec\"," PROCESS "}", "proc.cwd", "\"/root/\"" },
