@@ -204,9 +204,16 @@ __noinline int family_open(u32 call)
 	if (!s)
 		return 0;
 	struct task_struct *task = bpf_get_current_task_btf();
-	u64 flags = open_flags(s), rows = s->rows & access_rows[flags & ACCESS_MASK];
+	u64 flags = open_flags(s), rows;
 	struct file *file = NULL;
 
+	/* Another thread may have changed the caller's struct since; not what was opened. */
+	if (s->call == CALL_OPENAT2 && !s->uring && !call_failed(s->ret)) {
+		file = file_of(task, s->ret);
+		if (file)
+			flags = (flags & ~(u64)ACCESS_MASK) | (BPF_CORE_READ(file, f_flags) & ACCESS_MASK);
+	}
+	rows = s->rows & access_rows[flags & ACCESS_MASK];
 	if (!rows)
 		return 0;
 	if (call_failed(s->ret)) {

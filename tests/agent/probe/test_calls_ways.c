@@ -3,6 +3,9 @@
 
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <linux/openat2.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -10,7 +13,7 @@
 #ifndef SYS_open_tree
 #define SYS_open_tree 428
 #endif
-enum { CLONE_TREE = 1 };
+enum { CLONE_TREE = 1, RACES = 20 };
 
 static char dir[64], file[96];
 /* Without /tmp: where that is a file system of its own, a mount below it that stands nowhere says no more. */
@@ -23,10 +26,12 @@ static void set_filter(struct watch *w)
 
 	watch_row(&f.rows[0]);
 	filter_row_add_call(&f.rows[0], CALL_OPENAT);
+	filter_row_add_call(&f.rows[0], CALL_OPENAT2);
 	text = (struct filter_text){ FILTER_SUFFIX, slice_of(tail) };
 	f.rows[0].paths = &text;
 	f.rows[0].path_count = 1;
 	f.rows[0].outcome = FILTER_OK;
+	f.rows[0].access = FILTER_READ;
 	watch_filter(w, &f);
 }
 
@@ -166,6 +171,45 @@ static void what_is_closed_before_its_completion_is_told(void **state)
 	CHECK_TEXT(c, raw, file);
 }
 
+static struct open_how how;
+static atomic_bool is_over;
+
+static void *overwrite(void *arg)
+{
+	(void)arg;
+	while (!is_over) {
+		for (volatile int i = 0; i < 300; i++)
+			;
+		*(volatile uint64_t *)&how.flags = O_WRONLY;
+	}
+	return NULL;
+}
+
+/* RACES opens for reading, whatever the other thread makes of the flags meanwhile. */
+static void open_and_deny_it(void)
+{
+	pthread_t thread;
+	int n = 0;
+
+	if (pthread_create(&thread, NULL, overwrite, NULL))
+		_exit(1);
+	while (n < RACES) {
+		*(volatile uint64_t *)&how.flags = O_RDONLY;
+		int fd = (int)must(syscall(SYS_openat2, AT_FDCWD, file, &how, sizeof(how)));
+		n += (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+		close(fd);
+	}
+	is_over = true;
+	pthread_join(thread, NULL);
+}
+
+static void how_a_file_was_opened_is_not_the_callers_to_say_afterwards(void **state)
+{
+	set_filter(*state);
+	pid_t pid = watch_child(*state, open_and_deny_it);
+	assert_int_equal(watch_count(*state, pid, CALL_OPENAT2), RACES);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +217,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_upper_half_of_a_calls_number_hides_nothing),
 #endif
 		cmocka_unit_test(a_mount_that_stands_nowhere_does_not_shorten_a_path),
+		cmocka_unit_test(how_a_file_was_opened_is_not_the_callers_to_say_afterwards),
 		cmocka_unit_test(what_is_closed_before_its_completion_is_told),
 		cmocka_unit_test(a_thread_of_io_uring_has_the_name_of_its_process),
 	};
