@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
+#include "agent/trim.h"
 #include "common/file.h"
 #include "common/json.h"
 
@@ -177,6 +178,8 @@ static int open_probe(struct agent *a, struct loop *l, struct err *err)
 		if (world_seed_proc(a->world, &seed_err) < 0)
 			LOG(WARN, "agent.seed", KV_STR("why", seed_err.msg));
 	}
+	/* Loading is the peak of memory: what was needed for what came before it goes first. */
+	(void)trim_start_pages(&seed_err);
 	/* Execs are seen all the same, so better half an agent than none; status says what is missing. */
 	if (agent_apply_rules(a, &seed_err) < 0) {
 		slice_copy(slice_of(seed_err.msg), a->reload_error, sizeof(a->reload_error));
