@@ -267,10 +267,13 @@ static void kill_it(struct guard *g, const struct guard_act *a, const struct eve
 		guard_tell(g, a, what, why);
 }
 
-static void ask_engine(struct guard *g, const struct guard_act *a)
+static void ask_engine(struct guard *g, const struct guard_act *a, const struct event *e)
 {
 	if (!a->id[0])
 		guard_tell(g, a, GUARD_REFUSED, "not in a container");
+	/* There each user makes cgroups of any name, so also of somebody else's container. */
+	else if (slice_starts(e->p.cgroup, SLICE_LIT("/user.slice/")))
+		guard_tell(g, a, GUARD_REFUSED, "in a user's own cgroup: no container of the Docker Engine");
 	else if (!inspect_is_id(slice_of(a->id)))
 		guard_tell(g, a, GUARD_REFUSED, "not a container of the Docker Engine");
 	else if (!strcmp(a->id, g->family.container_id))
@@ -306,7 +309,7 @@ static void act(struct guard *g, const struct guard_act *a, const struct event *
 	} else if (a->action == GUARD_KILL) {
 		kill_it(g, a, e);
 	} else {
-		ask_engine(g, a);
+		ask_engine(g, a, e);
 	}
 }
 

@@ -235,6 +235,22 @@ static void ids_that_are_none_never_reach_a_url(void **state)
 	assert_int_equal(engine.gets, 0);
 }
 
+/* Below user.slice an account makes cgroups of any name. */
+static void a_users_own_cgroup_under_anothers_name_stops_nobody(void **state)
+{
+	struct event e = { .boot_ns = clock_boot_ns(clock_real()),
+			   .p = { .pid = 1, .start_ns = 1,
+				  .cgroup = SLICE_LIT("/user.slice/user-1000.slice/user@1000.service/docker-" ID
+						      ".scope") } };
+
+	says(200, "{" RUNNING "}", 204, "");
+	guard_open(GUARD_ENFORCE, engine.path, 0);
+	guard_match(fx.guard, "stop it", &e, ID, 1);
+	assert_int_equal(fx.count, 1);
+	assert_string_equal(fx.told[0].why, "in a user's own cgroup: no container of the Docker Engine");
+	assert_int_equal(engine.gets, 0);
+}
+
 static void an_engine_that_hangs_is_given_up_and_asked_once(void **state)
 {
 	struct guard_stats st;
@@ -288,6 +304,7 @@ int main(void)
 		cmocka_unit_test(what_the_engine_says_wrong_is_one_clear_reason),
 		cmocka_unit_test(an_answer_without_end_is_cut_at_a_mebibyte),
 		cmocka_unit_test(ids_that_are_none_never_reach_a_url),
+		cmocka_unit_test(a_users_own_cgroup_under_anothers_name_stops_nobody),
 		cmocka_unit_test(an_engine_that_hangs_is_given_up_and_asked_once),
 		cmocka_unit_test(the_rate_holds_for_containers_too),
 		cmocka_unit_test(no_engine_is_a_reason),
