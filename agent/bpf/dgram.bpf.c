@@ -4,7 +4,9 @@
  * cgroup/sendmsg4|6 (4.18) and recvmsg4|6 (5.2) on the root of the cgroups: they run where an unconnected
  * UDP socket sends to, or asks who sent, and cost no other call anything. What goes to an address is the
  * kernel's own copy of it. Each process and address passes once a second; the others are counted as
- * seen and not passed. It is not known yet how the sending ends: ret is 0. */
+ * seen and not passed. It is not known yet how the sending ends: ret is 0.
+ *
+ * cgroup/connect4|6 (4.17) for a connection that is made by sending (MSG_FASTOPEN): told as connect(2). */
 #include <bpf/bpf_endian.h>
 
 #include "agent/bpf/sock.h"
@@ -128,6 +130,62 @@ static __always_inline int on_datagram(struct ends *e, bool is_received)
 	return GO_ON;
 }
 
+#if defined(__TARGET_ARCH_x86)
+enum { COMPAT = 2, NR_CONNECT = 42, NR_URING_ENTER = 426, NR_CONNECT_I386 = 362, NR_SOCKETCALL_I386 = 102,
+       SOCKETCALL_CONNECT = 3 };
+#else
+enum { NR_CONNECT = 203, NR_URING_ENTER = 426 };
+#endif
+
+/* What has its own hook: connect(2), and io_uring's, whose sending can't be told from it here. */
+static __always_inline bool is_seen_elsewhere(struct task_struct *task)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+
+	if (task->flags & IO_WORKER)
+		return true;
+#if defined(__TARGET_ARCH_x86)
+	u32 nr = (u32)regs->orig_ax & 0xbfffffff; /* without x32's bit */
+
+	if (task->thread_info.status & COMPAT)
+		return nr == NR_CONNECT_I386 ||
+		       (nr == NR_SOCKETCALL_I386 && (u32)regs->bx == SOCKETCALL_CONNECT);
+#else
+	u32 nr = regs->syscallno;
+#endif
+	return nr == NR_CONNECT || nr == NR_URING_ENTER;
+}
+
+static __always_inline u64 first_argument(struct task_struct *task)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+
+#if defined(__TARGET_ARCH_x86)
+	return task->thread_info.status & COMPAT ? (u32)-1 : (u32)regs->di;
+#else
+	return (u32)regs->orig_x0;
+#endif
+}
+
+static __always_inline int on_fast_open(struct ends *e, u32 type)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call_state s = { .call = CALL_CONNECT };
+
+	if (type != SOCKET_STREAM || !is_current() || is_seen_elsewhere(task) ||
+	    (own_pid && bpf_get_current_pid_tgid() >> 32 == own_pid))
+		return GO_ON;
+	s.arg[0] = first_argument(task);
+	u64 rows = filter_call(s.call, -115); /* under way */
+	if (!rows)
+		return GO_ON;
+	s.ret = -115;
+	rows = filter_ends(rows, e);
+	if (rows && filter_process(rows, task))
+		tell_alone(&s, e, task);
+	return GO_ON;
+}
+
 static __always_inline void read_common(struct ends *e, struct bpf_sock_addr *ctx)
 {
 	e->type = ctx->type;
@@ -190,4 +248,26 @@ SEC("cgroup/recvmsg6")
 int on_recvmsg6(struct bpf_sock_addr *ctx)
 {
 	return on_inet6(ctx, true);
+}
+
+SEC("cgroup/connect4")
+int on_connect4(struct bpf_sock_addr *ctx)
+{
+	struct ends e = { .family = FAMILY_INET };
+	u32 to = ctx->user_ip4;
+
+	read_common(&e, ctx);
+	__builtin_memcpy(e.remote, &to, 4);
+	return on_fast_open(&e, e.type);
+}
+
+SEC("cgroup/connect6")
+int on_connect6(struct bpf_sock_addr *ctx)
+{
+	struct ends e = { .family = FAMILY_INET6 };
+	u32 to[4] = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3] };
+
+	read_common(&e, ctx);
+	__builtin_memcpy(e.remote, to, 16);
+	return on_fast_open(&e, e.type);
 }

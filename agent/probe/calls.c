@@ -143,12 +143,13 @@ static int fill_maps(struct calls_bpf *skel, const struct filter *f, struct err 
 
 /* Calls that a program watches beside the entries of the mode. */
 static const uint8_t datagrams[] = {CALL_SENDTO, CALL_SENDMSG, CALL_RECVFROM, CALL_RECVMSG};
+static const uint8_t by_sending[] = {CALL_CONNECT};
 static const uint8_t by_uring[] = {CALL_OPENAT,	  CALL_OPENAT2, CALL_CONNECT,	CALL_ACCEPT4,
 				   CALL_SOCKET,	  CALL_BIND,	CALL_LISTEN,	CALL_RENAMEAT2,
 				   CALL_UNLINKAT, CALL_MKDIRAT, CALL_SYMLINKAT, CALL_LINKAT};
 
 /* GROUP_MODE: the entries of the mode; the rest is beside any. */
-enum group { GROUP_MODE, GROUP_URING, GROUP_DATAGRAMS, GROUP_COUNT };
+enum group { GROUP_MODE, GROUP_URING, GROUP_DATAGRAMS, GROUP_FAST_OPEN, GROUP_COUNT };
 
 static const struct entry {
 	const char *program;
@@ -178,6 +179,8 @@ static const struct entry {
 	{"on_sendmsg6", "cgroup/sendmsg6", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO},
 	{"on_recvmsg4", "cgroup/recvmsg4", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO},
 	{"on_recvmsg6", "cgroup/recvmsg6", NULL, 0, GROUP_DATAGRAMS, PROBE_AUTO},
+	{"on_connect4", "cgroup/connect4", NULL, 0, GROUP_FAST_OPEN, PROBE_AUTO},
+	{"on_connect6", "cgroup/connect6", NULL, 0, GROUP_FAST_OPEN, PROBE_AUTO},
 };
 
 static const struct entry *entry_of(const char *program)
@@ -235,6 +238,8 @@ static bool is_wanted(const struct entry *e, const struct plan *p, const struct 
 		return false;
 	if (e->group == GROUP_DATAGRAMS &&
 	    (p->filter->wants_data || !any_wanted(t, datagrams, ARRAY_LEN(datagrams))))
+		return false;
+	if (e->group == GROUP_FAST_OPEN && !any_wanted(t, by_sending, ARRAY_LEN(by_sending)))
 		return false;
 	if (!e->tracepoint)
 		return true;
@@ -331,7 +336,7 @@ static int open_cgroups(void)
 
 static struct bpf_link *attach_program(struct bpf_program *prog, const struct entry *e)
 {
-	if (e->group != GROUP_DATAGRAMS)
+	if (e->group != GROUP_DATAGRAMS && e->group != GROUP_FAST_OPEN)
 		return bpf_program__attach(prog);
 	CLEANUP(fd_closep) int root = open_cgroups();
 	return root < 0 ? NULL : bpf_program__attach_cgroup(prog, root);
@@ -400,6 +405,8 @@ static void add_calls(struct hook *h, const struct entry *e, const struct tables
 	for (size_t i = 0; e->group == GROUP_DATAGRAMS && i < ARRAY_LEN(datagrams); i++)
 		if (any_wanted(t, &datagrams[i], 1))
 			add_call(h, datagrams[i]);
+	if (e->group == GROUP_FAST_OPEN)
+		add_call(h, CALL_CONNECT);
 }
 
 struct hook *calls_new_hook(struct calls *c, const char *name)

@@ -1,6 +1,7 @@
 /* test_calls_ways.c - what a process may do so that a call, or the file it is about, goes by another name. */
 #include "tests/agent/probe/watch_calls.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/openat2.h>
@@ -9,6 +10,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 
 #ifndef SYS_open_tree
 #define SYS_open_tree 428
@@ -210,6 +212,55 @@ static void how_a_file_was_opened_is_not_the_callers_to_say_afterwards(void **st
 	assert_int_equal(watch_count(*state, pid, CALL_OPENAT2), RACES);
 }
 
+static struct sockaddr_in server = { .sin_family = AF_INET };
+
+static void connect_by_sending(void)
+{
+	int fd = (int)must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+	if (sendto(fd, "x", 1, MSG_FASTOPEN, (void *)&server, sizeof(server)) < 0 && errno != EOPNOTSUPP)
+		must(-1);
+}
+
+static void connect_plainly(void)
+{
+	must(connect((int)must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), (void *)&server, sizeof(server)));
+}
+
+/* By default every Linux lets clients do so; no connect(2) is called. */
+static void a_connection_made_by_sending_is_a_connect(void **state)
+{
+	struct filter f = { .row_count = 1 };
+	socklen_t n = sizeof(server);
+	char allowed[16] = "";
+	FILE *setting = fopen("/proc/sys/net/ipv4/tcp_fastopen", "re");
+
+	if (setting) {
+		(void)!fgets(allowed, sizeof(allowed), setting);
+		fclose(setting);
+	}
+	if (!(atoi(allowed) & 1))
+		skip();
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	inet_pton(AF_INET, "127.0.0.1", &server.sin_addr);
+	assert_int_equal(bind(fd, (void *)&server, sizeof(server)), 0);
+	assert_int_equal(getsockname(fd, (void *)&server, &n), 0);
+	assert_int_equal(listen(fd, 5), 0);
+
+	watch_row(&f.rows[0]);
+	const uint16_t port = ntohs(server.sin_port);
+	f.rows[0].ports = &port;
+	f.rows[0].port_count = 1;
+	watch_filter(*state, &f);
+	pid_t pid = watch_child(*state, connect_by_sending);
+	const struct event_call *c = watch_call(*state, pid, CALL_CONNECT, 0);
+	CHECK_NUMBER(c, remote.port, port);
+	assert_memory_equal(c->remote.address, &server.sin_addr, 4);
+	pid = watch_child(*state, connect_plainly);
+	assert_int_equal(watch_count(*state, pid, CALL_CONNECT), 1);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +269,7 @@ int main(int argc, char **argv)
 #endif
 		cmocka_unit_test(a_mount_that_stands_nowhere_does_not_shorten_a_path),
 		cmocka_unit_test(how_a_file_was_opened_is_not_the_callers_to_say_afterwards),
+		cmocka_unit_test(a_connection_made_by_sending_is_a_connect),
 		cmocka_unit_test(what_is_closed_before_its_completion_is_told),
 		cmocka_unit_test(a_thread_of_io_uring_has_the_name_of_its_process),
 	};
