@@ -8,7 +8,8 @@
 #include "agent/bpf/maps.h"
 
 enum {
-	COMPONENTS_MAX = 96, /* of a path; deeper ones are marked truncated */
+	COMPONENTS_MAX = 96, /* of a path, without bpf_loop; deeper ones are marked truncated */
+	STEPS_MAX = 4096,    /* with it: components and mounts; the text ends before */
 	CGROUP_DEPTH_MAX = 32,	/* named; of deeper ones the upper part */
 	CGROUP_SKIP_MAX = 4096, /* levels below those */
 	OVERLAYFS_MAGIC = 0x794c7630,
@@ -156,7 +157,7 @@ __weak __noinline u64 walk_path(u32 slot, u64 vfsmount, u64 leaf)
 		.slot = slot,
 	};
 
-	bpf_loop(COMPONENTS_MAX, walk_step, &w, 0);
+	bpf_loop(STEPS_MAX, walk_step, &w, 0);
 	at = w.at & TEXT_PATH_MAX;
 	is_cut = w.is_cut;
 	(void)dentry;

@@ -15,7 +15,7 @@
 #ifndef SYS_open_tree
 #define SYS_open_tree 428
 #endif
-enum { CLONE_TREE = 1, RACES = 20 };
+enum { CLONE_TREE = 1, RACES = 20, DEPTH = 1000 };
 
 static char dir[64], file[96];
 /* Without /tmp: where that is a file system of its own, a mount below it that stands nowhere says no more. */
@@ -120,6 +120,37 @@ static struct io_uring_sqe uring_open(const char *path)
 {
 	return (struct io_uring_sqe){ .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .open_flags = O_RDONLY,
 				      .addr = (uint64_t)(uintptr_t)path };
+}
+
+/* DEPTH folders named "d" above the file. */
+static void open_deep_below(void)
+{
+	must(chdir(dir));
+	for (int i = 0; i < DEPTH; i++) {
+		must(mkdir("d", 0700));
+		must(chdir("d"));
+	}
+	must(openat(AT_FDCWD, "secret", O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
+	must(unlink("secret"));
+	for (int i = 0; i < DEPTH; i++) {
+		must(chdir(".."));
+		must(rmdir("d"));
+	}
+}
+
+static void a_deep_folder_does_not_cut_a_path(void **state)
+{
+	struct filter f = { .row_count = 1 };
+
+	watch_row(&f.rows[0]);
+	memset(f.rows[0].calls, 0, sizeof(f.rows[0].calls));
+	filter_row_add_call(&f.rows[0], CALL_OPENAT);
+	watch_filter(*state, &f);
+	pid_t pid = watch_child(*state, open_deep_below);
+	const struct event_call *c = watch_call(*state, pid, CALL_OPENAT, 0);
+	assert_false(c->path_truncated);
+	CHECK_NUMBER(c, path.n, strlen(dir) + 2 * DEPTH + strlen("/secret"));
+	assert_true(slice_starts(c->path, slice_of(dir)));
 }
 
 /* The kernel's own thread opens it, "iou-sqp-1" by name. */
@@ -270,6 +301,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_mount_that_stands_nowhere_does_not_shorten_a_path),
 		cmocka_unit_test(how_a_file_was_opened_is_not_the_callers_to_say_afterwards),
 		cmocka_unit_test(a_connection_made_by_sending_is_a_connect),
+		cmocka_unit_test(a_deep_folder_does_not_cut_a_path),
 		cmocka_unit_test(what_is_closed_before_its_completion_is_told),
 		cmocka_unit_test(a_thread_of_io_uring_has_the_name_of_its_process),
 	};
