@@ -62,10 +62,9 @@ static __always_inline u64 path_text(struct scratch *s, u64 at)
 	return TEXT_PATH_MAX - at;
 }
 
-/* WITH_BPF_LOOP (5.17), of the objects that need no older kernel: a loop whose body is judged once, where
- * a plain one is gone through turn by turn. Not to be asked for while loading: 5.10 refuses the address of
- * a function wherever it stands. */
-#ifdef WITH_BPF_LOOP
+enum { COPIES_NUMBER = 0xeffffff7U };
+#define IS_ZERO(v) ((((v) | -(v)) >> 63) ^ 1) /* of a u64, without a jump */
+
 /* A mount that stands nowhere: open_tree()'s copy, or one that was taken away while a descriptor still led
  * into it. Its own root is no name for it, or any folder could be one's "/". Namespaces without a
  * number are such copies'; since 6.18 they share one. */
@@ -74,9 +73,13 @@ static __always_inline bool is_detached(struct mount *mnt)
 	struct mnt_namespace *ns = BPF_CORE_READ(mnt, mnt_ns);
 	u32 number = BPF_CORE_READ(ns, ns.inum);
 
-	return !number || number == 0xeffffff7;
+	return !number || number == COPIES_NUMBER;
 }
 
+/* WITH_BPF_LOOP (5.17), of the objects that need no older kernel: a loop whose body is judged once, where
+ * a plain one is gone through turn by turn. Not to be asked for while loading: 5.10 refuses the address of
+ * a function wherever it stands. */
+#ifdef WITH_BPF_LOOP
 struct walk {
 	u64 dentry, root, mnt, at, is_cut;
 	u32 slot;
@@ -162,6 +165,13 @@ __weak __noinline u64 walk_path(u32 slot, u64 vfsmount, u64 leaf)
 	is_cut = w.is_cut;
 	(void)dentry;
 #else
+	/* As walk_step does, of the file's own mount only and without a fork, which the loop would double. */
+	u64 up = (u64)BPF_CORE_READ(mnt, mnt_parent), number = BPF_CORE_READ(mnt, mnt_ns, ns.inum);
+	u64 goes_on = IS_ZERO(up ^ (u64)mnt) & (IS_ZERO(number) | IS_ZERO(number ^ COPIES_NUMBER));
+	u64 mask = goes_on - 1, from = (u64)root;
+
+	KEEP(mask);
+	root = (void *)(from & mask);
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < COMPONENTS_MAX; i++) {
 		if (dentry == root) {
@@ -183,7 +193,7 @@ __weak __noinline u64 walk_path(u32 slot, u64 vfsmount, u64 leaf)
 		if (parent == dentry || !parent) {
 			/* Its own parent and no root of a mount: memfd and the like, "memfd:name". */
 			is_cut = 0;
-			if (n >= at)
+			if (n >= at || (n == 1 && at < TEXT_PATH_MAX))
 				break;
 			at = (at - n) & TEXT_PATH_MAX;
 			bpf_probe_read_kernel(&s->path[at], n, name);
