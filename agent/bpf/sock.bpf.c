@@ -244,14 +244,18 @@ int family_sock(u32 call)
 
 	if (!s || !k || !sc)
 		return 0;
-	/* The cheap question first. */
+	/* The cheap questions first: finding the socket and both its ends costs more than all of them. */
 	u64 rows = filter_comm(s->rows, task);
+	if (rows && (call == CALL_SOCKET || call == CALL_SOCKETPAIR))
+		rows = filter_sock(rows, s->arg[0]);
+	if (rows)
+		rows = filter_where(rows, task);
 	if (!rows)
 		return 0;
 	sock_find(call);
 	sock_given(call);
 	rows = filter_ends(rows, &k->ends);
-	if (!rows || !filter_where(rows, task))
+	if (!rows)
 		return 0;
 
 	struct record_call *r = (void *)sc->data;

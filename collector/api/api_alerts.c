@@ -167,7 +167,7 @@ static int act(struct api_call *c, const char *status, bool is_assigning, bool n
 	       struct err *err)
 {
 	int64_t id;
-	struct deed d;
+	struct deed d = { 0 };
 	char assignee[ASSIGNEE_MAX + 1];
 
 	int r = read_id(c, &id, err);
