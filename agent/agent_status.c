@@ -170,7 +170,7 @@ void agent_write_status(void *arg, struct json *j)
 		json_object_close(j);
 	}
 	json_array_close(j);
-	json_kv_str(j, "mode", probe_mode_name((enum probe_mode)a->cfg->probe_mode));
+	json_kv_str(j, "mode", probe_mode_name(probe_mode_now(a->probe)));
 	json_key(j, "hooks");
 	json_array_open(j);
 	probe_hooks(a->probe, write_hook, j);
@@ -243,7 +243,7 @@ void agent_write_hooks(void *arg, struct json *j)
 	struct hooks_out o = { .agent = a, .json = j, .ns = clock_boot_ns(a->clk) - a->measured_ns };
 	struct err err;
 
-	json_kv_str(j, "mode", probe_mode_name((enum probe_mode)a->cfg->probe_mode));
+	json_kv_str(j, "mode", probe_mode_name(probe_mode_now(a->probe)));
 	json_kv_u64(j, "measured_ns", o.ns);
 	json_key(j, "hooks");
 	json_array_open(j);

@@ -277,6 +277,11 @@ int probe_new(struct loop *l, const struct clock *clk, const struct probe_config
 	return 0;
 }
 
+enum probe_mode probe_mode_now(const struct probe *p)
+{
+	return p->calls.mode;
+}
+
 int probe_set_filter(struct probe *p, const struct filter *f, struct err *err)
 {
 	struct calls next;

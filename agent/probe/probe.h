@@ -49,6 +49,8 @@ unsigned probe_drain(struct probe *p);
  * call only exec, exit and fork are attached. On an error the filter before it stays. f: copied. A hook
  * that this kernel refuses is no error: it stands in probe_hooks and in sensors with the reason. */
 int probe_set_filter(struct probe *p, const struct filter *f, struct err *err) WARN_UNUSED;
+/* The way calls are hooked now; AUTO: none is. */
+enum probe_mode probe_mode_now(const struct probe *p);
 /* Whether a cgroup is a container's, for rows that ask. Until it is told, a process in it passes for
  * both. id: event_process.cgroup_id. Cheap to repeat. */
 void probe_mark_cgroup(struct probe *p, uint64_t id, bool is_container);
