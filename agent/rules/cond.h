@@ -53,6 +53,7 @@ struct cond {
 	enum cond_op op;   /* COND_CHECK */
 	enum cond_mod mod; /* COND_CHECK */
 	bool has_arg, is_quoted;
+	bool is_visited; /* by a walk that changes shared macros once */
 	unsigned line, column; /* in the condition's text, from 1 */
 	struct slice text, arg;
 	struct cond *child, *next;

@@ -254,12 +254,15 @@ static bool names_own_folder(const struct cond *value)
 
 /* Falco's fd.name is the text that was given; ours is where it led, which is never below /proc/self. A
  * comparison with such a path means the text: fd.name OP x becomes (fd.name OP x or fd.nameraw OP x).
- * Macros are shared: what was changed is no comparison any more, and not changed again. */
+ * Macros are shared, and may name each other twice at each of forty levels: each is gone through once. */
 static bool follow_own_folder(struct arena *a, struct cond *c)
 {
 	for (; c; c = c->next) {
 		struct cond *left = c->child;
 
+		if (c->is_visited)
+			continue;
+		c->is_visited = true;
 		if (c->kind != COND_CHECK) {
 			if (!follow_own_folder(a, left))
 				return false;
