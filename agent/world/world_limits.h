@@ -31,7 +31,7 @@ enum world_limits {
 	WORLD_ENGINE_JOBS = 4, /* inspects under way at once */
 	WORLD_ENGINE_TIMEOUT_MS = 10000,
 	WORLD_ENGINE_RETRY_MIN_MS = 200,
-	WORLD_ENGINE_RETRY_MAX_MS = 10000,
+	WORLD_ENGINE_RETRY_MAX_MS = 2000, /* an engine that came back: its containers are nameless until then */
 	WORLD_ENGINE_RELIST_MS = 300000,
 	WORLD_IMAGE_CACHE = 128, /* digests by image id */
 
