@@ -28,6 +28,7 @@ static const char usage_text[] =
 	"  picket-agent status [--json]             is it healthy, what does it see and lose\n"
 	"  picket-agent status --hooks [--json]     what each hook in the kernel costs and lets through\n"
 	"  picket-agent rules check FILE...         are these Falco rule files right\n"
+	"  picket-agent rules list FILE... [--json] what they look for, and which ATT&CK techniques they cover\n"
 	"  picket-agent rules parse|compile COND    is this condition right\n"
 	"  picket-agent rules eval COND --event F   would it match this event (flat JSON)\n"
 	"  picket-agent replay --rules FILE... --events FILE [--matching all|first] [--json]\n"
