@@ -346,6 +346,11 @@ static void attach(struct bpf_program *prog, const struct entry *e, struct hook 
 {
 	struct bpf_link *link = attach_program(prog, e);
 
+	if (!link && errno == ENOENT && e->mode == PROBE_PER_CALL) {
+		h->is_absent = true;
+		snprintf(h->why_not, sizeof(h->why_not), "this kernel has no such call");
+		return;
+	}
 	if (!link) {
 		snprintf(h->why_not, sizeof(h->why_not), "attach: %s", err_name(errno));
 		return;

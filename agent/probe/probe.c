@@ -235,12 +235,15 @@ static void list_sensors(struct probe *p)
 			.why_not = p->loaded.sensor[i].why_not,
 			.attached = p->loaded.sensor[i].link_fd >= 0,
 		};
-	for (size_t i = 0; i < p->calls.count; i++)
+	for (size_t i = 0; i < p->calls.count; i++) {
+		if (p->calls.hook[i].is_absent)
+			continue;
 		p->sensor[p->sensor_count++] = (struct probe_sensor){
 			.name = p->calls.hook[i].name,
 			.why_not = p->calls.hook[i].why_not,
 			.attached = p->calls.hook[i].link_fd >= 0,
 		};
+	}
 }
 
 int probe_new(struct loop *l, const struct clock *clk, const struct probe_config *cfg,

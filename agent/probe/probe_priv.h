@@ -52,6 +52,7 @@ struct hook {
 	int prog_fd, link_fd; /* -1: not attached */
 	char name[40];
 	char why_not[160];
+	bool is_absent; /* the kernel has no such call: nothing to be seen, and nothing missing */
 	uint64_t calls[2]; /* bit = enum call: those whose counts are this hook's */
 };
 
