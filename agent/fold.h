@@ -18,7 +18,7 @@ struct folded {
 	const char *rule, *container_id; /* "" = host */
 	uint64_t count;			 /* >= 1: matches that did not go out */
 	uint64_t first_unix_ns, last_unix_ns;
-	struct slice sample; /* the packed finding that was given with the last one, for its details */
+	struct slice sample; /* the packed finding of the first of them, for its details */
 };
 typedef void (*fold_fn)(void *arg, const struct folded *f);
 

@@ -2,7 +2,7 @@
  *
  *   finding, gap -> fold key -> is there one, last seen within fold_ms?
  *     no        insert: new
- *     open      count + what it stands for, newest document and evidence; severity only ever rises
+ *     open      count + what it stands for, newest document (but of a summary) and evidence; severity only ever rises
  *     resolved  the same, and its status is "new" again
  */
 #include "collector/alert/alert.h"
@@ -25,6 +25,7 @@ struct draft {
 	struct store_alert row; /* borrows the buffers; count: matches that it stands for */
 	const Picket__Gap *gap; /* nullable: title and document are made with what was lost before */
 	const char *evidence_id; /* "" = none */
+	bool is_summary; /* of folded matches: their example must not take the place of a match's own words */
 	struct buf title, document, fold_key, evidence;
 };
 
@@ -88,6 +89,10 @@ static int fold(struct store *s, struct draft *d, const struct store_alert *old,
 	} else {
 		row.severity = old->severity;
 		row.priority = old->priority;
+	}
+	if (d->is_summary) {
+		row.title = old->title;
+		row.document = old->document;
 	}
 	if (d->evidence_id[0]) {
 		r = alert_text_evidence(&d->evidence, old->evidence, d->evidence_id, EVIDENCE_MAX, err);
@@ -160,6 +165,7 @@ int alert_from_finding(struct store *s, const struct alert_config *cfg, const ch
 		return err_set(err, EINVAL, "record %llu is no finding", (unsigned long long)seq);
 	draft_init(&d);
 	d.evidence_id = record_json_id(agent, epoch, f->event_seq ? f->event_seq : seq, id);
+	d.is_summary = f->count > 1;
 	d.row = (struct store_alert){
 		.first_seen_unix_ns = f->first_unix_ns && f->first_unix_ns < rec->time_unix_ns ?
 					      f->first_unix_ns :

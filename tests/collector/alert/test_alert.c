@@ -288,6 +288,19 @@ static void a_folded_finding_counts_for_all_it_stands_for(void **state)
 	c = put(*state, &f, 2);
 	assert_false(c.is_new);
 	assert_int_equal(c.count, 300);
+	/* A match that was told by itself has the alert's words; a later summary only counts. */
+	char told[] = "the one that matters", example[] = "an example of many";
+	people_finding(&f, t0 + 2 * minute);
+	f.finding.output = told;
+	put(*state, &f, 9);
+	people_finding(&f, t0 + 3 * minute);
+	f.finding.count = 7;
+	f.finding.output = example;
+	c = put(*state, &f, 10);
+	assert_int_equal(c.count, 308);
+	al = read_alert(*state, c.id);
+	assert_string_equal(at(al, "output", NULL, NULL), told);
+	cJSON_Delete(al);
 	/* As many as a message may say, again and again: the sum ends where JSON readers are exact. */
 	for (unsigned i = 0; i < 3; i++) {
 		f.finding.count = UINT64_MAX / 2;
