@@ -2,7 +2,8 @@
  *
  *   finding, gap -> fold key -> is there one, last seen within fold_ms?
  *     no        insert: new
- *     open      count + what it stands for, newest document (but of a summary) and evidence; severity only ever rises
+ *     open      count + what it stands for, newest evidence, newest document but of a summary;
+ *               severity only ever rises
  *     resolved  the same, and its status is "new" again
  */
 #include "collector/alert/alert.h"
