@@ -83,9 +83,65 @@ static const struct bound audit_result[] = {
 	B(AuditResult, subject, LIMIT_TEXT_BYTES),
 	B(AuditResult, evidence, LIMIT_TEXT_BYTES),
 };
+static const struct bound package[] = {
+	B(Package, ecosystem, LIMIT_NAME_BYTES),
+	B(Package, name, LIMIT_PACKAGE_TEXT_BYTES),
+	B(Package, version, LIMIT_PACKAGE_TEXT_BYTES),
+	B(Package, arch, LIMIT_NAME_BYTES),
+	B(Package, source, LIMIT_PACKAGE_TEXT_BYTES),
+	B(Package, source_version, LIMIT_PACKAGE_TEXT_BYTES),
+	B(Package, path, LIMIT_PATH_BYTES),
+	B(Package, owner, LIMIT_PACKAGE_TEXT_BYTES),
+};
+static const struct bound layer[] = {
+	B(Layer, diff_id, LIMIT_NAME_BYTES),	B(Layer, digest, LIMIT_NAME_BYTES),
+	B(Layer, created_by, LIMIT_TEXT_BYTES), B(Layer, key, LIMIT_KEY_BYTES),
+	R(Layer, packages, 0, LIMIT_PACKAGES),
+};
+static const struct bound healthcheck[] = {
+	R(Healthcheck, test, LIMIT_TEXT_BYTES, LIMIT_IMAGE_LIST),
+};
+static const struct bound history_step[] = {
+	B(HistoryStep, created_by, LIMIT_TEXT_BYTES),
+	B(HistoryStep, comment, LIMIT_TEXT_BYTES),
+};
+static const struct bound setid_file[] = {
+	B(SetidFile, path, LIMIT_PATH_BYTES),
+	B(SetidFile, package, LIMIT_PACKAGE_TEXT_BYTES),
+};
+static const struct bound image_config[] = {
+	B(ImageConfig, user, LIMIT_NAME_BYTES),
+	R(ImageConfig, exposed_ports, LIMIT_NAME_BYTES, LIMIT_IMAGE_LIST),
+	R(ImageConfig, secret_env, LIMIT_NAME_BYTES, LIMIT_IMAGE_LIST),
+	R(ImageConfig, setid_files, 0, LIMIT_SETID_FILES),
+	R(ImageConfig, history, 0, LIMIT_LAYERS),
+	R(ImageConfig, entrypoint, LIMIT_TEXT_BYTES, LIMIT_IMAGE_LIST),
+	R(ImageConfig, cmd, LIMIT_TEXT_BYTES, LIMIT_IMAGE_LIST),
+	R(ImageConfig, labels, 0, LIMIT_IMAGE_LIST),
+	R(ImageConfig, volumes, LIMIT_PATH_BYTES, LIMIT_IMAGE_LIST),
+	B(ImageConfig, working_dir, LIMIT_PATH_BYTES),
+	B(ImageConfig, stop_signal, LIMIT_NAME_BYTES),
+	R(ImageConfig, env_names, LIMIT_NAME_BYTES, LIMIT_IMAGE_LIST),
+};
+static const struct bound image_label[] = {
+	B(ImageConfig__LabelsEntry, key, LIMIT_NAME_BYTES),
+	B(ImageConfig__LabelsEntry, value, LIMIT_TEXT_BYTES),
+};
+static const struct bound os_release[] = {
+	B(OsRelease, id, LIMIT_NAME_BYTES),	  B(OsRelease, version_id, LIMIT_NAME_BYTES),
+	B(OsRelease, codename, LIMIT_NAME_BYTES), B(OsRelease, id_like, LIMIT_NAME_BYTES),
+	B(OsRelease, pretty_name, LIMIT_NAME_BYTES),
+};
 static const struct bound inventory[] = {
 	B(Inventory, image_id, LIMIT_NAME_BYTES),
-	B(Inventory, document, LIMIT_DOCUMENT_BYTES),
+	B(Inventory, kind, LIMIT_NAME_BYTES),
+	B(Inventory, target, LIMIT_PATH_BYTES),
+	R(Inventory, names, LIMIT_TEXT_BYTES, LIMIT_IMAGE_LIST),
+	R(Inventory, repo_digests, LIMIT_TEXT_BYTES, LIMIT_IMAGE_LIST),
+	B(Inventory, arch, LIMIT_NAME_BYTES),
+	B(Inventory, os_type, LIMIT_NAME_BYTES),
+	R(Inventory, layers, 0, LIMIT_LAYERS),
+	R(Inventory, problems, LIMIT_TEXT_BYTES, LIMIT_PROBLEMS),
 };
 static const struct bound sensor[] = {
 	B(Sensor, name, LIMIT_NAME_BYTES),
@@ -156,6 +212,14 @@ static const struct table tables[] = {
 	T(batch, batch),
 	T(request, request),
 	T(audit_result, audit_result),
+	T(package, package),
+	T(layer, layer),
+	T(healthcheck, healthcheck),
+	T(history_step, history_step),
+	T(setid_file, setid_file),
+	T(image_config, image_config),
+	T(image_config__labels_entry, image_label),
+	T(os_release, os_release),
 	T(inventory, inventory),
 	T(sensor, sensor),
 	T(heartbeat, heartbeat),

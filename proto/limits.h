@@ -26,7 +26,16 @@ enum {
 	LIMIT_CMDLINE_BYTES = LIMIT_ARGS_BYTES + LIMIT_NAME_BYTES, /* name + " " + arguments */
 	LIMIT_TEXT_BYTES = 4096,	      /* label values, descriptions, evidence, reasons */
 	LIMIT_PEM_BYTES = 32 * 1024,	      /* a request, a certificate, a CA bundle */
-	LIMIT_DOCUMENT_BYTES = 1024 * 1024,   /* Configuration; an Inventory must fit a record too */
+	LIMIT_DOCUMENT_BYTES = 1024 * 1024,   /* Configuration */
+	LIMIT_INVENTORY_BYTES = 16 * 1024 * 1024,	/* one packed Inventory */
+	LIMIT_INVENTORY_ARENA_BYTES = 64 * 1024 * 1024, /* unpacked */
+	LIMIT_PACKAGES = 100000,	/* of one layer */
+	LIMIT_LAYERS = 512,		/* engines stop at 127 */
+	LIMIT_PACKAGE_TEXT_BYTES = 1024, /* a package's name, version */
+	LIMIT_IMAGE_LIST = 512,		/* labels, ports, names, arguments of one image */
+	LIMIT_SETID_FILES = 1024,
+	LIMIT_PROBLEMS = 256,
+	LIMIT_KEY_BYTES = 32, /* SHA-256 */
 	LIMIT_URLS = 8,
 	LIMIT_SECRET_BYTES = 64,
 	LIMIT_SECRET_BYTES_MIN = 16,

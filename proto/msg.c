@@ -146,7 +146,6 @@ static int check_record(const Picket__Record *m, struct err *err)
 			return err_set(err, ERR_CORRUPT, "Container.id: empty");
 		return 0;
 	case PICKET__RECORD__BODY_AUDIT:
-	case PICKET__RECORD__BODY_INVENTORY:
 	case PICKET__RECORD__BODY__NOT_SET:
 	case _PICKET__RECORD__BODY__CASE_IS_INT_SIZE:
 		return 0;
@@ -335,6 +334,11 @@ int msg_read_record(struct slice msg, struct arena *a, Picket__Record **ret, str
 	return 0;
 }
 
+int msg_read_inventory(struct slice msg, struct arena *a, Picket__Inventory **ret, struct err *err)
+{
+	return unpack(&picket__inventory__descriptor, msg, LIMIT_INVENTORY_BYTES, a, ret, err);
+}
+
 int msg_read_token(struct slice text, struct arena *a, Picket__Token **ret, struct err *err)
 {
 	Picket__Token *m;
@@ -406,6 +410,11 @@ int msg_pack_record(const Picket__Record *m, struct buf *out, struct err *err)
 	int r = check_record(m, err);
 
 	return r < 0 ? r : pack(&m->base, LIMIT_RECORD_BYTES, out, err);
+}
+
+int msg_pack_inventory(const Picket__Inventory *m, struct buf *out, struct err *err)
+{
+	return pack(&m->base, LIMIT_INVENTORY_BYTES, out, err);
 }
 
 int msg_pack_token(const Picket__Token *m, struct buf *out, struct err *err)

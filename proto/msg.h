@@ -19,6 +19,9 @@ int msg_read_reply(struct slice msg, struct arena *a, Picket__Reply **ret,
 /* A record whose body is unknown here (from a newer agent) is fine: body case 0. */
 int msg_read_record(struct slice msg, struct arena *a, Picket__Record **ret,
 		    struct err *err) WARN_UNUSED;
+/* What is in an image. a: an arena of LIMIT_INVENTORY_ARENA_BYTES. */
+int msg_read_inventory(struct slice msg, struct arena *a, Picket__Inventory **ret,
+		       struct err *err) WARN_UNUSED;
 /* "pkt1." + base64url. Text from a person: error ERR_SYNTAX says what is wrong with it. */
 int msg_read_token(struct slice text, struct arena *a, Picket__Token **ret,
 		   struct err *err) WARN_UNUSED;
@@ -27,6 +30,7 @@ int msg_read_token(struct slice text, struct arena *a, Picket__Token **ret,
 int msg_pack_request(const Picket__Request *m, struct buf *out, struct err *err) WARN_UNUSED;
 int msg_pack_reply(const Picket__Reply *m, struct buf *out, struct err *err) WARN_UNUSED;
 int msg_pack_record(const Picket__Record *m, struct buf *out, struct err *err) WARN_UNUSED;
+int msg_pack_inventory(const Picket__Inventory *m, struct buf *out, struct err *err) WARN_UNUSED;
 int msg_pack_token(const Picket__Token *m, struct buf *out, struct err *err) WARN_UNUSED;
 
 /* A batch's bytes without copying records into protobuf structs: Request{protocol, agent_id,

@@ -54,9 +54,6 @@ void record_view(const Picket__Record *rec, struct record_view *ret)
 	case PICKET__RECORD__BODY_AUDIT:
 		ret->type = "audit";
 		break;
-	case PICKET__RECORD__BODY_INVENTORY:
-		ret->type = "inventory";
-		break;
 	default: /* from a newer agent */
 		break;
 	}

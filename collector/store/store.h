@@ -97,8 +97,8 @@ int store_seq_set(struct store *s, const char *agent, uint64_t epoch, uint64_t s
 int store_history_add(struct store *s, const char *agent, uint64_t epoch, uint64_t seq,
 		      struct slice packed, const Picket__Record *rec, struct err *err) WARN_UNUSED;
 
-/* The contract's word for a record: an event's type ("exec" …), "finding", "gap", "container", "audit",
- * "inventory"; "unknown" for what a newer agent sent. What type= asks for. */
+/* The contract's word for a record: an event's type ("exec" …), "finding", "gap", "container", "audit";
+ * "unknown" for what a newer agent sent. What type= asks for. */
 const char *store_record_type(const Picket__Record *rec);
 
 struct store_event { /* one answer of a query */

@@ -183,26 +183,46 @@ static void every_sized_field_has_a_bound_and_keeps_it(void **state)
 	tried += try_message(&picket__reply__descriptor);
 	tried += try_message(&picket__record__descriptor);
 	tried += try_message(&picket__token__descriptor);
+	tried += try_message(&picket__inventory__descriptor);
 	assert_in_range(tried, 50, 200);
+}
+
+/* A finding with five fields; the last value is `last` bytes. */
+static void large_record(Picket__Record *m, size_t last)
+{
+	enum { FIELDS = 5, FULL = 16000 };
+	Picket__Finding *f = element(&picket__finding__descriptor);
+
+	picket__record__init(m);
+	m->time_unix_ns = NOW;
+	m->body_case = PICKET__RECORD__BODY_FINDING;
+	m->finding = f;
+	f->rule = text(4);
+	f->priority = text(8);
+	f->n_fields = FIELDS;
+	f->fields = arena_zalloc(arena, FIELDS, sizeof(*f->fields));
+	for (unsigned i = 0; i < FIELDS; i++) {
+		f->fields[i] = element(&picket__finding__fields_entry__descriptor);
+		f->fields[i]->key = text(i + 1);
+		f->fields[i]->value = bytes(i + 1 < FIELDS ? FULL : last);
+	}
 }
 
 static void a_record_is_at_most_64_kib(void **state)
 {
 	struct buf out;
 	Picket__Record m, *back;
-	Picket__Inventory *inv = element(&picket__inventory__descriptor);
+	size_t last = 1000;
 
 	buf_init(&out, 0);
-	picket__record__init(&m);
-	m.time_unix_ns = NOW;
-	m.body_case = PICKET__RECORD__BODY_INVENTORY;
-	m.inventory = inv;
-	inv->document = bytes(LIMIT_RECORD_BYTES - 17); /* 9 time, 4 and 4 for two headers */
+	large_record(&m, last);
+	last += LIMIT_RECORD_BYTES - picket__record__get_packed_size(&m);
+	large_record(&m, last);
 	assert_int_equal(msg_pack_record(&m, &out, NULL), 0);
 	assert_int_equal(out.n, LIMIT_RECORD_BYTES);
 	assert_int_equal(msg_read_record(buf_slice(&out), arena, &back, NULL), 0);
 	buf_reset(&out);
-	inv->document = bytes(LIMIT_RECORD_BYTES - 16);
+	large_record(&m, last + 1);
 	assert_int_equal(msg_pack_record(&m, &out, NULL), -ERR_LIMIT);
 	assert_int_equal(out.n, 0);
 	buf_fini(&out);
