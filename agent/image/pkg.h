@@ -12,7 +12,10 @@ struct pkg {
 	struct slice key;
 	bool is_dev; /* only for building or testing, as the lock file says */
 };
-/* A file that a package owns, from the image's root, without a leading slash. Ends in "/": all below it. */
+/* A file that a package owns, from the image's root, without a leading slash. Ends in "/": all below it.
+ * As the database has it: folders in it may be links in the image (Debian's list says "bin/ls", the file is
+ * usr/bin/ls), so whoever asks by path looks where the folders lead. A path may come twice (dpkg's .list and
+ * .md5sums), and empty folders may be among them. */
 struct pkg_owned {
 	const char *ecosystem;
 	struct slice key;
