@@ -163,6 +163,66 @@ static const struct bound configuration[] = {
 	B(Configuration, version, LIMIT_NAME_BYTES),
 	B(Configuration, document, LIMIT_DOCUMENT_BYTES),
 };
+static const struct bound image_ask[] = {
+	B(ImageAsk, image_id, LIMIT_NAME_BYTES),
+	R(ImageAsk, layer_keys, LIMIT_KEY_BYTES, LIMIT_LAYERS),
+	R(ImageAsk, names, LIMIT_TEXT_BYTES, LIMIT_IMAGE_LIST),
+	R(ImageAsk, repo_digests, LIMIT_TEXT_BYTES, LIMIT_IMAGE_LIST),
+};
+static const struct bound images_ask[] = {
+	R(ImagesAsk, images, 0, LIMIT_IMAGES_ASKED),
+};
+static const struct bound image_known[] = {
+	B(ImageKnown, image_id, LIMIT_NAME_BYTES),
+	R(ImageKnown, unknown_layer_keys, LIMIT_KEY_BYTES, LIMIT_LAYERS),
+};
+static const struct bound images_reply[] = {
+	R(ImagesReply, images, 0, LIMIT_IMAGES_ASKED),
+};
+static const struct bound inventory_part[] = {
+	B(InventoryPart, image_id, LIMIT_NAME_BYTES),
+	B(InventoryPart, inventory_sha256, LIMIT_KEY_BYTES),
+	B(InventoryPart, data, LIMIT_PART_BYTES),
+};
+static const struct bound inventory_reply[] = {
+	B(InventoryReply, image_id, LIMIT_NAME_BYTES),
+	B(InventoryReply, inventory_sha256, LIMIT_KEY_BYTES),
+	R(InventoryReply, missing_layer_keys, LIMIT_KEY_BYTES, LIMIT_LAYERS),
+};
+static const struct bound container_use[] = {
+	B(ContainerUse, id, LIMIT_NAME_BYTES),
+	B(ContainerUse, name, LIMIT_NAME_BYTES),
+	R(ContainerUse, published_ports, LIMIT_NAME_BYTES, LIMIT_IMAGE_LIST),
+};
+static const struct bound package_use[] = {
+	B(PackageUse, ecosystem, LIMIT_NAME_BYTES),
+	B(PackageUse, name, LIMIT_PACKAGE_TEXT_BYTES),
+	B(PackageUse, version, LIMIT_PACKAGE_TEXT_BYTES),
+	B(PackageUse, path, LIMIT_PATH_BYTES),
+	B(PackageUse, container_id, LIMIT_NAME_BYTES),
+};
+static const struct bound image_use[] = {
+	B(ImageUse, image_id, LIMIT_NAME_BYTES),
+	B(ImageUse, reference, LIMIT_TEXT_BYTES),
+	R(ImageUse, containers, 0, LIMIT_IMAGE_CONTAINERS),
+	R(ImageUse, packages, 0, LIMIT_PACKAGES_IN_USE),
+};
+static const struct bound images_in_use[] = {
+	R(ImagesInUse, images, 0, LIMIT_IMAGES_IN_USE),
+};
+static const struct bound images_in_use_reply[] = {
+	R(ImagesInUseReply, unknown_images, LIMIT_NAME_BYTES, LIMIT_IMAGES_IN_USE),
+};
+static const struct bound base_image[] = {
+	B(BaseImage, image_id, LIMIT_NAME_BYTES),
+	B(BaseImage, reference, LIMIT_TEXT_BYTES),
+	B(BaseImage, running_digest, LIMIT_NAME_BYTES),
+	B(BaseImage, current_digest, LIMIT_NAME_BYTES),
+	B(BaseImage, error, LIMIT_TEXT_BYTES),
+};
+static const struct bound base_images[] = {
+	R(BaseImages, images, 0, LIMIT_BASE_IMAGES),
+};
 static const struct bound enrol[] = {
 	B(Enrol, secret, LIMIT_SECRET_BYTES),
 	B(Enrol, csr_pem, LIMIT_PEM_BYTES),
@@ -225,6 +285,19 @@ static const struct table tables[] = {
 	T(heartbeat, heartbeat),
 	T(hello, hello),
 	T(configuration, configuration),
+	T(image_ask, image_ask),
+	T(images_ask, images_ask),
+	T(image_known, image_known),
+	T(images_reply, images_reply),
+	T(inventory_part, inventory_part),
+	T(inventory_reply, inventory_reply),
+	T(container_use, container_use),
+	T(package_use, package_use),
+	T(image_use, image_use),
+	T(images_in_use, images_in_use),
+	T(images_in_use_reply, images_in_use_reply),
+	T(base_image, base_image),
+	T(base_images, base_images),
 	T(enrol, enrol),
 	T(enrol_reply, enrol_reply),
 	T(refusal, refusal),

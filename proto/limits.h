@@ -36,6 +36,13 @@ enum {
 	LIMIT_SETID_FILES = 1024,
 	LIMIT_PROBLEMS = 256,
 	LIMIT_KEY_BYTES = 32, /* SHA-256 */
+	LIMIT_IMAGES_ASKED = 128,   /* of one request; with all their layers' keys 2 MiB */
+	LIMIT_IMAGES_IN_USE = 1024, /* of one part */
+	LIMIT_IMAGE_CONTAINERS = 1024,
+	LIMIT_PACKAGES_IN_USE = 8192, /* of one image */
+	LIMIT_BASE_IMAGES = 256,      /* of one request */
+	LIMIT_PART_BYTES = 1024 * 1024,
+	LIMIT_PARTS = LIMIT_INVENTORY_BYTES / LIMIT_PART_BYTES + 1, /* what won't compress grows a little */
 	LIMIT_URLS = 8,
 	LIMIT_SECRET_BYTES = 64,
 	LIMIT_SECRET_BYTES_MIN = 16,

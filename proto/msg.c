@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "common/wire.h"
 #include "proto/bounds_priv.h"
+#include "proto/msg_priv.h"
 
 _Static_assert((int)LIMIT_MESSAGE_BYTES == (int)WIRE_MAX_MESSAGE_BYTES, "one size of message");
 
@@ -211,6 +212,14 @@ static int check_request(const Picket__Request *m, struct err *err)
 		return check_time("Heartbeat.time_unix_ns", m->heartbeat->time_unix_ns, err);
 	case PICKET__REQUEST__BODY_ENROL:
 		return check_enrol(m->enrol, err);
+	case PICKET__REQUEST__BODY_IMAGES_ASK:
+		return msg_check_images_ask(m->images_ask, err);
+	case PICKET__REQUEST__BODY_INVENTORY_PART:
+		return msg_check_inventory_part(m->inventory_part, err);
+	case PICKET__REQUEST__BODY_IMAGES_IN_USE:
+		return msg_check_images_in_use(m->images_in_use, err);
+	case PICKET__REQUEST__BODY_BASE_IMAGES:
+		return msg_check_base_images(m->base_images, err);
 	case PICKET__REQUEST__BODY__NOT_SET:
 	case _PICKET__REQUEST__BODY__CASE_IS_INT_SIZE:
 		break;
@@ -251,6 +260,13 @@ static int check_reply(const Picket__Reply *m, struct err *err)
 		if (m->refusal->retry_ms > LIMIT_RETRY_MS)
 			return err_set(err, ERR_CORRUPT, "Refusal.retry_ms: too long");
 		return check_enum("Refusal.reason", (int)m->refusal->reason, err);
+	case PICKET__REPLY__BODY_IMAGES:
+		return msg_check_images_reply(m->images, err);
+	case PICKET__REPLY__BODY_INVENTORY:
+		return msg_check_inventory_reply(m->inventory, err);
+	case PICKET__REPLY__BODY_IMAGES_IN_USE:
+	case PICKET__REPLY__BODY_BASE_IMAGES:
+		return 0;
 	case PICKET__REPLY__BODY__NOT_SET:
 	case _PICKET__REPLY__BODY__CASE_IS_INT_SIZE:
 		break;
@@ -336,7 +352,14 @@ int msg_read_record(struct slice msg, struct arena *a, Picket__Record **ret, str
 
 int msg_read_inventory(struct slice msg, struct arena *a, Picket__Inventory **ret, struct err *err)
 {
-	return unpack(&picket__inventory__descriptor, msg, LIMIT_INVENTORY_BYTES, a, ret, err);
+	Picket__Inventory *m;
+	int r = unpack(&picket__inventory__descriptor, msg, LIMIT_INVENTORY_BYTES, a, &m, err);
+
+	if (r >= 0)
+		r = msg_check_inventory(m, err);
+	if (r >= 0)
+		*ret = m;
+	return r;
 }
 
 int msg_read_token(struct slice text, struct arena *a, Picket__Token **ret, struct err *err)
@@ -414,7 +437,9 @@ int msg_pack_record(const Picket__Record *m, struct buf *out, struct err *err)
 
 int msg_pack_inventory(const Picket__Inventory *m, struct buf *out, struct err *err)
 {
-	return pack(&m->base, LIMIT_INVENTORY_BYTES, out, err);
+	int r = msg_check_inventory(m, err);
+
+	return r < 0 ? r : pack(&m->base, LIMIT_INVENTORY_BYTES, out, err);
 }
 
 int msg_pack_token(const Picket__Token *m, struct buf *out, struct err *err)

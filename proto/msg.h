@@ -19,7 +19,8 @@ int msg_read_reply(struct slice msg, struct arena *a, Picket__Reply **ret,
 /* A record whose body is unknown here (from a newer agent) is fine: body case 0. */
 int msg_read_record(struct slice msg, struct arena *a, Picket__Record **ret,
 		    struct err *err) WARN_UNUSED;
-/* What is in an image. a: an arena of LIMIT_INVENTORY_ARENA_BYTES. */
+/* What is in an image. a: an arena of LIMIT_INVENTORY_ARENA_BYTES. Keys of layers are empty or of their
+ * length, and not compared with the content. */
 int msg_read_inventory(struct slice msg, struct arena *a, Picket__Inventory **ret,
 		       struct err *err) WARN_UNUSED;
 /* "pkt1." + base64url. Text from a person: error ERR_SYNTAX says what is wrong with it. */
@@ -38,6 +39,11 @@ int msg_pack_token(const Picket__Token *m, struct buf *out, struct err *err) WAR
 int msg_pack_batch(const char *agent_id, uint64_t epoch, uint64_t first_seq, uint64_t lost_before,
 		   const struct slice *records, size_t count, struct buf *out,
 		   struct err *err) WARN_UNUSED;
+
+/* A layer's key (Layer.key): SHA-256 over its packages, each packed, one behind the other, in order.
+ * None: the digest of nothing. ERR_LIMIT where a package is beyond its bounds. */
+int msg_layer_key(Picket__Package *const *packages, size_t count, uint8_t ret[LIMIT_KEY_BYTES],
+		  struct err *err) WARN_UNUSED;
 
 /* protobuf-c's bytes as a slice and back (borrowed both ways). */
 static inline struct slice msg_slice(ProtobufCBinaryData d)
