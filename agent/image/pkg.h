@@ -6,11 +6,14 @@
 /* A package found. Texts are borrowed for the call. Meaning as in vulndb_package. */
 struct pkg {
 	const char *ecosystem; /* purl type: "deb" … */
+	/* version: empty where a lock file says that it is there and not which (a git checkout, "flask>=2"). */
 	struct slice name, version, arch, source, source_version;
 	/* Any text that is this package's alone among those of one ecosystem; pkg_owned names it. Empty: the
 	 * name. dpkg: "name:arch" or "name" as the .list file is called; Python: path of its *-info folder. */
 	struct slice key;
-	bool is_dev; /* only for building or testing, as the lock file says */
+	/* Only for building or testing, as the lock file says. A file may name a package twice, first as
+	 * is_dev and then not: then it is not. */
+	bool is_dev;
 };
 /* A file that a package owns, from the image's root, without a leading slash. Ends in "/": all below it.
  * As the database has it: folders in it may be links in the image (Debian's list says "bin/ls", the file is
@@ -27,6 +30,9 @@ struct pkg_out {
 	int (*package)(void *arg, const struct pkg *p);
 	int (*owned)(void *arg, const struct pkg_owned *o); /* nullable: nobody asks for files */
 	void *arg;
+	/* Nullable. The text of another file of the folder in which the one being parsed lies, borrowed until the
+	 * parse ends; empty where there is none or it can't be had. go.mod before Go 1.17 asks for "go.sum". */
+	struct slice (*sibling)(void *arg, const char *name);
 };
 
 enum pkg_match {

@@ -1,0 +1,136 @@
+/* python_locks.c - the lock files of Python's tools: pipenv, poetry, pdm, uv, and the standard one. */
+#include "agent/image/lang/items.h"
+#include "agent/image/lang/lang.h"
+
+/* Pipfile.lock: {"_meta": …, "default": {"name": {"version": "==1.0"}}, "develop": …} */
+
+static int found_pipfile(struct emit *e, const struct item *it)
+{
+	struct slice group = doc_key(it->d, 0), version = it->text[ITEM_VERSION];
+
+	if (slice_is(group, "_meta"))
+		return 0;
+	while (version.n && version.p[0] == '=')
+		version = slice_sub(version, 1, version.n);
+	return emit_package(e, it->key, version, slice_is(group, "develop"));
+}
+
+static const struct items_format pipfile = {
+	.ecosystem = "pypi",
+	.read = doc_json,
+	.shapes = { { "*/*", false } },
+	.fields = { { "version", ITEM_VERSION } },
+	.found = found_pipfile,
+};
+
+int lang_pipfile_lock(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
+{
+	(void)path;
+	return items_read(&pipfile, text, NULL, out, err);
+}
+
+/* poetry.lock, pdm.lock: only in groups other than the main one means for development. */
+
+static int found_grouped(struct emit *e, const struct item *it)
+{
+	bool is_main = item_has_word(it, ITEM_DEV, "main") || item_has_word(it, ITEM_DEV, "default");
+
+	return emit_package(e, it->text[ITEM_NAME], it->text[ITEM_VERSION], it->text[ITEM_DEV].n && !is_main);
+}
+
+static const struct items_format grouped = {
+	.ecosystem = "pypi",
+	.read = doc_toml,
+	.shapes = { { "package/#", false } },
+	.fields = { { "name", ITEM_NAME },
+		    { "version", ITEM_VERSION },
+		    { "category", ITEM_DEV },
+		    { "groups/#", ITEM_DEV } },
+	.found = found_grouped,
+};
+
+int lang_poetry_lock(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
+{
+	(void)path;
+	return items_read(&grouped, text, NULL, out, err);
+}
+
+int lang_pdm_lock(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
+{
+	(void)path;
+	return items_read(&grouped, text, NULL, out, err);
+}
+
+/* uv.lock: the project and its members are in it as virtual or editable. */
+
+static int found_uv(struct emit *e, const struct item *it)
+{
+	if (it->text[ITEM_PLACE].n)
+		return 0;
+	return emit_package(e, it->text[ITEM_NAME], it->text[ITEM_VERSION], false);
+}
+
+static const struct items_format uv = {
+	.ecosystem = "pypi",
+	.read = doc_toml,
+	.shapes = { { "package/#", false } },
+	.fields = { { "name", ITEM_NAME },
+		    { "version", ITEM_VERSION },
+		    { "source/virtual", ITEM_PLACE },
+		    { "source/editable", ITEM_PLACE } },
+	.found = found_uv,
+};
+
+int lang_uv_lock(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
+{
+	(void)path;
+	return items_read(&uv, text, NULL, out, err);
+}
+
+/* pylock.toml (PEP 751): a folder without a version is the project. */
+
+static int found_pylock(struct emit *e, const struct item *it)
+{
+	if (it->text[ITEM_PLACE].n && !it->text[ITEM_VERSION].n)
+		return 0;
+	return emit_package(e, it->text[ITEM_NAME], it->text[ITEM_VERSION], false);
+}
+
+static const struct items_format standard = {
+	.ecosystem = "pypi",
+	.read = doc_toml,
+	.shapes = { { "packages/#", false } },
+	.fields = { { "name", ITEM_NAME }, { "version", ITEM_VERSION }, { "directory/path", ITEM_PLACE } },
+	.found = found_pylock,
+};
+
+int lang_pylock(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
+{
+	(void)path;
+	return items_read(&standard, text, NULL, out, err);
+}
+
+/* pyproject.toml: no lock file, but pins are pins. */
+
+static int found_requirement(struct emit *e, const struct item *it)
+{
+	struct slice name, version;
+
+	return lang_requirement(it->text[ITEM_NAME], &name, &version) ?
+		       emit_package(e, name, version, false) :
+		       0;
+}
+
+static const struct items_format project = {
+	.ecosystem = "pypi",
+	.read = doc_toml,
+	.shapes = { { "project/dependencies/#", false }, { "project/optional-dependencies/*/#", false } },
+	.fields = { { "", ITEM_NAME } },
+	.found = found_requirement,
+};
+
+int lang_pyproject(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
+{
+	(void)path;
+	return items_read(&project, text, NULL, out, err);
+}
