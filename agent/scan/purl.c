@@ -3,6 +3,8 @@
 
 #include <strings.h>
 
+#include "agent/scan/os_names.h"
+
 static bool is_alpha(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -293,9 +295,17 @@ static bool eq_name(struct slice type, struct slice a, struct slice b)
 	return slice_eq(a, b);
 }
 
+/* A distribution has several names: rpm/redhat is rpm/rhel. */
+static bool eq_space(const struct purl *a, const struct purl *b)
+{
+	if (purl_is_os(a->type))
+		return slice_eq(os_names_id(a->space), os_names_id(b->space));
+	return eq_name(a->type, a->space, b->space);
+}
+
 bool purl_covers(const struct purl *pattern, const struct purl *p)
 {
-	if (!slice_eq(pattern->type, p->type) || !eq_name(p->type, pattern->space, p->space) ||
+	if (!slice_eq(pattern->type, p->type) || !eq_space(pattern, p) ||
 	    !eq_name(p->type, pattern->name, p->name))
 		return false;
 	if (pattern->version.n && !slice_eq(pattern->version, p->version))

@@ -47,7 +47,8 @@ static void add_distro(struct purl *p, const Picket__OsRelease *os, struct arena
 {
 	if (!os || !os->id || !os->id[0])
 		return;
-	p->space = slice_of(os->id);
+	/* Red Hat's own documents, Trivy and Syft call it so */
+	p->space = strcmp(os->id, "rhel") != 0 ? slice_of(os->id) : SLICE_LIT("redhat");
 	if (os->version_id && os->version_id[0])
 		add_qualifier(p, "distro", made(arena_printf(a, "%s-%s", os->id, os->version_id)));
 	else if (os->codename && os->codename[0])
