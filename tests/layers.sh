@@ -18,11 +18,13 @@ forbid collector 'agent|tests'
 
 # inside the agent: sensing rooms are siblings; each may use world (and the agent's event.h)
 for room in probe rules audit image guard learn; do
-	others=$(echo probe rules audit image guard learn uplink | tr ' ' '\n' | grep -vx "$room" | paste -sd'|')
+	others=$(echo probe rules audit image guard learn uplink scan | tr ' ' '\n' | grep -vx "$room" | paste -sd'|')
 	[ -d "agent/$room" ] && forbid "agent/$room" "agent/($others)"
 done
-forbid agent/world 'agent/(probe|rules|audit|image|guard|learn|uplink)'
-forbid agent/uplink 'agent/(probe|rules|audit|image|guard|learn|world)'
+forbid agent/world 'agent/(probe|rules|audit|image|guard|learn|uplink|scan)'
+forbid agent/uplink 'agent/(probe|rules|audit|image|guard|learn|world|scan)'
+# the gate: takes stock of an image and asks the database; knows nothing of what runs
+forbid agent/scan 'agent/(probe|rules|audit|guard|learn|uplink|world)'
 forbid agent/bpf 'agent/(probe|rules|audit|image|guard|learn|world|uplink)|common|proto'
 
 # inside the collector: rooms meet in store and in collector.c
@@ -44,7 +46,7 @@ fi
 
 # one README a room, with the same five headings
 for d in common proto agent/bpf agent/probe agent/world agent/rules agent/uplink agent/audit agent/image \
-	agent/guard agent/learn agent/packaging collector/intake collector/store collector/correlate \
+	agent/guard agent/learn agent/scan agent/packaging collector/intake collector/store collector/correlate \
 	collector/alert collector/notify collector/vuln collector/fleet collector/api collector/web \
 	collector/ctl collector/packaging common/version common/vulndb; do
 	for h in Owns 'May include' 'Included by' 'Flow in -> out' Decisions; do
