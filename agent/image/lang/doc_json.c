@@ -82,9 +82,9 @@ static const yajl_callbacks callbacks = {
 	.yajl_end_array = on_end,
 };
 
-static int wrong(yajl_handle h, struct slice text, struct err *err)
+static int wrong(yajl_handle h, struct slice text, size_t at, struct err *err)
 {
-	size_t line = doc_line(text, yajl_get_bytes_consumed(h));
+	size_t line = doc_line(text, at);
 	unsigned char *why = yajl_get_error(h, 0, NULL, 0);
 	struct slice s = slice_trim(slice_of((const char *)why));
 	int r = err_set(err, ERR_SYNTAX, "line %zu: %.*s", line, SLICE_FMT(s));
@@ -106,9 +106,10 @@ int doc_json(struct slice text, doc_fn fn, void *arg, struct err *err)
 		return err_set(err, ERR_LIMIT, "no memory for JSON");
 	}
 	yajl_status s = yajl_parse(h, (const unsigned char *)(text.n ? text.p : ""), text.n);
+	size_t at = s == yajl_status_ok ? text.n : yajl_get_bytes_consumed(h);
 	if (s == yajl_status_ok)
 		s = yajl_complete_parse(h);
-	int result = s == yajl_status_ok ? 0 : r.result ? r.result : wrong(h, text, err);
+	int result = s == yajl_status_ok ? 0 : r.result ? r.result : wrong(h, text, at, err);
 	yajl_free(h);
 	doc_fini(&r.d);
 	return result;

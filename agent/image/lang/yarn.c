@@ -30,9 +30,9 @@ static int found(struct emit *e, const struct item *it)
 
 	if (slice_is(it->key, "__metadata"))
 		return 0;
-	struct slice name = split_pattern(by, &range);
+	struct slice name = split_pattern(by, &range), patterns = it->key;
 	if (!by.n)
-		name = pattern_name(it->key);
+		name = slice_split(&patterns, ',', &by) ? pattern_name(by) : SLICE_NONE;
 	else if (slice_is(range, "workspace:."))
 		return 0; /* the project itself */
 	return emit_package(e, name, it->text[ITEM_VERSION], false);
