@@ -1,8 +1,9 @@
-/* packagist.c - Composer: numbers and words by turns, all else between them only divides. Missing
- * numbers are 0, as Composer fills them up ("1.0" is "1.0.0.0"). */
+/* packagist.c - Composer: numbers and words by turns, all else between them only divides. Before the first
+ * word there are four numbers, as Composer fills them up ("1.0-p1" is "1.0.0.0-patch1"). */
 #include "common/version/version_priv.h"
 
-enum { WITHOUT_V };
+enum { PLAIN }; /* without "v" and what "+" begins */
+enum { NUMBERS = 4 };
 
 /* A word by how it begins, as PHP's version_compare has it; a number is the release. */
 enum rank { UNKNOWN, DEV, ALPHA, BETA, RC, RELEASE, PATCH };
@@ -16,15 +17,15 @@ struct token {
 size_t packagist_parse(struct version *v)
 {
 	size_t start = v->text.n > 1 && version_lower(v->text.p[0]) == 'v' && version_is_digit(v->text.p[1]);
-	size_t wrong = version_check_visible(v->text);
+	size_t end = start, wrong = version_check_visible(v->text);
+	bool is_empty = true;
 
 	if (wrong)
 		return wrong;
-	version_set(v, WITHOUT_V, start, v->text.n);
-	for (size_t i = start; i < v->text.n; i++)
-		if (version_is_alnum(v->text.p[i]))
-			return 0;
-	return 1;
+	for (; end < v->text.n && v->text.p[end] != '+'; end++)
+		is_empty &= !version_is_alnum(v->text.p[end]);
+	version_set(v, PLAIN, start, end);
+	return is_empty ? start + 1 : 0;
 }
 
 static bool begins(struct slice s, const char *word)
@@ -50,34 +51,49 @@ static enum rank rank_of(struct slice word)
 	return begins(word, "dev") ? DEV : UNKNOWN;
 }
 
-static struct token take(struct slice *rest)
-{
-	const char *p = rest->p, *end = p + rest->n, *start;
-	struct token t = { .rank = RELEASE };
+struct cursor {
+	const char *p, *end;
+	unsigned numbers; /* so far, before the first word */
+};
 
-	while (p < end && !version_is_alnum(*p))
-		p++;
-	start = p;
-	if (p == end) {
-		t.is_end = true;
-	} else if (version_is_digit(*p)) {
-		p = version_skip_digits(p, end);
-		t.number = slice_from(start, (size_t)(p - start));
+static struct token take(struct cursor *c)
+{
+	struct token t = { .rank = RELEASE };
+	const char *start;
+
+	while (c->p < c->end && !version_is_alnum(*c->p))
+		c->p++;
+	start = c->p;
+	if (c->p < c->end && version_is_digit(*c->p)) {
+		c->p = version_skip_digits(c->p, c->end);
+		c->numbers++;
+		t.number = slice_from(start, (size_t)(c->p - start));
+	} else if (c->numbers < NUMBERS) {
+		c->numbers++; /* a 0 */
+	} else if (c->p < c->end) {
+		while (c->p < c->end && version_is_letter(*c->p))
+			c->p++;
+		t.rank = rank_of(slice_from(start, (size_t)(c->p - start)));
 	} else {
-		while (p < end && version_is_letter(*p))
-			p++;
-		t.rank = rank_of(slice_from(start, (size_t)(p - start)));
+		t.is_end = true;
 	}
-	*rest = slice_from(p, (size_t)(end - p));
 	return t;
+}
+
+static struct cursor cursor_of(const struct version *v)
+{
+	struct slice text = version_part(v, PLAIN);
+
+	/* a branch ("dev-main") has no numbers */
+	return (struct cursor){ text.p, text.p + text.n, version_is_letter(text.p[0]) ? NUMBERS : 0 };
 }
 
 int packagist_order(const struct version *a, const struct version *b)
 {
-	struct slice s = version_part(a, WITHOUT_V), t = version_part(b, WITHOUT_V);
+	struct cursor c = cursor_of(a), d = cursor_of(b);
 
 	for (;;) {
-		struct token x = take(&s), y = take(&t);
+		struct token x = take(&c), y = take(&d);
 
 		if (x.is_end && y.is_end)
 			return 0;

@@ -30,15 +30,15 @@ static const char *skip_idents(const char *p, const char *end, const char **wron
 	}
 }
 
-/* Numbers with dots between; a dot that no number follows is left. */
+/* Numbers with dots between, at least one; a dot that no number follows is left. */
 static const char *skip_numbers(const char *p, const char *end)
 {
-	for (;;) {
-		p = version_skip_digits(p, end);
-		if (end - p < 2 || *p != '.' || !version_is_digit(p[1]))
-			return p;
-		p++;
-	}
+	const char *start = p;
+
+	p = version_skip_digits(p, end);
+	while (p > start && end - p > 1 && *p == '.' && version_is_digit(p[1]))
+		p = version_skip_digits(p + 1, end);
+	return p;
 }
 
 static const char *skip_prefix(const struct version *v, const char **end)
