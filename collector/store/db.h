@@ -6,7 +6,7 @@
 #include "common/err.h"
 #include "common/slice.h"
 
-enum { DB_STATEMENTS = 128 };
+enum { DB_STATEMENTS = 512 };
 
 struct db {
 	sqlite3 *h;

@@ -32,6 +32,9 @@ struct store {
 	uint64_t room_checked_boot_ns, free_bytes; /* 0 = not yet */
 	uint64_t pruned_boot_ns;
 	uint64_t asked_ns, asked_boot_ns; /* time that queries took lately; see store_query_begin */
+	uint64_t said[4096];		  /* vulns.c: what was said of vulnerabilities, by hash */
+	uint64_t images_pruned_boot_ns;	  /* images_use.c */
+	bool must_prune_images;
 };
 
 static inline bool store_in_tx(const struct store *s)

@@ -2,6 +2,7 @@
 #include "tests/collector/store/fixture.h"
 
 #include "collector/store/schema.h"
+#include "collector/store/store_vulns.h"
 #include "common/file.h"
 
 static const char *const steps[] = {
@@ -128,6 +129,11 @@ static void what_the_first_schema_held_is_there_in_the_newest(void **state)
 	OK(store_audit_query(s, &q, take_audit, &rows, cursor, sizeof(cursor), &err));
 	assert_int_equal(alerts, 1);
 	assert_int_equal(rows, 1);
+	/* what is new is empty, and works */
+	struct store_vuln_status st;
+	OK(store_vuln_status(s, &st, &err));
+	assert_int_equal(st.images + st.packages + st.vulns + st.findings, 0);
+	OK(store_number_set(s, "anything", 1, &err));
 	store_close(s);
 	nftw(dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
