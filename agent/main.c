@@ -7,11 +7,13 @@
 
 #include "agent/agent.h"
 #include "agent/hooks.h"
+#include "agent/image/live/live.h"
 #include "agent/replay.h"
 #include "agent/rules/rules_cli.h"
 #include "agent/status.h"
 #include "agent/trim.h"
 #include "agent/uplink/uplink.h"
+#include "agent/version_cli.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -33,6 +35,10 @@ static const char usage_text[] =
 	"  picket-agent rules eval COND --event F   would it match this event (flat JSON)\n"
 	"  picket-agent replay --rules FILE... --events FILE [--matching all|first] [--json]\n"
 	"                                           recorded events through rules: what would have fired\n"
+	"  picket-agent version-compare SCHEME A B  which is newer: <, = or >\n"
+	"  picket-agent version-match SCHEME RANGE VERSION\n"
+	"                                           is the version in the range: true or false; SCHEME: deb apk rpm\n"
+	"                                           semver go npm pep440 gem maven nuget packagist cargo\n"
 	"  picket-agent version\n"
 	"\n"
 	"  --config FILE    default /etc/picket/agent.yaml\n"
@@ -326,6 +332,7 @@ static const struct command {
 } commands[] = {
 	{ "run", command_run },		{ "enroll", command_enroll },	  { "status", command_status },
 	{ "replay", replay_cli },	{ "rules", rules_cli },		{ "version", command_version },	  { "--version", command_version },
+	{ "version-compare", version_compare_cli }, { "version-match", version_match_cli },
 	{ "help", command_help },	{ "--help", command_help },	  { "-h", command_help },
 };
 
