@@ -2,12 +2,17 @@
  *   5   /@scope/name/1.0.0_peer@2.0.0      host/name/1.0.0
  *   6   /@scope/name@1.0.0(peer@2.0.0)
  *   9   @scope/name@1.0.0                  name@https://…  with a version below it
- * and below it, where the key doesn't tell, as "name" and "version". */
+ * and below it, where the key doesn't tell, as "name" and "version".
+ *
+ * Up to 8 a package says itself whether it is "dev"; from 9 on it is when no importer reaches it but by its
+ * devDependencies. Peers make several snapshots of one package: any of them reaches it. */
+#include "agent/image/lang/graph.h"
 #include "agent/image/lang/items.h"
 #include "agent/image/lang/lang.h"
 
 struct format {
 	bool is_old; /* before 6 */
+	struct graph graph;
 };
 
 static struct slice until(struct slice s, char c)
@@ -40,6 +45,36 @@ static struct slice new_key(struct slice key, struct slice *ret_version)
 	return at < 0 ? key : slice_sub(key, 0, (size_t)at + 1);
 }
 
+static uint64_t node_of_key(struct slice key)
+{
+	struct slice version, name = new_key(key, &version);
+
+	return emit_hash(name, version, 'g');
+}
+
+/* "dependencies: {NAME: VALUE}": a version with its peers, or a whole key where the name is an alias. */
+static uint64_t node_of_value(struct slice name, struct slice value)
+{
+	value = until(value, '(');
+	if (slice_find_char(slice_sub(value, 1, value.n), '@') >= 0 && slice_find_char(value, ':') < 0)
+		return node_of_key(value);
+	return emit_hash(name, value, 'g');
+}
+
+static int on_need(void *arg, const struct doc *d, enum doc_event e, struct slice text)
+{
+	struct graph *g = arg;
+
+	if (e != DOC_TEXT && e != DOC_WORD)
+		return 0;
+	if (doc_is(d, 0, "importers/*/dependencies/*/version") ||
+	    doc_is(d, 0, "importers/*/optionalDependencies/*/version"))
+		graph_add_root(g, node_of_value(doc_key(d, 3), text));
+	if (doc_is(d, 0, "snapshots/*/dependencies/*") || doc_is(d, 0, "snapshots/*/optionalDependencies/*"))
+		graph_add(g, node_of_key(doc_key(d, 1)), node_of_value(doc_key(d, 3), text));
+	return 0;
+}
+
 static int found(struct emit *e, const struct item *it)
 {
 	const struct format *f = it->arg;
@@ -54,7 +89,8 @@ static int found(struct emit *e, const struct item *it)
 		version = it->text[ITEM_VERSION];
 	else if (!has_version)
 		version = SLICE_NONE;
-	return emit_package(e, name, version, item_has_word(it, ITEM_DEV, "true"));
+	bool is_dev = item_has_word(it, ITEM_DEV, "true") || !graph_is_reached(&f->graph, node_of_key(it->key));
+	return emit_package(e, name, version, is_dev);
 }
 
 static int other(void *arg, const struct doc *d, enum doc_event e, struct slice text)
@@ -95,8 +131,17 @@ static struct slice last_document(struct slice text)
 int lang_pnpm(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
 {
 	struct format f = { .is_old = true };
+	int r = 0;
 
 	if (lang_is_inside(path, "node_modules"))
 		return 0;
-	return items_read(&packages, last_document(text), &f, out, err);
+	text = last_document(text);
+	graph_init(&f.graph);
+	if (slice_find(text, SLICE_LIT("\nsnapshots:")) >= 0)
+		r = doc_yaml(text, on_need, &f.graph, NULL);
+	if (!r) /* of a broken file nothing is known */
+		graph_reach(&f.graph);
+	r = items_read(&packages, text, &f, out, err);
+	graph_fini(&f.graph);
+	return r;
 }

@@ -1,4 +1,5 @@
 /* python_locks.c - the lock files of Python's tools: pipenv, poetry, pdm, uv, and the standard one. */
+#include "agent/image/lang/graph.h"
 #include "agent/image/lang/items.h"
 #include "agent/image/lang/lang.h"
 
@@ -61,13 +62,43 @@ int lang_pdm_lock(struct slice path, struct slice text, const struct pkg_out *ou
 	return items_read(&grouped, text, NULL, out, err);
 }
 
-/* uv.lock: the project and its members are in it as virtual or editable. */
+/* uv.lock: the project and its members are in it as virtual or editable. What they don't reach but by their
+ * dev-dependencies is for development. */
+
+struct uv {
+	struct graph graph;
+	uint64_t node; /* the package being read; its name stands first */
+};
+
+static uint64_t node_of(struct slice name)
+{
+	return emit_hash(name, SLICE_NONE, 'g');
+}
+
+static int on_need(void *arg, const struct doc *d, enum doc_event e, struct slice text)
+{
+	struct uv *u = arg;
+
+	if (e != DOC_TEXT || doc_depth(d) < 3)
+		return 0;
+	if (doc_is(d, 0, "package/#/name"))
+		u->node = node_of(text);
+	if (doc_is(d, 0, "package/#/source/virtual") || doc_is(d, 0, "package/#/source/editable"))
+		graph_add_root(&u->graph, u->node);
+	if (doc_is(d, 0, "package/#/dependencies/#/name") ||
+	    doc_is(d, 0, "package/#/optional-dependencies/*/#/name"))
+		graph_add(&u->graph, u->node, node_of(text));
+	return 0;
+}
 
 static int found_uv(struct emit *e, const struct item *it)
 {
+	const struct uv *u = it->arg;
+	struct slice name = it->text[ITEM_NAME];
+
 	if (it->text[ITEM_PLACE].n)
 		return 0;
-	return emit_package(e, it->text[ITEM_NAME], it->text[ITEM_VERSION], false);
+	return emit_package(e, name, it->text[ITEM_VERSION], !graph_is_reached(&u->graph, node_of(name)));
 }
 
 static const struct items_format uv = {
@@ -83,8 +114,15 @@ static const struct items_format uv = {
 
 int lang_uv_lock(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
 {
+	struct uv u = { 0 };
+
 	(void)path;
-	return items_read(&uv, text, NULL, out, err);
+	graph_init(&u.graph);
+	if (!doc_toml(text, on_need, &u, NULL)) /* of a broken file nothing is known */
+		graph_reach(&u.graph);
+	int r = items_read(&uv, text, &u, out, err);
+	graph_fini(&u.graph);
+	return r;
 }
 
 /* pylock.toml (PEP 751): a folder without a version is the project. */

@@ -46,6 +46,26 @@ static void the_project_is_the_last_document(void **state)
 		    "foo 1.0.0\n", "");
 }
 
+#define V9 "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      a:\n        specifier: ^1\n"     \
+	   "        version: 1.0.0(p@1.0.0)\n      al:\n        specifier: npm:c@^1\n        version: c@1.0.0\n" \
+	   "    devDependencies:\n      d:\n        specifier: ^1\n        version: 1.0.0\n"
+#define PACKAGES "packages:\n  a@1.0.0: {}\n  b@1.0.0: {}\n  c@1.0.0: {}\n  d@1.0.0: {}\n  '@s/e@1.0.0': {}\n"
+
+static void from_format_9_on_the_graph_tells_what_is_for_development(void **state)
+{
+	assert_file("pnpm-lock.yaml",
+		    V9 PACKAGES "snapshots:\n  a@1.0.0(p@1.0.0):\n    dependencies:\n      b: 1.0.0\n"
+				"  b@1.0.0:\n    optionalDependencies:\n      a: 1.0.0(p@1.0.0)\n  c@1.0.0: {}\n"
+				"  d@1.0.0:\n    dependencies:\n      '@s/e': 1.0.0(b@1.0.0)\n      b: 1.0.0\n"
+				"  '@s/e@1.0.0(b@1.0.0)': {}\n",
+		    "a 1.0.0\nb 1.0.0\nc 1.0.0\nd 1.0.0 dev\n@s/e 1.0.0 dev\n", "");
+	/* without importers, or broken: nothing is said */
+	assert_file("pnpm-lock.yaml", "lockfileVersion: '9.0'\n" PACKAGES "snapshots:\n  a@1.0.0: {}\n",
+		    "a 1.0.0\nb 1.0.0\nc 1.0.0\nd 1.0.0\n@s/e 1.0.0\n", "");
+	assert_wrong("pnpm-lock.yaml", V9 PACKAGES "snapshots:\n  a@1.0.0: {\n",
+		     "a 1.0.0\nb 1.0.0\nc 1.0.0\nd 1.0.0\n@s/e 1.0.0\n", ERR_SYNTAX, "line ");
+}
+
 static void empty_and_broken_locks(void **state)
 {
 	assert_file("pnpm-lock.yaml", "", "", "");
@@ -61,6 +81,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_of_format_5_divide_by_slashes),
 		cmocka_unit_test(keys_from_format_6_on_divide_by_ats),
+		cmocka_unit_test(from_format_9_on_the_graph_tells_what_is_for_development),
 		cmocka_unit_test(the_project_is_the_last_document),
 		cmocka_unit_test(empty_and_broken_locks),
 	};

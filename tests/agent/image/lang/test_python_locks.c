@@ -34,11 +34,26 @@ static void uv_leaves_out_the_project(void **state)
 {
 	assert_file("uv.lock",
 		    "version = 1\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\n"
+		    "dependencies = [{ name = \"a\" }]\n"
 		    "[[package]]\nname = \"member\"\nversion = \"0.1.0\"\nsource = { editable = \"m\" }\n"
 		    "[[package]]\nname = \"a\"\nversion = \"1.0\"\nsource = { registry = \"https://example.org\" }\n"
 		    "dependencies = [\n    { name = \"b\", version = \"9\" },\n]\n"
 		    "sdist = { url = \"https://example.org/a.tar.gz\", size = 1 }\n",
 		    "a 1.0\n", "");
+}
+
+static void uv_tells_by_the_graph_what_is_for_development(void **state)
+{
+	static const char text[] = "[[package]]\nname = \"app\"\nversion = \"1\"\nsource = { virtual = \".\" }\n"
+				   "dependencies = [{ name = \"a\" }]\n"
+				   "[package.optional-dependencies]\nx = [{ name = \"b\" }]\n"
+				   "[package.dev-dependencies]\ndev = [{ name = \"c\" }]\n"
+				   "[[package]]\nname = \"a\"\nversion = \"1\"\ndependencies = [{ name = \"d\" }]\n"
+				   "[[package]]\nname = \"b\"\nversion = \"1\"\n[[package]]\nname = \"c\"\nversion = \"1\"\n"
+				   "dependencies = [{ name = \"d\" }, { name = \"e\" }]\n"
+				   "[[package]]\nname = \"d\"\nversion = \"1\"\n[[package]]\nname = \"e\"\nversion = \"1\"\n";
+
+	assert_file("uv.lock", text, "a 1\nb 1\nc 1 dev\nd 1\ne 1 dev\n", "");
 }
 
 static void the_standard_lock(void **state)
@@ -66,6 +81,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pipenv_locks_by_group),	cmocka_unit_test(poetry_and_pdm_tell_groups),
 		cmocka_unit_test(uv_leaves_out_the_project),	cmocka_unit_test(the_standard_lock),
+		cmocka_unit_test(uv_tells_by_the_graph_what_is_for_development),
 		cmocka_unit_test(a_project_may_pin_too),
 	};
 
