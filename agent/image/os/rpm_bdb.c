@@ -43,8 +43,8 @@ struct db {
 	uint32_t page_bytes, pages;
 	uint32_t chained; /* overflow pages followed so far: each belongs to one value */
 	bool is_big;
-	struct link *links; /* CHAIN_MAX + 1; of the value being read */
-	uint32_t link_count;
+	struct link *links; /* owned; of the value being read, one more than there are */
+	uint32_t link_count, link_room;
 	uint32_t value_bytes;
 	char page[PAGE_MAX];
 };
@@ -61,13 +61,28 @@ static uint16_t u16(const struct db *d, const char *p)
 
 /* ---- values on pages of their own ---- */
 
+static int make_room(struct db *d, struct err *err)
+{
+	if (d->link_count + 1 < d->link_room)
+		return 0;
+	uint32_t room = d->link_room ? d->link_room * 2 : 64;
+	struct link *links = realloc(d->links, room * sizeof(*links));
+	if (!links)
+		return err_set(err, ENOMEM, "read an rpm database");
+	d->links = links;
+	d->link_room = room;
+	return 0;
+}
+
 static int next_link(struct db *d, uint32_t *page, uint32_t *done, struct err *err)
 {
 	char head[PAGE_HEAD];
 
 	if (!*page || *page >= d->pages || d->link_count == CHAIN_MAX || d->chained++ >= d->pages)
 		return err_set(err, ERR_CORRUPT, "a value's next page is %u of %u", *page, d->pages);
-	int r = blob_read(d->b, (uint64_t)*page * d->page_bytes, head, sizeof(head), err);
+	int r = make_room(d, err);
+	if (r >= 0)
+		r = blob_read(d->b, (uint64_t)*page * d->page_bytes, head, sizeof(head), err);
 	if (r < 0)
 		return r;
 	uint32_t n = u16(d, head + 22);
@@ -90,7 +105,8 @@ static int follow(struct db *d, uint32_t page, uint32_t bytes, struct err *err)
 		return err_set(err, ERR_CORRUPT, "a value of %u bytes", bytes);
 	while (r >= 0 && done < bytes)
 		r = next_link(d, &page, &done, err);
-	d->links[d->link_count].start = done;
+	if (r >= 0 && d->link_count)
+		d->links[d->link_count].start = done;
 	return r;
 }
 
@@ -243,9 +259,7 @@ int rpm_bdb_read(struct slice path, const struct blob *b, const struct pkg_out *
 	bool go_on = true, is_hash;
 
 	(void)path;
-	if (d)
-		d->links = calloc(CHAIN_MAX + 1, sizeof(*d->links));
-	if (!d || !d->links)
+	if (!d)
 		return err_set(err, ENOMEM, "read an rpm database");
 	d->e = (struct emit){ .out = out, .ecosystem = "rpm" };
 	d->b = b;

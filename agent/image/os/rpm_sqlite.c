@@ -322,13 +322,21 @@ static int give_rows(struct emit *e, sqlite3 *db, const struct files *fs, struct
 {
 	struct rpm_budget left = rpm_budget_of(fs->b);
 	CLEANUP(finalizep) sqlite3_stmt *s = NULL;
+	sqlite3_int64 last = INT64_MIN;
 	bool go_on = true;
 	int code = SQLITE_OK;
 
 	if (sqlite3_prepare_v2(db, "SELECT rowid FROM Packages", -1, &s, NULL) != SQLITE_OK)
 		return fail(db, fs, err);
-	while (go_on && (code = sqlite3_step(s)) == SQLITE_ROW)
-		go_on = give_row(e, &left, db, fs, sqlite3_column_int64(s, 0));
+	while (go_on && (code = sqlite3_step(s)) == SQLITE_ROW) {
+		sqlite3_int64 id = sqlite3_column_int64(s, 0);
+
+		/* A tree whose branches are the same leaf. */
+		if (id <= last)
+			return err_set(err, ERR_CORRUPT, "rpm database: rows out of order");
+		last = id;
+		go_on = give_row(e, &left, db, fs, id);
+	}
 	return go_on && code != SQLITE_DONE ? fail(db, fs, err) : 0;
 }
 
