@@ -36,7 +36,7 @@ static bool give(struct reader *r)
 			   p.name.n ? "version" : "name");
 		return true;
 	}
-	return emit_package(&r->e, &p);
+	return os_emit_package(&r->e, &p);
 }
 
 static bool end_package(struct reader *r)
@@ -69,7 +69,7 @@ static bool take_file(struct reader *r, struct slice name, uint32_t line)
 	if (!name.n)
 		return true;
 	memcpy(r->path + r->folder_n, name.p, name.n);
-	return emit_owned(&r->e, kept_slice(&r->name), slice_from(r->path, r->folder_n + name.n));
+	return os_emit_owned(&r->e, kept_slice(&r->name), slice_from(r->path, r->folder_n + name.n));
 }
 
 /* False when the taker wants no more. */
@@ -128,5 +128,5 @@ int apk_read(struct slice path, const struct blob *b, const struct pkg_out *out,
 		return n;
 	if (go_on)
 		(void)end_package(r);
-	return emit_end(&r->e, err);
+	return os_emit_end(&r->e, err);
 }

@@ -28,6 +28,6 @@ int binary_read(struct slice path, const struct blob *b, const struct pkg_out *o
 		r = read_elf(&go, &rust, &elf, err);
 	if (r < 0)
 		return r;
-	r = emit_end(&go, err);
-	return r ? r : emit_end(&rust, err);
+	r = os_emit_end(&go, err);
+	return r ? r : os_emit_end(&rust, err);
 }

@@ -86,7 +86,7 @@ static bool end_stanza(struct reader *r)
 					 .key = key_of(r) };
 
 			split_source(kept_slice(&s->source), &p.source, &p.source_version);
-			go_on = emit_package(&r->e, &p);
+			go_on = os_emit_package(&r->e, &p);
 		}
 	}
 	s->name.n = s->version.n = s->arch.n = s->source.n = s->status.n = 0;
@@ -140,7 +140,7 @@ static int read_status(const char *ecosystem, struct slice file_key, const struc
 		return n;
 	if (go_on)
 		(void)end_stanza(r);
-	return emit_end(&r->e, err);
+	return os_emit_end(&r->e, err);
 }
 
 int dpkg_status_read(struct slice path, const struct blob *b, const struct pkg_out *out, struct err *err)
@@ -203,7 +203,7 @@ static int read_list(const char *ecosystem, struct slice key, const struct blob 
 			continue;
 		}
 		if (last_n && !is_below(line, slice_from(last, last_n)))
-			go_on = emit_owned(&e, key, slice_from(last, last_n));
+			go_on = os_emit_owned(&e, key, slice_from(last, last_n));
 		last_n = line.n;
 		memcpy(last, line.p, line.n);
 		if (slice_is(line, "/."))
@@ -212,8 +212,8 @@ static int read_list(const char *ecosystem, struct slice key, const struct blob 
 	if (n < 0)
 		return n;
 	if (go_on && last_n)
-		(void)emit_owned(&e, key, slice_from(last, last_n));
-	return emit_end(&e, err);
+		(void)os_emit_owned(&e, key, slice_from(last, last_n));
+	return os_emit_end(&e, err);
 }
 
 int dpkg_list_read(struct slice path, const struct blob *b, const struct pkg_out *out, struct err *err)
@@ -244,7 +244,7 @@ int dpkg_md5sums_read(struct slice path, const struct blob *b, const struct pkg_
 		if (blank != DIGITS || line.n < DIGITS + 3)
 			emit_wrong(&e, ERR_SYNTAX, "line %u: no checksum and path", l.number);
 		else
-			go_on = emit_owned(&e, file_stem(path), slice_sub(line, DIGITS + 2, OS_PATH_MAX));
+			go_on = os_emit_owned(&e, file_stem(path), slice_sub(line, DIGITS + 2, OS_PATH_MAX));
 	}
-	return n < 0 ? n : emit_end(&e, err);
+	return n < 0 ? n : os_emit_end(&e, err);
 }

@@ -31,7 +31,7 @@ static bool is_text(struct slice s)
 	return s.n <= OS_TEXT_MAX && text_is_clean(s);
 }
 
-bool emit_package(struct emit *e, struct pkg *p)
+bool os_emit_package(struct emit *e, struct pkg *p)
 {
 	p->ecosystem = e->ecosystem;
 	if (!p->name.n) {
@@ -48,7 +48,7 @@ bool emit_package(struct emit *e, struct pkg *p)
 	return !e->stop;
 }
 
-bool emit_owned(struct emit *e, struct slice key, struct slice path)
+bool os_emit_owned(struct emit *e, struct slice key, struct slice path)
 {
 	if (!e->out->owned)
 		return true;
@@ -65,7 +65,7 @@ bool emit_owned(struct emit *e, struct slice key, struct slice path)
 	return !e->stop;
 }
 
-int emit_end(const struct emit *e, struct err *err)
+int os_emit_end(const struct emit *e, struct err *err)
 {
 	if (e->stop)
 		return e->stop;

@@ -161,7 +161,7 @@ static int give_stdlib(struct reader *r, struct elf_range at, struct err *err)
 		if (slice_starts(word, SLICE_LIT("go")) && word.n > 2 && word.p[2] >= '0' && word.p[2] <= '9') {
 			struct pkg pkg = { .name = SLICE_LIT("stdlib"), .version = slice_sub(word, 2, word.n) };
 
-			(void)emit_package(r->e, &pkg);
+			(void)os_emit_package(r->e, &pkg);
 			break;
 		}
 	return 0;
@@ -252,7 +252,7 @@ static bool give_dep(struct reader *r)
 	r->dep.n = 0;
 	if (slice_is(p.version, "(devel)"))
 		p.version = SLICE_NONE;
-	return emit_package(r->e, &p);
+	return os_emit_package(r->e, &p);
 }
 
 static bool take_module(struct reader *r, struct slice kind, struct slice rest)
@@ -315,7 +315,7 @@ static void give_main(struct reader *r)
 		version = is_sure ? slice_from(guessed, (size_t)n) : SLICE_NONE;
 	}
 	struct pkg p = { .name = kept_slice(&r->main), .version = version };
-	(void)emit_package(r->e, &p);
+	(void)os_emit_package(r->e, &p);
 }
 
 static int give_modules(struct reader *r, const struct blob *b, struct elf_range at, struct err *err)

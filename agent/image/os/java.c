@@ -56,7 +56,7 @@ static bool give_name(struct java *j)
 			       snprintf(j->text, sizeof(j->text), "%.*s", SLICE_FMT(kept_slice(&n->artifact)));
 	struct pkg p = { .name = slice_from(j->text, (size_t)len), .version = kept_slice(&n->version) };
 
-	return emit_package(&j->e, &p);
+	return os_emit_package(&j->e, &p);
 }
 
 /* ---- entries that tell something ---- */
@@ -178,5 +178,5 @@ int java_read(struct slice path, const struct blob *b, const struct pkg_out *out
 	j->budget = UNPACKED_MAX;
 	j->entries = ENTRIES_MAX;
 	read_archive(j, b, base_name(path));
-	return emit_end(&j->e, err);
+	return os_emit_end(&j->e, err);
 }

@@ -23,15 +23,15 @@ struct emit {
 
 /* A package of e->ecosystem. One without a name or version, or whose texts are none, is noted as wrong.
  * False when the taker wants no more. p->ecosystem is set here. */
-bool emit_package(struct emit *e, struct pkg *p);
+bool os_emit_package(struct emit *e, struct pkg *p);
 /* path: slashes at its ends and "./" are taken off here; nothing left, or nobody asks: nothing happens. */
-bool emit_owned(struct emit *e, struct slice key, struct slice path);
+bool os_emit_owned(struct emit *e, struct slice key, struct slice path);
 /* Notes what was wrong if it is the first. */
 void emit_wrong(struct emit *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The same with what a function has said: r its negative result, err its words. */
 void emit_failed(struct emit *e, int r, const struct err *err);
 /* What the parser returns. */
-int emit_end(const struct emit *e, struct err *err) WARN_UNUSED;
+int os_emit_end(const struct emit *e, struct err *err) WARN_UNUSED;
 
 /* A text kept over lines. Truncation is remembered. */
 struct kept {

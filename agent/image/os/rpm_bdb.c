@@ -270,5 +270,5 @@ int rpm_bdb_read(struct slice path, const struct blob *b, const struct pkg_out *
 		if (r >= 0 && is_hash)
 			go_on = give_page(d, i);
 	}
-	return r < 0 ? r : emit_end(&d->e, err);
+	return r < 0 ? r : os_emit_end(&d->e, err);
 }

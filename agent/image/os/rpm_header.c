@@ -193,7 +193,7 @@ static struct slice give_package(struct emit *e, struct texts *t)
 	/* Kernels stand side by side, and so do architectures. */
 	int n = snprintf(t->key, sizeof(t->key), "%s-%s.%s", t->name, t->evr, t->arch);
 	p.key = slice_from(t->key, (size_t)n);
-	(void)emit_package(e, &p);
+	(void)os_emit_package(e, &p);
 	return p.key;
 }
 
@@ -320,7 +320,7 @@ static int give_files(struct emit *e, const struct header *h, struct slice key, 
 	int r = f ? files_init(f, h, err) : err_set(err, ENOMEM, "read an rpm header");
 	for (uint32_t i = 0; r >= 0 && i < h->names.count; i++) {
 		r = next_file(f, h, i, &path, err);
-		if (r > 0 && !emit_owned(e, key, path))
+		if (r > 0 && !os_emit_owned(e, key, path))
 			break;
 	}
 	return r;

@@ -65,5 +65,5 @@ int rpm_ndb_read(struct slice path, const struct blob *b, const struct pkg_out *
 		if (r >= 0 && get_le32(p + 8)) /* 0: free */
 			go_on = give_slot(&e, &left, b, p);
 	}
-	return r < 0 ? r : emit_end(&e, err);
+	return r < 0 ? r : os_emit_end(&e, err);
 }

@@ -361,5 +361,5 @@ int rpm_sqlite_read(struct slice path, const struct blob *b, const struct pkg_ou
 		return err_set(err, ERR_LIMIT, "rpm database: SQLite can't start");
 	int r = read_database(&e, &fs, err);
 	(void)sqlite3_vfs_unregister(&fs.vfs);
-	return r < 0 ? r : emit_end(&e, err);
+	return r < 0 ? r : os_emit_end(&e, err);
 }

@@ -92,7 +92,7 @@ static int on_map_end(void *arg)
 		emit_wrong(r->e, ERR_SYNTAX, "cargo auditable: a name or version is too long");
 		return 1;
 	}
-	return emit_package(r->e, &p);
+	return os_emit_package(r->e, &p);
 }
 
 static const yajl_callbacks callbacks = {
