@@ -6,7 +6,7 @@
  * without a file is a name that pulls in others: it is left out, as nothing of it can be run. */
 
 struct deps {
-	struct emit files;   /* remembers: 'f' has files, 't' is in a target */
+	struct give files;   /* remembers: 'f' has files, 't' is in a target */
 	struct slice folder; /* of X.deps.json, where the files lie too */
 	const struct pkg_out *out;
 };
@@ -44,9 +44,9 @@ static int own_file(struct deps *t, struct slice library, struct slice file)
 	char path[4096];
 
 	if (!t->out->owned || !split_library(library, &name, &version) ||
-	    !emit_join(t->folder, file, path, sizeof(path)))
+	    !give_join(t->folder, file, path, sizeof(path)))
 		return 0;
-	return emit_owned("nuget", name, slice_of(path), t->out);
+	return give_owned("nuget", name, slice_of(path), t->out);
 }
 
 /* targets/FRAMEWORK/LIBRARY/runtime/lib/net6.0/X.dll */
@@ -58,7 +58,7 @@ static int on_target(void *arg, const struct doc *d, enum doc_event e, struct sl
 	if (e != DOC_MAP || !slice_is(doc_key(d, 0), "targets"))
 		return 0;
 	if (doc_is(d, 1, "*/*"))
-		(void)emit_seen(&t->files, emit_hash(doc_key(d, 2), SLICE_NONE, 't'));
+		(void)give_seen(&t->files, give_hash(doc_key(d, 2), SLICE_NONE, 't'));
 	if (!doc_is(d, 1, "*/*/*/*"))
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(file_lists); i++) {
@@ -66,26 +66,26 @@ static int on_target(void *arg, const struct doc *d, enum doc_event e, struct sl
 
 		if (!slice_is(doc_key(d, 3), file_lists[i].name))
 			continue;
-		(void)emit_seen(&t->files, emit_hash(doc_key(d, 2), SLICE_NONE, 'f'));
+		(void)give_seen(&t->files, give_hash(doc_key(d, 2), SLICE_NONE, 'f'));
 		if (file_lists[i].is_owned)
-			return own_file(t, doc_key(d, 2), file_lists[i].is_flat ? emit_basename(file) : file);
+			return own_file(t, doc_key(d, 2), file_lists[i].is_flat ? give_basename(file) : file);
 	}
 	return 0;
 }
 
 static bool has_files(struct deps *t, struct slice key)
 {
-	return !emit_seen(&t->files, emit_hash(key, SLICE_NONE, 't')) ||
-	       emit_seen(&t->files, emit_hash(key, SLICE_NONE, 'f'));
+	return !give_seen(&t->files, give_hash(key, SLICE_NONE, 't')) ||
+	       give_seen(&t->files, give_hash(key, SLICE_NONE, 'f'));
 }
 
-static int found_library(struct emit *e, const struct item *it)
+static int found_library(struct give *e, const struct item *it)
 {
 	struct slice name, version;
 
 	if (!split_library(it->key, &name, &version) || !has_files(it->arg, it->key))
 		return 0;
-	return emit_package(e, name, version, false);
+	return give_package(e, name, version, false);
 }
 
 static const struct items_format libraries = {
@@ -97,22 +97,22 @@ static const struct items_format libraries = {
 
 int lang_dotnet_deps(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
 {
-	struct deps t = { .folder = emit_folder(path), .out = out };
+	struct deps t = { .folder = give_folder(path), .out = out };
 
-	emit_init(&t.files, "nuget", out);
+	give_init(&t.files, "nuget", out);
 	int r = doc_json(text, on_target, &t, err);
 	if (!r)
 		r = items_read(&libraries, text, &t, out, err);
-	return emit_end(&t.files, r, err);
+	return give_end(&t.files, r, err);
 }
 
 /* packages.lock.json: "dependencies" by framework; a project has nothing resolved. */
 
-static int found_locked(struct emit *e, const struct item *it)
+static int found_locked(struct give *e, const struct item *it)
 {
 	struct slice version = it->text[ITEM_VERSION];
 
-	return version.n ? emit_package(e, it->key, version, false) : 0;
+	return version.n ? give_package(e, it->key, version, false) : 0;
 }
 
 static const struct items_format lock = {
@@ -150,7 +150,7 @@ static struct slice attribute(struct slice tag, const char *name)
 	return SLICE_NONE;
 }
 
-static int read_config(struct emit *e, struct slice text)
+static int read_config(struct give *e, struct slice text)
 {
 	struct slice open = SLICE_LIT("<package");
 	ptrdiff_t i;
@@ -164,7 +164,7 @@ static int read_config(struct emit *e, struct slice text)
 		struct slice tag = slice_sub(text, 0, (size_t)end);
 		text = slice_sub(text, (size_t)end, text.n);
 		if (tag.n && tag.p[0] != 's')
-			r = emit_package(e, attribute(tag, "id"), attribute(tag, "version"),
+			r = give_package(e, attribute(tag, "id"), attribute(tag, "version"),
 					 slice_is(attribute(tag, "developmentDependency"), "true"));
 	}
 	return r;
@@ -172,9 +172,9 @@ static int read_config(struct emit *e, struct slice text)
 
 int lang_nuget_config(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
 {
-	struct emit e;
+	struct give e;
 
 	(void)path;
-	emit_init(&e, "nuget", out);
-	return emit_end(&e, read_config(&e, text), err);
+	give_init(&e, "nuget", out);
+	return give_end(&e, read_config(&e, text), err);
 }

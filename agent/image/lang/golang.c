@@ -3,7 +3,7 @@
  *
  * Versions keep their "v", as Go writes them. The standard library counts where a toolchain is named: the
  * "go" line is only the oldest that would do. */
-#include "agent/image/lang/emit.h"
+#include "agent/image/lang/give.h"
 #include "agent/image/lang/lang.h"
 
 enum { WORDS_MAX = 6, REPLACED_MAX = 1024 };
@@ -15,7 +15,7 @@ struct statement {
 };
 
 struct mod {
-	struct emit e;
+	struct give e;
 	struct replaced {
 		struct slice name, version, by_name, by_version;
 	} replaced[REPLACED_MAX];
@@ -127,25 +127,23 @@ static int require(struct mod *m, const struct statement *s)
 	if (!slice_is(s->verb, "require") || s->count < 2)
 		return 0;
 	const struct replaced *by = find_replaced(m, s->word[0], s->word[1]);
-	(void)emit_seen(&m->e, emit_hash(s->word[0], SLICE_NONE, 'm'));
+	(void)give_seen(&m->e, give_hash(s->word[0], SLICE_NONE, 'm'));
 	if (!by)
-		return emit_package(&m->e, s->word[0], s->word[1], false);
-	(void)emit_seen(&m->e, emit_hash(by->by_name, SLICE_NONE, 'm'));
+		return give_package(&m->e, s->word[0], s->word[1], false);
+	(void)give_seen(&m->e, give_hash(by->by_name, SLICE_NONE, 'm'));
 	/* By a folder: nobody's module but theirs. */
-	return by->by_version.n ? emit_package(&m->e, by->by_name, by->by_version, false) : 0;
+	return by->by_version.n ? give_package(&m->e, by->by_name, by->by_version, false) : 0;
 }
 
-/* "go1.23.6-custom" -> v1.23.6 */
+/* "go1.23.6-custom" -> 1.23.6, as it is told of binaries. */
 static int add_toolchain(struct mod *m)
 {
 	ptrdiff_t dash = slice_find_char(m->toolchain, '-');
 	struct slice t = dash < 0 ? m->toolchain : slice_sub(m->toolchain, 0, (size_t)dash);
-	char version[64];
 
-	if (!slice_starts(t, SLICE_LIT("go")) || t.n < 3 || t.n >= sizeof(version))
+	if (!slice_starts(t, SLICE_LIT("go")) || t.n < 3)
 		return 0;
-	snprintf(version, sizeof(version), "v%.*s", SLICE_FMT(slice_sub(t, 2, t.n)));
-	return emit_package(&m->e, SLICE_LIT("stdlib"), slice_of(version), false);
+	return give_package(&m->e, SLICE_LIT("stdlib"), slice_sub(t, 2, t.n), false);
 }
 
 /* Up to 1.16 go.mod named only what the module itself imports. */
@@ -177,8 +175,8 @@ static int read_sum(struct mod *m, struct slice sum)
 		if (slice_ends(s.word[1], SLICE_LIT("/go.mod")))
 			s.word[1].n -= strlen("/go.mod");
 		if (name.n && (!has_line || !slice_eq(name, s.word[0])) &&
-		    !emit_seen(&m->e, emit_hash(name, SLICE_NONE, 'm')))
-			r = emit_package(&m->e, name, version, false);
+		    !give_seen(&m->e, give_hash(name, SLICE_NONE, 'm')))
+			r = give_package(&m->e, name, version, false);
 		name = s.word[0];
 		version = s.word[1];
 	}
@@ -207,13 +205,13 @@ int lang_go_mod(struct slice path, struct slice text, const struct pkg_out *out,
 	if (!m)
 		return err_set(err, ERR_LIMIT, "no memory for go.mod");
 	m->err = err;
-	emit_init(&m->e, "golang", out);
-	return emit_end(&m->e, read_mod(m, text), err);
+	give_init(&m->e, "golang", out);
+	return give_end(&m->e, read_mod(m, text), err);
 }
 
 /* "# MODULE VERSION", "# MODULE [VERSION] => NEW [VERSION]" and below it the packages that were copied; a
  * module without any is not there. */
-static int read_vendor(struct emit *e, struct slice text)
+static int read_vendor(struct give *e, struct slice text)
 {
 	struct slice line, name = SLICE_NONE, version = SLICE_NONE;
 	struct statement s = { 0 };
@@ -224,7 +222,7 @@ static int read_vendor(struct emit *e, struct slice text)
 		if (!s.count || slice_is(s.word[0], "##"))
 			continue;
 		if (!slice_is(s.word[0], "#")) {
-			r = emit_package(e, name, version, false);
+			r = give_package(e, name, version, false);
 			name = SLICE_NONE;
 			continue;
 		}
@@ -239,9 +237,9 @@ static int read_vendor(struct emit *e, struct slice text)
 
 int lang_go_vendor(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
 {
-	struct emit e;
+	struct give e;
 
 	(void)path;
-	emit_init(&e, "golang", out);
-	return emit_end(&e, read_vendor(&e, text), err);
+	give_init(&e, "golang", out);
+	return give_end(&e, read_vendor(&e, text), err);
 }

@@ -1,5 +1,5 @@
 /* gradle.c - gradle.lockfile: "group:artifact:version=configuration,…" by the line. */
-#include "agent/image/lang/emit.h"
+#include "agent/image/lang/give.h"
 #include "agent/image/lang/lang.h"
 
 /* Only in configurations that are called test…? */
@@ -16,7 +16,7 @@ static bool is_for_tests(struct slice configurations)
 	return has_one;
 }
 
-static int read_line(struct emit *e, struct slice line)
+static int read_line(struct give *e, struct slice line)
 {
 	ptrdiff_t equals = slice_find_char(line, '=');
 	struct slice module, rest;
@@ -32,19 +32,19 @@ static int read_line(struct emit *e, struct slice line)
 	if (artifact < 1)
 		return 0;
 	size_t name = (size_t)group + 1 + (size_t)artifact;
-	return emit_package(e, slice_sub(module, 0, name), slice_sub(module, name + 1, module.n),
+	return give_package(e, slice_sub(module, 0, name), slice_sub(module, name + 1, module.n),
 			    is_for_tests(rest));
 }
 
 int lang_gradle_lock(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
 {
 	struct slice line;
-	struct emit e;
+	struct give e;
 	int r = 0;
 
 	(void)path;
-	emit_init(&e, "maven", out);
+	give_init(&e, "maven", out);
 	while (!r && slice_split(&text, '\n', &line))
 		r = read_line(&e, slice_trim(line));
-	return emit_end(&e, r, err);
+	return give_end(&e, r, err);
 }

@@ -6,7 +6,7 @@
 
 enum { GRAPH_EDGES_MAX = 1 << 19 }; /* 8 MiB, and half of it for what is reached */
 
-/* Nodes are hashes of names (emit_hash). {0} is an empty graph. */
+/* Nodes are hashes of names (give_hash). {0} is an empty graph. */
 struct graph {
 	struct buf edges, roots;
 	bool is_reached; /* graph_reach was called */

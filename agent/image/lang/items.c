@@ -3,10 +3,10 @@
 
 struct reader {
 	const struct items_format *f;
-	struct emit e;
+	struct give e;
 	struct item it;
 	bool is_in; /* an item is open */
-	char text[ITEM_SLOT_COUNT][EMIT_TEXT_MAX + 1];
+	char text[ITEM_SLOT_COUNT][GIVE_TEXT_MAX + 1];
 };
 
 static void begin(struct reader *r, const struct doc *d, const struct item_shape *s)
@@ -51,7 +51,7 @@ static int found(struct reader *r, const struct doc *d)
 	it->key = it->level ? doc_key(d, it->level - 1) : SLICE_NONE;
 	if (r->f->found)
 		return r->f->found(&r->e, it);
-	return emit_package(&r->e, it->text[ITEM_NAME], it->text[ITEM_VERSION], it->is_dev);
+	return give_package(&r->e, it->text[ITEM_NAME], it->text[ITEM_VERSION], it->is_dev);
 }
 
 static const struct item_shape *shape_at(const struct reader *r, const struct doc *d)
@@ -88,8 +88,8 @@ int items_read(const struct items_format *f, struct slice text, void *arg, const
 {
 	struct reader r = { .f = f, .it.arg = arg };
 
-	emit_init(&r.e, f->ecosystem, out);
-	return emit_end(&r.e, f->read(text, on_event, &r, err), err);
+	give_init(&r.e, f->ecosystem, out);
+	return give_end(&r.e, f->read(text, on_event, &r, err), err);
 }
 
 bool item_has_word(const struct item *it, enum item_slot slot, const char *word)

@@ -1,7 +1,7 @@
 /* items.h - documents that are lists of packages: where an item stands, and which of its values matter. */
 #pragma once
 #include "agent/image/lang/doc.h"
-#include "agent/image/lang/emit.h"
+#include "agent/image/lang/give.h"
 
 enum item_slot {
 	ITEM_NAME,
@@ -13,7 +13,7 @@ enum item_slot {
 };
 
 /* One package of the document, when its map ends (or its single value was read). Texts are borrowed for the
- * call; what is absent is empty. A text of more than EMIT_TEXT_MAX bytes has one byte more than that. */
+ * call; what is absent is empty. A text of more than GIVE_TEXT_MAX bytes has one byte more than that. */
 struct item {
 	const struct doc *d;
 	size_t level;		 /* how many keys lead to it */
@@ -38,7 +38,7 @@ struct items_format {
 	struct item_shape shapes[3];
 	struct item_field fields[8];
 	/* nullable: gives out name and version */
-	int (*found)(struct emit *e, const struct item *it);
+	int (*found)(struct give *e, const struct item *it);
 	doc_fn other; /* nullable: values that are in no item */
 };
 

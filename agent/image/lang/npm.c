@@ -9,7 +9,7 @@
 /* format 1 */
 
 struct tree {
-	struct emit e;
+	struct give e;
 	struct buf text; /* versions of the packages that are open, one after the other */
 	struct {
 		size_t level, at; /* where it stands; where its version begins in text */
@@ -55,7 +55,7 @@ static int close_dependency(struct tree *t, const struct doc *d)
 	struct slice version = slice_sub(buf_slice(&t->text), at, t->text.n);
 
 	resolve_alias(&name, &version);
-	int r = emit_package(&t->e, name, real_version(version), t->open[t->depth].is_dev);
+	int r = give_package(&t->e, name, real_version(version), t->open[t->depth].is_dev);
 	t->text.n = at;
 	return r;
 }
@@ -77,7 +77,7 @@ static int on_tree(void *arg, const struct doc *d, enum doc_event e, struct slic
 		return close_dependency(t, d);
 	if (e == DOC_TEXT && doc_is(d, level, "version")) {
 		t->text.n = t->open[t->depth - 1].at;
-		buf_add_slice(&t->text, slice_sub(text, 0, EMIT_TEXT_MAX + 1));
+		buf_add_slice(&t->text, slice_sub(text, 0, GIVE_TEXT_MAX + 1));
 	}
 	if (e == DOC_WORD && doc_is(d, level, "dev"))
 		t->open[t->depth - 1].is_dev = slice_is(text, "true");
@@ -88,11 +88,11 @@ static int read_tree(struct slice text, const struct pkg_out *out, struct err *e
 {
 	struct tree t = { 0 };
 
-	emit_init(&t.e, "npm", out);
-	buf_init(&t.text, DOC_DEPTH_MAX * (EMIT_TEXT_MAX + 1));
+	give_init(&t.e, "npm", out);
+	buf_init(&t.text, DOC_DEPTH_MAX * (GIVE_TEXT_MAX + 1));
 	int r = doc_json(text, on_tree, &t, err);
 	buf_fini(&t.text);
-	return emit_end(&t.e, r, err);
+	return give_end(&t.e, r, err);
 }
 
 /* formats 2 and 3 */
@@ -108,10 +108,10 @@ static struct slice name_of_folder(struct slice folder, bool *ret_is_installed)
 		rest = slice_sub(rest, (size_t)i + mark.n, rest.n);
 		*ret_is_installed = true;
 	}
-	return *ret_is_installed ? rest : emit_basename(folder);
+	return *ret_is_installed ? rest : give_basename(folder);
 }
 
-static int found_folder(struct emit *e, const struct item *it)
+static int found_folder(struct give *e, const struct item *it)
 {
 	bool is_installed, is_dev = item_has_word(it, ITEM_DEV, "true");
 	struct slice folder_name = name_of_folder(it->key, &is_installed), name = it->text[ITEM_NAME];
@@ -120,7 +120,7 @@ static int found_folder(struct emit *e, const struct item *it)
 	/* "" is the project; a link stands beside the folder that it leads to. */
 	if (!it->key.n || slice_is(it->text[ITEM_KIND], "true") || (!is_installed && !version.n))
 		return 0;
-	return emit_package(e, name.n ? name : folder_name, real_version(version), is_dev);
+	return give_package(e, name.n ? name : folder_name, real_version(version), is_dev);
 }
 
 static const struct items_format folders = {
@@ -157,7 +157,7 @@ int lang_npm_lock(struct slice path, struct slice text, const struct pkg_out *ou
 /* what is installed */
 
 struct manifest {
-	char name[EMIT_TEXT_MAX + 1], version[EMIT_TEXT_MAX + 1];
+	char name[GIVE_TEXT_MAX + 1], version[GIVE_TEXT_MAX + 1];
 	bool is_other; /* an extension of VS Code, a package of Unity: the same file name */
 };
 
@@ -177,11 +177,11 @@ static int on_manifest(void *arg, const struct doc *d, enum doc_event e, struct 
 /* "…/node_modules/x/package.json" or "…/node_modules/@s/x/package.json" -> its folder, else empty. */
 static struct slice package_folder(struct slice path)
 {
-	struct slice folder = emit_folder(path), parent = emit_folder(folder);
+	struct slice folder = give_folder(path), parent = give_folder(folder);
 
-	if (emit_basename(parent).n && emit_basename(parent).p[0] == '@')
-		parent = emit_folder(parent);
-	return slice_is(emit_basename(parent), "node_modules") ? folder : SLICE_NONE;
+	if (give_basename(parent).n && give_basename(parent).p[0] == '@')
+		parent = give_folder(parent);
+	return slice_is(give_basename(parent), "node_modules") ? folder : SLICE_NONE;
 }
 
 int lang_npm_package(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
@@ -195,10 +195,10 @@ int lang_npm_package(struct slice path, struct slice text, const struct pkg_out 
 	int r = doc_json(text, on_manifest, &m, err);
 	if (r || m.is_other || !m.name[0] || !m.version[0])
 		return r;
-	r = emit_one("npm", slice_of(m.name), slice_of(m.version), folder, out, err);
+	r = give_one("npm", slice_of(m.name), slice_of(m.version), folder, out, err);
 	if (r || folder.n + 2 > sizeof(below))
 		return r;
 	memcpy(below, folder.p, folder.n);
 	below[folder.n] = '/';
-	return emit_owned("npm", folder, slice_from(below, folder.n + 1), out);
+	return give_owned("npm", folder, slice_from(below, folder.n + 1), out);
 }

@@ -17,18 +17,18 @@ int lang_composer_lock(struct slice path, struct slice text, const struct pkg_ou
 }
 
 /* install-path is seen from vendor/composer, where installed.json lies. */
-static int found_installed(struct emit *e, const struct item *it)
+static int found_installed(struct give *e, const struct item *it)
 {
 	const struct slice *folder = it->arg;
-	int r = emit_package(e, it->text[ITEM_NAME], it->text[ITEM_VERSION], false);
+	int r = give_package(e, it->text[ITEM_NAME], it->text[ITEM_VERSION], false);
 	char path[4096];
 
 	if (r || !it->text[ITEM_PLACE].n ||
-	    !emit_join(*folder, it->text[ITEM_PLACE], path, sizeof(path) - 1))
+	    !give_join(*folder, it->text[ITEM_PLACE], path, sizeof(path) - 1))
 		return r;
 	size_t n = strlen(path);
 	path[n] = '/';
-	return emit_owned(e->ecosystem, it->text[ITEM_NAME], slice_from(path, n + 1), e->out);
+	return give_owned(e->ecosystem, it->text[ITEM_NAME], slice_from(path, n + 1), e->out);
 }
 
 /* Composer 1 wrote the list by itself. */
@@ -43,7 +43,7 @@ static const struct items_format installed = {
 int lang_composer_installed(struct slice path, struct slice text, const struct pkg_out *out,
 			    struct err *err)
 {
-	struct slice folder = emit_folder(path);
+	struct slice folder = give_folder(path);
 
 	return items_read(&installed, text, &folder, out, err);
 }

@@ -25,14 +25,14 @@ static struct slice until(struct slice s, char c)
 /* Keys of format 5. */
 static struct slice old_key(struct slice key, struct slice *ret_version)
 {
-	struct slice folder = emit_folder(key), scope = emit_folder(folder);
-	bool has_scope = emit_basename(scope).n && emit_basename(scope).p[0] == '@';
-	struct slice name = emit_basename(folder);
+	struct slice folder = give_folder(key), scope = give_folder(folder);
+	bool has_scope = give_basename(scope).n && give_basename(scope).p[0] == '@';
+	struct slice name = give_basename(folder);
 
-	*ret_version = until(emit_basename(key), '_');
+	*ret_version = until(give_basename(key), '_');
 	if (!has_scope)
 		return name;
-	return slice_from(emit_basename(scope).p, emit_basename(scope).n + 1 + name.n);
+	return slice_from(give_basename(scope).p, give_basename(scope).n + 1 + name.n);
 }
 
 static struct slice new_key(struct slice key, struct slice *ret_version)
@@ -49,7 +49,7 @@ static uint64_t node_of_key(struct slice key)
 {
 	struct slice version, name = new_key(key, &version);
 
-	return emit_hash(name, version, 'g');
+	return give_hash(name, version, 'g');
 }
 
 /* "dependencies: {NAME: VALUE}": a version with its peers, or a whole key where the name is an alias. */
@@ -58,7 +58,7 @@ static uint64_t node_of_value(struct slice name, struct slice value)
 	value = until(value, '(');
 	if (slice_find_char(slice_sub(value, 1, value.n), '@') >= 0 && slice_find_char(value, ':') < 0)
 		return node_of_key(value);
-	return emit_hash(name, value, 'g');
+	return give_hash(name, value, 'g');
 }
 
 static int on_need(void *arg, const struct doc *d, enum doc_event e, struct slice text)
@@ -75,7 +75,7 @@ static int on_need(void *arg, const struct doc *d, enum doc_event e, struct slic
 	return 0;
 }
 
-static int found(struct emit *e, const struct item *it)
+static int found(struct give *e, const struct item *it)
 {
 	const struct format *f = it->arg;
 	struct slice version, name = f->is_old ? old_key(it->key, &version) : new_key(it->key, &version);
@@ -90,7 +90,7 @@ static int found(struct emit *e, const struct item *it)
 	else if (!has_version)
 		version = SLICE_NONE;
 	bool is_dev = item_has_word(it, ITEM_DEV, "true") || !graph_is_reached(&f->graph, node_of_key(it->key));
-	return emit_package(e, name, version, is_dev);
+	return give_package(e, name, version, is_dev);
 }
 
 static int other(void *arg, const struct doc *d, enum doc_event e, struct slice text)

@@ -1,5 +1,5 @@
 /* python.c - what is installed in site-packages: metadata, and which files belong to it. */
-#include "agent/image/lang/emit.h"
+#include "agent/image/lang/give.h"
 #include "agent/image/lang/lang.h"
 #include "common/text.h"
 
@@ -36,8 +36,8 @@ static struct slice key_of(struct slice path)
 {
 	if (slice_ends(path, SLICE_LIT(".egg-info")))
 		return path;
-	struct slice folder = emit_folder(path);
-	return slice_is(emit_basename(folder), "EGG-INFO") ? emit_folder(folder) : folder;
+	struct slice folder = give_folder(path);
+	return slice_is(give_basename(folder), "EGG-INFO") ? give_folder(folder) : folder;
 }
 
 int lang_python_metadata(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
@@ -46,21 +46,21 @@ int lang_python_metadata(struct slice path, struct slice text, const struct pkg_
 	char below[PATH_SIZE];
 
 	lang_python_headers(text, &name, &version);
-	int r = emit_one("pypi", name, version, key, out, err);
+	int r = give_one("pypi", name, version, key, out, err);
 	if (r || !slice_ends(key, SLICE_LIT(".egg")) || key.n + 2 > sizeof(below))
 		return r;
 	memcpy(below, key.p, key.n);
 	below[key.n] = '/';
-	return emit_owned("pypi", key, slice_from(below, key.n + 1), out);
+	return give_owned("pypi", key, slice_from(below, key.n + 1), out);
 }
 
 static int own(struct slice key, struct slice base, struct slice file, const struct pkg_out *out)
 {
 	char path[PATH_SIZE];
 
-	if (!emit_join(base, file, path, sizeof(path)))
+	if (!give_join(base, file, path, sizeof(path)))
 		return 0;
-	return emit_owned("pypi", key, slice_of(path), out);
+	return give_owned("pypi", key, slice_of(path), out);
 }
 
 /* The first field of a line of CSV; quotes, when there are some, can be doubled only in names that nobody
@@ -77,7 +77,7 @@ static struct slice first_field(struct slice line)
 
 int lang_python_record(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
 {
-	struct slice line, key = emit_folder(path), base = emit_folder(key);
+	struct slice line, key = give_folder(path), base = give_folder(key);
 	int r = 0;
 
 	(void)err;
@@ -89,7 +89,7 @@ int lang_python_record(struct slice path, struct slice text, const struct pkg_ou
 int lang_python_installed_files(struct slice path, struct slice text, const struct pkg_out *out,
 				struct err *err)
 {
-	struct slice line, key = emit_folder(path);
+	struct slice line, key = give_folder(path);
 	int r = 0;
 
 	(void)err;

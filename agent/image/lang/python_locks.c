@@ -5,7 +5,7 @@
 
 /* Pipfile.lock: {"_meta": …, "default": {"name": {"version": "==1.0"}}, "develop": …} */
 
-static int found_pipfile(struct emit *e, const struct item *it)
+static int found_pipfile(struct give *e, const struct item *it)
 {
 	struct slice group = doc_key(it->d, 0), version = it->text[ITEM_VERSION];
 
@@ -13,7 +13,7 @@ static int found_pipfile(struct emit *e, const struct item *it)
 		return 0;
 	while (version.n && version.p[0] == '=')
 		version = slice_sub(version, 1, version.n);
-	return emit_package(e, it->key, version, slice_is(group, "develop"));
+	return give_package(e, it->key, version, slice_is(group, "develop"));
 }
 
 static const struct items_format pipfile = {
@@ -32,11 +32,11 @@ int lang_pipfile_lock(struct slice path, struct slice text, const struct pkg_out
 
 /* poetry.lock, pdm.lock: only in groups other than the main one means for development. */
 
-static int found_grouped(struct emit *e, const struct item *it)
+static int found_grouped(struct give *e, const struct item *it)
 {
 	bool is_main = item_has_word(it, ITEM_DEV, "main") || item_has_word(it, ITEM_DEV, "default");
 
-	return emit_package(e, it->text[ITEM_NAME], it->text[ITEM_VERSION], it->text[ITEM_DEV].n && !is_main);
+	return give_package(e, it->text[ITEM_NAME], it->text[ITEM_VERSION], it->text[ITEM_DEV].n && !is_main);
 }
 
 static const struct items_format grouped = {
@@ -72,7 +72,7 @@ struct uv {
 
 static uint64_t node_of(struct slice name)
 {
-	return emit_hash(name, SLICE_NONE, 'g');
+	return give_hash(name, SLICE_NONE, 'g');
 }
 
 static int on_need(void *arg, const struct doc *d, enum doc_event e, struct slice text)
@@ -91,14 +91,14 @@ static int on_need(void *arg, const struct doc *d, enum doc_event e, struct slic
 	return 0;
 }
 
-static int found_uv(struct emit *e, const struct item *it)
+static int found_uv(struct give *e, const struct item *it)
 {
 	const struct uv *u = it->arg;
 	struct slice name = it->text[ITEM_NAME];
 
 	if (it->text[ITEM_PLACE].n)
 		return 0;
-	return emit_package(e, name, it->text[ITEM_VERSION], !graph_is_reached(&u->graph, node_of(name)));
+	return give_package(e, name, it->text[ITEM_VERSION], !graph_is_reached(&u->graph, node_of(name)));
 }
 
 static const struct items_format uv = {
@@ -127,11 +127,11 @@ int lang_uv_lock(struct slice path, struct slice text, const struct pkg_out *out
 
 /* pylock.toml (PEP 751): a folder without a version is the project. */
 
-static int found_pylock(struct emit *e, const struct item *it)
+static int found_pylock(struct give *e, const struct item *it)
 {
 	if (it->text[ITEM_PLACE].n && !it->text[ITEM_VERSION].n)
 		return 0;
-	return emit_package(e, it->text[ITEM_NAME], it->text[ITEM_VERSION], false);
+	return give_package(e, it->text[ITEM_NAME], it->text[ITEM_VERSION], false);
 }
 
 static const struct items_format standard = {
@@ -150,12 +150,12 @@ int lang_pylock(struct slice path, struct slice text, const struct pkg_out *out,
 
 /* pyproject.toml: no lock file, but pins are pins. */
 
-static int found_requirement(struct emit *e, const struct item *it)
+static int found_requirement(struct give *e, const struct item *it)
 {
 	struct slice name, version;
 
 	return lang_requirement(it->text[ITEM_NAME], &name, &version) ?
-		       emit_package(e, name, version, false) :
+		       give_package(e, name, version, false) :
 		       0;
 }
 

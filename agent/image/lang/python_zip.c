@@ -7,7 +7,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 
-#include "agent/image/lang/emit.h"
+#include "agent/image/lang/give.h"
 #include "agent/image/lang/lang.h"
 #include "common/buf.h"
 
@@ -41,11 +41,11 @@ static la_ssize_t read_chunk(struct archive *a, void *arg, const void **ret)
 
 static bool is_metadata(const char *name)
 {
-	struct slice s = slice_of(name), folder = emit_folder(s);
+	struct slice s = slice_of(name), folder = give_folder(s);
 
 	if (slice_is(s, "EGG-INFO/PKG-INFO"))
 		return true;
-	return slice_is(emit_basename(s), "METADATA") && slice_ends(folder, SLICE_LIT(".dist-info")) &&
+	return slice_is(give_basename(s), "METADATA") && slice_ends(folder, SLICE_LIT(".dist-info")) &&
 	       slice_find_char(folder, '/') < 0;
 }
 
@@ -120,6 +120,6 @@ int lang_python_zip(struct slice path, const struct blob *b, const struct pkg_ou
 	if (r < 0 || !text.n) /* an egg without metadata, and metadata too large, name nothing */
 		return r;
 	lang_python_headers(buf_slice(&text), &name, &version);
-	r = emit_one("pypi", name, version, path, out, err);
-	return r ? r : emit_owned("pypi", path, path, out);
+	r = give_one("pypi", name, version, path, out, err);
+	return r ? r : give_owned("pypi", path, path, out);
 }

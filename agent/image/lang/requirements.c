@@ -1,6 +1,6 @@
 /* requirements.c - requirements.txt: what pip is asked to install. Only "== 1.0" says what will lie there;
  * with any other condition the package is named without a version. */
-#include "agent/image/lang/emit.h"
+#include "agent/image/lang/give.h"
 #include "agent/image/lang/lang.h"
 #include "common/buf.h"
 
@@ -104,7 +104,7 @@ static bool next_line(struct slice *rest, struct buf *buf, struct slice *ret)
 	return true;
 }
 
-static int read_lines(struct emit *e, struct slice text)
+static int read_lines(struct give *e, struct slice text)
 {
 	CLEANUP(buf_finip) struct buf buf = { 0 };
 	struct slice line, name, version;
@@ -113,7 +113,7 @@ static int read_lines(struct emit *e, struct slice text)
 	buf_init(&buf, LINE_MAX_BYTES);
 	while (!r && next_line(&text, &buf, &line))
 		if (lang_requirement(line, &name, &version))
-			r = emit_package(e, name, version, false);
+			r = give_package(e, name, version, false);
 	return r;
 }
 
@@ -135,18 +135,18 @@ static struct slice from_utf16(struct slice text, struct buf *buf)
 /* "requirements.txt", "dev-requirements.txt", "requirements/base.txt"; the pattern lets more through. */
 static bool is_requirements(struct slice path)
 {
-	return slice_find(emit_basename(path), SLICE_LIT("requirements")) >= 0 ||
-	       slice_is(emit_basename(emit_folder(path)), "requirements");
+	return slice_find(give_basename(path), SLICE_LIT("requirements")) >= 0 ||
+	       slice_is(give_basename(give_folder(path)), "requirements");
 }
 
 int lang_requirements(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf buf = { 0 };
-	struct emit e;
+	struct give e;
 
 	if (!is_requirements(path))
 		return 0;
 	buf_init(&buf, text.n / 2 + 1);
-	emit_init(&e, "pypi", out);
-	return emit_end(&e, read_lines(&e, from_utf16(text, &buf)), err);
+	give_init(&e, "pypi", out);
+	return give_end(&e, read_lines(&e, from_utf16(text, &buf)), err);
 }

@@ -1,5 +1,5 @@
 /* ruby.c - Gemfile.lock, and the specifications of installed gems. */
-#include "agent/image/lang/emit.h"
+#include "agent/image/lang/give.h"
 #include "agent/image/lang/lang.h"
 
 enum { PATH_SIZE = 4096 };
@@ -29,7 +29,7 @@ static bool read_spec(struct slice line, struct slice *ret_name, struct slice *r
 }
 
 /* GEM, GIT, PATH and PLUGIN SOURCE have "  specs:"; any line further left ends them. */
-static int read_gemfile(struct emit *e, struct slice text)
+static int read_gemfile(struct give *e, struct slice text)
 {
 	struct slice line, name, version;
 	bool is_in_specs = false;
@@ -41,18 +41,18 @@ static int read_gemfile(struct emit *e, struct slice text)
 		if (!slice_starts(line, SLICE_LIT("    ")))
 			is_in_specs = slice_is(slice_trim(line), "specs:");
 		else if (is_in_specs && read_spec(line, &name, &version))
-			r = emit_package(e, name, version, false);
+			r = give_package(e, name, version, false);
 	}
 	return r;
 }
 
 int lang_gemfile_lock(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
 {
-	struct emit e;
+	struct give e;
 
 	(void)path;
-	emit_init(&e, "gem", out);
-	return emit_end(&e, read_gemfile(&e, text), err);
+	give_init(&e, "gem", out);
+	return give_end(&e, read_gemfile(&e, text), err);
 }
 
 /* "s.name = \"rake\".freeze" -> rake, when the field is name. */
@@ -106,18 +106,18 @@ static void read_gemspec(struct slice text, struct slice *ret_name, struct slice
  * lie among Ruby's own files. */
 static int own_folder(struct slice path, const struct pkg_out *out)
 {
-	struct slice folder = emit_folder(path), stem = emit_basename(path);
+	struct slice folder = give_folder(path), stem = give_basename(path);
 	char below[PATH_SIZE];
 
-	if (!slice_is(emit_basename(folder), "specifications"))
+	if (!slice_is(give_basename(folder), "specifications"))
 		return 0;
-	struct slice root = emit_folder(folder);
+	struct slice root = give_folder(folder);
 	stem = slice_sub(stem, 0, stem.n - strlen(".gemspec"));
 	int n = snprintf(below, sizeof(below), "%.*s%sgems/%.*s/", SLICE_FMT(root), root.n ? "/" : "",
 			 SLICE_FMT(stem));
 	if (n < 0 || (size_t)n >= sizeof(below))
 		return 0;
-	return emit_owned("gem", path, slice_of(below), out);
+	return give_owned("gem", path, slice_of(below), out);
 }
 
 int lang_gemspec(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
@@ -127,6 +127,6 @@ int lang_gemspec(struct slice path, struct slice text, const struct pkg_out *out
 	if (!slice_ends(path, SLICE_LIT(".gemspec")))
 		return 0;
 	read_gemspec(text, &name, &version);
-	int r = emit_one("gem", name, without_platform(version), path, out, err);
+	int r = give_one("gem", name, without_platform(version), path, out, err);
 	return r ? r : own_folder(path, out);
 }

@@ -24,7 +24,7 @@ static struct slice pattern_name(struct slice pattern)
 
 /* berry */
 
-static int found(struct emit *e, const struct item *it)
+static int found(struct give *e, const struct item *it)
 {
 	struct slice range, by = it->text[ITEM_PLACE];
 
@@ -35,7 +35,7 @@ static int found(struct emit *e, const struct item *it)
 		name = slice_split(&patterns, ',', &by) ? pattern_name(by) : SLICE_NONE;
 	else if (slice_is(range, "workspace:."))
 		return 0; /* the project itself */
-	return emit_package(e, name, it->text[ITEM_VERSION], false);
+	return give_package(e, name, it->text[ITEM_VERSION], false);
 }
 
 static const struct items_format berry = {
@@ -68,7 +68,7 @@ static struct slice header_name(struct slice line)
 	return pattern_name(next_word(&line));
 }
 
-static int read_lines(struct emit *e, struct slice text)
+static int read_lines(struct give *e, struct slice text)
 {
 	struct slice line, name = SLICE_NONE;
 
@@ -82,7 +82,7 @@ static int read_lines(struct emit *e, struct slice text)
 		/* Two blanks: a value of the package; four: one of its dependencies. */
 		if (slice_starts(line, SLICE_LIT("   ")) || !slice_is(next_word(&line), "version"))
 			continue;
-		int r = emit_package(e, name, next_word(&line), false);
+		int r = give_package(e, name, next_word(&line), false);
 		if (r)
 			return r;
 		name = SLICE_NONE;
@@ -92,12 +92,12 @@ static int read_lines(struct emit *e, struct slice text)
 
 int lang_yarn(struct slice path, struct slice text, const struct pkg_out *out, struct err *err)
 {
-	struct emit e;
+	struct give e;
 
 	if (lang_is_inside(path, "node_modules"))
 		return 0;
 	if (slice_starts(text, SLICE_LIT("__metadata:")) || slice_find(text, SLICE_LIT("\n__metadata:")) >= 0)
 		return items_read(&berry, text, NULL, out, err);
-	emit_init(&e, "npm", out);
-	return emit_end(&e, read_lines(&e, text), err);
+	give_init(&e, "npm", out);
+	return give_end(&e, read_lines(&e, text), err);
 }

@@ -29,7 +29,7 @@ static void replaced_modules_are_what_replaces_them(void **state)
 
 static void the_library_counts_where_a_toolchain_is_named(void **state)
 {
-	assert_file("go.mod", "go 1.23.5\ntoolchain go1.23.6-custom\n", "stdlib v1.23.6\n", "");
+	assert_file("go.mod", "go 1.23.5\ntoolchain go1.23.6-custom\n", "stdlib 1.23.6\n", "");
 	assert_file("go.mod", "go 1.23.5\n", "", "");
 	assert_file("go.mod", "toolchain default\n", "", "");
 }

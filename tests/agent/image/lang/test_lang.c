@@ -1,7 +1,7 @@
 /* The table: small formats, which file is whose, and every parser against hostile bytes. */
 #include "tests/agent/image/lang/lang_test.h"
 
-#include "agent/image/lang/emit.h"
+#include "agent/image/lang/give.h"
 
 static void cargo_lock_names_crates(void **state)
 {
@@ -44,7 +44,7 @@ static void paths_are_joined_within_the_root(void **state)
 	char out[16];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		bool is_ok = emit_join(slice_of(rows[i].base), slice_of(rows[i].relative), out, sizeof(out));
+		bool is_ok = give_join(slice_of(rows[i].base), slice_of(rows[i].relative), out, sizeof(out));
 
 		assert_int_equal(is_ok, rows[i].want != NULL);
 		if (is_ok)
@@ -91,7 +91,7 @@ static uint32_t next_random(void)
 static int take_package(void *arg, const struct pkg *p)
 {
 	++*(size_t *)arg;
-	assert_true(p->name.n > 0 && p->name.n <= EMIT_TEXT_MAX && p->version.n <= EMIT_TEXT_MAX);
+	assert_true(p->name.n > 0 && p->name.n <= GIVE_TEXT_MAX && p->version.n <= GIVE_TEXT_MAX);
 	return 0;
 }
 

@@ -31,6 +31,11 @@ static void record_names_the_files(void **state)
 	assert_file(SITE "/x.egg-info/installed-files.txt", "../x/y.py\n./PKG-INFO\n\n", "",
 		    SITE "/x.egg-info " SITE "/x/y.py\n" SITE "/x.egg-info " SITE "/x.egg-info/PKG-INFO\n");
 	assert_file("x.dist-info/RECORD", "x.py,,\n", "", "x.dist-info x.py\n");
+	struct got g;
+	got_init(&g);
+	get(&g, "x.dist-info/RECORD", SLICE_LIT("\0x,,\nx\0y,,\n"));
+	assert_int_equal(g.owned.n, 0);
+	got_fini(&g);
 }
 
 static void metadata_without_a_name_or_version_is_an_error(void **state)

@@ -1,17 +1,17 @@
-/* emit.c - see emit.h. */
-#include "agent/image/lang/emit.h"
+/* give.c - see give.h. */
+#include "agent/image/lang/give.h"
 
 #include "common/text.h"
 
 /* More are not looked at: a file made so that its hashes meet gets a package twice, not an hour. */
 enum { PROBES_MAX = 32 };
 
-void emit_init(struct emit *e, const char *ecosystem, const struct pkg_out *out)
+void give_init(struct give *e, const char *ecosystem, const struct pkg_out *out)
 {
-	*e = (struct emit){ .out = out, .ecosystem = ecosystem };
+	*e = (struct give){ .out = out, .ecosystem = ecosystem };
 }
 
-uint64_t emit_hash(struct slice name, struct slice version, char kind)
+uint64_t give_hash(struct slice name, struct slice version, char kind)
 {
 	uint64_t h = slice_hash(name) * 0x9e3779b97f4a7c15ULL;
 
@@ -20,14 +20,14 @@ uint64_t emit_hash(struct slice name, struct slice version, char kind)
 	return h ? h : 1; /* 0 is an empty place */
 }
 
-bool emit_seen(struct emit *e, uint64_t hash)
+bool give_seen(struct give *e, uint64_t hash)
 {
 	if (!e->seen)
-		e->seen = calloc(EMIT_SEEN_MAX, sizeof(*e->seen));
+		e->seen = calloc(GIVE_SEEN_MAX, sizeof(*e->seen));
 	if (!e->seen)
 		return false;
 	for (size_t i = 0; i < PROBES_MAX; i++) {
-		uint64_t *place = &e->seen[(hash + i) % EMIT_SEEN_MAX];
+		uint64_t *place = &e->seen[(hash + i) % GIVE_SEEN_MAX];
 
 		if (*place == hash)
 			return true;
@@ -41,10 +41,10 @@ bool emit_seen(struct emit *e, uint64_t hash)
 
 static bool is_text(struct slice s)
 {
-	return s.n <= EMIT_TEXT_MAX && text_is_clean(s);
+	return s.n <= GIVE_TEXT_MAX && text_is_clean(s);
 }
 
-int emit_package(struct emit *e, struct slice name, struct slice version, bool is_dev)
+int give_package(struct give *e, struct slice name, struct slice version, bool is_dev)
 {
 	if (!name.n)
 		return 0;
@@ -52,16 +52,16 @@ int emit_package(struct emit *e, struct slice name, struct slice version, bool i
 		e->bad++;
 		return 0;
 	}
-	if (emit_seen(e, emit_hash(name, version, 'p')) &&
-	    (is_dev || emit_seen(e, emit_hash(name, version, 'r'))))
+	if (give_seen(e, give_hash(name, version, 'p')) &&
+	    (is_dev || give_seen(e, give_hash(name, version, 'r'))))
 		return 0;
 	if (!is_dev)
-		(void)emit_seen(e, emit_hash(name, version, 'r'));
+		(void)give_seen(e, give_hash(name, version, 'r'));
 	struct pkg p = { .ecosystem = e->ecosystem, .name = name, .version = version, .is_dev = is_dev };
 	return e->out->package(e->out->arg, &p);
 }
 
-int emit_end(struct emit *e, int result, struct err *err)
+int give_end(struct give *e, int result, struct err *err)
 {
 	free(e->seen);
 	e->seen = NULL;
@@ -70,7 +70,7 @@ int emit_end(struct emit *e, int result, struct err *err)
 	return result;
 }
 
-int emit_one(const char *ecosystem, struct slice name, struct slice version, struct slice key,
+int give_one(const char *ecosystem, struct slice name, struct slice version, struct slice key,
 	     const struct pkg_out *out, struct err *err)
 {
 	struct pkg p = { .ecosystem = ecosystem, .name = name, .version = version, .key = key };
@@ -82,34 +82,34 @@ int emit_one(const char *ecosystem, struct slice name, struct slice version, str
 	return out->package(out->arg, &p);
 }
 
-int emit_owned(const char *ecosystem, struct slice key, struct slice path, const struct pkg_out *out)
+int give_owned(const char *ecosystem, struct slice key, struct slice path, const struct pkg_out *out)
 {
 	struct pkg_owned o = { .ecosystem = ecosystem, .key = key, .path = path };
 
 	return out->owned ? out->owned(out->arg, &o) : 0;
 }
 
-struct slice emit_folder(struct slice path)
+struct slice give_folder(struct slice path)
 {
 	while (path.n && path.p[path.n - 1] != '/')
 		path.n--;
 	return slice_sub(path, 0, path.n ? path.n - 1 : 0);
 }
 
-struct slice emit_basename(struct slice path)
+struct slice give_basename(struct slice path)
 {
-	struct slice folder = emit_folder(path);
+	struct slice folder = give_folder(path);
 
 	return slice_sub(path, folder.n ? folder.n + 1 : path.n && path.p[0] == '/', path.n);
 }
 
-bool emit_join(struct slice base, struct slice relative, char *ret, size_t size)
+bool give_join(struct slice base, struct slice relative, char *ret, size_t size)
 {
 	bool is_absolute = relative.n && relative.p[0] == '/';
 	size_t n = is_absolute ? 0 : base.n;
 	struct slice part;
 
-	if (n >= size || !relative.n)
+	if (n >= size || !relative.n || slice_find_char(relative, 0) >= 0)
 		return false;
 	if (n)
 		memcpy(ret, base.p, n);
@@ -119,7 +119,7 @@ bool emit_join(struct slice base, struct slice relative, char *ret, size_t size)
 		if (slice_is(part, "..")) {
 			if (!n)
 				return false;
-			n = emit_folder(slice_from(ret, n)).n;
+			n = give_folder(slice_from(ret, n)).n;
 			continue;
 		}
 		if (n + (n != 0) + part.n >= size)
