@@ -14,7 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TASK_THREADS_MAX = 16 }; /* nng's own limit */
+enum {
+	TASK_THREADS_MAX = 16, /* nng's own limit */
+	/* For all of nng's threads to run for the first time. Long, since on a machine that is busy one
+	 * may come late, and a second task thread left running brings fault 4 back. */
+	NAMED_MAX_MS = 5000,
+};
 
 /* Where this thread's next getpeername() leaves its descriptor; NULL: nobody asks. */
 static __thread int *fd_wanted;
@@ -109,7 +114,7 @@ void guard_one_task_thread(void)
 	unsigned n = count_task_threads();
 
 	/* They name themselves when they first run. */
-	for (unsigned waited = 0; n < expected && waited < 200; waited++) {
+	for (unsigned waited = 0; n < expected && waited < NAMED_MAX_MS; waited++) {
 		nanosleep(&ms, NULL);
 		n = count_task_threads();
 	}

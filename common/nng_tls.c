@@ -24,6 +24,7 @@
 
 struct nng_tls_engine_config {
 	struct tls_hub *hub; /* NULL: one that nng made by itself and we replace */
+	unsigned dial;
 };
 
 struct nng_tls_engine_conn {
@@ -228,7 +229,7 @@ static int make_ssl(struct nng_tls_engine_conn *c)
 
 static int conn_init(nng_tls_engine_conn *c, void *stream, nng_tls_engine_config *cfg)
 {
-	if (!cfg->hub || (!cfg->hub->is_server && !tls_hub_unexpect(cfg->hub)))
+	if (!cfg->hub || (!cfg->hub->is_server && !tls_hub_begin(cfg->hub, cfg->dial)))
 		return NNG_ECONNABORTED; /* and fini finds no hub */
 	c->hub = cfg->hub;
 	c->stream = stream;
@@ -243,6 +244,8 @@ static int conn_init(nng_tls_engine_conn *c, void *stream, nng_tls_engine_config
 		return rv;
 	set_keepalive(c->guard.fd);
 	guard_add(&c->hub->guard, &c->guard);
+	if (!c->hub->is_server && tls_hub_is_stopped(c->hub, cfg->dial))
+		return fail(c, NULL);
 	return 0;
 }
 
@@ -374,8 +377,10 @@ static int config_init(nng_tls_engine_config *f, nng_tls_mode mode)
 {
 	(void)mode;
 	f->hub = hub_wanted;
-	if (f->hub)
-		tls_hub_hold(f->hub);
+	if (!f->hub)
+		return 0;
+	f->dial = f->hub->dial;
+	tls_hub_hold(f->hub);
 	return 0;
 }
 

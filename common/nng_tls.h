@@ -29,13 +29,16 @@ struct tls_hub_refusal {
  * *ret: caller frees with tls_hub_free. Errors: ERR_CRYPTO, EINVAL. */
 int tls_hub_new(bool is_server, const struct wire_tls *tls, struct tls_hub **ret,
 		struct err *err) WARN_UNUSED;
-/* For nng's NNG_OPT_TLS_CONFIG. Borrowed as long as the hub; nng holds it as long as it needs. */
+/* For nng's NNG_OPT_TLS_CONFIG. Borrowed until tls_hub_expect or the hub's end; nng holds it as long
+ * as it needs. */
 nng_tls_config *tls_hub_config(struct tls_hub *h);
-/* A client's hub lets one connection begin for each call, and turns away what nng dials by itself:
- * see fault 5 in nng_guard.h. */
-void tls_hub_expect(struct tls_hub *h);
-/* No more. True when the expected one had not begun, and so never will. */
-bool tls_hub_unexpect(struct tls_hub *h);
+/* A client's hub lets one connection begin for each call, on the configuration that tls_hub_config
+ * returns from then on; what nng dials by itself is turned away (fault 5 in nng_guard.h), and so is
+ * what earlier dials bring late. Returns an NNG error. */
+int tls_hub_expect(struct tls_hub *h) WARN_UNUSED;
+/* The dials so far may end: a connection in negotiation is cut, one that begins later turned away.
+ * True when the expected one had not begun, and so never will. */
+bool tls_hub_stop(struct tls_hub *h);
 /* Readable while refusals wait. Borrowed. */
 int tls_hub_fd(const struct tls_hub *h);
 /* The oldest refusal; false when there is none. */

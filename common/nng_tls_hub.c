@@ -37,14 +37,38 @@ void tls_hub_drop(struct tls_hub *h)
 	free(h);
 }
 
-void tls_hub_expect(struct tls_hub *h)
+int tls_hub_expect(struct tls_hub *h)
 {
-	__atomic_store_n(&h->is_expecting, true, __ATOMIC_RELEASE);
+	nng_tls_config *config;
+
+	h->dial++;
+	if (tls_engine_config(h, &config, NULL) < 0)
+		return NNG_ENOMEM;
+	nng_tls_config_free(h->config);
+	h->config = config;
+	__atomic_store_n(&h->expected, h->dial, __ATOMIC_RELEASE);
+	return 0;
 }
 
-bool tls_hub_unexpect(struct tls_hub *h)
+bool tls_hub_stop(struct tls_hub *h)
 {
-	return __atomic_exchange_n(&h->is_expecting, false, __ATOMIC_ACQ_REL);
+	bool none = __atomic_exchange_n(&h->expected, 0, __ATOMIC_ACQ_REL) != 0;
+
+	/* In this order: what is not cut here sees that it is stopped. */
+	__atomic_store_n(&h->stopped, h->dial, __ATOMIC_RELEASE);
+	guard_cut_all(&h->guard);
+	return none;
+}
+
+bool tls_hub_begin(struct tls_hub *h, unsigned dial)
+{
+	return dial && __atomic_compare_exchange_n(&h->expected, &dial, 0, false, __ATOMIC_ACQ_REL,
+						   __ATOMIC_ACQUIRE);
+}
+
+bool tls_hub_is_stopped(struct tls_hub *h, unsigned dial)
+{
+	return __atomic_load_n(&h->stopped, __ATOMIC_ACQUIRE) >= dial;
 }
 
 void tls_hub_count(struct tls_hub *h, uint64_t *counter)

@@ -8,7 +8,10 @@
 struct tls_hub {
 	unsigned refs; /* atomic: the creator's and one per nng config */
 	bool is_server;
-	bool is_expecting; /* atomic; a client's: the next connection is ours */
+	/* A client's dials are numbered from 1, and each configuration of nng's knows its dial. */
+	unsigned dial;	   /* the last one; the loop's */
+	unsigned expected; /* atomic: of this dial a connection may begin; 0: of none */
+	unsigned stopped;  /* atomic: dials up to this one may not go on */
 	bool has_pin;
 	uint8_t pin[TLS_PIN_BYTES];
 	char server_name[TLS_NAME_MAX];
@@ -28,6 +31,10 @@ struct tls_hub {
 /* nng_tls_hub.c */
 void tls_hub_hold(struct tls_hub *h);
 void tls_hub_drop(struct tls_hub *h);
+/* A connection of this dial begins: may it? */
+bool tls_hub_begin(struct tls_hub *h, unsigned dial);
+/* To be asked once more when it can be found by tls_hub_cut_all. */
+bool tls_hub_is_stopped(struct tls_hub *h, unsigned dial);
 void tls_hub_count(struct tls_hub *h, uint64_t *counter);
 bool tls_hub_is_denied(struct tls_hub *h, const char *serial);
 

@@ -21,6 +21,7 @@ enum {
 	/* Tokens of all peers together; the server stops reading until some are used up. */
 	WIRE_MAX_TOKENS = 16384,
 	WIRE_MAX_PEERS = 8192, /* open connections of one listener; further ones are refused */
+	WIRE_MAX_LOST = 64,    /* see wire_lost() */
 };
 
 /* What happened to connections so far (and negotiating: now). */
@@ -86,7 +87,8 @@ size_t wire_server_peer_count(const struct wire_server *s);
  * so that the agent learns why; open sessions of it are cut. Errors: EINVAL, ERR_LIMIT (65,536). */
 int wire_server_deny(struct wire_server *s, const char *serial, struct err *err) WARN_UNUSED;
 void wire_server_counts(struct wire_server *s, struct wire_counts *ret);
-/* Calls on_close for what is open. Not from inside a callback of this server. */
+/* Calls on_close for what is open. Not from inside a callback of this server. Takes 5 s at most: what
+ * nng has not closed by then stays, with all that its threads might still touch. */
 void wire_server_free(struct wire_server *s);
 DEFINE_CLEANUP(struct wire_server, wire_server_free)
 
@@ -100,7 +102,7 @@ struct wire_client_ops {
 	/* The connection is gone: every open request is void. Dialing goes on with jittered
 	 * back-off 0.5 s .. 30 s. */
 	void (*on_close)(void *arg);
-	/* A dial failed: "connection refused", "certificate expired"… */
+	/* A dial failed: "connection refused", "certificate expired"… Past 12 s it is given up. */
 	void (*on_failed)(void *arg, const char *why);
 };
 
@@ -112,5 +114,11 @@ int wire_request(struct wire_client *c, uint32_t id, struct slice msg, struct er
 bool wire_client_is_open(const struct wire_client *c);
 /* Closes the connection and dials again, after the back-off. */
 void wire_client_restart(struct wire_client *c);
+/* Takes 2 s at most. What has not ended by then, as a dial that nobody answers, ends later. */
 void wire_client_free(struct wire_client *c);
 DEFINE_CLEANUP(struct wire_client, wire_client_free)
+
+/* Sockets of this process that were let go and have not ended. What stays for minutes, nng has
+ * forgotten: a thread and some 100 KB each, for ever. At WIRE_MAX_LOST clients stop to dial and say
+ * so in on_failed; only a new process helps then. */
+unsigned wire_lost(void);

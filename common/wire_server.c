@@ -109,7 +109,7 @@ static void tell_changed_locked(struct wire_server *s, struct wire_peer *p)
 {
 	uint64_t one = 1;
 
-	if (p->in_changed)
+	if (p->in_changed || s->stopping) /* then the list may hold what the loop has freed */
 		return;
 	p->in_changed = true;
 	p->changed = NULL;
@@ -564,6 +564,18 @@ static void stop_peers(struct wire_server *s)
 	}
 }
 
+/* What nng's threads touch. */
+static void destroy(void *arg)
+{
+	struct wire_server *s = arg;
+
+	tls_hub_free(s->hub);
+	if (s->fd >= 0)
+		close(s->fd);
+	pthread_mutex_destroy(&s->mutex);
+	free(s);
+}
+
 void wire_server_free(struct wire_server *s)
 {
 	if (!s)
@@ -572,20 +584,17 @@ void wire_server_free(struct wire_server *s)
 	loop_fd_free(s->on_recv);
 	loop_fd_free(s->on_change);
 	loop_fd_free(s->on_refusal);
-	/* Waits until every pipe's callbacks have run: nng's threads know us no more. A pipe whose
-	 * ADD_PRE met this close may have been removed before it was in the table, so: all of them.
-	 */
-	if (s->has_sock) {
+	if (s->has_sock)
 		stop_peers(s);
-		nng_close(s->sock);
-	}
+	/* A pipe whose ADD_PRE met this may have been removed before it was in the table, so: all. No
+	 * further one gets in. */
 	for (size_t i = 0; i < BUCKETS; i++)
 		while (s->buckets[i])
 			change_peer(s, s->buckets[i], true);
-	tls_hub_free(s->hub);
-	if (s->fd >= 0)
-		close(s->fd);
-	pthread_mutex_destroy(&s->mutex);
 	free(s->tokens);
-	free(s);
+	/* Once it is closed every pipe's callbacks have run: nng's threads know us no more. */
+	if (s->has_sock)
+		wire_close_socket(s->sock, WIRE_CLOSE_MAX_MS, destroy, s);
+	else
+		destroy(s);
 }

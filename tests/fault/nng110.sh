@@ -6,7 +6,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 suite=${1:-trixie}
-tests=(common_test_tls common_test_wire common_test_wire_flat fault_hostile_peers)
+tests=(common_test_tls common_test_wire common_test_wire_lost common_test_wire_flat fault_hostile_peers)
 failed=0
 
 skip() { echo "skip nng110: $*"; exit 0; }
