@@ -7,6 +7,7 @@
 
 #include "agent/agent.h"
 #include "agent/hooks.h"
+#include "agent/image/image.h"
 #include "agent/image/live/live.h"
 #include "agent/replay.h"
 #include "agent/rules/rules_cli.h"
@@ -345,6 +346,7 @@ int main(int argc, char **argv)
 {
 	const char *names[ARRAY_LEN(commands)];
 
+	image_worker_if_asked(argc, argv);
 	if (argc < 2) {
 		fputs(usage_text, stderr);
 		return 2;
