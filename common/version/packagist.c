@@ -54,7 +54,14 @@ static enum rank rank_of(struct slice word)
 struct cursor {
 	const char *p, *end;
 	unsigned numbers; /* so far, before the first word */
+	bool is_branch;	  /* "2.x-dev": the end of 2, whatever comes there */
 };
+
+/* An "x" in a number's place. */
+static bool is_wild(const struct cursor *c)
+{
+	return c->end - c->p > 1 && version_lower(*c->p) == 'x' && !version_is_alnum(c->p[1]);
+}
 
 static struct token take(struct cursor *c)
 {
@@ -64,12 +71,17 @@ static struct token take(struct cursor *c)
 	while (c->p < c->end && !version_is_alnum(*c->p))
 		c->p++;
 	start = c->p;
+	if (c->numbers < NUMBERS && is_wild(c)) {
+		c->is_branch = true;
+		c->p++;
+	}
 	if (c->p < c->end && version_is_digit(*c->p)) {
 		c->p = version_skip_digits(c->p, c->end);
 		c->numbers++;
 		t.number = slice_from(start, (size_t)(c->p - start));
 	} else if (c->numbers < NUMBERS) {
-		c->numbers++; /* a 0 */
+		c->numbers++;
+		t.number = c->is_branch ? SLICE_LIT("9999999") : SLICE_LIT("0");
 	} else if (c->p < c->end) {
 		while (c->p < c->end && version_is_letter(*c->p))
 			c->p++;
@@ -85,7 +97,7 @@ static struct cursor cursor_of(const struct version *v)
 	struct slice text = version_part(v, PLAIN);
 
 	/* a branch ("dev-main") has no numbers */
-	return (struct cursor){ text.p, text.p + text.n, version_is_letter(text.p[0]) ? NUMBERS : 0 };
+	return (struct cursor){ text.p, text.p + text.n, version_is_letter(text.p[0]) ? NUMBERS : 0, false };
 }
 
 int packagist_order(const struct version *a, const struct version *b)

@@ -193,13 +193,22 @@ static int fail(struct err *err, size_t at, const char *what)
 	return err_set(err, ERR_SYNTAX, "range, column %zu: %s", at + 1, what);
 }
 
+/* Some schemes order any text; what has no letter nor digit is a slip of the finger all the same. */
+static bool is_version_like(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (version_is_alnum(s.p[i]) || (unsigned char)s.p[i] >= 0x80)
+			return true;
+	return slice_is(s, "*");
+}
+
 static int take_clause(struct reader *r, struct range_clause *c, struct err *err)
 {
 	*c = (struct range_clause){ .op = take_op(r) };
 	skip_blanks(r);
 	c->text = take_operand(r);
-	if (!c->text.n)
-		return fail(err, r->at, "a version is expected");
+	if (!is_version_like(c->text))
+		return fail(err, r->at - c->text.n, "a version is expected");
 	if (r->scheme & HAS_HYPHEN && c->op == RANGE_BARE)
 		take_hyphen(r, c);
 	if (c->op == RANGE_HYPHEN && !c->to.n)
@@ -235,10 +244,13 @@ static int match_alternative(struct reader *r, const struct version *v, bool *re
 
 static bool take_or(struct reader *r)
 {
-	if (r->at < r->text.n && r->scheme == PACKAGIST && !slice_starts(slice_sub(r->text, r->at, 2), SLICE_LIT("||")))
-		r->at--; /* Composer's single bar */
-	r->at += 2;
-	return r->at <= r->text.n && r->text.p[r->at - 1] == '|';
+	if (slice_starts(slice_sub(r->text, r->at, r->text.n), SLICE_LIT("||")))
+		r->at += 2;
+	else if (r->scheme == PACKAGIST)
+		r->at++; /* Composer's single bar */
+	else
+		return false;
+	return true;
 }
 
 int range_match(const struct version *v, struct slice range, bool *ret, struct err *err)
@@ -263,7 +275,7 @@ int range_match(const struct version *v, struct slice range, bool *ret, struct e
 		if (r.at == range.n)
 			break;
 		if (!take_or(&r))
-			return fail(err, r.at - 1, "\"||\" is expected");
+			return fail(err, r.at, "\"||\" is expected");
 	}
 	*ret = is_in;
 	return 0;
