@@ -167,6 +167,7 @@ static void drop(struct containers *t, struct centry *e)
 	free_string(t, e, e->c.image_id);
 	free_string(t, e, e->c.image_digest);
 	free_string(t, e, e->c.user);
+	free_string(t, e, e->c.published);
 	free(e);
 }
 
@@ -200,7 +201,8 @@ struct centry *containers_get(struct containers *t, struct slice id, bool is_use
 	if (!e)
 		return NULL;
 	(void)slice_copy(id, e->c.id, sizeof(e->c.id));
-	e->c.name = e->c.image = e->c.image_id = e->c.image_digest = e->c.user = none;
+	e->c.name = e->c.image = e->c.image_id = e->c.image_digest = none;
+	e->c.user = e->c.published = none;
 	e->c.engine = engine;
 	e->is_user = is_user;
 	e->class = class;
@@ -229,7 +231,7 @@ void containers_announce(struct containers *t, struct centry *e, enum world_chan
 void containers_mark_gone(struct containers *t, struct centry *e)
 {
 	e->c.is_gone = true;
-	e->is_running = false;
+	e->c.is_running = false;
 	e->gone_ns = clock_boot_ns(t->clk);
 	containers_set_class(t, e, CONTAINER_GONE);
 }

@@ -288,9 +288,9 @@ static void pump(struct docker *d)
 
 static void mark_running(struct docker *d, struct centry *e, bool is_running, uint64_t at_ns)
 {
-	if (e->is_running == is_running)
+	if (e->c.is_running == is_running)
 		return;
-	e->is_running = is_running;
+	e->c.is_running = is_running;
 	if (is_running && at_ns)
 		e->c.started_unix_ns = at_ns;
 	containers_announce(d->table, e, is_running ? WORLD_STARTED : WORLD_STOPPED);

@@ -51,6 +51,41 @@ static void read_mounts(struct containers *t, struct centry *e, const cJSON *mou
 	}
 }
 
+static bool is_loopback(const char *ip)
+{
+	return !strncmp(ip, "127.", 4) || !strcmp(ip, "::1");
+}
+
+/* A port of the container counts when one of the addresses it is published on is not the host's loopback. */
+static void add_published(struct buf *out, const cJSON *port)
+{
+	const cJSON *b;
+
+	cJSON_ArrayForEach(b, port) if (cJSON_IsObject(b) && !is_loopback(str_of(b, "HostIp")))
+	{
+		buf_printf(out, "%s%s", out->n ? " " : "", port->string);
+		return;
+	}
+}
+
+/* Before a start NetworkSettings has none yet: then what was asked for. */
+static void read_published(struct containers *t, struct centry *e, const cJSON *o, const cJSON *host)
+{
+	CLEANUP(buf_finip) struct buf out = { 0 };
+	const cJSON *net = cJSON_GetObjectItemCaseSensitive(o, "NetworkSettings"), *port;
+	const cJSON *ports = cJSON_GetObjectItemCaseSensitive(net, "Ports");
+
+	if (!cJSON_IsObject(ports) || !ports->child)
+		ports = cJSON_GetObjectItemCaseSensitive(host, "PortBindings");
+	buf_init(&out, WORLD_PUBLISHED_BYTES);
+	if (!strcmp(str_of(host, "NetworkMode"), "host"))
+		buf_add_char(&out, '*');
+	else
+		cJSON_ArrayForEach(port, ports) if (port->string && cJSON_IsArray(port))
+			add_published(&out, port);
+	(void)containers_set(t, e, &e->c.published, buf_slice(&out), WORLD_PUBLISHED_BYTES);
+}
+
 /* Year 1 is Go's way of saying "never". */
 static uint64_t time_of(const cJSON *o, const char *key)
 {
@@ -73,6 +108,7 @@ void inspect_read(struct containers *t, struct centry *e, const cJSON *o)
 	containers_clear_details(t, e);
 	read_labels(t, e, cJSON_GetObjectItemCaseSensitive(config, "Labels"));
 	read_mounts(t, e, cJSON_GetObjectItemCaseSensitive(o, "Mounts"));
+	read_published(t, e, o, host);
 	e->c.privileged = json_get_bool(host, "Privileged", false);
 	e->c.created_unix_ns = time_of(o, "Created");
 	if (started)

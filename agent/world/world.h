@@ -20,6 +20,7 @@ struct container {
 	const char *image_id; /* sha256:… */
 	const char *image_digest; /* sha256:…, of the repository; may be "" */
 	const char *user; /* declared: Config.User */
+	const char *published; /* "80/tcp 443/tcp": ports reached from outside the host; "*": its network is the host's */
 	const char *engine; /* docker, podman, libpod, crio, containerd … from the cgroup's form */
 	const struct container_label *labels;
 	size_t label_count;
@@ -27,6 +28,7 @@ struct container {
 	size_t mount_count;
 	uint64_t created_unix_ns, started_unix_ns;
 	bool privileged;
+	bool is_running;
 	bool is_named;	 /* name and image are known */
 	bool is_inspected; /* the engine was asked and has answered */
 	bool is_gone;	 /* the engine removed it; kept for a while for late events */

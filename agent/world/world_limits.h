@@ -24,6 +24,7 @@ enum world_limits {
 	WORLD_DIGEST_BYTES = 79, /* "sha256:" and 64 digits are 71 */
 	WORLD_IMAGE_BYTES = 512, /* a reference; the registry's own bound is 255 + tag 128 */
 	WORLD_MOUNT_BYTES = 512,
+	WORLD_PUBLISHED_BYTES = 1024, /* the list of published ports */
 
 	WORLD_ENGINE_LINE_BYTES = 256 * 1024, /* one event of the stream */
 	WORLD_ENGINE_INSPECT_BYTES = 1024 * 1024,

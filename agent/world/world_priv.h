@@ -76,7 +76,7 @@ enum container_class { CONTAINER_GONE, CONTAINER_GUESSED, CONTAINER_KNOWN, CONTA
 struct centry {
 	struct container c;	    /* first: a struct container of ours is its centry */
 	enum container_class class; /* eviction goes from the first class to the last */
-	bool is_user, is_running;
+	bool is_user;
 	bool wants_inspect; /* it is in the queue for it */
 	bool is_inspecting;
 	uint64_t gone_ns;    /* boot */
