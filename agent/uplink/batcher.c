@@ -100,7 +100,7 @@ static int send_request(struct batcher *b, struct flight *f)
 {
 	struct err err;
 
-	b->next_id = (b->next_id + 1) & 0x7fffffff;
+	b->next_id = (b->next_id + 1) & BATCHER_ID_MAX;
 	if (!b->next_id)
 		b->next_id = 1;
 	int r = b->ops->send(b->arg, b->next_id, buf_slice(&b->out), &err);

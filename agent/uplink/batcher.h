@@ -13,6 +13,9 @@
 
 struct batcher;
 
+/* Its requests are numbered 1 .. this; numbers above are for others on the same connection. */
+enum { BATCHER_ID_MAX = 0x3fffffff };
+
 struct batcher_ops {
 	/* Sends a request; its answer comes to batcher_reply with the same id. */
 	int (*send)(void *arg, uint32_t id, struct slice msg, struct err *err);

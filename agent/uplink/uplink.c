@@ -28,6 +28,14 @@ struct uplink {
 	uint64_t next_loss_ns;
 	bool is_connected;
 	char why[200];
+
+	/* The question under way; fn: NULL without one. */
+	struct {
+		uplink_answer_fn fn;
+		void *arg;
+		uint32_t id;
+		struct loop_timer *timer;
+	} ask;
 };
 
 /* ---- time ---- */
@@ -107,6 +115,60 @@ static void on_sync(void *arg)
 		LOG(WARN, "spool.sync", KV_STR("why", err.msg));
 }
 
+/* ---- questions beside the batches ---- */
+
+static void answer(struct uplink *u, const Picket__Reply *reply)
+{
+	uplink_answer_fn fn = u->ask.fn;
+
+	u->ask.fn = NULL;
+	loop_timer_stop(u->ask.timer);
+	if (fn)
+		fn(u->ask.arg, reply);
+}
+
+static void on_ask_timeout(void *arg)
+{
+	answer(arg, NULL);
+}
+
+static void read_answer(struct uplink *u, struct slice msg)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(LIMIT_ARENA_BYTES);
+	Picket__Reply *reply = NULL;
+	struct err err;
+
+	if (!a)
+		err_set(&err, ENOMEM, "an answer");
+	if (!a || msg_read_reply(msg, a, &reply, &err) < 0)
+		LOG(WARN, "uplink.answer", KV_STR("why", err.msg));
+	answer(u, reply);
+}
+
+int uplink_ask(struct uplink *u, Picket__Request *m, uplink_answer_fn fn, void *arg, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf out = { 0 };
+
+	if (u->ask.fn)
+		return err_set(err, EAGAIN, "a question is under way");
+	if (!u->is_connected)
+		return err_set(err, ENOTCONN, "ask the collector");
+	m->protocol = PROTO_VERSION;
+	m->agent_id = u->who.agent_id;
+	buf_init(&out, LIMIT_MESSAGE_BYTES);
+	int r = msg_pack_request(m, &out, err);
+	if (r < 0)
+		return r;
+	u->ask.id = u->ask.id > BATCHER_ID_MAX && u->ask.id < INT32_MAX ? u->ask.id + 1 : BATCHER_ID_MAX + 1;
+	r = wire_request(u->client, u->ask.id, buf_slice(&out), err);
+	if (r < 0)
+		return r;
+	u->ask.fn = fn;
+	u->ask.arg = arg;
+	loop_timer_once(u->ask.timer, UPLINK_ASK_MS);
+	return 0;
+}
+
 /* ---- the connection ---- */
 
 static void on_open(void *arg)
@@ -121,6 +183,12 @@ static void on_reply(void *arg, uint32_t id, struct slice msg)
 {
 	struct uplink *u = arg;
 
+	if (id > BATCHER_ID_MAX) {
+		/* An answer that comes after its time is nobody's. */
+		if (u->ask.fn && id == u->ask.id)
+			read_answer(u, msg);
+		return;
+	}
 	batcher_reply(u->batcher, id, msg);
 	run(u);
 }
@@ -130,6 +198,7 @@ static void on_close(void *arg)
 	struct uplink *u = arg;
 
 	batcher_close(u->batcher);
+	answer(u, NULL);
 }
 
 static void on_failed(void *arg, const char *why)
@@ -272,7 +341,8 @@ static int start(struct uplink *u, struct loop *l, struct err *err)
 	u->flush = loop_timer_new(l, on_flush, u);
 	u->sync = loop_timer_new(l, on_sync, u);
 	u->tick = loop_timer_new(l, on_tick, u);
-	if (!u->flush || !u->sync || !u->tick)
+	u->ask.timer = loop_timer_new(l, on_ask_timeout, u);
+	if (!u->flush || !u->sync || !u->tick || !u->ask.timer)
 		return err_set(err, ENOMEM, "make the uplink's timers");
 	tls = (struct wire_tls){.ca_pem = buf_slice(&u->who.ca_pem),
 				.cert_pem = buf_slice(&u->who.cert_pem),
@@ -312,6 +382,7 @@ void uplink_free(struct uplink *u)
 	loop_timer_free(u->flush);
 	loop_timer_free(u->sync);
 	loop_timer_free(u->tick);
+	loop_timer_free(u->ask.timer);
 	wire_client_free(u->client);
 	batcher_free(u->batcher);
 	spool_close(u->spool);

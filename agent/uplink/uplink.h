@@ -62,6 +62,16 @@ int uplink_new(struct loop *l, const struct clock *clk, const struct uplink_conf
  * Fails only when the record could not be kept at all (disk error): then it is counted as lost. */
 int uplink_append(struct uplink *u, enum uplink_class class, uint64_t time_unix_ns,
 		  struct slice record, uint64_t *ret_seq, struct err *err) WARN_UNUSED;
+/* A question beside the batches, one at a time: its answer is not waited for by any record, and it is not
+ * spooled. m: body set, the rest is filled in here. fn: exactly once, on the loop, with the reply (borrowed
+ * for the call; a Refusal is one, too) or NULL when the connection went, nothing was answered within a
+ * minute, or the answer made no sense; not from within this call. Errors: ENOTCONN, EAGAIN (one is under
+ * way), ERR_LIMIT, ERR_CORRUPT (m is out of its bounds). uplink_free drops the question silently. */
+struct Picket__Request;
+struct Picket__Reply;
+typedef void (*uplink_answer_fn)(void *arg, const struct Picket__Reply *reply);
+int uplink_ask(struct uplink *u, struct Picket__Request *m, uplink_answer_fn fn, void *arg,
+	       struct err *err) WARN_UNUSED;
 struct uplink_stats {
 	bool is_connected;
 	char why[200];
