@@ -1,0 +1,164 @@
+/* updates.c - is there a newer image? For each running image that came from a registry: which digest has the tag
+ * now. And the list of all local images, so that stock is taken of those that do not run, too. */
+#include "agent/image/live/live_priv.h"
+
+#include <stdio.h>
+
+#include "common/text.h"
+
+enum { LIST_BYTES = 16 * 1024 * 1024, LIST_TIMEOUT_MS = 30000, FIRST_ALL_MS = 60000, DIGEST_MS = 60000 };
+
+/* ---- all local images ---- */
+
+static void on_list(void *arg, const struct fetch_result *r)
+{
+	struct live *v = arg;
+	CLEANUP(cJSON_Deletep) cJSON *doc = NULL;
+	const cJSON *image;
+	struct err err;
+
+	v->listing = NULL;
+	if (r->code || r->status != 200 || json_parse(r->body, LIST_BYTES, &doc, &err) < 0) {
+		LOG(WARN, "image.list", KV_STR("why", r->code ? r->message : "the engine's answer made no sense"));
+		return;
+	}
+	cJSON_ArrayForEach(image, doc)
+	{
+		const cJSON *names = cJSON_GetObjectItemCaseSensitive(image, "RepoTags");
+		struct limage *i = live_image_get(v, json_get_str(image, "Id"));
+		if (i && !i->reference[0] && cJSON_IsString(cJSON_GetArrayItem(names, 0))) {
+			free(i->reference);
+			i->reference = slice_dup(slice_of(cJSON_GetArrayItem(names, 0)->valuestring));
+		}
+	}
+}
+
+static void list_all(struct live *v)
+{
+	struct fetch_request rq = { .url = "http://docker/images/json",
+				    .unix_socket = v->cfg.docker_socket,
+				    .timeout_ms = LIST_TIMEOUT_MS,
+				    .max_body_bytes = LIST_BYTES,
+				    .on_done = on_list,
+				    .arg = v };
+	struct err err;
+
+	if (fetch_start(v->fetch, &rq, &v->listing, &err) < 0)
+		LOG(WARN, "image.list", KV_STR("why", err.msg));
+}
+
+void live_updates_step(struct live *v)
+{
+	uint64_t now = live_now_ns(v);
+
+	if (!v->cfg.all_every_ms || !v->cfg.docker_socket[0])
+		return;
+	if (!v->all_due_ns)
+		v->all_due_ns = now + FIRST_ALL_MS * 1000000ull;
+	if (now < v->all_due_ns || v->listing)
+		return;
+	v->all_due_ns = now + v->cfg.all_every_ms * 1000000;
+	list_all(v);
+}
+
+/* ---- a tag's digest ---- */
+
+/* "registry:5000/team/app:1.2" -> its repository's length; 0 where there is no tag, but a digest or an id. */
+static size_t repository_length(const char *reference)
+{
+	const char *slash = strrchr(reference, '/'), *colon = strrchr(reference, ':');
+
+	if (!reference[0] || strchr(reference, '@') || !strncmp(reference, "sha256:", 7))
+		return 0;
+	return colon && (!slash || colon > slash) ? (size_t)(colon - reference) : strlen(reference);
+}
+
+/* The digest that the image was pulled by, of the repository that the reference names. */
+static const char *running_digest(const struct limage *i, const char *reference)
+{
+	size_t n = repository_length(reference);
+
+	for (size_t k = 0; n && k < i->summary.repo_digest_count; k++) {
+		const char *d = i->summary.repo_digests[k], *at = strchr(d, '@');
+		if (at && (size_t)(at - d) == n && !strncmp(d, reference, n))
+			return at + 1;
+	}
+	return NULL;
+}
+
+/* What the container was started by; else a name that the engine has for the image. */
+static const char *reference_of(const struct limage *i)
+{
+	if (running_digest(i, i->reference))
+		return i->reference;
+	for (size_t k = 0; k < i->summary.name_count; k++)
+		if (running_digest(i, i->summary.names[k]))
+			return i->summary.names[k];
+	return NULL;
+}
+
+static void on_digest(void *arg, int status, struct slice out, const char *why)
+{
+	struct live *v = arg;
+	struct limage *i = v->child_image;
+	struct slice digest = slice_trim(out);
+
+	v->child = NULL;
+	v->child_image = NULL;
+	i->update_unix_s = clock_unix_ns(v->clk) / 1000000000;
+	i->update_digest[0] = i->update_error[0] = 0;
+	if (!status && slice_starts(digest, SLICE_LIT("sha256:")) && text_is_clean(digest))
+		(void)slice_copy(digest, i->update_digest, sizeof(i->update_digest));
+	else
+		(void)slice_copy(slice_of(why[0] ? why : "the registry's answer is no digest"), i->update_error,
+				 sizeof(i->update_error));
+	i->has_update = true;
+	v->updates_checked++;
+}
+
+static bool start_digest(struct live *v, struct limage *i, const char *reference)
+{
+	const char *argv[8] = { "picket-agent", "image-digest" };
+	unsigned n = 2;
+	struct err err;
+
+	if (v->cfg.registry_ca[0]) {
+		argv[n++] = "--ca";
+		argv[n++] = v->cfg.registry_ca;
+	}
+	if (v->cfg.docker_config[0]) {
+		argv[n++] = "--docker-config";
+		argv[n++] = v->cfg.docker_config;
+	}
+	argv[n++] = reference;
+	if (child_start(v->loop, argv, DIGEST_MS, on_digest, v, &v->child, &err) < 0) {
+		LOG(WARN, "image.update", KV_STR("why", err.msg));
+		return false;
+	}
+	v->child_image = i;
+	free(i->update_reference);
+	i->update_reference = slice_dup(slice_of(reference));
+	(void)slice_copy(slice_of(running_digest(i, reference)), i->running_digest, sizeof(i->running_digest));
+	return true;
+}
+
+/* One of all that are due; half of the interval is random, so that a fleet does not ask in step. */
+bool live_update_start(struct live *v)
+{
+	uint64_t now = live_now_ns(v), every_ns = v->cfg.update_every_ms * 1000000;
+	struct limage *i;
+
+	TAILQ_FOREACH(i, &v->images, link)
+	{
+		const char *reference;
+		uint32_t random;
+
+		if (!every_ns || i->stock != STOCK_THERE || TAILQ_EMPTY(&i->containers) || now < i->update_due_ns)
+			continue;
+		text_random(&random, sizeof(random));
+		i->update_due_ns = now + every_ns / 2 + every_ns / 2 / UINT32_MAX * random;
+		if ((reference = reference_of(i)))
+			return start_digest(v, i, reference);
+	}
+	return false;
+}
