@@ -28,11 +28,11 @@ static bool give(struct reader *r)
 		return true;
 	r->is_given = true;
 	if (r->name.is_cut || r->version.is_cut || r->arch.is_cut || r->origin.is_cut) {
-		emit_wrong(&r->e, ERR_SYNTAX, "line %u: a package's text is too long", r->line);
+		os_emit_wrong(&r->e, ERR_SYNTAX, "line %u: a package's text is too long", r->line);
 		return true;
 	}
 	if (!p.name.n || !p.version.n) {
-		emit_wrong(&r->e, ERR_SYNTAX, "line %u: a package without a %s", r->line,
+		os_emit_wrong(&r->e, ERR_SYNTAX, "line %u: a package without a %s", r->line,
 			   p.name.n ? "version" : "name");
 		return true;
 	}
@@ -63,7 +63,7 @@ static void take_folder(struct reader *r, struct slice folder)
 static bool take_file(struct reader *r, struct slice name, uint32_t line)
 {
 	if (name.n > sizeof(r->path) - r->folder_n) {
-		emit_wrong(&r->e, ERR_SYNTAX, "line %u: a path is too long", line);
+		os_emit_wrong(&r->e, ERR_SYNTAX, "line %u: a path is too long", line);
 		return true;
 	}
 	if (!name.n)
@@ -78,7 +78,7 @@ static bool take_line(struct reader *r, struct slice line, uint32_t number)
 	bool go_on = true;
 
 	if (line.n < 2 || line.p[1] != ':') {
-		emit_wrong(&r->e, ERR_SYNTAX, "line %u: no field", number);
+		os_emit_wrong(&r->e, ERR_SYNTAX, "line %u: no field", number);
 		return true;
 	}
 	const struct slice value = slice_sub(line, 2, line.n);

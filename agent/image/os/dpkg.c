@@ -75,10 +75,10 @@ static bool end_stanza(struct reader *r)
 
 	if (s->line && (s->status.n ? is_there(kept_slice(&s->status)) : r->is_file_each)) {
 		if (!s->name.n || !s->version.n) {
-			emit_wrong(&r->e, ERR_SYNTAX, "line %u: a package without a %s", s->line,
+			os_emit_wrong(&r->e, ERR_SYNTAX, "line %u: a package without a %s", s->line,
 				   s->name.n ? "version" : "name");
 		} else if (s->name.is_cut || s->version.is_cut || s->arch.is_cut || s->source.is_cut) {
-			emit_wrong(&r->e, ERR_SYNTAX, "line %u: a package's text is too long", s->line);
+			os_emit_wrong(&r->e, ERR_SYNTAX, "line %u: a package's text is too long", s->line);
 		} else {
 			struct pkg p = { .name = kept_slice(&s->name),
 					 .version = kept_slice(&s->version),
@@ -199,7 +199,7 @@ static int read_list(const char *ecosystem, struct slice key, const struct blob 
 
 		line = tab < 0 ? line : slice_sub(line, 0, (size_t)tab);
 		if (line.n > sizeof(last)) {
-			emit_wrong(&e, ERR_SYNTAX, "line %u: a path is too long", l.number);
+			os_emit_wrong(&e, ERR_SYNTAX, "line %u: a path is too long", l.number);
 			continue;
 		}
 		if (last_n && !is_below(line, slice_from(last, last_n)))
@@ -242,7 +242,7 @@ int dpkg_md5sums_read(struct slice path, const struct blob *b, const struct pkg_
 		ptrdiff_t blank = slice_find_char(line, ' ');
 
 		if (blank != DIGITS || line.n < DIGITS + 3)
-			emit_wrong(&e, ERR_SYNTAX, "line %u: no checksum and path", l.number);
+			os_emit_wrong(&e, ERR_SYNTAX, "line %u: no checksum and path", l.number);
 		else
 			go_on = os_emit_owned(&e, file_stem(path), slice_sub(line, DIGITS + 2, OS_PATH_MAX));
 	}

@@ -5,7 +5,7 @@
 
 #include "common/text.h"
 
-void emit_failed(struct emit *e, int r, const struct err *err)
+void os_emit_failed(struct emit *e, int r, const struct err *err)
 {
 	if (e->wrong)
 		return;
@@ -13,7 +13,7 @@ void emit_failed(struct emit *e, int r, const struct err *err)
 	e->first = *err;
 }
 
-void emit_wrong(struct emit *e, int code, const char *fmt, ...)
+void os_emit_wrong(struct emit *e, int code, const char *fmt, ...)
 {
 	char msg[sizeof(e->first.msg)];
 	va_list args;
@@ -35,12 +35,12 @@ bool os_emit_package(struct emit *e, struct pkg *p)
 {
 	p->ecosystem = e->ecosystem;
 	if (!p->name.n) {
-		emit_wrong(e, ERR_SYNTAX, "a package without a name");
+		os_emit_wrong(e, ERR_SYNTAX, "a package without a name");
 		return true;
 	}
 	if (!is_text(p->name) || !is_text(p->version) || !is_text(p->arch) || !is_text(p->source) ||
 	    !is_text(p->source_version)) {
-		emit_wrong(e, ERR_SYNTAX, "a package whose name or version is no text, or too long");
+		os_emit_wrong(e, ERR_SYNTAX, "a package whose name or version is no text, or too long");
 		return true;
 	}
 	e->given++;

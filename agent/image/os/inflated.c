@@ -46,8 +46,8 @@ static int fill_input(struct inflated *f, struct err *err)
 	uint64_t left = f->packed_n - f->in;
 	size_t n = left < INPUT ? (size_t)left : INPUT;
 
-	if (!n)
-		return err_set(err, ERR_CORRUPT, "packed data ends too early");
+	if (!n) /* the end of the last block may be known only now */
+		return 0;
 	int r = blob_read(f->packed, f->off + f->in, f->input, n, err);
 	if (r < 0)
 		return r;
@@ -94,6 +94,8 @@ static int unpack_some(struct inflated *f, unsigned char *dst, size_t n, size_t 
 	f->z.avail_out = (uInt)(n < *f->budget ? n : *f->budget);
 	const uInt room = f->z.avail_out;
 	int code = inflate(&f->z, Z_BLOCK);
+	if (code == Z_BUF_ERROR && !had)
+		return err_set(err, ERR_CORRUPT, "packed data ends too early");
 	if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
 		return err_set(err, code == Z_MEM_ERROR ? ENOMEM : ERR_CORRUPT, "packed data is damaged");
 	*ret_n = room - f->z.avail_out;

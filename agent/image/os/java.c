@@ -14,7 +14,10 @@ enum {
 	COST_FILE = 4 * 1024,
 	POM_MAX = 64 * 1024,
 };
-#define UNPACKED_MAX (1024ULL * 1024 * 1024) /* some 4 s */
+/* What may be unpacked of a file: a little of a small one, however well it packs; of a large one some 4 s. */
+#define UNPACKED_MAX (1024ULL * 1024 * 1024)
+#define UNPACKED_MIN (64ULL * 1024 * 1024)
+enum { UNPACKED_RATIO = 64 };
 
 struct java {
 	struct emit e;
@@ -41,7 +44,7 @@ static bool charge(struct java *j, uint64_t cost)
 {
 	if (j->budget < cost) {
 		j->budget = 0;
-		emit_wrong(&j->e, ERR_LIMIT, "archive: it holds too much");
+		os_emit_wrong(&j->e, ERR_LIMIT, "archive: it holds too much");
 		return false;
 	}
 	j->budget -= cost;
@@ -139,7 +142,7 @@ static bool take_entry(void *arg, const struct zip_entry *e)
 		return false;
 	int r = take_data(a, e, is_pom, is_manifest, &err);
 	if (r < 0)
-		emit_failed(&a->j->e, r, &err);
+		os_emit_failed(&a->j->e, r, &err);
 	return !a->j->e.stop && a->j->budget;
 }
 
@@ -158,8 +161,8 @@ static void read_archive(struct java *j, const struct blob *b, struct slice file
 		r = zip_each(b, &j->entries, take_entry, a, &err);
 	}
 	if (r < 0)
-		emit_failed(&j->e, r, &err);
-	if (!a || j->e.stop || a->has_own_pom)
+		os_emit_failed(&j->e, r, &err);
+	if (!a || j->e.stop || a->has_own_pom || (r < 0 && !a->has_manifest))
 		return;
 	/* Is its only pom.properties that of a file renamed to "app.jar", or of something put into it? */
 	if (a->poms == 1 && !java_is_other(&a->manifest, file, &a->pom_version))
@@ -175,7 +178,9 @@ int java_read(struct slice path, const struct blob *b, const struct pkg_out *out
 	if (!j)
 		return err_set(err, ENOMEM, "read an archive");
 	j->e = (struct emit){ .out = out, .ecosystem = "maven" };
-	j->budget = UNPACKED_MAX;
+	j->budget = b->size < (UNPACKED_MAX - UNPACKED_MIN) / UNPACKED_RATIO ?
+			    UNPACKED_MIN + b->size * UNPACKED_RATIO :
+			    UNPACKED_MAX;
 	j->entries = ENTRIES_MAX;
 	read_archive(j, b, base_name(path));
 	return os_emit_end(&j->e, err);

@@ -27,9 +27,9 @@ bool os_emit_package(struct emit *e, struct pkg *p);
 /* path: slashes at its ends and "./" are taken off here; nothing left, or nobody asks: nothing happens. */
 bool os_emit_owned(struct emit *e, struct slice key, struct slice path);
 /* Notes what was wrong if it is the first. */
-void emit_wrong(struct emit *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void os_emit_wrong(struct emit *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The same with what a function has said: r its negative result, err its words. */
-void emit_failed(struct emit *e, int r, const struct err *err);
+void os_emit_failed(struct emit *e, int r, const struct err *err);
 /* What the parser returns. */
 int os_emit_end(const struct emit *e, struct err *err) WARN_UNUSED;
 

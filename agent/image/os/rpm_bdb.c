@@ -177,7 +177,7 @@ static bool give_item(struct db *d, struct slice item)
 			follow(d, u32(d, item.p + 4), u32(d, item.p + 8), &err) :
 			err_set(&err, ERR_CORRUPT, "an item of type %d", item.p[0]);
 	if (r < 0) {
-		emit_failed(&d->e, r, &err);
+		os_emit_failed(&d->e, r, &err);
 		return true;
 	}
 	b.size = d->value_bytes;
@@ -191,14 +191,14 @@ static bool give_page(struct db *d, uint32_t number)
 	bool go_on = true;
 
 	if (entries % 2 || PAGE_HEAD + 2 * entries > d->page_bytes) {
-		emit_wrong(&d->e, ERR_CORRUPT, "page %u has %u entries", number, entries);
+		os_emit_wrong(&d->e, ERR_CORRUPT, "page %u has %u entries", number, entries);
 		return true;
 	}
 	for (unsigned i = 1; go_on && i < entries; i += 2) {
 		if (find_item(d, i, &item))
 			go_on = give_item(d, item);
 		else
-			emit_wrong(&d->e, ERR_CORRUPT, "page %u: entry %u is outside of it", number, i);
+			os_emit_wrong(&d->e, ERR_CORRUPT, "page %u: entry %u is outside of it", number, i);
 	}
 	return go_on;
 }
@@ -227,11 +227,11 @@ static int read_meta(struct db *d, struct err *err)
 	uint64_t there = d->b->size / d->page_bytes, said = (uint64_t)u32(d, m + 32) + 1;
 	d->pages = (uint32_t)(there < said ? there : said);
 	if (d->pages > PAGES_MAX) {
-		emit_wrong(&d->e, ERR_LIMIT, "more than %d pages", PAGES_MAX);
+		os_emit_wrong(&d->e, ERR_LIMIT, "more than %d pages", PAGES_MAX);
 		d->pages = PAGES_MAX;
 	}
 	if (there < said)
-		emit_wrong(&d->e, ERR_CORRUPT, "the database ends at page %llu of %llu", (unsigned long long)there,
+		os_emit_wrong(&d->e, ERR_CORRUPT, "the database ends at page %llu of %llu", (unsigned long long)there,
 			   (unsigned long long)said);
 	return 0;
 }

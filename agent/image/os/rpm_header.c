@@ -349,7 +349,7 @@ bool rpm_header_give(struct emit *e, struct rpm_budget *left, const struct blob 
 	struct err err;
 
 	if (!left->packages || left->bytes < b->size) {
-		emit_wrong(e, ERR_CORRUPT, "more headers than fit the database");
+		os_emit_wrong(e, ERR_CORRUPT, "more headers than fit the database");
 		return false;
 	}
 	left->packages--;
@@ -357,6 +357,6 @@ bool rpm_header_give(struct emit *e, struct rpm_budget *left, const struct blob 
 	int r = give_header(e, &h, &err);
 	window_fini(&h.w);
 	if (r < 0)
-		emit_failed(e, r, &err);
+		os_emit_failed(e, r, &err);
 	return !e->stop;
 }

@@ -33,7 +33,7 @@ static bool give_slot(struct emit *e, struct rpm_budget *left, const struct blob
 		r = part_init(&p, b, off + sizeof(head), get_le32(head + 12), &err);
 	if (r >= 0)
 		return rpm_header_give(e, left, &p.b);
-	emit_failed(e, r, &err);
+	os_emit_failed(e, r, &err);
 	return true;
 }
 

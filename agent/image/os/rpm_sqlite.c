@@ -311,7 +311,7 @@ static bool give_row(struct emit *e, struct rpm_budget *left, sqlite3 *db, const
 	struct err err;
 
 	if (sqlite3_blob_open(db, "main", "Packages", "blob", id, 0, &row) != SQLITE_OK) {
-		emit_failed(e, fail(db, fs, &err), &err);
+		os_emit_failed(e, fail(db, fs, &err), &err);
 		return fs->steps <= STEPS_MAX;
 	}
 	const struct blob b = { .size = (uint64_t)sqlite3_blob_bytes(row), .read_at = read_row, .arg = row };

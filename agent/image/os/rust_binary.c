@@ -89,7 +89,7 @@ static int on_map_end(void *arg)
 	if (r->depth-- != DEPTH_PACKAGE || !r->in_packages)
 		return 1;
 	if (r->name.is_cut || r->version.is_cut) {
-		emit_wrong(r->e, ERR_SYNTAX, "cargo auditable: a name or version is too long");
+		os_emit_wrong(r->e, ERR_SYNTAX, "cargo auditable: a name or version is too long");
 		return 1;
 	}
 	return os_emit_package(r->e, &p);
