@@ -326,6 +326,8 @@ void agent_on_event(void *arg, const struct event *e)
 	tell_cgroup(a, e, c);
 	switch (e->type) {
 	case EV_EXEC:
+		if (c && a->live)
+			live_exec(a->live, c, e->p.pid, e->p.exe, e->p.exe_upper_layer || e->p.exe_from_memfd);
 		judge_when_known(a, e, c, send_event(a, e, c));
 		break;
 	case EV_EXIT:
@@ -378,6 +380,8 @@ void agent_on_container(void *arg, const struct container *c, enum world_change 
 		send_container_event(a, c, types[change]);
 	if (c->is_inspected)
 		hold_release(a->hold, c->id);
+	if (a->live)
+		live_container(a->live, c);
 }
 
 void agent_on_engine(void *arg, bool is_connected, const char *why)

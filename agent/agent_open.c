@@ -25,6 +25,8 @@ static void on_state(void *arg, bool is_connected, const char *why)
 {
 	struct agent *a = arg;
 
+	if (is_connected && a->live)
+		live_connected(a->live);
 	if (is_connected)
 		LOG(INFO, "uplink.connected", KV_STR("collector", a->url));
 	else
@@ -191,6 +193,38 @@ static int open_probe(struct agent *a, struct loop *l, struct err *err)
 	return 0;
 }
 
+static void on_live_answer(void *arg, const Picket__Reply *reply)
+{
+	struct agent *a = arg;
+
+	if (a->live)
+		live_answer(a->live, reply);
+}
+
+static int ask_collector(void *arg, Picket__Request *m, struct err *err)
+{
+	struct agent *a = arg;
+
+	return uplink_ask(a->uplink, m, on_live_answer, a, err);
+}
+
+static int open_images(struct agent *a, struct loop *l, struct err *err)
+{
+	static const struct live_ops ops = { .ask = ask_collector };
+	struct live_config cfg = { .state_dir = a->cfg->state_dir,
+				   .docker_socket = a->cfg->docker_socket,
+				   .proc_root = "/proc",
+				   .all_every_ms = a->cfg->images_all_ms,
+				   .update_every_ms = a->cfg->images_update_ms,
+				   .cache_max_bytes = a->cfg->images_cache_bytes,
+				   .registry_ca = a->cfg->images_registry_ca,
+				   .docker_config = a->cfg->images_docker_config };
+
+	if (!a->cfg->docker_socket[0] || !a->cfg->images_enabled)
+		return 0;
+	return live_new(l, a->fetch, a->clk, &cfg, &ops, a, &a->live, err);
+}
+
 static int open_record(struct agent *a, struct err *err)
 {
 	if (!a->cfg->record_path)
@@ -244,6 +278,8 @@ int agent_new(struct loop *l, const struct clock *clk, const struct agent_config
 	if (r >= 0)
 		r = open_uplink(a, l, err);
 	if (r >= 0)
+		r = open_images(a, l, err);
+	if (r >= 0)
 		r = open_probe(a, l, err);
 	if (r >= 0)
 		r = open_watching(a, l, err);
@@ -273,6 +309,7 @@ void agent_free(struct agent *a)
 		agent_tell_losses(a, true);
 	loop_timer_free(a->hold_timer);
 	loop_timer_free(a->tick_timer);
+	live_free(take_ptr(a->live));
 	world_free(a->world);
 	fetch_pool_free(a->fetch);
 	uplink_free(a->uplink);

@@ -8,6 +8,7 @@
 #include "agent/guard/guard.h"
 #include "agent/hold.h"
 #include "agent/hooks.h"
+#include "agent/image/live/live.h"
 #include "agent/losses.h"
 #include "agent/noisy.h"
 #include "agent/probe/probe.h"
@@ -35,6 +36,7 @@ struct agent {
 	struct fold *fold;
 	struct guard *guard;
 	struct probe *probe;
+	struct live *live; /* nullable: no engine, or not wanted */
 	struct watch *watch;
 	struct event_log *event_log; /* nullable */
 	struct status_server *status;

@@ -142,6 +142,12 @@ void agent_write_status(void *arg, struct json *j)
 	json_kv_u64(j, "spool_bytes", us.spool_bytes);
 	json_kv_u64(j, "lost", us.lost[0] + us.lost[1] + us.lost[2]);
 	json_object_close(j);
+	json_key(j, "images");
+	json_object_open(j);
+	json_kv_bool(j, "enabled", a->live);
+	if (a->live)
+		live_write_status(a->live, j);
+	json_object_close(j);
 	json_key(j, "events");
 	json_object_open(j);
 	json_kv_u64(j, "seen", seen);

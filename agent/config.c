@@ -25,6 +25,7 @@ static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 
 #define AT(field) offsetof(struct agent_config, field)
 #define MIB (1024ull * 1024)
+#define DAY_MS 86400000ull
 
 static const struct conf_key response_keys[] = {
 	{ "rule", CONF_STR, offsetof(struct agent_response, rule), .doc = "the rule's exact name" },
@@ -57,6 +58,18 @@ static const struct conf_key keys[] = {
 	{ "probe.mode", CONF_ENUM, AT(probe_mode), .names = hookings,
 	  .doc = "how system calls are seen: auto fexit dispatch per-call" },
 	{ "engine.docker_socket", CONF_STR, AT(docker_socket), .doc = "\"\" = no Docker here" },
+	{ "images.enabled", CONF_BOOL, AT(images_enabled),
+	  .doc = "take stock of the images that run here, and see which of their packages are used" },
+	{ "images.all", CONF_DURATION, AT(images_all_ms), 0, 30 * DAY_MS,
+	  .doc = "how often all local images are looked for, running or not; 0: never" },
+	{ "images.update_check", CONF_DURATION, AT(images_update_ms), 0, 30 * DAY_MS,
+	  .doc = "how often the registry is asked what a running image's tag is now; 0: never" },
+	{ "images.cache_size", CONF_SIZE, AT(images_cache_bytes), MIB, 64 * 1024 * MIB,
+	  .doc = "disk for stock that was taken" },
+	{ "images.registry_ca", CONF_STR, AT(images_registry_ca),
+	  .doc = "file with the registry's CA; \"\": the system's" },
+	{ "images.docker_config", CONF_STR, AT(images_docker_config),
+	  .doc = "file with registry credentials, as docker login writes it" },
 	{ "limits.processes", CONF_U64, AT(max_processes), 1024, 1048576,
 	  .doc = "processes remembered for ancestors" },
 	{ "limits.ring", CONF_SIZE, AT(ring_bytes), 64 * 1024, 64 * MIB,
@@ -90,6 +103,12 @@ void agent_config_init(struct agent_config *c)
 		.url = conf_strdup(""),
 		.server_name = conf_strdup(""),
 		.docker_socket = conf_strdup("/var/run/docker.sock"),
+		.images_enabled = true,
+		.images_all_ms = DAY_MS,
+		.images_update_ms = DAY_MS,
+		.images_cache_bytes = 256 * MIB,
+		.images_registry_ca = conf_strdup(""),
+		.images_docker_config = conf_strdup(""),
 		.max_processes = 32768,
 		.spool_max_bytes = 1024 * MIB,
 		.ring_bytes = 2 * MIB,
@@ -164,6 +183,13 @@ void agent_config_write(const struct agent_config *c, struct buf *out)
 		   "#  server_name: HOST          # name in the collector's certificate; default: as enrolled\n"
 		   "#probe:\n"
 		   "#  mode: auto         # fexit, dispatch, per-call: how system calls are seen\n"
+		   "#images:\n"
+		   "#  enabled: true      # stock of the images that run here, and which of their packages are used\n"
+		   "#  all: 24h           # how often all local images are looked for; 0 = never\n"
+		   "#  update_check: 24h  # how often the registry is asked for a newer image; 0 = never\n"
+		   "#  cache_size: 256MiB\n"
+		   "#  registry_ca: \"\"    # file; default: the system's\n"
+		   "#  docker_config: \"\"  # file with registry credentials; default: root's\n"
 		   "#limits:\n"
 		   "#  processes: 32768   # remembered for ancestors\n"
 		   "#  ring: 2MiB         # kernel buffers, powers of two: of process events,\n"

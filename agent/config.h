@@ -25,6 +25,10 @@ struct agent_config {
 	uint64_t max_processes, spool_max_bytes;
 	uint64_t ring_bytes, rare_ring_bytes, volume_ring_bytes;
 	uint64_t flush_ms, sync_ms, heartbeat_ms, name_wait_ms;
+	bool images_enabled;
+	uint64_t images_all_ms, images_update_ms; /* 0: never */
+	uint64_t images_cache_bytes;
+	char *images_registry_ca, *images_docker_config; /* "": the system's */
 	uint64_t priority; /* 0 .. 20: how much nicer the kernel is to us than to others */
 	int log_level;
 	const char *record_path; /* `run --record FILE`, no key of the file; borrowed, nullable */

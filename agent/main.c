@@ -347,6 +347,9 @@ int main(int argc, char **argv)
 	const char *names[ARRAY_LEN(commands)];
 
 	image_worker_if_asked(argc, argv);
+	int child = live_child_main(argc, argv);
+	if (child >= 0)
+		return child;
 	if (argc < 2) {
 		fputs(usage_text, stderr);
 		return 2;

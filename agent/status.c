@@ -176,6 +176,23 @@ static void print_rules(const cJSON *doc)
 	       json_get_u64(rsp, "done", 0), json_get_u64(rsp, "not_done", 0));
 }
 
+static void print_images(const cJSON *images)
+{
+	const cJSON *failed = cJSON_GetObjectItem(images, "failed"), *f;
+
+	if (!json_get_bool(images, "enabled", false)) {
+		printf("images      not looked at\n");
+		return;
+	}
+	printf("images      %" PRIu64 " running, stock of %" PRIu64 " of %" PRIu64 " taken, %" PRIu64
+	       " known to the collector; %" PRIu64 " packages in use\n",
+	       json_get_u64(images, "running", 0), json_get_u64(images, "stock", 0),
+	       json_get_u64(images, "images", 0), json_get_u64(images, "known", 0),
+	       json_get_u64(images, "packages_used", 0));
+	cJSON_ArrayForEach(f, failed) printf("            NOT read: %.*s %.*s: %.*s\n", SLICE_FMT(json_get_str(f, "name")),
+					     SLICE_FMT(json_get_str(f, "image")), SLICE_FMT(json_get_str(f, "why")));
+}
+
 static void print_text(const cJSON *doc)
 {
 	const cJSON *up = cJSON_GetObjectItem(doc, "uplink"), *ev = cJSON_GetObjectItem(doc, "events");
@@ -201,6 +218,7 @@ static void print_text(const cJSON *doc)
 										 : "none configured");
 	printf("world       %" PRIu64 " processes, %" PRIu64 " containers\n", json_get_u64(w, "processes", 0),
 	       json_get_u64(w, "containers", 0));
+	print_images(cJSON_GetObjectItem(doc, "images"));
 	printf("memory      %" PRIu64 " KiB resident\n", json_get_u64(doc, "rss_bytes", 0) / 1024);
 	print_sensors(doc);
 }

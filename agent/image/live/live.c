@@ -6,6 +6,8 @@
 
 #include "common/file.h"
 
+enum { FAILED_SHOWN = 16 };
+
 static void on_tick(void *arg)
 {
 	struct live *v = arg;
@@ -81,7 +83,7 @@ static void write_image(const struct limage *i, struct json *j)
 
 void live_write_status(const struct live *v, struct json *j)
 {
-	uint64_t running = 0, stocked = 0, known = 0, used = 0;
+	uint64_t running = 0, stocked = 0, known = 0, used = 0, failed = 0;
 	const struct limage *i;
 
 	TAILQ_FOREACH(i, &v->images, link)
@@ -102,9 +104,10 @@ void live_write_status(const struct live *v, struct json *j)
 	json_key(j, "failed");
 	json_array_open(j);
 	TAILQ_FOREACH(i, &v->images, link)
-	if (i->stock == STOCK_FAILED || i->told == TOLD_REFUSED)
+	if ((i->stock == STOCK_FAILED || i->told == TOLD_REFUSED) && failed++ < FAILED_SHOWN)
 		write_image(i, j);
 	json_array_close(j);
+	json_kv_u64(j, "failed_count", failed);
 }
 
 void live_free(struct live *v)
