@@ -245,6 +245,12 @@ static void depth_and_names_are_bounded(void **state)
 		assert_true(rows[i].read(buf_slice(&b), count, &n, &err) < 0);
 		assert_true(n <= 400);
 	}
+	nest(&b, "[", DOC_DEPTH_MAX);
+	for (size_t i = 0; i < DOC_DEPTH_MAX; i++)
+		buf_add_char(&b, ']');
+	size_t events = 0;
+	assert_int_equal(doc_json(buf_slice(&b), count, &events, NULL), 0);
+	assert_int_equal(events, 2 * DOC_DEPTH_MAX);
 	nest(&b, "[", DOC_DEPTH_MAX + 1);
 	assert_refused(doc_json, buf_slice(&b), ERR_LIMIT, "nested deeper than 128");
 	buf_reset(&b);

@@ -23,6 +23,10 @@ static void yarn_1_is_read_by_the_line(void **state)
 		    "  version \"3.0.0-alpha\"\n"
 		    "nameless:\n"
 		    "  version \"4.0.0\"\n"
+		    "last@^1:\n"
+		    "  dependencies:\n"
+		    "    version \"^9.9.9\"\n"
+		    "  version \"5.0.0\"\n"
 		    "versionless@^1:\n"
 		    "  resolved \"x\"\n",
 		    "@babel/core 7.4.0\n"
@@ -30,7 +34,8 @@ static void yarn_1_is_read_by_the_line(void **state)
 		    "alias 0.0.1\n"
 		    "@s/b 2.1.0\n"
 		    "mine 3.0.0-alpha\n"
-		    "nameless 4.0.0\n",
+		    "nameless 4.0.0\n"
+		    "last 5.0.0\n",
 		    "");
 	assert_file("yarn.lock", "", "", "");
 }
