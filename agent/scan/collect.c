@@ -144,6 +144,7 @@ static struct scan_vuln *new_vuln(struct scan_collector *c, const struct vulndb_
 				 .epss_percentile = f->epss_percentile,
 				 .kev = f->kev,
 				 .kev_ransomware = f->kev_ransomware,
+				 .number = (uint32_t)c->vuln_count,
 				 .kev_added = copy(c, f->kev_added),
 				 .kev_due = copy(c, f->kev_due),
 				 .published_unix_s = f->published_unix_s,
@@ -220,5 +221,6 @@ int scan_collector_end(struct scan_collector *c, struct err *err)
 	if (c->count)
 		memcpy(r->findings, c->findings, c->count * sizeof(*r->findings));
 	r->finding_count = c->count;
+	r->vuln_count = c->vuln_count;
 	return 0;
 }

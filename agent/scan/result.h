@@ -16,6 +16,7 @@ struct scan_vuln {
 	bool kev, kev_ransomware;
 	struct slice kev_added, kev_due;
 	uint64_t published_unix_s, modified_unix_s; /* 0 = not said */
+	uint32_t number; /* 0, 1, 2 … of all of a result */
 };
 
 /* Whose word it is that a finding does not count. */
@@ -60,11 +61,11 @@ struct scan_result {
 	struct scan_package *packages;
 	size_t package_count, excluded_count; /* excluded_count: of them, for development only */
 	struct scan_finding *findings; /* counting ones first, then the suppressed; each sorted */
-	size_t finding_count, counting;
+	size_t finding_count, counting, vuln_count;
 	struct scan_summary summary;
 	bool has_database;
 	uint64_t database_unix_s; /* newest import */
-	struct slice document;	  /* an SBOM's serial number; else empty */
+	struct slice document, document_format; /* of an SBOM: serial number, "CycloneDX 1.6"; else empty */
 	uint64_t now_unix_s;
 	const char *uuid; /* of this result, for documents that need a name */
 	const char *warnings[SCAN_WARNINGS_MAX];

@@ -53,7 +53,7 @@ static bool is_image_text(const struct scan_result *r, struct slice text)
 		if (is_name(text, inv->repo_digests[i]))
 			return true;
 	}
-	return is_name(text, r->target);
+	return is_name(text, r->target) || is_name(text, inv->target);
 }
 
 static bool has_digest(const struct scan_result *r, struct slice digest)
@@ -102,6 +102,9 @@ static bool is_oci_image(const struct scan_result *r, const struct purl *p)
 		if (is_oci_name(p, inv->repo_digests[i]))
 			return true;
 	}
+	/* an SBOM's subject */
+	if (!inv->n_names && is_oci_name(p, inv->target))
+		return true;
 	/* an image that nobody named has its digest only */
 	return p->version.n && !inv->n_names && !inv->n_repo_digests;
 }
