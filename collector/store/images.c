@@ -252,7 +252,7 @@ static int is_anothers(struct store *s, int64_t image, const char *agent, struct
 static int put_inventory(struct store *s, const char *agent, const Picket__Inventory *inv, struct slice sha256,
 			 bool *ret_is_kept, struct err *err)
 {
-	int64_t image, os = 0;
+	int64_t image, os = 0, sent;
 	int r = images_row(s, inv->image_id, &image, err);
 
 	if (r < 0)
@@ -264,7 +264,12 @@ static int put_inventory(struct store *s, const char *agent, const Picket__Inven
 		*ret_is_kept = r > 0;
 		return r < 0 ? r : 0;
 	}
-	r = packages_os_row(s, inv->os, &os, err);
+	r = DB_NUMBER(&s->state, &sent, err, "SELECT count(*) FROM image WHERE agent = ? AND id <> ?", B_STR(agent),
+		      B_INT(image));
+	if (r >= 0 && sent >= STORE_IMAGES_SENT_MAX)
+		return err_set(err, ERR_LIMIT, "%d images came from this agent already", STORE_IMAGES_SENT_MAX);
+	if (r >= 0)
+		r = packages_os_row(s, inv->os, &os, err);
 	/* of what it was before, too: a vulnerability may be gone with it */
 	if (r >= 0)
 		r = vulns_due_of_image(s, image, err);

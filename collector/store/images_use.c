@@ -82,8 +82,12 @@ static int put_container(struct telling *t, int64_t image, const Picket__Contain
 	CLEANUP(buf_finip) struct buf ports = { 0 };
 	char name[NAME_MAX_BYTES];
 
-	if (!takes(&t->room.containers, &t->room))
-		return 0;
+	int64_t is_there;
+	int r = DB_NUMBER(&t->s->state, &is_there, err,
+			  "SELECT count(*) FROM container_use WHERE agent = ? AND container = ?", B_STR(t->agent),
+			  B_STR(c->id));
+	if (r < 0 || (!is_there && !takes(&t->room.containers, &t->room)))
+		return r < 0 ? r : 0;
 	buf_init(&ports, PORTS_BYTES * 2);
 	images_list(&ports, "", c->published_ports, c->n_published_ports, PORTS_MAX);
 	slice_copy(msg_slice(c->name), name, sizeof(name));
@@ -115,6 +119,8 @@ int images_recount(struct store *s, int64_t image, struct err *err)
 		was[i] = sqlite3_column_int64(st, i);
 		is[i] = sqlite3_column_int64(st, 3 + i);
 	}
+	if (is[0] && !is[1]) /* between two containers, as in a restart: as open as it was */
+		is[2] = was[2];
 	if (!memcmp(was, is, sizeof(was)))
 		return 0;
 	r = DB_RUN(&s->state, err,
@@ -140,11 +146,14 @@ static int tell_unknown(struct telling *t, int64_t image, const char *image_id, 
 static int put_image(struct telling *t, const Picket__ImageUse *u, struct err *err)
 {
 	char reference[NAME_MAX_BYTES];
-	int64_t image;
-
-	if (!takes(&t->room.images, &t->room))
-		return 0;
-	int r = images_row(t->s, u->image_id, &image, err);
+	int64_t image, is_there;
+	int r = DB_NUMBER(&t->s->state, &is_there, err,
+			  "SELECT count(*) FROM image_use u JOIN image i ON i.id = u.image WHERE i.image_id = ?2"
+			  " AND u.agent = ?1",
+			  B_STR(t->agent), B_STR(u->image_id));
+	if (r < 0 || (!is_there && !takes(&t->room.images, &t->room)))
+		return r < 0 ? r : 0;
+	r = images_row(t->s, u->image_id, &image, err);
 	if (r < 0)
 		return r;
 	if (!image) {
@@ -222,19 +231,21 @@ static int end_others(struct telling *t, struct err *err)
 
 static int read_room(struct telling *t, struct err *err)
 {
-	const struct bind b[] = { B_STR(t->agent), B_INT(t->state) };
-	struct db *d = &t->s->state;
-	int64_t n;
-	int r = db_number(d, "SELECT count(*) FROM image_use WHERE agent = ? AND state = ?", b, 2, &n, err);
+	static const char *const sql[] = { "SELECT count(*) FROM image_use WHERE agent = ?",
+					   "SELECT count(*) FROM container_use WHERE agent = ?",
+					   "SELECT count(*) FROM package_use WHERE agent = ?" };
+	int64_t *const room[] = { &t->room.images, &t->room.containers, &t->room.packages };
+	const int64_t most[] = { STORE_IMAGES_USED_MAX, STORE_CONTAINERS_MAX, STORE_PACKAGES_USED_MAX };
 
-	t->room.images = STORE_IMAGES_USED_MAX - n;
-	if (r >= 0)
-		r = db_number(d, "SELECT count(*) FROM container_use WHERE agent = ? AND state = ?", b, 2, &n, err);
-	t->room.containers = STORE_CONTAINERS_MAX - n;
-	if (r >= 0)
-		r = db_number(d, "SELECT count(*) FROM package_use WHERE agent = ?", b, 1, &n, err);
-	t->room.packages = STORE_PACKAGES_USED_MAX - n;
-	return r;
+	for (size_t i = 0; i < ARRAY_LEN(sql); i++) {
+		int64_t n;
+		int r = DB_NUMBER(&t->s->state, &n, err, sql[i], B_STR(t->agent));
+
+		if (r < 0)
+			return r;
+		*room[i] = most[i] - n;
+	}
+	return 0;
 }
 
 /* *ret_state, *ret_next 0: nothing was said yet, nothing is missing. */
@@ -415,7 +426,7 @@ static int forget_used(struct store *s, uint64_t now, struct err *err)
 /* An image without an inventory is only a name: it goes sooner. */
 static int drop_images(struct store *s, uint64_t now, uint64_t keep_ns, uint64_t *ret, struct err *err)
 {
-	enum { BITE = 100 };
+	enum { BITE = 1000 };
 	int r = 0;
 
 	*ret = 0;
@@ -430,7 +441,7 @@ static int drop_images(struct store *s, uint64_t now, uint64_t keep_ns, uint64_t
 		r = DB_NUMBER(&s->state, &image, err,
 			      "SELECT id FROM image i WHERE seen < ?1 AND (seen < ?2 OR length(sha256) = 0) AND NOT"
 			      " EXISTS (SELECT 1 FROM image_use u WHERE u.image = i.id) ORDER BY seen LIMIT 1",
-			      B_INT(before(now, 24 * hour_ns)), B_INT(before(now, keep_ns)));
+			      B_INT(before(now, hour_ns)), B_INT(before(now, keep_ns)));
 		if (r < 0 || !image)
 			break;
 		r = vulns_due_of_image(s, image, err);

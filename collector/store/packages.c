@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "collector/store/images_priv.h"
+#include "common/vulndb/vulndb.h"
 
 /* What only a distribution can judge is matched by distribution; the rest once for all of them. */
 #define IS_OF_OS "(p.ecosystem IN ('deb', 'apk', 'rpm') OR p.owner <> '')"
@@ -23,18 +24,28 @@ int packages_os_row(struct store *s, const Picket__OsRelease *o, int64_t *ret, s
 
 static int package_row(struct store *s, const Picket__Package *p, int64_t *ret, struct err *err)
 {
-	const struct bind b[] = { B_STR(p->name),   B_STR(p->version),	      B_STR(p->ecosystem), B_STR(p->arch),
-				  B_STR(p->source), B_STR(p->source_version), B_STR(p->owner) };
+	const struct vulndb_package as = { .ecosystem = slice_of(p->ecosystem),
+					   .name = slice_of(p->name),
+					   .source = slice_of(p->source) };
+	char key[LIMIT_PACKAGE_TEXT_BYTES + 1];
+	const struct bind b[] = { B_STR(p->name),
+				  B_STR(p->version),
+				  B_STR(p->ecosystem),
+				  B_STR(p->arch),
+				  B_STR(p->source),
+				  B_STR(p->source_version),
+				  B_STR(p->owner),
+				  B_TEXT(vulndb_package_key(&as, key, sizeof(key))) };
 	int r = db_number(&s->state,
 			  "SELECT id FROM package WHERE name = ? AND version = ? AND ecosystem = ? AND arch = ?"
 			  " AND source = ? AND source_version = ? AND owner = ?",
-			  b, ARRAY_LEN(b), ret, err);
+			  b, ARRAY_LEN(b) - 1, ret, err);
 
 	if (r < 0 || *ret)
 		return r;
 	r = db_run(&s->state,
-		   "INSERT INTO package(name, version, ecosystem, arch, source, source_version, owner)"
-		   " VALUES (?,?,?,?,?,?,?)",
+		   "INSERT INTO package(name, version, ecosystem, arch, source, source_version, owner, key)"
+		   " VALUES (?,?,?,?,?,?,?,?)",
 		   b, ARRAY_LEN(b), err);
 	if (r >= 0)
 		*ret = sqlite3_last_insert_rowid(s->state.h);

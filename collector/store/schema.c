@@ -93,7 +93,8 @@ static const char *const state_steps[] = {
 	/* of packages that no distribution has a word about */
 	"INSERT INTO os VALUES (0, '', '', '', '');"
 	"CREATE TABLE image ("
-	" id INTEGER PRIMARY KEY, image_id TEXT NOT NULL UNIQUE,"
+	/* numbers are never used again: what was told of an image must not pass for another's */
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, image_id TEXT NOT NULL UNIQUE,"
 	/* of the inventory; empty: an agent named it, but its inventory isn't here yet */
 	" sha256 BLOB NOT NULL DEFAULT x'', agent TEXT NOT NULL DEFAULT '', os INTEGER NOT NULL DEFAULT 0,"
 	" os_title TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT '', arch TEXT NOT NULL DEFAULT '',"
@@ -114,6 +115,7 @@ static const char *const state_steps[] = {
 	" is_newer INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX image_uncounted ON image(id) WHERE is_counted = 0;"
 	"CREATE INDEX image_seen ON image(seen);"
+	"CREATE INDEX image_agent ON image(agent);"
 	"CREATE INDEX image_moved ON image(id) WHERE is_moved = 1;"
 	"CREATE TABLE image_digest ("
 	" digest TEXT NOT NULL, image INTEGER NOT NULL, PRIMARY KEY(digest, image)) WITHOUT ROWID;"
@@ -127,8 +129,9 @@ static const char *const state_steps[] = {
 	"CREATE TABLE package ("
 	" id INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, ecosystem TEXT NOT NULL,"
 	" arch TEXT NOT NULL, source TEXT NOT NULL, source_version TEXT NOT NULL, owner TEXT NOT NULL,"
-	" UNIQUE(name, version, ecosystem, arch, source, source_version, owner));"
-	"CREATE INDEX package_source ON package(source) WHERE source <> '';"
+	/* what the vulnerability database calls it when it changes */
+	" key TEXT NOT NULL, UNIQUE(name, version, ecosystem, arch, source, source_version, owner));"
+	"CREATE INDEX package_key ON package(key);"
 	"CREATE INDEX package_owner ON package(owner) WHERE owner <> '';"
 	"CREATE TABLE layer_package ("
 	" layer INTEGER NOT NULL, package INTEGER NOT NULL, path BLOB NOT NULL, is_dev INTEGER NOT NULL,"

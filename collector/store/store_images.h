@@ -8,6 +8,7 @@
 
 enum {
 	STORE_IMAGES_MAX = 50000,	 /* rows; a further image is not taken */
+	STORE_IMAGES_SENT_MAX = 10000,	 /* inventories of one agent */
 	STORE_IMAGE_PACKAGES_MAX = 50000, /* of one inventory */
 	STORE_IMAGES_USED_MAX = 5000,	 /* by one agent; what is beyond is not kept, and counted */
 	STORE_CONTAINERS_MAX = 20000,

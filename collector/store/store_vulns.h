@@ -36,7 +36,8 @@ int store_match_found(struct store *s, struct store_match *m, size_t package, co
 		      uint64_t generation, struct err *err) WARN_UNUSED;
 /* Findings that were not said again are resolved; the packages are due no longer. */
 int store_match_done(struct store *s, struct store_match *m, struct err *err) WARN_UNUSED;
-/* The packages (also by source, by owner) of this name are due. ecosystem "": of any. */
+/* The packages that the database calls so (vulndb_package_key), and the files of a package called so, are due.
+ * ecosystem "": of any. */
 int store_match_due(struct store *s, struct slice ecosystem, struct slice name, struct err *err) WARN_UNUSED;
 int store_match_all_due(struct store *s, struct err *err) WARN_UNUSED;
 /* Are any? */
@@ -104,6 +105,8 @@ int store_image_vulns(struct store *s, int64_t image, uint64_t from, uint64_t li
 
 /* The most urgent one that is due; row 0: none is. */
 int store_vuln_next_due(struct store *s, struct arena *a, struct store_vuln *ret, struct err *err) WARN_UNUSED;
+/* On how many hosts images with it run. */
+int store_vuln_hosts(struct store *s, int64_t vuln, uint64_t *ret, struct err *err) WARN_UNUSED;
 /* v's fields "of its places" as they are now; no longer due. Without places it is forgotten with the next
  * tidying. */
 int store_vuln_judged(struct store *s, const struct store_vuln *v, struct err *err) WARN_UNUSED;
@@ -128,6 +131,19 @@ int store_told_set(struct store *s, int64_t vuln, const struct store_told_row *r
 /* fn must not write. */
 int store_told_each(struct store *s, int64_t vuln, int (*fn)(void *arg, const struct store_told_row *row),
 		    void *arg, struct err *err) WARN_UNUSED;
+
+/* A vulnerability in an image that runs: what becomes one alert. */
+struct store_case {
+	const struct store_vuln *vuln;
+	const char *image_id, *image; /* image: its name for people */
+	enum msg_severity severity;
+	bool is_exposed;
+	const struct store_place *places; /* those that nobody accepts, most severe first */
+	size_t place_count;
+	const struct store_use *uses; /* where it runs, host by host; the first ones */
+	size_t use_count;
+	uint64_t hosts, containers;
+};
 
 /* ---- acceptances ---- */
 

@@ -16,9 +16,7 @@ int store_match_due(struct store *s, struct slice ecosystem, struct slice name, 
 {
 	static const char *const by[] = {
 		"UPDATE package_os SET is_due = 1 WHERE is_due = 0 AND package IN (SELECT id FROM package"
-		" WHERE name = ?1 AND (?2 = '' OR ecosystem = ?2))",
-		"UPDATE package_os SET is_due = 1 WHERE is_due = 0 AND package IN (SELECT id FROM package"
-		" WHERE source = ?1 AND source <> '' AND (?2 = '' OR ecosystem = ?2))",
+		" WHERE key = ?1 AND (?2 = '' OR ecosystem = ?2))",
 		/* a file of the distribution's package: its ecosystem is another */
 		"UPDATE package_os SET is_due = 1 WHERE is_due = 0 AND package IN (SELECT id FROM package"
 		" WHERE owner = ?1 AND owner <> '' AND ?2 = ?2)",

@@ -128,6 +128,20 @@ int store_vuln_next_due(struct store *s, struct arena *a, struct store_vuln *ret
 	return r < 0 ? r : 0;
 }
 
+int store_vuln_hosts(struct store *s, int64_t vuln, uint64_t *ret, struct err *err)
+{
+	int64_t n;
+	int r = DB_NUMBER(&s->state, &n, err,
+			  "SELECT count(DISTINCT u.agent) FROM image_use u WHERE u.image IN (SELECT il.image FROM finding f"
+			  " JOIN layer_package lp ON lp.package = f.package JOIN image_layer il ON il.layer = lp.layer"
+			  " WHERE f.vuln = ? AND f.resolved = 0)",
+			  B_INT(vuln));
+
+	if (r >= 0)
+		*ret = (uint64_t)n;
+	return r;
+}
+
 int store_vuln_judged(struct store *s, const struct store_vuln *v, struct err *err)
 {
 	return DB_RUN(&s->state, err,
