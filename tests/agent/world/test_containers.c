@@ -136,6 +136,41 @@ static void a_listed_container_is_named_and_inspected(void **state)
 	close_fixture(&f);
 }
 
+static void ports_reached_from_outside_are_known(void **state)
+{
+	static const struct {
+		const char *host, *network, *want;
+	} cases[] = {
+		{ "{}", "{}", "" },
+		{ "{\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"8080\"}]}}", "{}", "80/tcp" },
+		{ "{}",
+		  "{\"Ports\":{\"80/tcp\":[{\"HostIp\":\"0.0.0.0\"},{\"HostIp\":\"::\"}],\"81/tcp\":null,"
+		  "\"82/udp\":[{\"HostIp\":\"127.0.0.1\"}],\"83/udp\":[{\"HostIp\":\"192.0.2.1\"}]}}",
+		  "80/tcp 83/udp" },
+		{ "{\"NetworkMode\":\"host\"}", "{}", "*" },
+		{ "{\"PortBindings\":[7]}", "{\"Ports\":\"x\"}", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fixture f;
+		char inspect[1024];
+
+		open_fixture(&f);
+		f.engine.list = "[" LIST_ITEM(A, "web", "running") "]";
+		f.engine.inspect_status = 200;
+		snprintf(inspect, sizeof(inspect),
+			 "{\"Id\":\"" A "\",\"Name\":\"/web\",\"Config\":{\"Image\":\"img:1\"},\"HostConfig\":%s,"
+			 "\"NetworkSettings\":%s}",
+			 cases[i].host, cases[i].network);
+		f.engine.inspect = inspect;
+		connect_world(&f);
+		wait_for(&f, &f.seen.changes[WORLD_UPDATED], 1);
+		assert_true(by_id(&f, A)->is_running && by_id(&f, A)->is_inspected);
+		assert_string_equal(by_id(&f, A)->published, cases[i].want);
+		close_fixture(&f);
+	}
+}
+
 static void a_container_lives_from_create_to_destroy_with_its_name(void **state)
 {
 	struct fixture f;
@@ -374,6 +409,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_listed_container_is_named_and_inspected),
+		cmocka_unit_test(ports_reached_from_outside_are_known),
 		cmocka_unit_test(a_container_lives_from_create_to_destroy_with_its_name),
 		cmocka_unit_test(a_container_met_in_a_cgroup_first_is_created_once),
 		cmocka_unit_test(a_users_cgroup_does_not_pass_for_the_engines_container),
