@@ -42,7 +42,7 @@ const struct pkg_parser pkg_lang_parsers[] = {
 	{ "pdm-lock", PKG_NAME, "pdm.lock", LOCKFILE, 8 * MIB, lang_pdm_lock, NULL },
 	{ "uv-lock", PKG_NAME, "uv.lock", LOCKFILE, 8 * MIB, lang_uv_lock, NULL },
 	{ "pylock", PKG_NAME, "pylock.toml", LOCKFILE, 8 * MIB, lang_pylock, NULL },
-	{ "pylock", PKG_GLOB, "*/pylock.*.toml", LOCKFILE, 8 * MIB, lang_pylock, NULL },
+	{ "pylock", PKG_GLOB, "*pylock.*.toml", LOCKFILE, 8 * MIB, lang_pylock, NULL },
 	{ "pyproject", PKG_NAME, "pyproject.toml", LOCKFILE, MIB, lang_pyproject, NULL },
 	{ "python-wheel", PKG_GLOB, "*.whl", LOCKFILE, 0, NULL, lang_python_zip },
 	{ "gemfile-lock", PKG_NAME, "Gemfile.lock", LOCKFILE, MIB, lang_gemfile_lock, NULL },

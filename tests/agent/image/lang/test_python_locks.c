@@ -65,6 +65,7 @@ static void the_standard_lock(void **state)
 
 	assert_file("pylock.toml", text, "a 1.0\ngit \n", "");
 	assert_file("app/pylock.dev.toml", text, "a 1.0\ngit \n", "");
+	assert_file("pylock.dev.toml", text, "a 1.0\ngit \n", "");
 	assert_file("pylock.toml", "packages = [ { name = 'a', version = '1' } ]", "a 1\n", "");
 }
 
