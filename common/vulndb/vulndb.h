@@ -78,6 +78,18 @@ int vulndb_match(struct vulndb *db, const struct vulndb_os *os, const struct vul
 int vulndb_find(struct vulndb *db, struct slice id, int (*fn)(void *arg, const struct vulndb_found *f),
 		void *arg, struct err *err) WARN_UNUSED;
 
+/* Where an advisory of that id or alias says what: every package of every record. Not 0 ends it. */
+struct vulndb_place {
+	struct slice record, feed;	  /* ALSA-2023:4520, "osv:AlmaLinux" */
+	struct slice ecosystem, package;  /* as the record says: "AlmaLinux:9", "openssl-libs" */
+	struct slice range, note;
+	enum vuln_status status;
+	enum vuln_severity severity;	  /* of this package, where the distribution says one */
+	bool is_withdrawn;		  /* then package and range are empty */
+};
+int vulndb_places(struct vulndb *db, struct slice id, int (*fn)(void *arg, const struct vulndb_place *p), void *arg,
+		  struct err *err) WARN_UNUSED;
+
 struct vulndb_feed {
 	struct slice name;		/* "osv:npm", "debian", "alpine", "kev", "epss" */
 	uint64_t records;		/* advisories in use */
@@ -94,6 +106,9 @@ struct vulndb_info {
 };
 int vulndb_status(struct vulndb *db, struct vulndb_info *ret, int (*feed)(void *arg, const struct vulndb_feed *f),
 		  void *arg, struct err *err) WARN_UNUSED;
+
+/* Only the number, cheap enough to ask before every use of something remembered. */
+int vulndb_generation(struct vulndb *db, uint64_t *ret, struct err *err) WARN_UNUSED;
 
 enum vulndb_format { VULNDB_GUESS, VULNDB_OSV, VULNDB_DEBIAN, VULNDB_ALPINE, VULNDB_KEV, VULNDB_EPSS };
 struct vulndb_import {
@@ -118,6 +133,10 @@ int vulndb_import(const struct vulndb_import *in, struct vulndb_imported *ret, s
 int vulndb_changed(struct vulndb *db, uint64_t since_generation, bool *everything,
 		   int (*fn)(void *arg, struct slice ecosystem, struct slice name), void *arg,
 		   struct err *err) WARN_UNUSED;
+/* The name by which vulndb_changed tells of a package: its source's where the distribution goes by sources,
+ * normalised. What to keep beside a stored package, to find those that a change touches. Into dst (size: at
+ * least the longest name); a name that needs no change is returned itself. */
+struct slice vulndb_package_key(const struct vulndb_package *p, char *dst, size_t size);
 /* Ed25519 over the file's bytes and generation, into PATH.sig; keys are PEM. */
 int vulndb_sign(const char *path, const char *key_pem, struct err *err) WARN_UNUSED;
 
