@@ -18,6 +18,7 @@
 enum {
 	GROUP_MAX_REPLIES = 64,
 	GROUP_MAX_RECORDS = 16384,
+	GROUP_MAX_PACKED = 8 * 1024 * 1024, /* bytes of answers that wait for the commit */
 	MAX_HOLE_BITS = 40, /* no agent makes a million million records between two batches */
 	MAX_SEQ_BITS = 47,  /* nor so many in an epoch; the store's sums end at 2^48 */
 	SUSPECTS = 64,
@@ -30,6 +31,7 @@ struct pending {
 	uint64_t epoch, seq;
 	Picket__Refusal__Reason reason; /* of a refusal (kind 0) that tells what is stored */
 	const char *why;		/* constant text */
+	struct buf packed;		/* the whole answer, where it isn't empty */
 };
 
 struct peer {
@@ -50,7 +52,7 @@ struct intake {
 	struct buf out;
 	bool in_group;
 	struct pending pending[GROUP_MAX_REPLIES];
-	size_t pending_count, group_records;
+	size_t pending_count, group_records, group_packed;
 	/* Agents whose last request made a group fail; the oldest makes place. By agent and not by
 	 * connection, so that coming again does not wash it off. */
 	char suspects[SUSPECTS][TLS_ID_MAX];
@@ -104,6 +106,10 @@ static void refuse(struct intake *in, uint64_t token, Picket__Refusal__Reason re
 
 static void answer(struct intake *in, const struct pending *p)
 {
+	if (p->packed.n) {
+		wire_reply(in->server, p->token, buf_slice(&p->packed));
+		return;
+	}
 	Picket__Reply reply = PICKET__REPLY__INIT;
 	Picket__HelloReply hello = PICKET__HELLO_REPLY__INIT;
 	Picket__Ack ack = PICKET__ACK__INIT;
@@ -139,9 +145,11 @@ static void answer(struct intake *in, const struct pending *p)
 
 static void group_forget(struct intake *in)
 {
+	for (size_t i = 0; i < in->pending_count; i++)
+		buf_fini(&in->pending[i].packed);
 	in->in_group = false;
 	in->pending_count = 0;
-	in->group_records = 0;
+	in->group_records = in->group_packed = 0;
 }
 
 /* Nothing of the group is stored: every sender in it comes again. agent: who spoilt it, "" = nobody. */
@@ -186,7 +194,7 @@ static char *find_suspect(struct intake *in, const char *agent)
 static int group_enter(struct intake *in, const struct peer *peer, struct err *err)
 {
 	if (in->pending_count == GROUP_MAX_REPLIES || in->group_records >= GROUP_MAX_RECORDS ||
-	    find_suspect(in, peer->agent))
+	    in->group_packed >= GROUP_MAX_PACKED || find_suspect(in, peer->agent))
 		group_commit(in);
 	if (in->in_group)
 		return 0;
@@ -417,6 +425,48 @@ static void handle_heartbeat(struct intake *in, struct peer *peer, uint64_t toke
 			  (struct pending){ .token = token, .kind = PICKET__REPLY__BODY_HEARTBEAT });
 }
 
+/* Answers what is about images: packed now, as what it is made of goes with the next message, and sent
+ * after the commit like every other. */
+static int answer_request(struct intake *in, struct peer *peer, uint64_t token, const Picket__Request *rq,
+			  struct err *err)
+{
+	struct pending p = { .token = token };
+	Picket__Reply reply = PICKET__REPLY__INIT;
+
+	arena_reset(in->record_arena);
+	int r = in->ops.on_request(in->arg, peer->agent, rq, in->record_arena, &reply, err);
+	if (r < 0)
+		return r;
+	buf_init(&p.packed, LIMIT_MESSAGE_BYTES);
+	r = msg_pack_reply(&reply, &p.packed, err);
+	if (r < 0) {
+		buf_fini(&p.packed);
+		return r;
+	}
+	in->group_packed += p.packed.n;
+	group_add(in, peer, p);
+	return 0;
+}
+
+static void handle_request(struct intake *in, struct peer *peer, uint64_t token, const Picket__Request *rq)
+{
+	struct err err;
+
+	if (!in->ops.on_request) {
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_MALFORMED, "images are not looked after here", 0);
+		return;
+	}
+	if (store_has_room(in->store, &err) < 0) {
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_BUSY, "the collector's disk is full", 0);
+		return;
+	}
+	int r = group_enter(in, peer, &err);
+	if (r >= 0)
+		r = answer_request(in, peer, token, rq, &err);
+	if (r < 0)
+		group_spoil(in, peer, token, r, &err);
+}
+
 /* ---- the listener's callbacks ---- */
 
 static bool on_open(void *arg, struct wire_peer *wp, const struct tls_identity *id)
@@ -508,9 +558,15 @@ static void on_message(void *arg, struct wire_peer *wp, uint64_t token, struct s
 	case PICKET__REQUEST__BODY_HEARTBEAT:
 		handle_heartbeat(in, peer, token, rq->heartbeat);
 		return;
+	case PICKET__REQUEST__BODY_IMAGES_ASK:
+	case PICKET__REQUEST__BODY_INVENTORY_PART:
+	case PICKET__REQUEST__BODY_IMAGES_IN_USE:
+	case PICKET__REQUEST__BODY_BASE_IMAGES:
+		handle_request(in, peer, token, rq);
+		return;
 	default:
 		refuse(in, token, PICKET__REFUSAL__REASON__REASON_MALFORMED,
-		       "this listener takes hello, batch and heartbeat", 0);
+		       "this listener takes no such request", 0);
 	}
 }
 

@@ -23,7 +23,8 @@ struct door {
 	uint64_t reserve_bytes;
 	struct caller a, b;
 	/* What the pipeline saw, and how it shall fail. */
-	unsigned records, committed;
+	unsigned records, committed, requests;
+	char asker[64]; /* of the last request about images */
 	char host[STORE_NAME_MAX]; /* of the last record */
 	const char *fail_agent; /* nullable */
 	int fail_code;
@@ -55,7 +56,29 @@ static void on_notice(void *arg, const char *what, const char *agent, const char
 	snprintf(d->notices + n, sizeof(d->notices) - n, "%s:%.2s ", what, agent);
 }
 
-static const struct intake_ops ops = { on_record, on_committed, on_notice };
+/* What the room of images would do: write, and answer. */
+static int on_request(void *arg, const char *agent, const Picket__Request *rq, struct arena *a,
+		      Picket__Reply *ret, struct err *err)
+{
+	struct door *d = arg;
+	Picket__BaseImagesReply *body = arena_alloc(a, sizeof(*body));
+
+	if (d->fail_agent && !strcmp(agent, d->fail_agent))
+		return err_set(err, d->fail_code, "told to fail");
+	assert_int_equal(rq->body_case, PICKET__REQUEST__BODY_BASE_IMAGES);
+	snprintf(d->asker, sizeof(d->asker), "%s", agent);
+	d->requests++;
+	int r = store_audit_log(d->store, agent, "test", "written in the group's transaction", err);
+	if (r < 0)
+		return r;
+	picket__base_images_reply__init(body);
+	ret->protocol = PROTO_VERSION;
+	ret->body_case = PICKET__REPLY__BODY_BASE_IMAGES;
+	ret->base_images = body;
+	return 0;
+}
+
+static const struct intake_ops ops = { on_record, on_committed, on_notice, on_request };
 
 static void enrol(struct store *s, const char *id, const char *host, const struct pki_pair *cert)
 {
@@ -806,6 +829,75 @@ static void a_full_disk_loses_nothing(void **state)
 	end(&d);
 }
 
+/* ---- images ---- */
+
+static struct buf images_request(const char *agent)
+{
+	Picket__Request rq = PICKET__REQUEST__INIT;
+	Picket__BaseImages body = PICKET__BASE_IMAGES__INIT;
+	Picket__BaseImage b = PICKET__BASE_IMAGE__INIT, *all = &b;
+	struct buf out;
+
+	b.image_id = TEXT("sha256:a");
+	b.reference = TEXT("web:1");
+	b.checked_unix_s = 1;
+	body.images = &all;
+	body.n_images = 1;
+	rq.protocol = PROTO_VERSION;
+	rq.agent_id = TEXT(agent);
+	rq.body_case = PICKET__REQUEST__BODY_BASE_IMAGES;
+	rq.base_images = &body;
+	buf_init(&out, 0);
+	OK(msg_pack_request(&rq, &out, err));
+	return out;
+}
+
+static void a_request_about_images_is_answered_after_the_groups_commit(void **state)
+{
+	CLEANUP(buf_finip) struct buf a = images_request(AGENT_A), b = images_request(AGENT_B);
+	struct door d;
+	struct intake_stats is;
+
+	begin(&d);
+	connect_both(&d);
+	/* beside batches, in their group */
+	send_batch(&d.a, AGENT_A, 1, 5, 0);
+	caller_send(&d.a, buf_slice(&a));
+	caller_send(&d.b, buf_slice(&b));
+	let_it_arrive();
+	UNTIL(d.loop, d.a.replies == 2 && d.b.replies == 1);
+	assert_int_equal(d.requests, 2);
+	assert_int_equal(d.b.last->body_case, PICKET__REPLY__BODY_BASE_IMAGES);
+	intake_stats(d.intake, &is);
+	assert_int_equal(is.groups, 1);
+	/* in another's name: refused before anybody hears of it */
+	assert_refused(caller_ask(&d.a, buf_slice(&b)), PICKET__REFUSAL__REASON__REASON_NOT_YOU);
+	assert_int_equal(d.requests, 2);
+	assert_non_null(strstr(d.notices, "forged_sender"));
+	end(&d);
+}
+
+static void a_request_that_fails_is_asked_again_and_spoils_no_other_agents_for_good(void **state)
+{
+	CLEANUP(buf_finip) struct buf a = images_request(AGENT_A);
+	struct door d;
+
+	begin(&d);
+	connect_both(&d);
+	d.fail_agent = AGENT_A;
+	d.fail_code = EIO;
+	assert_refused(caller_ask(&d.a, buf_slice(&a)), PICKET__REFUSAL__REASON__REASON_BUSY);
+	/* from now on it stands alone */
+	send_batch(&d.b, AGENT_B, 1, 5, 0);
+	caller_send(&d.a, buf_slice(&a));
+	let_it_arrive();
+	UNTIL(d.loop, d.a.replies == 2 && d.b.acks == 1);
+	d.fail_agent = NULL;
+	assert_int_equal(caller_ask(&d.a, buf_slice(&a))->body_case, PICKET__REPLY__BODY_BASE_IMAGES);
+	assert_string_equal(d.asker, AGENT_A);
+	end(&d);
+}
+
 static int set_up(void **state)
 {
 	pki_init(&pki);
@@ -848,6 +940,8 @@ int main(void)
 		cmocka_unit_test(a_failure_takes_the_whole_group_back),
 		cmocka_unit_test(a_batch_that_can_never_be_stored_is_given_up),
 		cmocka_unit_test(a_full_disk_loses_nothing),
+		cmocka_unit_test(a_request_about_images_is_answered_after_the_groups_commit),
+		cmocka_unit_test(a_request_that_fails_is_asked_again_and_spoils_no_other_agents_for_good),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
