@@ -13,6 +13,7 @@ enum conf_kind {
 	CONF_STR_LIST, /* struct conf_list of strings */
 	CONF_LIST,     /* struct conf_list of structs: sub is the table of one, item_size its size */
 	CONF_ENUM,     /* int: index into names (NULL-terminated) */
+	CONF_SKIP,     /* anything, read past: of a file that others read, too */
 };
 
 struct conf_list {

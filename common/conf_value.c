@@ -206,6 +206,21 @@ static int read_list(struct conf_reader *r, const struct conf_key *key, struct c
 	}
 }
 
+/* The current event and what belongs to it, within conf_next's bounds. */
+static int skip_value(struct conf_reader *r)
+{
+	unsigned depth = r->depth; /* inside of it, if it has an inside */
+	bool has_inside = r->ev.type != YAML_SCALAR_EVENT;
+
+	while (has_inside && r->depth >= depth) {
+		int e = conf_next(r);
+
+		if (e < 0)
+			return e;
+	}
+	return 0;
+}
+
 int conf_read_value(struct conf_reader *r, const struct conf_key *key, void *target)
 {
 	void *f = field(key, target);
@@ -231,6 +246,8 @@ int conf_read_value(struct conf_reader *r, const struct conf_key *key, void *tar
 		return read_list(r, key, f);
 	case CONF_ENUM:
 		return read_enum(r, key, f);
+	case CONF_SKIP:
+		return skip_value(r);
 	}
 	return conf_fail(r, "'%s' has a kind that is none", key->name);
 }

@@ -45,6 +45,7 @@ static const struct conf_key keys[] = {
 	  .sub = route_keys, .sub_count = ARRAY_LEN(route_keys), .item_size = sizeof(struct route) },
 	{ .name = "level", .kind = CONF_ENUM, .offset = offsetof(struct settings, level),
 	  .names = levels },
+	{ .name = "other", .kind = CONF_SKIP },
 };
 
 static void settings_fini(struct settings *s)
@@ -111,6 +112,27 @@ static void what_is_not_said_keeps_its_default(void **state)
 		assert_string_equal(s.listen, "default");
 		assert_int_equal(s.workers, 4);
 	}
+}
+
+static void what_others_read_is_read_past(void **state)
+{
+	static const char *const others[] = {
+		"other:\n", "other: x\n", "other: []\n", "other: {a: [1, {b: c}], d: }\n",
+		"other:\n  - id: x\n    more:\n      - y\n  -\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		CLEANUP(settings_fini) struct settings s;
+		char text[128];
+		struct err err = { 0 };
+
+		snprintf(text, sizeof(text), "%sworkers: 8\n", others[i]);
+		assert_int_equal(parse(slice_of(text), &s, &err), 0);
+		assert_int_equal(s.workers, 8);
+	}
+	CLEANUP(settings_fini) struct settings s;
+	struct err err = { 0 };
+	assert_int_equal(parse(SLICE_LIT("other: [1, &a 2]\n"), &s, &err), -ERR_SYNTAX);
 }
 
 static void wrong_files_say_where_and_what(void **state)
@@ -245,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_is_read),
 		cmocka_unit_test(what_is_not_said_keeps_its_default),
+		cmocka_unit_test(what_others_read_is_read_past),
 		cmocka_unit_test(wrong_files_say_where_and_what),
 		cmocka_unit_test(what_is_no_yaml_is_placed_too),
 		cmocka_unit_test(hostile_sizes_are_refused),
