@@ -31,6 +31,8 @@ static const struct notice_text {
 	  SEVERITY_HIGH },
 	{ "action_flood", "Response flood", "A host tells of so many responses that the rest is in the history only",
 	  SEVERITY_HIGH },
+	{ "scan_flood", "Vulnerability flood",
+	  "There are more new vulnerabilities in running images than alerts are made of", SEVERITY_HIGH },
 	{ "name_taken", "Host name taken",
 	  "An agent calls itself by the name of another machine; revoke the one that is wrong, by its id",
 	  SEVERITY_HIGH },
@@ -45,9 +47,13 @@ struct collector {
 	struct intake *intake;
 	struct fleet *fleet;
 	struct api *api;
+	struct vuln *vuln;
+	struct vuln_config vuln_config; /* vuln borrows it as long as it lives */
+	const char *update_command[6];
+	char db_path[4096];
 	struct loop_timer *tick;
 	struct alert_config alert;
-	struct flood flood, actions;
+	struct flood flood, actions, scans;
 	struct notify_config notify_config; /* notify borrows it as long as it lives */
 	struct buf ca_pem, ca_key_pem, cert_pem, key_pem;
 	char agent_url_text[512], inbox_url_text[512];
@@ -87,6 +93,8 @@ static int tell(struct collector *c, const struct alert_change *change, struct e
 	return notify_enqueue(c->notify, change->id, change->is_new, err);
 }
 
+static void on_notice(void *arg, const char *what, const char *agent, const char *detail);
+
 static int on_gap(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 		  const Picket__Record *rec, struct err *err)
 {
@@ -97,8 +105,6 @@ static int on_gap(struct collector *c, const char *agent, const char *host, uint
 	int r = alert_from_gap(c->store, &c->alert, agent, host, epoch, seq, rec, &change, err);
 	return r < 0 ? r : tell(c, &change, err);
 }
-
-static void on_notice(void *arg, const char *what, const char *agent, const char *detail);
 
 static int on_finding(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 		      const Picket__Record *rec, struct err *err)
@@ -155,7 +161,74 @@ static int on_record(void *arg, const char *agent, const char *host, uint64_t ep
 	}
 }
 
+static int on_request(void *arg, const char *agent, const Picket__Request *rq, struct arena *a, Picket__Reply *ret,
+		      struct err *err)
+{
+	return vuln_request(((struct collector *)arg)->vuln, agent, rq, a, ret, err);
+}
+
 static void on_committed(void *arg)
+{
+	struct collector *c = arg;
+
+	notify_kick(c->notify);
+	vuln_kick(c->vuln);
+}
+
+/* ---- vulnerabilities of running images, inside a transaction ---- */
+
+static int on_case(void *arg, const struct store_case *cs, enum vuln_case_why why, struct store_told_row *told,
+		   struct err *err)
+{
+	struct collector *c = arg;
+	uint64_t now = clock_boot_ns(c->clk);
+	struct alert_change change = { 0 };
+	bool is_news = why != CASE_SAME;
+
+	if (why == CASE_NEW && !flood_may(&c->scans, "scan", now)) {
+		told->state = TOLD_WITHHELD;
+		on_notice(c, "scan_flood", "", "they are in the list: picketctl vuln list severity>=high running:yes");
+		return 0;
+	}
+	int r = alert_from_case(c->store, c->clk, cs, told->alert, is_news, &change, err);
+	if (r == -ERR_NOT_FOUND && is_news) /* too old to be kept: a new one */
+		r = alert_from_case(c->store, c->clk, cs, 0, true, &change, err);
+	if (r == -ERR_NOT_FOUND)
+		return 0;
+	if (r < 0)
+		return r;
+	if (change.is_new)
+		flood_took(&c->scans, "scan", now);
+	told->alert = change.id;
+	told->state = TOLD_OPEN;
+	return tell(c, &change, err);
+}
+
+static int on_closed(void *arg, int64_t alert, const char *why, struct err *err)
+{
+	struct collector *c = arg;
+
+	return alert_close(c->store, c->clk, alert, why, err);
+}
+
+static int on_data(void *arg, const char *title, const char *detail, int64_t *alert, struct err *err)
+{
+	struct collector *c = arg;
+	struct alert_change change;
+	int64_t id = *alert;
+
+	*alert = 0;
+	if (id)
+		return alert_close(c->store, c->clk, id, "the vulnerability data is new again", err);
+	int r = alert_from_system(c->store, &c->alert, c->clk, "Vulnerability data is old", SEVERITY_MEDIUM, "", title,
+				  detail, &change, err);
+	if (r < 0)
+		return r;
+	*alert = change.id;
+	return tell(c, &change, err);
+}
+
+static void on_judged(void *arg)
 {
 	notify_kick(((struct collector *)arg)->notify);
 }
@@ -247,6 +320,13 @@ static void on_status(void *arg, struct json *j)
 	json_kv_u64(j, "duplicates", st.duplicates);
 	json_kv_u64(j, "commits", st.groups);
 	json_object_close(j);
+	vuln_status(c->vuln, j);
+}
+
+/* A person changed what vulnerabilities depend on. */
+static void on_changed(void *arg)
+{
+	vuln_kick(((struct collector *)arg)->vuln);
 }
 
 /* ---- start ---- */
@@ -293,12 +373,31 @@ static int open_notify(struct collector *c, struct loop *l, struct err *err)
 	return r < 0 ? r : notify_new(l, c->store, c->fetch, c->clk, &c->notify_config, &c->notify, err);
 }
 
+static int open_vuln(struct collector *c, struct loop *l, struct err *err)
+{
+	static const struct vuln_ops ops = { .on_case = on_case,
+					     .on_closed = on_closed,
+					     .on_data = on_data,
+					     .on_committed = on_judged };
+	const char *const command[] = { "picket-collector", "feed", "update", "--config", c->cfg->path, NULL };
+	int r = collector_vuln_config(c->cfg, c->db_path, &c->vuln_config, err);
+
+	if (r < 0)
+		return r;
+	memcpy(c->update_command, command, sizeof(command));
+	if (c->cfg->path)
+		c->vuln_config.update_command = c->update_command;
+	c->scans.at_once = c->scans.per_hour = (uint32_t)c->cfg->image_alerts_per_hour;
+	return vuln_new(l, c->store, c->clk, &c->vuln_config, &ops, c, &c->vuln, err);
+}
+
 static int open_doors(struct collector *c, struct loop *l, struct err *err)
 {
 	static const struct intake_ops ops = { .on_record = on_record,
 					       .on_committed = on_committed,
-					       .on_notice = on_notice };
-	static const struct api_ops api_ops = { .on_status = on_status };
+					       .on_notice = on_notice,
+					       .on_request = on_request };
+	static const struct api_ops api_ops = { .on_status = on_status, .on_changed = on_changed };
 	struct wire_tls tls = { .ca_pem = buf_slice(&c->ca_pem),
 				.cert_pem = buf_slice(&c->cert_pem),
 				.key_pem = buf_slice(&c->key_pem) };
@@ -338,6 +437,8 @@ int collector_new(struct loop *l, const struct clock *clk, const struct collecto
 	if (r >= 0)
 		r = open_notify(c, l, err);
 	if (r >= 0)
+		r = open_vuln(c, l, err);
+	if (r >= 0)
 		r = open_doors(c, l, err);
 	if (r < 0)
 		return r;
@@ -358,6 +459,7 @@ void collector_free(struct collector *c)
 	api_free(c->api);
 	fleet_free(c->fleet);
 	intake_free(c->intake);
+	vuln_free(c->vuln);
 	notify_free(c->notify);
 	fetch_pool_free(c->fetch);
 	store_close(c->store);

@@ -31,6 +31,19 @@ static const struct conf_key mail_keys[] = {
 	{ "min_severity", CONF_ENUM, MAIL(min_severity), .names = severities, .doc = "default info" },
 };
 
+/* In the order of enum vulndb_format and enum vuln_severity. */
+static const char *const formats[] = { "auto", "osv", "debian", "alpine", "kev", "epss", NULL };
+static const char *const vuln_severities[] = { "unknown", "none", "low", "medium", "high", "critical", NULL };
+
+#define FEED(f) offsetof(struct vuln_feed, f)
+static const struct conf_key feed_keys[] = {
+	{ "name", CONF_STR, FEED(name), .doc = "shown in status" },
+	{ "url", CONF_STR, FEED(url), .doc = "https://…, or a path on this machine" },
+	{ "format", CONF_ENUM, FEED(format), .names = formats, .doc = "auto (default) osv debian alpine kev epss" },
+	{ "ca_file", CONF_STR, FEED(ca_file), .doc = "default: the system's" },
+	{ "part", CONF_BOOL, FEED(is_part), .doc = "of OSV: what the file does not hold stays" },
+};
+
 #define AT(f) offsetof(struct collector_config, f)
 #define MIB (1024ull * 1024)
 static const struct conf_key keys[] = {
@@ -61,6 +74,24 @@ static const struct conf_key keys[] = {
 	{ "notify.mails", CONF_LIST, AT(mails), .sub = mail_keys, .sub_count = ARRAY_LEN(mail_keys),
 	  .item_size = sizeof(struct notify_mail),
 	  .doc = "name url from to starttls user password_file ca_file min_severity" },
+	{ "feeds.sources", CONF_LIST, AT(feeds), .sub = feed_keys, .sub_count = ARRAY_LEN(feed_keys),
+	  .item_size = sizeof(struct vuln_feed), .doc = "vulnerability data: name url format ca_file part" },
+	{ "feeds.every", CONF_DURATION, AT(feed_every_ms), 0, 30ull * 86400000,
+	  .doc = "they are looked at so often; 0: only by `picket-collector feed update`" },
+	{ "feeds.stale", CONF_DURATION, AT(feed_stale_ms), 0, 365ull * 86400000,
+	  .doc = "older data raises an alert; 0: never" },
+	{ "feeds.public_key", CONF_STR, AT(feed_public_key),
+	  .doc = "PEM: only databases signed by it are used (feed import db FILE)" },
+	{ "images.alert_severity", CONF_ENUM, AT(image_severity), .names = vuln_severities,
+	  .doc = "vulnerabilities of running images raise alerts from here on; exploited ones always" },
+	{ "images.alerts_per_hour", CONF_U64, AT(image_alerts_per_hour), 1, 10000,
+	  .doc = "new ones at most, and so many at once; the rest is in lists" },
+	{ "images.gone", CONF_DURATION, AT(image_gone_ms), 0, 30ull * 86400000,
+	  .doc = "an image runs so long after its last container ended" },
+	{ "images.quiet", CONF_DURATION, AT(image_quiet_ms), 3600000, 365ull * 86400000,
+	  .doc = "a host that says nothing for so long runs nothing" },
+	{ "images.keep", CONF_DURATION, AT(image_keep_ms), 86400000, 3650ull * 86400000,
+	  .doc = "images that run nowhere are kept so long" },
 	{ "log.level", CONF_ENUM, AT(log_level), .names = levels, .doc = "debug info warn error" },
 };
 
@@ -87,13 +118,46 @@ void collector_config_init(struct collector_config *c)
 		.group_wait_ms = 300,
 		.max_attempts = 240,
 		.credit = 4,
+		.feed_public_key = conf_strdup(""),
+		.feed_every_ms = 6 * 3600000,
+		.feed_stale_ms = 48 * 3600000,
+		.image_severity = VULN_HIGH,
+		.image_alerts_per_hour = 100,
+		.image_gone_ms = 600000,
+		.image_quiet_ms = 86400000,
+		.image_keep_ms = 30ull * 86400000,
 		.log_level = LOG_INFO,
 	};
 }
 
+static int check_feeds(const struct collector_config *c, struct err *err)
+{
+	const struct vuln_feed *f = c->feeds.items;
+
+	for (size_t i = 0; i < c->feeds.count; i++) {
+		if (!f[i].name || !f[i].name[0] || !f[i].url)
+			return err_set(err, ERR_SYNTAX, "feeds.sources: number %zu needs a name and a url", i + 1);
+		if (strncmp(f[i].url, "https://", 8) != 0 && f[i].url[0] != '/')
+			return err_set(err, ERR_SYNTAX, "feeds.sources: '%.100s' is neither https://… nor a path",
+				       f[i].url);
+		for (size_t k = 0; k < i; k++)
+			if (!strcmp(f[i].name, f[k].name))
+				return err_set(err, ERR_SYNTAX, "feeds.sources: two are called '%.60s'", f[i].name);
+	}
+	if (c->feeds.count && c->feed_public_key[0])
+		return err_set(err, ERR_SYNTAX,
+			       "feeds.public_key takes whole signed databases only, so there can be no feeds.sources");
+	return 0;
+}
+
 int collector_config_read(const char *path, struct collector_config *c, struct err *err)
 {
-	return conf_read(path, keys, ARRAY_LEN(keys), c, err);
+	int r = conf_read(path, keys, ARRAY_LEN(keys), c, err);
+
+	if (r < 0)
+		return r;
+	c->path = realpath(path, NULL); /* told to the processes that are started here */
+	return check_feeds(c, err);
 }
 
 void collector_config_print(void)
@@ -105,4 +169,23 @@ void collector_config_print(void)
 void collector_config_fini(struct collector_config *c)
 {
 	conf_fini(keys, ARRAY_LEN(keys), c);
+	free(c->path);
+	c->path = NULL;
+}
+
+int collector_vuln_config(const struct collector_config *c, char db_path[4096], struct vuln_config *ret, struct err *err)
+{
+	if (snprintf(db_path, 4096, "%s/vulndb.db", c->data_dir) >= 4096)
+		return err_set(err, ERR_LIMIT, "data_dir '%.100s' is too long", c->data_dir);
+	*ret = (struct vuln_config){ .db_path = db_path,
+				     .public_key_file = c->feed_public_key[0] ? c->feed_public_key : NULL,
+				     .min_severity = c->image_severity,
+				     .gone_ms = c->image_gone_ms,
+				     .quiet_ms = c->image_quiet_ms,
+				     .keep_ms = c->image_keep_ms,
+				     .stale_ms = c->feed_stale_ms,
+				     .feeds = c->feeds.items,
+				     .feed_count = c->feeds.count,
+				     .feed_every_ms = c->feed_every_ms };
+	return 0;
 }

@@ -1,6 +1,7 @@
 /* config.h - collector.yaml: the keys, their defaults and bounds. */
 #pragma once
 #include "collector/notify/notify.h"
+#include "collector/vuln/vuln.h"
 #include "common/conf.h"
 
 struct collector_config {
@@ -13,11 +14,20 @@ struct collector_config {
 	uint64_t history_days, reserve_bytes, cert_days, fold_ms, group_wait_ms, max_attempts, credit;
 	struct conf_list webhooks; /* struct notify_webhook */
 	struct conf_list mails;	   /* struct notify_mail */
+	struct conf_list feeds;	   /* struct vuln_feed */
+	char *feed_public_key;
+	uint64_t feed_every_ms, feed_stale_ms;
+	int image_severity; /* enum vuln_severity */
+	uint64_t image_alerts_per_hour, image_gone_ms, image_quiet_ms, image_keep_ms;
 	int log_level;
+	char *path; /* of the file; NULL: none was read */
 };
 
 void collector_config_init(struct collector_config *c);
 int collector_config_read(const char *path, struct collector_config *c, struct err *err) WARN_UNUSED;
+/* What the vuln room needs of it; db_path must live as long as *ret. */
+int collector_vuln_config(const struct collector_config *c, char db_path[4096], struct vuln_config *ret,
+			  struct err *err) WARN_UNUSED;
 /* Every key with what it means, one a line. */
 void collector_config_print(void);
 void collector_config_fini(struct collector_config *c);

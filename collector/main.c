@@ -1,4 +1,4 @@
-/* main.c - picket-collector: init, run, token, agent, verify, backup, config. */
+/* main.c - picket-collector: init, run, token, agent, feed, verify, backup, config. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -24,6 +24,10 @@ static const char usage_text[] =
 	"                                          a token for `picket-agent enroll`\n"
 	"  picket-collector agent list             who belongs to the fleet\n"
 	"  picket-collector agent revoke HOST      cuts its session within 5 s, for good\n"
+	"  picket-collector feed update            new vulnerability data from the configured sources\n"
+	"  picket-collector feed import FORMAT FILE\n"
+	"                                          FORMAT: osv debian alpine kev epss auto; db: a whole database\n"
+	"  picket-collector feed list              what is known of them\n"
 	"  picket-collector verify                 reads everything stored and checks it\n"
 	"  picket-collector backup DIR             a consistent copy, while running\n"
 	"  picket-collector config                 every configuration key\n"
@@ -269,6 +273,93 @@ static int do_agent(const struct args *a, struct collector_config *cfg, struct e
 	return store_agents_each(s, print_revoked, &what, err);
 }
 
+/* ---- feeds ---- */
+
+static void print_line(void *arg, const char *line)
+{
+	CLEANUP(buf_finip) struct buf shown = { 0 };
+
+	(void)arg;
+	show_text(&shown, slice_of(line), 1000);
+	puts(shown.n ? shown.p : "");
+	fflush(stdout); /* a download may take its time */
+}
+
+static int print_feed(void *arg, const struct store_feed *f)
+{
+	char succeeded[TEXT_TIME_MAX] = "never", changed[TEXT_TIME_MAX] = "never";
+	CLEANUP(buf_finip) struct buf error = { 0 };
+
+	(void)arg;
+	if (f->succeeded_unix_ns)
+		text_time(f->succeeded_unix_ns / 1000000000 * 1000000000, succeeded, sizeof(succeeded));
+	if (f->changed_unix_ns)
+		text_time(f->changed_unix_ns / 1000000000 * 1000000000, changed, sizeof(changed));
+	show_text(&error, slice_of(f->error), 200);
+	printf("%-20s fetched %-32s new %-32s %s%s\n", f->name, succeeded, changed, error.n ? "failed: " : "",
+	       error.n ? error.p : "");
+	return 0;
+}
+
+static int print_import(void *arg, const struct vulndb_feed *f)
+{
+	char at[TEXT_TIME_MAX];
+
+	(void)arg;
+	printf("%-20.*s %" PRIu64 " advisories, imported %s\n", SLICE_FMT(f->name), f->records,
+	       text_time(f->imported_unix_s * 1000000000, at, sizeof(at)));
+	return 0;
+}
+
+static int list_feeds(struct store *s, const struct vuln_config *cfg, struct err *err)
+{
+	CLEANUP(vulndb_closep) struct vulndb *db = NULL;
+	struct vulndb_info info;
+	int r = store_feeds_each(s, print_feed, NULL, err);
+
+	if (r >= 0)
+		r = vulndb_open(cfg->db_path, NULL, &db, err);
+	if (r == -ENOENT) {
+		puts("there is no vulnerability data yet: picket-collector feed update, or feed import");
+		return 0;
+	}
+	return r < 0 ? r : vulndb_status(db, &info, print_import, NULL, err);
+}
+
+static int update_feeds(struct store *s, const struct vuln_config *cfg, struct err *err)
+{
+	unsigned failed;
+
+	if (!cfg->feed_count)
+		return err_set(err, ERR_SYNTAX, "the configuration names no feeds: feeds.sources");
+	(void)!nice(10); /* ignored: beside a collector that works it should have the lesser share */
+	int r = vuln_feeds_update(s, clock_real(), cfg, print_line, NULL, &failed, err);
+	if (r >= 0 && failed)
+		r = err_set(err, ERR_PEER, "%u of %zu feeds could not be updated", failed, cfg->feed_count);
+	return r;
+}
+
+static int do_feed(const struct args *a, struct collector_config *cfg, struct err *err)
+{
+	CLEANUP(store_closep) struct store *s = NULL;
+	const char *verb = a->rest_count ? a->rest[0] : "";
+	struct vuln_config vc;
+	char db_path[4096];
+
+	int r = collector_vuln_config(cfg, db_path, &vc, err);
+	if (r >= 0)
+		r = open_store(cfg, &s, err);
+	if (r < 0)
+		return r;
+	if (a->rest_count == 1 && !strcmp(verb, "update"))
+		return update_feeds(s, &vc, err);
+	if (a->rest_count == 1 && !strcmp(verb, "list"))
+		return list_feeds(s, &vc, err);
+	if (a->rest_count == 3 && !strcmp(verb, "import"))
+		return vuln_feed_import(s, clock_real(), &vc, a->rest[1], a->rest[2], print_line, NULL, err);
+	return err_set(err, ERR_USAGE, "usage: picket-collector feed update | feed list | feed import FORMAT FILE");
+}
+
 /* ---- verify, backup ---- */
 
 static void print_fault(void *arg, const char *fault)
@@ -324,6 +415,7 @@ static const struct command {
 	{ "run", do_run, false, true },
 	{ "token", do_token, false, false },
 	{ "agent", do_agent, false, false },
+	{ "feed", do_feed, false, false },
 	{ "verify", do_verify, false, true },
 	{ "backup", do_backup, false, false },
 	{ "config", do_config, true, true },

@@ -2,6 +2,7 @@
  * (host, class of events), folded with a count while it stays open. Inside the store's transaction; sends nothing. */
 #pragma once
 #include "collector/store/store.h"
+#include "collector/store/store_vulns.h"
 #include "common/json.h"
 
 struct alert_config {
@@ -41,5 +42,13 @@ int alert_from_system(struct store *s, const struct alert_config *cfg, const str
 		      const char *rule, enum msg_severity severity, const char *host,
 		      const char *title, const char *detail, struct alert_change *ret,
 		      struct err *err) WARN_UNUSED;
+/* A vulnerability of an image that runs (source "scan"): one alert, however many hosts and containers run it.
+ * id 0: a new one. Else the alert of this id says what is so now: its words and hosts, without being told again;
+ * is_news: it got worse, or came back after it was closed, so it is open again and told. One that a person
+ * resolved stays resolved unless is_news. ERR_NOT_FOUND: it is here no longer. */
+int alert_from_case(struct store *s, const struct clock *clk, const struct store_case *c, int64_t id, bool is_news,
+		    struct alert_change *ret, struct err *err) WARN_UNUSED;
+/* It is over by itself: resolved, with why. One that is resolved, or gone, stays as it is. */
+int alert_close(struct store *s, const struct clock *clk, int64_t id, const char *why, struct err *err) WARN_UNUSED;
 /* The contract's alert JSON. */
 void alert_json(struct json *j, const struct store_alert *al);

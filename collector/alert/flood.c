@@ -3,7 +3,11 @@
 
 #include "common/slice.h"
 
-static const uint64_t every_ns = 3600ull * 1000000000 / FLOOD_PER_HOUR;
+static uint64_t every_ns(const struct flood *f)
+{
+	return 3600ull * 1000000000 / (f->per_hour ? f->per_hour : FLOOD_PER_HOUR);
+}
+
 /* An agent's place is one of so many; a crowd pushes out the one that raised the least. */
 enum { PLACES = 16 };
 
@@ -34,7 +38,9 @@ bool flood_may(const struct flood *f, const char *agent, uint64_t now_boot_ns)
 	uint64_t hash = hash_of(agent);
 	const struct flood_agent *a = find((struct flood *)(uintptr_t)f, hash);
 
-	return a->hash != hash || a->full_boot_ns <= now_boot_ns + every_ns * (FLOOD_AT_ONCE - 1);
+	uint64_t at_once = f->at_once ? f->at_once : FLOOD_AT_ONCE;
+
+	return a->hash != hash || a->full_boot_ns <= now_boot_ns + every_ns(f) * (at_once - 1);
 }
 
 void flood_took(struct flood *f, const char *agent, uint64_t now_boot_ns)
@@ -44,5 +50,5 @@ void flood_took(struct flood *f, const char *agent, uint64_t now_boot_ns)
 
 	if (a->hash != hash)
 		*a = (struct flood_agent){ .hash = hash };
-	a->full_boot_ns = (a->full_boot_ns > now_boot_ns ? a->full_boot_ns : now_boot_ns) + every_ns;
+	a->full_boot_ns = (a->full_boot_ns > now_boot_ns ? a->full_boot_ns : now_boot_ns) + every_ns(f);
 }

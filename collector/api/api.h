@@ -12,6 +12,8 @@ struct api_config {
 struct api_ops {
 	/* JSON for GET /api/v1/status beyond the store's figures: appended members. Nullable. */
 	void (*on_status)(void *arg, struct json *j);
+	/* A person accepted a vulnerability, or ended that: after the commit. Nullable. */
+	void (*on_changed)(void *arg);
 };
 int api_new(struct loop *l, struct store *s, const struct clock *clk, const struct api_config *cfg,
 	    const struct api_ops *ops, void *arg, struct api **ret, struct err *err) WARN_UNUSED;

@@ -2,8 +2,9 @@
 #include <errno.h>
 
 #include "collector/store/alerts_priv.h"
+#include "common/json.h"
 
-enum { FILTER_ARENA_BYTES = 256 * 1024, BUDGET_EVERY = 256 };
+enum { FILTER_ARENA_BYTES = 256 * 1024, BUDGET_EVERY = 256, DOCUMENT_BYTES = 1024 * 1024 };
 
 static const char *const alert_keys[] = { "id",	   "severity", "status",    "host",	"container",
 					  "container.id", "image", "rule",   "source",	"assignee",
@@ -39,6 +40,31 @@ static bool match_container_id(const struct filter_term *t, const char *id)
 	return filter_match_text(t, have);
 }
 
+/* A scan's alert is of all the hosts and containers that run the image: they stand in its document. */
+static bool match_places(const struct filter_term *t, const struct store_alert *al)
+{
+	CLEANUP(cJSON_Deletep) cJSON *document = NULL;
+	bool is_not = t->is_negated != (t->op == FILTER_NE), is_host = !strcmp(t->key, "host");
+	struct filter_term p = *t;
+	const cJSON *host, *box;
+
+	p.is_negated = false;
+	p.op = t->op == FILTER_NE ? FILTER_EQ : t->op;
+	if (json_parse(slice_of(al->document), DOCUMENT_BYTES, &document, NULL) < 0)
+		return is_not;
+	cJSON_ArrayForEach(host, cJSON_GetObjectItemCaseSensitive(document, "hosts"))
+	{
+		if (is_host && filter_match_text(&p, json_get_str(host, "name")))
+			return !is_not;
+		cJSON_ArrayForEach(box, cJSON_GetObjectItemCaseSensitive(host, "containers"))
+		{
+			if (!is_host && filter_match_text(&p, json_get_str(box, "name")))
+				return !is_not;
+		}
+	}
+	return is_not;
+}
+
 static bool match_term(const struct filter_term *t, const struct row *row, uint64_t now)
 {
 	const struct store_alert *al = &row->al;
@@ -52,6 +78,8 @@ static bool match_term(const struct filter_term *t, const struct row *row, uint6
 
 	if (!t->key || !strcmp(t->key, "text"))
 		return match_anywhere(row, slice_of(t->value)) != t->is_negated;
+	if (!strcmp(al->source, "scan") && (!strcmp(t->key, "host") || !strcmp(t->key, "container")))
+		return match_places(t, al);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (!strcmp(t->key, texts[i].key))
 			return filter_match_text(t, slice_of(texts[i].text));

@@ -34,6 +34,17 @@ static void a_flood_ends_and_time_makes_room_again(void **state)
 	assert_int_equal(raise_all("bad", now + 10 * hour_ns), FLOOD_AT_ONCE);
 }
 
+static void a_guard_of_its_own_measure_keeps_it(void **state)
+{
+	uint64_t now = 5 * hour_ns;
+
+	(void)state;
+	f = (struct flood){ .at_once = 100, .per_hour = 50 };
+	assert_int_equal(raise_all("scan", now), 100);
+	assert_int_equal(raise_all("scan", now + hour_ns), 50);
+	assert_int_equal(raise_all("scan", now + 2 * hour_ns + hour_ns / 50), 51);
+}
+
 static void a_crowd_does_not_wash_a_flood_off(void **state)
 {
 	char agent[16];
@@ -53,6 +64,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flood_ends_and_time_makes_room_again),
+		cmocka_unit_test(a_guard_of_its_own_measure_keeps_it),
 		cmocka_unit_test(a_crowd_does_not_wash_a_flood_off),
 	};
 
