@@ -12,7 +12,13 @@
 #include "common/wire.h"
 #include "proto/msg.h"
 
-enum { LOSS_INTERVAL_MS = 1000, LOSSES_AT_ONCE = 16 };
+enum {
+	LOSS_INTERVAL_MS = 1000,
+	LOSSES_AT_ONCE = 16,
+	/* More sockets than an outage leaves: a dial that nobody answers ends after two minutes, and
+	 * the first ones begin 12 s apart. */
+	LOST_TOO_MANY = 12,
+};
 
 struct uplink {
 	const struct clock *clk;
@@ -175,6 +181,9 @@ static void on_open(void *arg)
 {
 	struct uplink *u = arg;
 
+	if (wire_lost() > LOST_TOO_MANY)
+		LOG(WARN, "uplink.lost", KV_U64("sockets", wire_lost()),
+		    KV_STR("why", "connections that were closed have not ended"));
 	batcher_open(u->batcher);
 	run(u);
 }
