@@ -26,7 +26,7 @@ struct tar {
 	char head[ENTRY_HEAD_BYTES];
 	size_t head_n;
 	struct buf text;
-	struct slice no_bytes;
+	struct slice text_bytes;
 };
 
 static la_ssize_t on_read(struct archive *a, void *arg, const void **ret)
@@ -128,15 +128,9 @@ static int each_piece(struct tar *t, int (*put)(struct tar *t, struct err *err),
 
 static int put_text(struct tar *t, struct err *err)
 {
-	if (t->text.n < (size_t)t->piece_off) {
-		char *hole = buf_reserve(&t->text, (size_t)t->piece_off - t->text.n);
-		if (hole) {
-			memset(hole, 0, (size_t)t->piece_off - t->text.n);
-			buf_written(&t->text, (size_t)t->piece_off - t->text.n);
-		}
-	}
-	buf_add(&t->text, t->piece, t->piece_n);
-	return t->text.failed ? err_set(err, ENOMEM, "read a file") : 0;
+	(void)err;
+	memcpy(t->text.p + t->piece_off, t->piece, t->piece_n); /* within size: next_piece */
+	return 0;
 }
 
 static int too_large(uint64_t size, uint64_t max, struct err *err)
@@ -179,8 +173,8 @@ static int tar_blob(void *arg, struct blob *ret, struct err *err)
 	int r = 0;
 
 	if (t->text.p && t->is_end && !t->is_spooled) {
-		t->no_bytes = buf_slice(&t->text);
-		*ret = blob_from_slice(&t->no_bytes);
+		t->text_bytes = buf_slice(&t->text);
+		*ret = blob_from_slice(&t->text_bytes);
 		return 0;
 	}
 	if (!t->is_spooled)
@@ -199,17 +193,13 @@ static int tar_text(void *arg, uint64_t max, struct slice *ret, struct err *err)
 		return too_large(t->size, max, err);
 	if (!t->text.p) {
 		buf_init(&t->text, (size_t)max + 1);
-		(void)!buf_reserve(&t->text, (size_t)t->size);
-		struct blob b = { 0 };
-		if (t->is_spooled) {
-			b = blob_from_fd(&t->spool->fd, t->size);
-			char *p = buf_reserve(&t->text, (size_t)t->size);
-			r = p ? blob_read(&b, 0, p, (size_t)t->size, err) : err_set(err, ENOMEM, "read a file");
-			if (r >= 0)
-				buf_written(&t->text, (size_t)t->size);
-		} else {
-			r = each_piece(t, put_text, err);
-		}
+		char *p = buf_reserve(&t->text, (size_t)t->size);
+		if (!p)
+			return err_set(err, ENOMEM, "read a file");
+		memset(p, 0, (size_t)t->size); /* holes */
+		buf_written(&t->text, (size_t)t->size);
+		struct blob b = blob_from_fd(&t->spool->fd, t->size);
+		r = t->is_spooled ? blob_read(&b, 0, p, (size_t)t->size, err) : each_piece(t, put_text, err);
 	}
 	*ret = buf_slice(&t->text);
 	return r;

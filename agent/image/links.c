@@ -35,7 +35,8 @@ static bool follow_one(const struct merged *m, struct slice path, char *dst, str
 		if (!ret->n && rest.n)
 			rest = slice_sub(rest, 1, rest.n);
 		size_t n = ret->n;
-		memmove(dst + n, rest.p, rest.n); /* rest may lie in dst */
+		if (rest.n)
+			memmove(dst + n, rest.p, rest.n); /* rest may lie in dst */
 		memcpy(dst, target, n);
 		dst[n + rest.n] = 0;
 		*ret = slice_from(dst, n + rest.n);
@@ -103,7 +104,7 @@ static int add(struct finding *f, struct slice real, struct slice name, bool is_
 	for (size_t i = 0; i < f->count; i++)
 		if (slice_eq(f->list[i].real, real) && slice_eq(f->list[i].name, name))
 			return 0;
-	if (f->count == f->max)
+	if (f->count >= f->max)
 		return 0;
 	char *r = arena_dup(f->arena, real), *n = arena_dup(f->arena, name);
 	if (!r || !n)
@@ -155,10 +156,10 @@ static int add_fixed(struct finding *f, const struct matcher *matcher, const str
 	return add(f, real, name, false, err);
 }
 
-int merged_aliases(struct merged *m, const struct matcher *matcher, struct arena *a, struct facts_alias *ret,
-		   size_t max, size_t *ret_count, struct err *err)
+int merged_aliases(struct merged *m, const struct matcher *matcher, struct arena *a, struct facts_alias *list,
+		   size_t max, size_t *count, struct err *err)
 {
-	struct finding f = { m, a, ret, max < IMAGE_ALIASES ? max : IMAGE_ALIASES, 0 };
+	struct finding f = { m, a, list, max < IMAGE_ALIASES ? max : IMAGE_ALIASES, *count };
 	char dst[LIMIT_PATH_BYTES + 1];
 	struct slice path;
 	int r = 0;
@@ -173,6 +174,8 @@ int merged_aliases(struct merged *m, const struct matcher *matcher, struct arena
 	for (size_t i = 0; r >= 0 && i < m->link_count; i++)
 		if (m->links[i].is_hard)
 			r = add(&f, slice_of(m->links[i].target), slice_of(m->links[i].path), true, err);
-	*ret_count = f.count;
+	if (r >= 0)
+		r = f.count > *count;
+	*count = f.count;
 	return r;
 }

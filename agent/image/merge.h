@@ -38,9 +38,9 @@ int merge_ask_opaque(const struct merged *m, struct facts *f,
  * LIMIT_PATH_BYTES + 1. False: in a circle, or too long. */
 bool merged_resolve(const struct merged *m, struct slice path, char *dst, struct slice *ret);
 
-/* Under which other names files have to be looked at: package databases behind links, hard links. ret: room for
- * max; texts live in a. Nothing that could not be found is in it. A next pass over the layers with these may
- * come to know more. */
+/* Under which other names files have to be looked at: package databases behind links, hard links. Adds to list
+ * (*count of max; those that are there stay, as links on the way to others are only kept because of them); texts
+ * live in a. 1: some were added, so the layers have to be read again and may then say more. */
 struct arena;
-int merged_aliases(struct merged *m, const struct matcher *matcher, struct arena *a, struct facts_alias *ret,
-		   size_t max, size_t *ret_count, struct err *err) WARN_UNUSED;
+int merged_aliases(struct merged *m, const struct matcher *matcher, struct arena *a, struct facts_alias *list,
+		   size_t max, size_t *count, struct err *err) WARN_UNUSED;

@@ -189,27 +189,14 @@ static int read_once(struct worker *w, struct err *err)
 	return err_set(err, EINVAL, "form %u of image", w->job.form);
 }
 
-static bool same_aliases(const struct worker *w, const struct facts_alias *list, size_t count)
-{
-	bool same = count == w->alias_count;
-
-	for (size_t i = 0; same && i < count; i++)
-		same = slice_eq(list[i].real, w->aliases[i].real) && slice_eq(list[i].name, w->aliases[i].name);
-	return same;
-}
-
 int worker_read_all(struct worker *w, struct err *err)
 {
-	CLEANUP(freep) struct facts_alias *list = calloc(IMAGE_ALIASES_ALL, sizeof(*list));
-	size_t count = 0;
-	int r = list ? read_once(w, err) : err_set(err, ENOMEM, "follow links");
+	int r = read_once(w, err);
 
 	for (unsigned pass = 1; r >= 0; pass++) {
-		r = merged_aliases(&w->merged, w->matcher, w->arena, list, IMAGE_ALIASES_ALL, &count, err);
-		if (r < 0 || same_aliases(w, list, count) || pass == IMAGE_PASSES)
+		r = merged_aliases(&w->merged, w->matcher, w->arena, w->aliases, IMAGE_ALIASES_ALL, &w->alias_count, err);
+		if (r <= 0 || pass == IMAGE_PASSES)
 			return r;
-		memcpy(w->aliases, list, count * sizeof(*list));
-		w->alias_count = count;
 		/* What is read again counts again; what it may cost was said for one reading. */
 		merged_fini(&w->merged);
 		w->budget.entries_left = w->job.limits.entries;
