@@ -9,7 +9,7 @@
 #include "common/vulndb/osv.h"
 #include "common/vulndb/records.h"
 #include "common/vulndb/scores.h"
-#include "common/vulndb/source.h"
+#include "common/vulndb/supply.h"
 #include "common/vulndb/vulndb_priv.h"
 #include "common/vulndb/writer.h"
 
@@ -20,7 +20,7 @@ struct import {
 	struct vulndb_imported *ret;
 	enum vulndb_format format;
 	struct vulndb db;
-	struct source *source;
+	struct supply *source;
 	struct writer *writer;
 	struct scores scores;
 	struct osv *osv;
@@ -33,7 +33,7 @@ struct import {
 
 static void import_finip(struct import *im)
 {
-	source_close(im->source);
+	supply_close(im->source);
 	writer_close(im->writer);
 	scores_fini(&im->scores);
 	osv_free(im->osv);
@@ -53,7 +53,7 @@ static int on_bad(void *arg, const char *what, struct err *err)
 	ret->read++;
 	if (!ret->bad++) {
 		CLEANUP(buf_finip) struct buf b = { 0 };
-		const char *name = source_name(im->source);
+		const char *name = supply_name(im->source);
 
 		buf_init(&b, 4096);
 		show_text(&b, slice_of(name), 80);
@@ -70,19 +70,19 @@ static int on_bad(void *arg, const char *what, struct err *err)
 /* Wrong is the file at hand of many; not the source, the database or all. */
 static bool is_of_file(const struct import *im, int r)
 {
-	return (r == -ERR_SYNTAX || r == -ERR_LIMIT) && !im->is_hopeless && !source_is_broken(im->source) &&
-	       source_name(im->source)[0];
+	return (r == -ERR_SYNTAX || r == -ERR_LIMIT) && !im->is_hopeless && !supply_is_broken(im->source) &&
+	       supply_name(im->source)[0];
 }
 
 static void count_read(struct import *im)
 {
-	uint64_t done = source_done(im->source);
+	uint64_t done = supply_done(im->source);
 
 	im->ret->read++;
 	if (!im->in->progress || done < im->told + PROGRESS_BYTES)
 		return;
 	im->told = done;
-	im->in->progress(im->in->arg, done, source_total(im->source));
+	im->in->progress(im->in->arg, done, supply_total(im->source));
 }
 
 /* ---- OSV ---- */
@@ -104,7 +104,7 @@ static int put_advisory(struct import *im, const struct advisory *a, const uint8
 /* A record that went bad stays as it was: by its id, or by what its file is called. */
 static int keep_old(struct import *im, const struct advisory *a, struct err *err)
 {
-	struct slice key = a->key, name = slice_of(source_name(im->source));
+	struct slice key = a->key, name = slice_of(supply_name(im->source));
 
 	if (!key.n && slice_ends(name, SLICE_LIT(".json")))
 		key = slice_sub(name, 0, name.n - 5);
@@ -154,10 +154,10 @@ static int read_osv(struct import *im, struct err *err)
 	int r;
 
 	records_init(&records, on_osv, im);
-	while ((r = source_next(im->source, err)) > 0) {
+	while ((r = supply_next(im->source, err)) > 0) {
 		struct err e = { 0 };
 
-		r = source_feed(im->source, feed_records, &records, &e);
+		r = supply_feed(im->source, feed_records, &records, &e);
 		int end = records_end(&records, r < 0 ? NULL : &e);
 		if (r >= 0)
 			r = end;
@@ -185,12 +185,12 @@ static int read_debian(struct import *im, struct err *err)
 {
 	int r;
 
-	while ((r = source_next(im->source, err)) > 0) {
+	while ((r = supply_next(im->source, err)) > 0) {
 		CLEANUP(debian_freep) struct debian *d = debian_new(on_advisory, on_bad, im);
 
 		if (!d)
 			return err_set(err, ENOMEM, "tracker reader");
-		r = source_feed(im->source, feed_debian, d, err);
+		r = supply_feed(im->source, feed_debian, d, err);
 		if (r >= 0)
 			r = debian_end(d, err);
 		if (r < 0)
@@ -211,11 +211,11 @@ static int read_secdb(struct import *im, struct err *err)
 {
 	int r;
 
-	while ((r = source_next(im->source, err)) > 0) {
+	while ((r = supply_next(im->source, err)) > 0) {
 		struct err e = { 0 };
 
 		buf_reset(&im->whole);
-		r = source_feed(im->source, feed_whole, &im->whole, &e);
+		r = supply_feed(im->source, feed_whole, &im->whole, &e);
 		if (r >= 0)
 			r = secdb_read(buf_slice(&im->whole), on_advisory, on_bad, im, &e);
 		if (r < 0)
@@ -259,12 +259,12 @@ static int read_kev(struct import *im, struct err *err)
 	const struct kev_reader reader = { on_kev, on_bad, im };
 	int r;
 
-	while ((r = source_next(im->source, err)) > 0) {
+	while ((r = supply_next(im->source, err)) > 0) {
 		CLEANUP(kev_freep) struct kev *k = kev_new(&reader);
 
 		if (!k)
 			return err_set(err, ENOMEM, "KEV reader");
-		r = source_feed(im->source, feed_kev, k, err);
+		r = supply_feed(im->source, feed_kev, k, err);
 		if (r >= 0)
 			r = kev_end(k, err);
 		if (r < 0)
@@ -278,10 +278,10 @@ static int read_epss(struct import *im, struct err *err)
 {
 	int r;
 
-	while ((r = source_next(im->source, err)) > 0) {
+	while ((r = supply_next(im->source, err)) > 0) {
 		struct epss e = { .row = on_epss, .bad = on_bad, .arg = im };
 
-		r = source_feed(im->source, feed_epss, &e, err);
+		r = supply_feed(im->source, feed_epss, &e, err);
 		if (r >= 0)
 			r = epss_end(&e, err);
 		if (r < 0)
@@ -335,7 +335,7 @@ static int finish(struct import *im, const char *digest, struct err *err)
 	if (im->ret->read == im->ret->bad)
 		return err_set(err, ERR_SYNTAX, "no advisory in it%s%s", im->ret->bad ? ": " : "", im->ret->first_bad);
 	/* one record in a file of its own is never all of a feed */
-	bool is_part = im->in->is_part || (im->format == VULNDB_OSV && im->ret->read == 1 && !source_name(im->source)[0]);
+	bool is_part = im->in->is_part || (im->format == VULNDB_OSV && im->ret->read == 1 && !supply_name(im->source)[0]);
 	if (im->writer)
 		return writer_end(im->writer, is_part, slice_of(digest), date, err);
 	return scores_end(&im->scores, im->ret->feed, slice_of(digest), date, im->in->now_unix_s, err);
@@ -375,9 +375,9 @@ int vulndb_import(const struct vulndb_import *in, struct vulndb_imported *ret, s
 	buf_init(&im.whole, SECDB_MAX);
 	int r = import_guess(in, &im.format, ret->feed, err);
 	if (r >= 0)
-		r = source_digest(in->source, digest, err);
+		r = supply_digest(in->source, digest, err);
 	if (r >= 0)
-		r = source_open(in->source, &im.source, err);
+		r = supply_open(in->source, &im.source, err);
 	if (r < 0)
 		return err_wrap(err, r, "import '%s'", in->source);
 	r = sql_open(&im.db, in->path, SQL_WRITE, err);

@@ -9,12 +9,12 @@
 #include "common/vulndb/limits.h"
 #include "common/vulndb/osv.h"
 #include "common/vulndb/records.h"
-#include "common/vulndb/source.h"
+#include "common/vulndb/supply.h"
 
 enum { SAMPLE_RECORDS = 300, NAME_SIZE = 64 };
 
 /* Adds to b what comes of the file at hand, until b has `until` bytes. */
-static int peek(struct source *s, struct buf *b, size_t until, struct err *err)
+static int peek(struct supply *s, struct buf *b, size_t until, struct err *err)
 {
 	int got = 1;
 
@@ -23,7 +23,7 @@ static int peek(struct source *s, struct buf *b, size_t until, struct err *err)
 
 		if (!p)
 			return err_set(err, ERR_LIMIT, "over %d MiB", SECDB_MAX >> 20);
-		got = source_read(s, p, 65536, err);
+		got = supply_read(s, p, 65536, err);
 		if (got > 0)
 			buf_written(b, (size_t)got);
 	}
@@ -63,7 +63,7 @@ static int feed_records(void *reader, struct slice bytes, struct err *err)
 /* Errors are the import's to find again, and to tell. */
 static int name_of_osv(const char *path, char ret_feed[NAME_SIZE], struct err *err)
 {
-	CLEANUP(source_closep) struct source *src = NULL;
+	CLEANUP(supply_closep) struct supply *src = NULL;
 	CLEANUP(records_finip) struct records records = { 0 };
 	CLEANUP(sample_finip) struct sample s = { .osv = osv_new(), .arena = arena_new(VULNDB_RECORD_ARENA) };
 	int r;
@@ -71,11 +71,11 @@ static int name_of_osv(const char *path, char ret_feed[NAME_SIZE], struct err *e
 	if (!s.osv || !s.arena)
 		return err_set(err, ENOMEM, "import");
 	records_init(&records, on_record, &s);
-	r = source_open(path, &src, err);
-	while (r >= 0 && (r = source_next(src, err)) > 0) {
-		r = source_feed(src, feed_records, &records, err);
+	r = supply_open(path, &src, err);
+	while (r >= 0 && (r = supply_next(src, err)) > 0) {
+		r = supply_feed(src, feed_records, &records, err);
 		(void)!records_end(&records, NULL);
-		if (!source_is_broken(src) && r != -ECANCELED)
+		if (!supply_is_broken(src) && r != -ECANCELED)
 			r = 0;
 	}
 	guess_name_end(&s.name, ret_feed, NAME_SIZE);
@@ -91,7 +91,7 @@ static void name_of_secdb(struct slice text, char ret_feed[NAME_SIZE])
 		*p = (char)tolower((unsigned char)*p);
 }
 
-static int name_of(const struct vulndb_import *in, enum vulndb_format format, struct source *s, struct buf *start,
+static int name_of(const struct vulndb_import *in, enum vulndb_format format, struct supply *s, struct buf *start,
 		   char ret_feed[NAME_SIZE], struct err *err)
 {
 	static const char *const names[] = { [VULNDB_DEBIAN] = "debian", [VULNDB_KEV] = "kev", [VULNDB_EPSS] = "epss" };
@@ -117,13 +117,13 @@ static int name_of(const struct vulndb_import *in, enum vulndb_format format, st
 
 int import_guess(const struct vulndb_import *in, enum vulndb_format *ret, char ret_feed[NAME_SIZE], struct err *err)
 {
-	CLEANUP(source_closep) struct source *s = NULL;
+	CLEANUP(supply_closep) struct supply *s = NULL;
 	CLEANUP(buf_finip) struct buf start = { 0 };
 
 	buf_init(&start, SECDB_MAX + (1 << 20));
-	int r = source_open(in->source, &s, err);
+	int r = supply_open(in->source, &s, err);
 	if (r >= 0)
-		r = source_next(s, err);
+		r = supply_next(s, err);
 	if (r == 0)
 		return err_set(err, ERR_SYNTAX, "nothing in it that is named .json or .csv");
 	if (r > 0)

@@ -7,7 +7,7 @@
 
 #include "common/file.h"
 #include "common/text.h"
-#include "common/vulndb/source.h"
+#include "common/vulndb/supply.h"
 #include "common/vulndb/vulndb_priv.h"
 
 enum { SIG_MAX = 1024, SIGNATURE = 64 };
@@ -50,7 +50,7 @@ static int sig_path(const char *path, char *dst, size_t size, struct err *err)
 static int put_statement(struct buf *b, const char *path, uint64_t generation, struct err *err)
 {
 	char digest[65];
-	int r = source_digest(path, digest, err);
+	int r = supply_digest(path, digest, err);
 
 	if (r < 0)
 		return r;

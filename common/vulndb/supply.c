@@ -1,5 +1,5 @@
-/* source.c - see source.h. libarchive reads files and archives, fts walks folders. */
-#include "common/vulndb/source.h"
+/* supply.c - see supply.h. libarchive reads files and archives, fts walks folders. */
+#include "common/vulndb/supply.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -14,7 +14,7 @@
 
 enum { BLOCK = 65536, NAME_SIZE = 256, PASSED_OVER = 2 };
 
-struct source {
+struct supply {
 	struct archive *archive; /* of a file */
 	FTS *fts;		 /* of a folder */
 	int fd;			 /* the folder's file at hand, else -1 */
@@ -26,7 +26,7 @@ struct source {
 
 /* ---- archives ---- */
 
-static int archive_failed(struct source *s, struct err *err)
+static int archive_failed(struct supply *s, struct err *err)
 {
 	const char *why = archive_error_string(s->archive);
 	int code = archive_errno(s->archive);
@@ -38,7 +38,7 @@ static int archive_failed(struct source *s, struct err *err)
 		       (unsigned long long)s->entries, why ? why : "?");
 }
 
-static int open_archive(struct source *s, const char *path, struct err *err)
+static int open_archive(struct supply *s, const char *path, struct err *err)
 {
 	struct archive *a = archive_read_new();
 
@@ -69,7 +69,7 @@ static bool is_wanted(const char *name)
 	return name[0] != '.' && (slice_ends(slice_of(name), SLICE_LIT(".json")) || slice_ends(slice_of(name), SLICE_LIT(".csv")));
 }
 
-static int next_in_archive(struct source *s, struct err *err)
+static int next_in_archive(struct supply *s, struct err *err)
 {
 	struct archive_entry *e;
 	int rc = archive_read_next_header(s->archive, &e);
@@ -132,7 +132,7 @@ static int open_plain(const char *path)
 	return fd;
 }
 
-static int next_in_folder(struct source *s, struct err *err)
+static int next_in_folder(struct supply *s, struct err *err)
 {
 	FTSENT *e;
 	int r;
@@ -153,9 +153,9 @@ static int next_in_folder(struct source *s, struct err *err)
 
 /* ---- the source ---- */
 
-int source_open(const char *path, struct source **ret, struct err *err)
+int supply_open(const char *path, struct supply **ret, struct err *err)
 {
-	CLEANUP(source_closep) struct source *s = calloc(1, sizeof(*s));
+	CLEANUP(supply_closep) struct supply *s = calloc(1, sizeof(*s));
 	struct stat st;
 
 	if (!s)
@@ -175,7 +175,7 @@ int source_open(const char *path, struct source **ret, struct err *err)
 	return 0;
 }
 
-int source_next(struct source *s, struct err *err)
+int supply_next(struct supply *s, struct err *err)
 {
 	int r;
 
@@ -189,18 +189,18 @@ int source_next(struct source *s, struct err *err)
 	return r;
 }
 
-const char *source_name(const struct source *s)
+const char *supply_name(const struct supply *s)
 {
 	return s->name;
 }
 
-static bool is_out_of_proportion(const struct source *s)
+static bool is_out_of_proportion(const struct supply *s)
 {
 	return s->archive && s->out > (8 << 20) && s->out / VULNDB_RATIO_MAX > s->done;
 }
 
 /* A file may hold much more than it has bytes, but not without measure. */
-static int check_out(struct source *s, struct err *err)
+static int check_out(struct supply *s, struct err *err)
 {
 	s->done = s->archive ? (uint64_t)archive_filter_bytes(s->archive, -1) : s->out;
 	s->is_broken = s->out > VULNDB_SOURCE_MAX || is_out_of_proportion(s);
@@ -212,7 +212,7 @@ static int check_out(struct source *s, struct err *err)
 	return 0;
 }
 
-int source_read(struct source *s, void *p, size_t n, struct err *err)
+int supply_read(struct supply *s, void *p, size_t n, struct err *err)
 {
 	ssize_t got;
 
@@ -232,12 +232,12 @@ int source_read(struct source *s, void *p, size_t n, struct err *err)
 	return r < 0 ? r : (int)got;
 }
 
-int source_feed(struct source *s, int (*feed)(void *reader, struct slice bytes, struct err *err), void *reader,
+int supply_feed(struct supply *s, int (*feed)(void *reader, struct slice bytes, struct err *err), void *reader,
 		struct err *err)
 {
 	int n;
 
-	while ((n = source_read(s, s->block, sizeof(s->block), err)) > 0) {
+	while ((n = supply_read(s, s->block, sizeof(s->block), err)) > 0) {
 		int r = feed(reader, slice_from(s->block, (size_t)n), err);
 
 		if (r < 0)
@@ -246,22 +246,22 @@ int source_feed(struct source *s, int (*feed)(void *reader, struct slice bytes, 
 	return n;
 }
 
-bool source_is_broken(const struct source *s)
+bool supply_is_broken(const struct supply *s)
 {
 	return s->is_broken;
 }
 
-uint64_t source_done(const struct source *s)
+uint64_t supply_done(const struct supply *s)
 {
 	return s->done;
 }
 
-uint64_t source_total(const struct source *s)
+uint64_t supply_total(const struct supply *s)
 {
 	return s->total;
 }
 
-void source_close(struct source *s)
+void supply_close(struct supply *s)
 {
 	if (!s)
 		return;
@@ -297,7 +297,7 @@ static int digest_file(const char *path, EVP_MD_CTX *md, struct err *err)
 	return 0;
 }
 
-int source_digest(const char *path, char ret_hex[65], struct err *err)
+int supply_digest(const char *path, char ret_hex[65], struct err *err)
 {
 	CLEANUP(md_freep) EVP_MD_CTX *md = EVP_MD_CTX_new();
 	unsigned char sum[EVP_MAX_MD_SIZE];
