@@ -15,6 +15,7 @@
 #include "agent/trim.h"
 #include "agent/uplink/uplink.h"
 #include "agent/version_cli.h"
+#include "agent/vulndb_cli.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -36,6 +37,8 @@ static const char usage_text[] =
 	"  picket-agent rules eval COND --event F   would it match this event (flat JSON)\n"
 	"  picket-agent replay --rules FILE... --events FILE [--matching all|first] [--json]\n"
 	"                                           recorded events through rules: what would have fired\n"
+	"  picket-agent vulndb import|status|show|sign|verify\n"
+	"                                           the vulnerability database: built, looked at, signed\n"
 	"  picket-agent version-compare SCHEME A B  which is newer: <, = or >\n"
 	"  picket-agent version-match SCHEME RANGE VERSION\n"
 	"                                           is the version in the range: true or false; SCHEME: deb apk rpm\n"
@@ -333,6 +336,7 @@ static const struct command {
 } commands[] = {
 	{ "run", command_run },		{ "enroll", command_enroll },	  { "status", command_status },
 	{ "replay", replay_cli },	{ "rules", rules_cli },		{ "version", command_version },	  { "--version", command_version },
+	{ "vulndb", vulndb_cli },
 	{ "version-compare", version_compare_cli }, { "version-match", version_match_cli },
 	{ "help", command_help },	{ "--help", command_help },	  { "-h", command_help },
 };
