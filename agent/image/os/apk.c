@@ -50,14 +50,14 @@ static bool end_package(struct reader *r)
 	return go_on;
 }
 
+/* With one that is too long, so is every file in it. */
 static void take_folder(struct reader *r, struct slice folder)
 {
-	r->folder_n = 0;
-	if (!folder.n || folder.n >= sizeof(r->path))
+	r->folder_n = folder.n < sizeof(r->path) ? folder.n : sizeof(r->path);
+	if (!r->folder_n || r->folder_n == sizeof(r->path))
 		return;
 	memcpy(r->path, folder.p, folder.n);
-	r->path[folder.n] = '/';
-	r->folder_n = folder.n + 1;
+	r->path[r->folder_n++] = '/';
 }
 
 static bool take_file(struct reader *r, struct slice name, uint32_t line)
@@ -98,7 +98,6 @@ static bool take_line(struct reader *r, struct slice line, uint32_t number)
 		kept_set(&r->origin, value);
 		break;
 	case 'F':
-		go_on = give(r);
 		take_folder(r, value);
 		break;
 	case 'R':

@@ -133,7 +133,7 @@ static int read_status(const char *ecosystem, struct slice file_key, const struc
 	while (go_on && (n = lines_next(&l, &line, err)) > 0) {
 		if (!slice_trim(line).n)
 			go_on = end_stanza(r);
-		else if (line.p[0] != ' ' && line.p[0] != '\t')
+		else /* one that goes on begins with a blank, and so with no field's name */
 			take_field(&r->s, line, l.number);
 	}
 	if (n < 0)

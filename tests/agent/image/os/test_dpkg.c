@@ -85,7 +85,8 @@ static void a_packages_key_is_the_name_of_its_list(void **state)
 		"libc6:amd64\nlibc6:i386\nbash\n");
 	keys_of("var/lib/dpkg/status.d/base-files", SLICE_LIT("Package: base-files\nVersion: 1\n"), "base-files\n");
 	/* Bazel's rules name the file by something else than the package. */
-	keys_of("var/lib/dpkg/status.d/YmFzZQ", SLICE_LIT("Package: base\nVersion: 1\n"), "YmFzZQ\n");
+	keys_of("var/lib/dpkg/status.d/YmFzZQ", SLICE_LIT("Package: base\nVersion: 1\n\nPackage: more\nVersion: 1\n"),
+		"YmFzZQ\nmore\n");
 }
 
 static void expect_files(const char *path, struct slice bytes, const char *want)

@@ -71,6 +71,8 @@ static void a_jar_without_pom_is_named_by_manifest_and_file(void **state)
 		{ "y-1.jar", "Implementation-Vendor-Id: org.a-very-long-name-that-does-not-fit-one-lin\r\n e.of-72\r\n",
 		  "org.a-very-long-name-that-does-not-fit-one-line.of-72:y 1" },
 		{ "unknown-1.0.jar", "", "unknown 1.0" },
+		{ "unknown-1.0.jar", "Manifest-Version: 1.0\r\n\r\nImplementation-Vendor-Id: not.the.main.section\r\n",
+		  "unknown 1.0" },
 		{ "unknown-1.0.jar", "\nImplementation-Vendor-Id: only.the.main.section\n", "unknown 1.0" },
 		/* A runtime's own: a version, but nobody's coordinates. */
 		{ "jre/lib/rt.jar", "Implementation-Title: Java Runtime\nImplementation-Version: 1.8.0_292\n", NULL },
