@@ -35,6 +35,8 @@ struct fetch_request {
 	/* For streams: called with each piece as it comes; false ends the request (on_done follows,
 	 * with code 0). It may start and cancel other requests. Nullable. */
 	bool (*on_data)(void *arg, struct slice piece);
+	/* HTTP: each line of the answer's head, name as sent, value trimmed, before any data. Nullable. */
+	void (*on_header)(void *arg, struct slice name, struct slice value);
 	/* Exactly once, from the loop, unless the request is cancelled. */
 	void (*on_done)(void *arg, const struct fetch_result *r);
 	void *arg; /* borrowed until on_done or fetch_cancel */

@@ -19,6 +19,7 @@ struct fetch {
 	bool is_ended;	   /* on_data said false */
 	char *unix_socket; /* owned, nullable; for messages */
 	bool (*on_data)(void *arg, struct slice piece);
+	void (*on_header)(void *arg, struct slice name, struct slice value);
 	void (*on_done)(void *arg, const struct fetch_result *r);
 	void *arg;
 	char curl_error[CURL_ERROR_SIZE];

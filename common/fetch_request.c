@@ -144,6 +144,20 @@ static size_t on_write(char *p, size_t size, size_t n, void *arg)
 	return f->answer.failed ? CURL_WRITEFUNC_ERROR : n;
 }
 
+static size_t on_head(char *p, size_t size, size_t n, void *arg)
+{
+	struct fetch *f = arg;
+	struct slice value = slice_from(p, n), name;
+
+	(void)size; /* always 1 */
+	if (f->is_cancelled)
+		return CURL_WRITEFUNC_ERROR;
+	/* Without a colon: the status line, or the empty one at the end. */
+	if (slice_find_char(value, ':') >= 0 && slice_split(&value, ':', &name))
+		f->on_header(f->arg, name, slice_trim(value));
+	return n;
+}
+
 static size_t on_read(char *p, size_t size, size_t n, void *arg)
 {
 	struct fetch *f = arg;
@@ -209,6 +223,10 @@ static CURLcode set_http(struct fetch *f, const struct fetch_request *rq)
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_USERAGENT, "picket/" PICKET_VERSION);
 	SET(CURLOPT_HTTPHEADER, f->headers);
+	if (f->on_header) {
+		SET(CURLOPT_HEADERFUNCTION, on_head);
+		SET(CURLOPT_HEADERDATA, (void *)f);
+	}
 	if (sends_body) {
 		SET(CURLOPT_POST, 1L);
 		SET(CURLOPT_POSTFIELDS, f->body ? f->body : ""); /* not copied: f owns it */
@@ -254,6 +272,7 @@ int fetch_prepare(const struct fetch_request *rq, struct fetch **ret, struct err
 	if (!f)
 		return err_set(err, ENOMEM, "prepare a request");
 	f->on_data = rq->on_data;
+	f->on_header = rq->on_header;
 	f->on_done = rq->on_done;
 	f->arg = rq->arg;
 	buf_init(&f->answer, rq->max_body_bytes ? rq->max_body_bytes : DEFAULT_BODY_MAX);

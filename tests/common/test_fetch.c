@@ -641,6 +641,24 @@ static void waiting_without_a_loop_works_too(void **state)
 	assert_non_null(strstr(err.msg, "Connection refused"));
 }
 
+static void keep_header(void *arg, struct slice name, struct slice value)
+{
+	buf_printf(arg, "%.*s=%.*s;", SLICE_FMT(name), SLICE_FMT(value));
+}
+
+static void the_heads_lines_are_told(void **state)
+{
+	struct buf body CLEANUP(buf_finip) = { 0 };
+	struct buf head CLEANUP(buf_finip) = { 0 };
+	long status = 0;
+
+	buf_init(&head, 1000);
+	assert_int_equal(fetch_wait(&(struct fetch_request){ .url = url("/redirect"), .on_header = keep_header, .arg = &head },
+				    &status, &body, NULL),
+			 0);
+	assert_string_equal(head.p, "Location=/hello;Content-Length=0;");
+}
+
 #define ON_POOL(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -660,6 +678,7 @@ int main(void)
 		ON_POOL(a_mail_goes_out_with_its_line_ends_and_dots),
 		ON_POOL(a_mail_that_must_not_go_does_not),
 		ON_POOL(waiting_without_a_loop_works_too),
+		ON_POOL(the_heads_lines_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, start_server, stop_server);
