@@ -136,6 +136,8 @@ static int read_qualifiers(struct slice text, struct arena *a, struct purl *p, s
 			r = decode(slice_sub(pair, (size_t)eq + 1, pair.n), a, &q->value, err);
 		if (r < 0)
 			return r;
+		if (purl_get(p, q->key.p).p != q->value.p)
+			return err_set(err, ERR_SYNTAX, "a qualifier that is there twice");
 	}
 	return 0;
 }
