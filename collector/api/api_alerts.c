@@ -100,17 +100,25 @@ struct deed {
 	struct slice comment, assignee, reason;
 };
 
-static int read_deed(const struct api_call *c, struct deed *ret, struct err *err)
+int api_body(const struct api_call *c, cJSON **ret, struct err *err)
 {
 	struct evbuffer *in = evhttp_request_get_input_buffer(c->req);
 	size_t n = evbuffer_get_length(in);
-	struct deed d = { 0 };
 
-	if (n) {
-		int r = json_parse(slice_from(evbuffer_pullup(in, -1), n), API_BODY_BYTES, &d.doc, err);
-		if (r < 0)
-			return err_wrap(err, r, "body");
-	}
+	*ret = NULL;
+	if (!n)
+		return 0;
+	int r = json_parse(slice_from(evbuffer_pullup(in, -1), n), API_BODY_BYTES, ret, err);
+	return r < 0 ? err_wrap(err, r, "body") : 0;
+}
+
+static int read_deed(const struct api_call *c, struct deed *ret, struct err *err)
+{
+	struct deed d = { 0 };
+	int r = api_body(c, &d.doc, err);
+
+	if (r < 0)
+		return r;
 	d.comment = json_get_str(d.doc, "comment");
 	d.assignee = json_get_str(d.doc, "assignee");
 	d.reason = json_get_str(d.doc, "reason");

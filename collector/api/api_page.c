@@ -68,7 +68,7 @@ int api_page_write(struct api_call *c, struct store_query *q,
 	int r;
 
 	do {
-		struct api_page page = { .out = &c->out };
+		struct api_page page = { .api = c->api, .out = &c->out };
 
 		buf_reset(&c->out);
 		buf_init(&page.tail, 4096);

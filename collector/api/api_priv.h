@@ -78,7 +78,7 @@ void api_reply_err(struct api_call *c, const struct err *err);
 void api_route(struct api_call *c);
 
 /* Handlers: 0 and call->out, or an error. api_alerts.c, api_hosts.c, api_events.c,
- * api_audit.c, api_status.c */
+ * api_audit.c, api_status.c, api_images.c, api_vulns.c */
 int api_alerts_list(struct api_call *c, struct err *err);
 int api_alert_show(struct api_call *c, struct err *err);
 int api_alert_ack(struct api_call *c, struct err *err);
@@ -89,10 +89,35 @@ int api_events_list(struct api_call *c, struct err *err);
 int api_audit_list(struct api_call *c, struct err *err);
 int api_hosts_list(struct api_call *c, struct err *err);
 int api_host_show(struct api_call *c, struct err *err);
+int api_images_list(struct api_call *c, struct err *err);
+int api_image_show(struct api_call *c, struct err *err);
+int api_image_packages(struct api_call *c, struct err *err);
+int api_image_vulns(struct api_call *c, struct err *err);
+int api_vulns_list(struct api_call *c, struct err *err);
+int api_vuln_show(struct api_call *c, struct err *err);
+int api_vuln_accept(struct api_call *c, struct err *err);
+int api_acceptances_list(struct api_call *c, struct err *err);
+int api_acceptance_end(struct api_call *c, struct err *err);
 int api_status_show(struct api_call *c, struct err *err);
 int api_metrics(struct api_call *c, struct err *err);
 int api_health(struct api_call *c, struct err *err);
 int api_front_page(struct api_call *c, struct err *err);
+
+/* What a person sends along, at most API_BODY_BYTES; *ret: caller deletes, NULL without a body. api_alerts.c */
+int api_body(const struct api_call *c, cJSON **ret, struct err *err);
+
+/* images_json.c: the contract's JSON of images and vulnerabilities; members into an open object. */
+struct store_image;
+struct store_vuln;
+struct store_place;
+struct store_acceptance;
+void api_image_json(struct api *a, struct json *j, const struct store_image *im);
+void api_vuln_json(struct json *j, const struct store_vuln *v);
+/* The package of an image that has the vulnerability, without the image. */
+void api_place_json(struct api *a, struct json *j, const struct store_place *p);
+void api_acceptance_json(struct json *j, const struct store_acceptance *x);
+/* A JSON array of ours, put in as it is. */
+void api_raw_list(struct json *j, const char *key, const char *list);
 
 /* api_page.c: lists. */
 const char *api_param(const struct api_call *c, const char *name); /* NULL when absent */
@@ -100,6 +125,7 @@ const char *api_param(const struct api_call *c, const char *name); /* NULL when 
 int api_page_query(const struct api_call *c, struct store_query *ret, struct err *err);
 struct api_page {
 	struct json j;
+	struct api *api;
 	struct buf *out;
 	uint64_t rows;
 	struct buf tail; /* what stands behind the cursor: ',"name":value' */

@@ -16,9 +16,9 @@ struct ctl {
 	/* where: option, else environment, else ~/.config/picket/config.yaml; owned strings */
 	char *server, *token_file, *ca;
 	enum ctl_format format;
-	const char *since, *until, *comment, *reason; /* nullable, borrowed from argv */
+	const char *since, *until, *comment, *reason, *image, *package; /* nullable, borrowed from argv */
 	uint64_t limit, timeout_ms; /* 0: the defaults */
-	bool is_watching, wants_help, is_oldest_first;
+	bool is_watching, wants_help, is_oldest_first, wants_ended;
 	const char *noun, *verb;	   /* nullable */
 	const char *args[CTL_ARGS_MAX]; /* what follows the verb: filter, or ids */
 	size_t arg_count;
@@ -100,6 +100,26 @@ int ctl_audit_list(struct ctl *c, struct err *err);
 int ctl_host_list(struct ctl *c, struct err *err);
 int ctl_host_show(struct ctl *c, struct err *err);
 int ctl_status(struct ctl *c, struct err *err);
+
+/* ctl_image.c, ctl_vuln.c */
+int ctl_image_list(struct ctl *c, struct err *err);
+int ctl_image_show(struct ctl *c, struct err *err);
+int ctl_vuln_list(struct ctl *c, struct err *err);
+int ctl_vuln_show(struct ctl *c, struct err *err);
+int ctl_vuln_accept(struct ctl *c, struct err *err);
+int ctl_vuln_accepted(struct ctl *c, struct err *err);
+int ctl_vuln_unaccept(struct ctl *c, struct err *err);
+/* Of one image, urgent first. */
+extern const struct ctl_view ctl_image_vuln_view;
+void ctl_epss(const cJSON *row, struct buf *out);
+/* A document of the API; caller deletes *ret and releases ret_raw. */
+int ctl_get(struct ctl *c, const char *path, const struct slice *body, struct buf *ret_raw, cJSON **ret,
+	    struct err *err) WARN_UNUSED;
+/* Up to limit rows of a list, page after page, as an array: caller deletes. */
+int ctl_rows(struct ctl *c, const char *path, uint64_t limit, cJSON **ret, bool *ret_has_more,
+	     struct err *err) WARN_UNUSED;
+/* "name          value" lines for people; nothing without a value. */
+void ctl_line(struct buf *out, unsigned indent, const char *name, const char *value);
 
 /* ctl_help.c */
 struct ctl_command {

@@ -58,7 +58,7 @@ int ctl_alert_list(struct ctl *c, struct err *err)
 	return ctl_list(c, &view, err);
 }
 
-static void line(struct buf *out, unsigned indent, const char *name, const char *value)
+void ctl_line(struct buf *out, unsigned indent, const char *name, const char *value)
 {
 	if (!value[0])
 		return;
@@ -72,7 +72,7 @@ static void line_at(struct buf *out, unsigned indent, const char *name, const cJ
 	CLEANUP(buf_finip) struct buf value = { 0 };
 
 	ctl_value(ctl_at(row, path), &value);
-	line(out, indent, name, value.n ? value.p : "");
+	ctl_line(out, indent, name, value.n ? value.p : "");
 }
 
 static void add_process(struct buf *out, const cJSON *p, const char *heading)
@@ -123,8 +123,8 @@ static void add_network(struct buf *out, const cJSON *al)
 	line_at(out, 2, "protocol", n, "protocol");
 	end(n, "local_address", "local_port", &local);
 	end(n, "remote_address", "remote_port", &remote);
-	line(out, 2, "local", local.n ? local.p : "");
-	line(out, 2, "remote", remote.n ? remote.p : "");
+	ctl_line(out, 2, "local", local.n ? local.p : "");
+	ctl_line(out, 2, "remote", remote.n ? remote.p : "");
 	line_at(out, 2, "socket", n, "path");
 }
 
@@ -142,6 +142,33 @@ static void add_gap(struct buf *out, const cJSON *al)
 	line_at(out, 2, "to", gap, "to");
 	line_at(out, 2, "reason", gap, "reason");
 	line_at(out, 2, "noisiest", gap, "noisiest");
+}
+
+/* Of an alert on a vulnerable image. */
+static void add_vulnerability(struct buf *out, const cJSON *al)
+{
+	const cJSON *v = ctl_at(al, "vulnerability"), *item;
+
+	if (!cJSON_IsObject(v))
+		return;
+	buf_add_str(out, "\nVulnerability\n");
+	line_at(out, 2, "id", v, "id");
+	line_at(out, 2, "title", v, "title");
+	line_at(out, 2, "severity", v, "severity");
+	line_at(out, 2, "exploited", v, "kev");
+	line_at(out, 2, "EPSS", v, "epss");
+	line_at(out, 2, "exposed", v, "exposed");
+	cJSON_ArrayForEach(item, ctl_at(v, "packages"))
+	{
+		CLEANUP(buf_finip) struct buf text = { 0 };
+
+		buf_printf(&text, "%s %s", str(item, "name"), str(item, "installed"));
+		if (str(item, "fixed")[0])
+			buf_printf(&text, ", fixed in %s", str(item, "fixed"));
+		if (str(item, "used")[0])
+			buf_printf(&text, ", %s", str(item, "used"));
+		ctl_line(out, 2, "package", text.p);
+	}
 }
 
 /* What else happened on its host around this time may not be known. */
@@ -215,8 +242,9 @@ static void add_head(const struct ctl *c, const cJSON *al, struct buf *out)
 	buf_add_str(&s, " x, ");
 	ctl_age(str(al, "last_seen"), &s);
 	buf_printf(&s, " ago (first %s, last %s)", str(al, "first_seen"), str(al, "last_seen"));
-	line(out, 0, "seen", s.p);
+	ctl_line(out, 0, "seen", s.p);
 	line_at(out, 0, "rule", al, "rule");
+	line_at(out, 0, "closed", al, "resolution.why");
 	line_at(out, 0, "why", al, "description");
 	line_at(out, 0, "host", al, "host");
 }
@@ -243,6 +271,7 @@ static void add_page(const struct ctl *c, const cJSON *al, struct buf *out)
 	add_file(out, al);
 	add_network(out, al);
 	add_gap(out, al);
+	add_vulnerability(out, al);
 	add_lost(out, al);
 	add_actions(out, al);
 	if (str(al, "output")[0]) {
@@ -371,8 +400,8 @@ static void print_alert(struct ctl *c, struct slice raw, const cJSON *doc)
 	}
 }
 
-static int get(struct ctl *c, const char *path, const struct slice *body, struct buf *ret_raw,
-	       cJSON **ret, struct err *err)
+int ctl_get(struct ctl *c, const char *path, const struct slice *body, struct buf *ret_raw, cJSON **ret,
+	    struct err *err)
 {
 	int r = ctl_request(c, path, body, ret_raw, err);
 
@@ -389,7 +418,7 @@ int ctl_alert_show(struct ctl *c, struct err *err)
 		return r;
 	buf_add_str(&path, "/api/v1/alerts/");
 	ctl_escape_path(&path, c->args[0]);
-	r = get(c, path.p, NULL, &raw, &doc, err);
+	r = ctl_get(c, path.p, NULL, &raw, &doc, err);
 	if (r >= 0)
 		print_alert(c, buf_slice(&raw), doc);
 	cJSON_Delete(doc);
@@ -417,7 +446,7 @@ static int change_one(struct ctl *c, const char *id, const char *assignee, const
 		json_kv_str(&j, "reason", c->reason);
 	json_object_close(&j);
 	struct slice text = buf_slice(&body);
-	int r = get(c, path.p, &text, &raw, &doc, err);
+	int r = ctl_get(c, path.p, &text, &raw, &doc, err);
 	if (r >= 0 && (c->format == CTL_TABLE || c->format == CTL_WIDE)) {
 		buf_reset(&body);
 		buf_printf(&body, "alert %s: ", str(doc, "id"));

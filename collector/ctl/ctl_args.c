@@ -10,7 +10,8 @@
 static const char *const formats[] = { "auto", "table", "wide", "json", "ndjson", "yaml", "csv" };
 static const char *const options[] = { "--server", "--token-file", "--ca", "--output", "--since",
 				       "--until", "--limit", "--watch", "--comment", "--reason",
-				       "--order", "--timeout", "--help" };
+				       "--order", "--timeout", "--image", "--package", "--ended",
+				       "--help" };
 
 static int set_format(struct ctl *c, const char *text, struct err *err)
 {
@@ -69,6 +70,10 @@ static int set_option(struct ctl *c, const char *name, const char *value, struct
 		c->comment = value;
 	else if (!strcmp(name, "--reason"))
 		c->reason = value;
+	else if (!strcmp(name, "--image"))
+		c->image = value;
+	else if (!strcmp(name, "--package"))
+		c->package = value;
 	else if (!strcmp(name, "--limit"))
 		return set_limit(c, value, err);
 	else if (!strcmp(name, "--timeout"))
@@ -97,6 +102,10 @@ static int long_option(struct ctl *c, int argc, char **argv, int *i, struct err 
 	slice_copy(eq < 0 ? arg : slice_sub(arg, 0, (size_t)eq), name, sizeof(name));
 	if (!strcmp(name, "--help")) {
 		c->wants_help = true;
+		return 0;
+	}
+	if (!strcmp(name, "--ended")) {
+		c->wants_ended = true;
 		return 0;
 	}
 	if (!strcmp(name, "--watch")) {

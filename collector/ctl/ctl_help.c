@@ -68,6 +68,58 @@ static const struct ctl_command commands[] = {
 	  LIST_OPTIONS },
 	{ "host", "show", ctl_host_show,
 	  "picketctl host show web-1\n\nOne host, by name or agent id.\n" COMMON_OPTIONS },
+	{ "image", "list", ctl_image_list,
+	  "picketctl image list running:yes\n"
+	  "picketctl image list 'severity>=high' fixable:yes host=web-1\n"
+	  "picketctl image list package=log4j-core\n"
+	  "\nEvery image the hosts know: what is in it, where it runs, what is wrong with it.\n"
+	  "\nKeys\n"
+	  "  image    a name, the reference it runs by, 12 digits of its id, a digest; image~nginx\n"
+	  "  host container os arch package text\n"
+	  "  severity the highest it has\n"
+	  "  running exposed kev fixable newer known   yes or no; newer: a registry has a newer one\n" FILTER_HELP
+		  COMMON_OPTIONS LIST_OPTIONS },
+	{ "image", "show", ctl_image_show,
+	  "picketctl image show nginx:1.25\npicketctl image show 3f8a00a1b2c3 --limit 500\n"
+	  "picketctl image show nginx:1.25 -o json\n"
+	  "\nOne image, by name, id or digest: facts, where it runs, what its registry says, its\n"
+	  "vulnerabilities, urgent first: known to be exploited (KEV), likely to be (EPSS), executed or\n"
+	  "loaded in a container, severity. JSON and YAML hold its packages too.\n" COMMON_OPTIONS
+	  "  --limit N            vulnerabilities at most (100)\n" },
+	{ "vuln", "list", ctl_vuln_list,
+	  "picketctl vuln list running:yes\n"
+	  "picketctl vuln list kev:yes\n"
+	  "picketctl vuln list 'severity>=high' image~nginx fixable:yes used:yes\n"
+	  "\nVulnerabilities of the images here, urgent first: known to be exploited, likely to be (EPSS of\n"
+	  "0.5, 0.1, 0.01), executed or loaded, running, exposed, severity. Accepted ones: accepted:yes.\n"
+	  "\nKeys\n"
+	  "  vuln     CVE-2024-*, or an alias\n"
+	  "  severity info low medium high critical; info: none or unknown\n"
+	  "  epss     0 to 1; score: CVSS, 0 to 10\n"
+	  "  package ecosystem image host container title text since until\n"
+	  "  kev fixable running exposed used accepted   yes or no; used: executed, loaded\n"
+	  "  What is asked of one place (package, image, running, used, fixable, ...) must hold of the same one.\n"
+		  FILTER_HELP COMMON_OPTIONS LIST_OPTIONS "  --since, --until T   first seen then\n" },
+	{ "vuln", "show", ctl_vuln_show,
+	  "picketctl vuln show CVE-2024-3094\npicketctl vuln show GHSA-jfh8-c2jp-5v3q -o json\n"
+	  "\nOne vulnerability, by id or alias: what it is, and every package of every image that has it.\n"
+		  COMMON_OPTIONS },
+	{ "vuln", "accept", ctl_vuln_accept,
+	  "picketctl vuln accept CVE-2024-3094 --image nginx --reason 'sshd is not in it' --until 30d\n"
+	  "picketctl vuln accept CVE-2023-4911 --reason 'no setuid programs' --until 2027-01-31\n"
+	  "\nLives with it, for a while: its alerts close, lists leave it out. It comes back by itself.\n"
+		  COMMON_OPTIONS
+	  "  --image NAME         only in images of this name (with or without its tag; * and ?), or id\n"
+	  "  --package NAME       only in this package (* and ?)\n"
+	  "  --reason TEXT        why; needed\n"
+	  "  --until T            90d (the default), 2027-01-31; at most 366 days\n" },
+	{ "vuln", "accepted", ctl_vuln_accepted,
+	  "picketctl vuln accepted\npicketctl vuln accepted --ended\n"
+	  "\nWhat is accepted, by whom, why and until when.\n" COMMON_OPTIONS
+	  "  --limit N            rows at most (100)\n"
+	  "  --ended              those that ended, too\n" },
+	{ "vuln", "unaccept", ctl_vuln_unaccept,
+	  "picketctl vuln unaccept 7\n\nEnds an acceptance, by the number that `vuln accepted` says.\n" COMMON_OPTIONS },
 	{ "audit-log", NULL, ctl_audit_list,
 	  "picketctl audit-log\npicketctl audit-log list who=alice --since 7d\n"
 	  "picketctl audit-log list 'what=action.*'\n"
@@ -94,7 +146,7 @@ static int wrong_word(const char *kind, const char *word, const char *const *kno
 
 static int unknown_noun(const char *noun, struct err *err)
 {
-	static const char *const nouns[] = { "alert", "event", "host", "audit-log", "status" };
+	static const char *const nouns[] = { "alert", "event", "host", "image", "vuln", "audit-log", "status" };
 
 	return wrong_word("command", noun, nouns, ARRAY_LEN(nouns), err);
 }
@@ -149,7 +201,8 @@ void ctl_help(const struct ctl *c, const struct ctl_command *cmd)
 	}
 	if (!c->noun)
 		fputs("picketctl alert list\npicketctl alert show 42\n"
-		      "picketctl event search container=web-1 --since 1h\npicketctl status\n\n"
+		      "picketctl event search container=web-1 --since 1h\npicketctl vuln list running:yes\n"
+		      "picketctl status\n\n"
 		      "Commands (each takes --help)\n", c->out);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (c->noun && strcmp(commands[i].noun, c->noun) != 0)

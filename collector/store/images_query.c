@@ -130,7 +130,7 @@ static int find_image(struct store *s, const char *name, int64_t *ret, struct er
 		if (count == 1)
 			return 0;
 		if (count > 1)
-			return err_set(err, EEXIST,
+			return err_set(err, ERR_USAGE,
 				       "%lld images go by '%.100s'; name one by its id: picketctl image list image=%.60s",
 				       (long long)count, name, name);
 	}

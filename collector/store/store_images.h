@@ -71,8 +71,8 @@ struct store_image {
 /* What people call it: the first name, else the reference it runs by, else its id. dst: 256 at least. */
 const char *store_image_name(struct store *s, const struct store_image *im, char *dst, size_t size);
 
-/* By id, the beginning of an id (12 digits at least), name or digest; ERR_NOT_FOUND, and EEXIST where a
- * beginning or a name has several (the message says so). Text lives in a. */
+/* By id, the beginning of an id (12 digits at least), name or digest; ERR_NOT_FOUND, and ERR_USAGE where
+ * a beginning or a name has several (the message says so). Text lives in a. */
 int store_image_get(struct store *s, const char *name, struct arena *a, struct store_image *ret,
 		    struct err *err) WARN_UNUSED;
 /* Running ones first, then the newest seen. Keys: image host container os arch package running exposed known

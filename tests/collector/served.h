@@ -200,24 +200,37 @@ static inline void served_fill(struct served *s)
 	people_token(s->p.store, "analyst-token", "anna", "analyst");
 }
 
-static inline void served_start(struct served *s)
-{
-	char cert[128], key[128];
-	struct api_config cfg = { .address = "127.0.0.1:0", .cert_file = cert, .key_file = key };
+#define SERVED_AGENT "6f1c3b1e-0000-4000-8000-000000000001" /* of host-07 */
 
+/* Everything but the API: its store may be filled further. */
+static inline void served_prepare(struct served *s)
+{
 	memset(s, 0, sizeof(*s));
 	people_open(&s->p);
 	people_certificates(s->p.dir);
 	served_fill(s);
+	MUST(loop_new(&s->loop, &must_err));
+}
+
+static inline void served_run_api(struct served *s)
+{
+	char cert[128], key[128];
+	struct api_config cfg = { .address = "127.0.0.1:0", .cert_file = cert, .key_file = key };
+
 	snprintf(cert, sizeof(cert), "%s/server.pem", s->p.dir);
 	snprintf(key, sizeof(key), "%s/server.key", s->p.dir);
 	snprintf(s->ca, sizeof(s->ca), "%s/ca.pem", s->p.dir);
 	snprintf(s->token, sizeof(s->token), "%s/token", s->p.dir);
 	MUST(file_write_atomic(s->token, SLICE_LIT("admin-token\n"), 0600, &must_err));
-	MUST(loop_new(&s->loop, &must_err));
 	MUST(api_new(s->loop, s->p.store, &s->p.clk, &cfg, NULL, NULL, &s->api, &must_err));
 	snprintf(s->url, sizeof(s->url), "https://127.0.0.1:%d", api_port(s->api));
 	assert_int_equal(pthread_create(&s->thread, NULL, served_run, s), 0);
+}
+
+static inline void served_start(struct served *s)
+{
+	served_prepare(s);
+	served_run_api(s);
 }
 
 static inline void served_stop(struct served *s)
