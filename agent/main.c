@@ -11,6 +11,7 @@
 #include "agent/image/live/live.h"
 #include "agent/replay.h"
 #include "agent/rules/rules_cli.h"
+#include "agent/scan/scan_cli.h"
 #include "agent/status.h"
 #include "agent/trim.h"
 #include "agent/uplink/uplink.h"
@@ -39,6 +40,7 @@ static const char usage_text[] =
 	"                                           recorded events through rules: what would have fired\n"
 	"  picket-agent vulndb import|status|show|sign|verify\n"
 	"                                           the vulnerability database: built, looked at, signed\n"
+	"  picket-agent scan TARGET [--fail-on high] what is known to be vulnerable in an image; see scan --help\n"
 	"  picket-agent version-compare SCHEME A B  which is newer: <, = or >\n"
 	"  picket-agent version-match SCHEME RANGE VERSION\n"
 	"                                           is the version in the range: true or false; SCHEME: deb apk rpm\n"
@@ -336,7 +338,7 @@ static const struct command {
 } commands[] = {
 	{ "run", command_run },		{ "enroll", command_enroll },	  { "status", command_status },
 	{ "replay", replay_cli },	{ "rules", rules_cli },		{ "version", command_version },	  { "--version", command_version },
-	{ "vulndb", vulndb_cli },
+	{ "scan", scan_cli },		{ "vulndb", vulndb_cli },
 	{ "version-compare", version_compare_cli }, { "version-match", version_match_cli },
 	{ "help", command_help },	{ "--help", command_help },	  { "-h", command_help },
 };
@@ -344,6 +346,11 @@ static const struct command {
 static bool is_help(const char *arg)
 {
 	return !strcmp(arg, "--help") || !strcmp(arg, "-h");
+}
+
+static bool has_own_help(int (*run)(int argc, char **argv))
+{
+	return run == rules_cli || run == scan_cli;
 }
 
 int main(int argc, char **argv)
@@ -362,7 +369,7 @@ int main(int argc, char **argv)
 		names[i] = commands[i].name;
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
-		if (argc > 2 && commands[i].run != rules_cli && is_help(argv[2]))
+		if (argc > 2 && !has_own_help(commands[i].run) && is_help(argv[2]))
 			return command_help(0, NULL);
 		argv[1] = argv[0]; /* what getopt's messages begin with */
 		return commands[i].run(argc - 1, argv + 1);
