@@ -71,6 +71,12 @@ static void short_id(const cJSON *row, struct buf *out)
 	buf_add_slice(out, slice_sub(id, (size_t)(colon + 1), 12));
 }
 
+static void image_name(const cJSON *row, struct buf *out)
+{
+	if (strcmp(str(row, "name"), str(row, "id")) != 0)
+		buf_add_str(out, str(row, "name"));
+}
+
 static void runs(const cJSON *row, struct buf *out)
 {
 	if (is_true(row, "running"))
@@ -97,7 +103,7 @@ static void packages(const cJSON *row, struct buf *out)
 }
 
 static const struct ctl_column image_columns[] = {
-	{ .title = "NAME", .path = "name", .may_shrink = true },
+	{ .title = "NAME", .path = "name", .value = image_name, .may_shrink = true },
 	{ .title = "ID", .path = "id", .value = short_id },
 	{ .title = "OS", .path = "os.name", .may_shrink = true, .hide = 3 },
 	{ .title = "RUNS", .path = "containers", .value = runs },
@@ -286,7 +292,7 @@ static void add_config(const cJSON *im, struct buf *out)
 	}
 	ctl_line(out, 2, "healthcheck", str(c, "healthcheck"));
 	snprintf(count, sizeof(count), "%d", cJSON_GetArraySize(ctl_at(c, "setid_files")));
-	ctl_line(out, 2, "setuid files", count);
+	ctl_line(out, 2, "setuid", count);
 }
 
 static void print_table(struct ctl *c, const cJSON *im, const cJSON *vulns, bool has_more)

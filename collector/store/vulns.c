@@ -8,7 +8,7 @@
 #include "collector/store/vulns_priv.h"
 #include "common/json.h"
 
-enum { SAID_MAX = 1 << 17, TITLE_BYTES = 500, DESCRIPTION_BYTES = 4000, LIST_MAX = 32, LIST_BYTES = 64 * 1024 };
+enum { SAID_MAX = 1 << 17, TITLE_BYTES = 200, DESCRIPTION_BYTES = 4000, LIST_MAX = 32, LIST_BYTES = 64 * 1024 };
 
 /* ---- what is due ---- */
 
@@ -138,6 +138,21 @@ static int put_aliases(struct store *s, int64_t vuln, const struct vulndb_found 
 	return r;
 }
 
+/* What a list says of it. Debian's tracker gives no titles, only descriptions. */
+static struct slice title_of(const struct vulndb_found *f)
+{
+	struct slice t = f->title.n ? f->title : f->description;
+	ptrdiff_t end = slice_find_char(t, '\n');
+
+	t = slice_trim(slice_sub(t, 0, end < 0 ? t.n : (size_t)end));
+	if (t.n <= TITLE_BYTES)
+		return t;
+	t.n = TITLE_BYTES;
+	while (t.n && ((unsigned char)t.p[t.n] & 0xc0) == 0x80) /* between characters */
+		t.n--;
+	return t;
+}
+
 /* Column by column: real numbers have no bind of their own, as everything else is text or whole. */
 static void print_real(char dst[32], double d)
 {
@@ -188,7 +203,7 @@ static int write_vuln(struct store *s, int how, int64_t *row, const struct vulnd
 	const struct bind b[] = { B_INT(*row),
 				  B_TEXT(f->id),
 				  B_TEXT(buf_slice(&aliases)),
-				  B_TEXT(slice_sub(f->title, 0, TITLE_BYTES)),
+				  B_TEXT(title_of(f)),
 				  B_TEXT(slice_sub(f->description, 0, DESCRIPTION_BYTES)),
 				  B_TEXT(buf_slice(&urls)),
 				  B_TEXT(f->cvss_vector),
