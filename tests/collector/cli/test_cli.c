@@ -56,6 +56,19 @@ static void exit_codes_say_what_went_wrong(void **state)
 		{ "$c token create --config $d/c/collector.yaml > /dev/full", 1, "standard output" },
 		{ "$c token --config $d/c/collector.yaml", 2, "usage" },
 		{ "$c agent revoke web --config $d/c/collector.yaml", 5, "no host or agent 'web'" },
+		{ "$c feed list --config $d/c/collector.yaml", 0, "there is no vulnerability data yet" },
+		{ "$c feed --config $d/c/collector.yaml", 2, "usage" },
+		{ "$c feed import xml /dev/null --config $d/c/collector.yaml", 2, "'xml' is no format" },
+		{ "$c feed import kev $d/none --config $d/c/collector.yaml", 5, "none" },
+		{ "$c feed import osv /dev/null --config $d/c/collector.yaml", 3, "import" },
+		{ "$c feed update --config $d/c/collector.yaml", 3, "names no feeds" },
+		{ "echo '{\"id\":\"GHSA-1\",\"modified\":\"2026-01-01T00:00:00Z\",\"affected\":[{\"package\":"
+		  "{\"ecosystem\":\"npm\",\"name\":\"x\"},\"versions\":[\"1.0.0\"]}]}' > $d/osv.json;"
+		  " $c feed import osv $d/osv.json --config $d/c/collector.yaml", 0, "1 advisories read, 1 new" },
+		{ "$c feed list --config $d/c/collector.yaml", 0, "1 advisories, imported" },
+		{ "printf 'feeds:\n  sources:\n    - {name: a, url: http://x/}\n' >> $d/t.yaml;"
+		  " $c feed list --config $d/t.yaml", 3, "neither https" },
+		{ "$c config", 0, "feeds.sources" },
 		{ "$c backup $d/backup --config $d/c/collector.yaml", 0, "backed up" },
 		{ "$c backup $d/backup --config $d/c/collector.yaml", 1, "exists" },
 	};
