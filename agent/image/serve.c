@@ -297,7 +297,7 @@ bool pump_write(struct pump *p, struct slice piece)
 	return true;
 }
 
-static int run_pump(struct stock *st, struct answer *a, struct err *err)
+static int run_pump(struct stock *st, struct err *err)
 {
 	CLEANUP(fd_closep) int read_end = -1;
 	CLEANUP(fd_closep) int write_end = -1;
@@ -314,7 +314,6 @@ static int run_pump(struct stock *st, struct answer *a, struct err *err)
 	int r = chan_send(st->sock, CHAN_REPLY, 0, 1, UINT64_MAX, SLICE_NONE, read_end, err);
 	if (r < 0)
 		return r;
-	(void)a;
 	close(read_end);
 	read_end = -1;
 	struct err e = { 0 };
@@ -327,22 +326,25 @@ static int run_pump(struct stock *st, struct answer *a, struct err *err)
 	return p.r;
 }
 
+static int find_answer(struct stock *st, struct answer *ret, struct err *err)
+{
+	struct source *s = &st->source;
+	bool is_folder = st->msg->what == CHAN_ASK_LAYER || st->msg->what == CHAN_ASK_OPAQUE;
+
+	if (!s->answer || (s->folder_count && is_folder))
+		return source_answer_folder(s, st->msg, ret, err);
+	return s->answer(s, st->msg, ret, err);
+}
+
 static int answer(struct stock *st, struct err *err)
 {
 	struct answer a = { .fd = -1 };
 	struct err e = { 0 };
-	int r = -ERR_CORRUPT;
 
 	st->state = STOCK_WORKING;
-	if (st->source.folder_count)
-		r = st->msg->what == CHAN_ASK_LAYER || st->msg->what == CHAN_ASK_OPAQUE ?
-			    source_answer_folder(&st->source, st->msg, &a, &e) :
-		    st->source.answer ? st->source.answer(&st->source, st->msg, &a, &e) :
-					r;
-	else
-		r = st->source.answer(&st->source, st->msg, &a, &e);
+	int r = find_answer(st, &a, &e);
 	if (r >= 0 && a.is_pipe)
-		return run_pump(st, &a, err);
+		return run_pump(st, err);
 	if (r < 0) {
 		if (!st->source_err.code)
 			st->source_err = e;
