@@ -249,7 +249,6 @@ static bool give_dep(struct reader *r)
 
 	if (!r->dep.n)
 		return true;
-	r->dep.n = 0;
 	if (slice_is(p.version, "(devel)"))
 		p.version = SLICE_NONE;
 	return os_emit_package(r->e, &p);

@@ -34,15 +34,6 @@ static int file_close(sqlite3_file *f)
 	return SQLITE_OK;
 }
 
-/* Two bytes of the head say that a write-ahead log stands beside. There is none here, and rpm leaves none
- * when it closes: the file is read as one without. */
-static void hide_wal(uint64_t off, char *p, size_t n)
-{
-	for (uint64_t at = 18; at <= 19; at++)
-		if (at >= off && at - off < n && p[at - off] == 2)
-			p[at - off] = 1;
-}
-
 static int file_read(sqlite3_file *f, void *p, int amount, sqlite3_int64 off)
 {
 	struct files *fs = ((struct file *)f)->fs;
@@ -53,7 +44,6 @@ static int file_read(sqlite3_file *f, void *p, int amount, sqlite3_int64 off)
 		n = left < want ? (size_t)left : want;
 	if (n && blob_read(fs->b, (uint64_t)off, p, n, &fs->err) < 0)
 		return SQLITE_IOERR_READ;
-	hide_wal((uint64_t)off, p, n);
 	memset((char *)p + n, 0, want - n);
 	return n == want ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
 }
@@ -109,6 +99,8 @@ static int file_sector(sqlite3_file *f)
 	return 4096;
 }
 
+/* Nothing changes it, so SQLite looks for no journal, and for no write-ahead log either, though the head says
+ * that one belongs to it: rpm leaves it empty. */
 static int file_traits(sqlite3_file *f)
 {
 	(void)f;

@@ -119,6 +119,25 @@ static void the_mark_is_found_without_sections(void **state)
 	buf_fini(&info);
 }
 
+/* Packers leave numbers of sections that are not there. */
+static void the_mark_is_found_behind_a_broken_table_of_sections(void **state)
+{
+	static const struct {
+		size_t at, n;
+	} fields[] = { { 40, 8 }, { 58, 2 }, { 60, 2 }, { 62, 2 } }; /* place, bytes each, how many, which has names */
+	struct buf info = inline_info("go1.20.3", MODULES);
+	struct elf_build e = { .data = buf_slice(&info) };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		struct buf elf = elf_of(&e);
+
+		memset(elf.p + fields[i].at, i ? 0xfe : 0x7f, fields[i].n);
+		expect_elf(elf, 0, PACKAGES, NULL);
+	}
+	buf_fini(&info);
+}
+
 static void the_library_has_the_compilers_version(void **state)
 {
 	static const struct {
@@ -273,6 +292,7 @@ int main(void)
 		cmocka_unit_test(texts_that_follow_are_read),
 		cmocka_unit_test(texts_behind_addresses_are_read_in_every_class_and_order),
 		cmocka_unit_test(the_mark_is_found_without_sections),
+		cmocka_unit_test(the_mark_is_found_behind_a_broken_table_of_sections),
 		cmocka_unit_test(the_library_has_the_compilers_version),
 		cmocka_unit_test(a_main_module_without_version_is_guessed_from_the_linkers_flags),
 		cmocka_unit_test(programs_of_others_have_nothing),

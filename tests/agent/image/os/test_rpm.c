@@ -323,6 +323,10 @@ static void an_sqlite_schema_runs_nothing(void **state)
 		expect_all(SQLITE, buf_slice(&db), -ERR_CORRUPT, "", "", NULL);
 		buf_fini(&db);
 	}
+	/* Whatever a module of SQLite would make of its tables. */
+	struct buf virtual = sqlite_of("CREATE VIRTUAL TABLE Packages USING fts5(blob)", NULL, 0);
+	expect_all(SQLITE, buf_slice(&virtual), -ERR_CORRUPT, "", "", "no table Packages");
+	buf_fini(&virtual);
 	struct buf none = sqlite_of(PACKAGES_SQL, NULL, 0);
 	expect_all(SQLITE, buf_slice(&none), 0, "", "", NULL);
 	buf_fini(&none);
