@@ -68,9 +68,9 @@ static bool is_beside(const struct version *v, enum range_op op, const struct ve
 
 static bool holds(const struct version *v, enum range_op op, const struct version *w)
 {
-	/* a local label counts where the clause has one; "<" sees it always, being past the release */
+	/* a local label counts where the clause has one */
 	struct version plain = without_local(v);
-	const struct version *have = w->kind & PEP440_HAS_LOCAL || op == RANGE_LT ? v : &plain;
+	const struct version *have = w->kind & PEP440_HAS_LOCAL ? v : &plain;
 
 	if (op == RANGE_COMPATIBLE)
 		return is_compatible(have, w);

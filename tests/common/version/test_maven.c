@@ -5,7 +5,7 @@ static void maven_versions_are_in_mavens_order(void **state)
 {
 	CHECK_CHAIN(VERSION_MAVEN, "1-alpha-1|1a1|1-ALPHA-1|1.alpha1", "1-alpha-2-SNAPSHOT", "1-alpha-2", "1-beta|1.0-beta|1.beta", "1-milestone-1|1m1",
 		    "1-rc-1|1-cr1|1rc1", "1-rc-2", "1-SNAPSHOT|1-snapshot",
-		    "1|1.0|1.0.0|1-0|1-ga|1.final|1-RELEASE|1.0-0.0-0|1-|1.0-------|1.", "1-sp", "1-sp-1", "1-abc|1.abc", "1-def", "1-1-snapshot",
+		    "1|1.0|1.0.0|1-0|1-ga|1.final|1-RELEASE|1.0-0.0-0|1-|1.0-------|1.", "1-sp", "1-sp-1", "1-a|1.a", "1-abc|1.abc", "1-def", "1-1-snapshot",
 		    "1-1", "1-2", "1.0.1", "1.1", "1.2", "1.10", "2-alpha");
 	CHECK_CHAIN(VERSION_MAVEN, "5.2.10.RELEASE|5.2.10", "5.2.10.1", "5.3.0.RELEASE");
 	CHECK_CHAIN(VERSION_MAVEN, "42.2.12", "42.2.12.jre6", "42.2.12.jre7", "42.2.13.jre7");
