@@ -11,7 +11,7 @@
 #include "common/vulndb/records.h"
 #include "common/vulndb/supply.h"
 
-enum { SAMPLE_RECORDS = 300, NAME_SIZE = 64 };
+enum { SAMPLE_RECORDS = 300, TRIED_FILES = 100, NAME_SIZE = 64 };
 
 /* Adds to b what comes of the file at hand, until b has `until` bytes. */
 static int peek(struct supply *s, struct buf *b, size_t until, struct err *err)
@@ -115,25 +115,41 @@ static int name_of(const struct vulndb_import *in, enum vulndb_format format, st
 	return err_set(err, ERR_SYNTAX, "it begins like none of OSV, Debian's tracker, secdb, KEV, EPSS");
 }
 
+/* The first file that is of a format we know; a bad one may stand before it. *start: its beginning. */
+static int find_format(struct supply *s, struct buf *start, enum vulndb_format *ret, struct err *err)
+{
+	int r = 0;
+
+	*ret = VULNDB_GUESS;
+	for (unsigned i = 0; i < TRIED_FILES && *ret == VULNDB_GUESS; i++) {
+		r = supply_next(s, err);
+		if (r == 0 && i == 0)
+			return err_set(err, ERR_SYNTAX, "nothing in it that is named .json or .csv");
+		if (r <= 0)
+			return r;
+		buf_reset(start);
+		r = peek(s, start, GUESS_BYTES, err);
+		if (r < 0)
+			return r;
+		*ret = guess_format(buf_slice(start));
+	}
+	return 0;
+}
+
 int import_guess(const struct vulndb_import *in, enum vulndb_format *ret, char ret_feed[NAME_SIZE], struct err *err)
 {
 	CLEANUP(supply_closep) struct supply *s = NULL;
 	CLEANUP(buf_finip) struct buf start = { 0 };
+	enum vulndb_format found;
 
 	buf_init(&start, SECDB_MAX + (1 << 20));
 	int r = supply_open(in->source, &s, err);
 	if (r >= 0)
-		r = supply_next(s, err);
-	if (r == 0)
-		return err_set(err, ERR_SYNTAX, "nothing in it that is named .json or .csv");
-	if (r > 0)
-		r = peek(s, &start, GUESS_BYTES, err);
+		r = find_format(s, &start, &found, err);
 	if (r < 0)
 		return r;
-	*ret = in->format == VULNDB_GUESS ? guess_format(buf_slice(&start)) : in->format;
-	if (!in->feed)
-		return name_of(in, *ret, s, &start, ret_feed, err);
-	if (*ret == VULNDB_GUESS)
+	*ret = in->format == VULNDB_GUESS ? found : in->format;
+	if (!in->feed || *ret == VULNDB_GUESS)
 		return name_of(in, *ret, s, &start, ret_feed, err);
 	if (!advisory_is_line(slice_of(in->feed), NAME_SIZE - 1))
 		return err_set(err, ERR_USAGE, "'%.100s' is no name for a feed", in->feed);
