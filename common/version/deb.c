@@ -65,8 +65,24 @@ static int weight(const char *p, const char *end)
 	return version_is_letter(*p) ? *p : 256 + (unsigned char)*p;
 }
 
+/* How far both are the same, up to the beginning of a number: most pairs differ at their ends. */
+static size_t common_start(const char *a, const char *a_end, const char *b, const char *b_end)
+{
+	size_t i = 0;
+
+	while (a + i < a_end && b + i < b_end && a[i] == b[i])
+		i++;
+	while (i && version_is_digit(a[i - 1]))
+		i--;
+	return i;
+}
+
 static int text_order(const char *a, const char *a_end, const char *b, const char *b_end)
 {
+	size_t same = common_start(a, a_end, b, b_end);
+
+	a += same;
+	b += same;
 	while (a < a_end || b < b_end) {
 		while ((a < a_end && !version_is_digit(*a)) || (b < b_end && !version_is_digit(*b))) {
 			int x = weight(a, a_end), y = weight(b, b_end);
