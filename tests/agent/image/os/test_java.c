@@ -49,6 +49,29 @@ static void all_that_was_put_in_is_named(void **state)
 		   "maven g:a 1 - - -\nmaven h:b 2 - - -\nmaven org.me:mine 3.0 - - -\n", NULL);
 }
 
+static void one_pom_is_the_jars_own_unless_manifest_or_file_say_otherwise(void **state)
+{
+	static const struct {
+		const char *file, *manifest, *want;
+	} cases[] = {
+		{ "app.jar", "Implementation-Title: shop\nImplementation-Version: 1\nImplementation-Vendor-Id: g\n",
+		  "maven g:a 1 - - -\n" },
+		{ "app.jar", "Bundle-SymbolicName: com.google.inject\nBundle-Version: 4.2.3\n",
+		  "maven g:a 1 - - -\nmaven com.google.inject:app 4.2.3 - - -\n" },
+		{ "guice-4.2.3.jar", "", "maven g:a 1 - - -\nmaven com.google.inject:guice 4.2.3 - - -\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct zip_build z;
+
+		zip_init(&z);
+		zip_add(&z, MANIFEST, slice_of(cases[i].manifest), 8);
+		zip_add(&z, POM_PATH("g", "a"), POM("g", "a", "1"), 8);
+		expect_jar(cases[i].file, zip_end(&z, ""), 0, cases[i].want, NULL);
+	}
+}
+
 static void a_jar_without_pom_is_named_by_manifest_and_file(void **state)
 {
 	static const struct {
@@ -338,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pom_names_its_jar),
 		cmocka_unit_test(all_that_was_put_in_is_named),
+		cmocka_unit_test(one_pom_is_the_jars_own_unless_manifest_or_file_say_otherwise),
 		cmocka_unit_test(a_jar_without_pom_is_named_by_manifest_and_file),
 		cmocka_unit_test(file_names_are_cut_where_the_version_begins),
 		cmocka_unit_test(archives_within_are_opened),
