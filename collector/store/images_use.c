@@ -72,7 +72,8 @@ static int put_package(struct telling *t, int64_t image, const Picket__PackageUs
 			   b, ARRAY_LEN(b), err);
 	if (r < 0 || ((unsigned)before | how) == (unsigned)before)
 		return r;
-	return vulns_due_of_package(t->s, p->ecosystem, p->name, p->version, err);
+	r = DB_RUN(&t->s->state, err, "UPDATE image SET is_used = 1 WHERE id = ? AND is_used = 0", B_INT(image));
+	return r < 0 ? r : vulns_due_of_package(t->s, p->ecosystem, p->name, p->version, err);
 }
 
 /* ---- containers ---- */

@@ -107,6 +107,8 @@ static const char *const state_steps[] = {
 	/* where it runs now, from image_use and container_use */
 	" hosts INTEGER NOT NULL DEFAULT 0, containers INTEGER NOT NULL DEFAULT 0,"
 	" is_exposed INTEGER NOT NULL DEFAULT 0, is_moved INTEGER NOT NULL DEFAULT 0,"
+	/* package_use has rows of it: most images have none, and looking costs */
+	" is_used INTEGER NOT NULL DEFAULT 0,"
 	/* of its findings, as last counted */
 	" critical INTEGER NOT NULL DEFAULT 0, high INTEGER NOT NULL DEFAULT 0,"
 	" medium INTEGER NOT NULL DEFAULT 0, low INTEGER NOT NULL DEFAULT 0,"

@@ -57,7 +57,7 @@ static int read_packages(struct store *s, size_t limit, struct store_match *m, s
 	bool ok = true;
 	int r = DB_PREPARE(&s->state, &st, err,
 			   "SELECT p.id, p.ecosystem, p.name, p.version, p.arch, p.source, p.source_version, p.owner,"
-			   " o.name, o.version, o.codename, o.os_like FROM package_os po JOIN package p ON"
+			   " o.name, o.version, o.codename, o.os_like FROM package_os po INDEXED BY package_os_due JOIN package p ON"
 			   " p.id = po.package JOIN os o ON o.id = po.os WHERE po.is_due = 1 AND po.os = ?"
 			   " ORDER BY po.package LIMIT ?",
 			   B_INT(m->os), B_INT(limit));

@@ -21,9 +21,9 @@ int vulns_keep_row(struct store_vuln *row, struct arena *a, struct err *err) WAR
 	"coalesce(u.agent, ''), coalesce(u.container, ''), coalesce(u.path, x'')"
 #define PLACE_JOINS                                                                                        \
 	" LEFT JOIN package_use u ON u.image = i.id AND u.name = p.name AND u.version = p.version AND"     \
-	" u.ecosystem = p.ecosystem AND u.agent = (SELECT x.agent FROM package_use x WHERE x.image = i.id" \
-	" AND x.name = p.name AND x.version = p.version AND x.ecosystem = p.ecosystem"                     \
-	" ORDER BY x.how DESC, x.last DESC LIMIT 1)"
+	" u.ecosystem = p.ecosystem AND u.agent = CASE WHEN i.is_used THEN (SELECT x.agent FROM package_use" \
+	" x WHERE x.image = i.id AND x.name = p.name AND x.version = p.version AND"                         \
+	" x.ecosystem = p.ecosystem ORDER BY x.how DESC, x.last DESC LIMIT 1) END"
 void vulns_read_place(sqlite3_stmt *st, int first, struct store_place *ret);
 
 /* Where it stands in lists: the larger, the more urgent. */
