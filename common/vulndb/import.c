@@ -361,9 +361,21 @@ static int transact(struct import *im, const char *digest, struct err *err)
 			(void)!sql_do(&im->db, SQL_ROLLBACK, NULL);
 		return r;
 	}
-	/* What a reader holds up is written at the next import; the database is whole either way. */
+	/* What a reader holds up is written at the next import; the database is whole either way. No waiting. */
+	sqlite3_busy_timeout(im->db.h, 0);
 	(void)!sql_exec(&im->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
 	return 0;
+}
+
+/* A database that was to be made and got nothing is not left: an empty one finds nothing, in good faith. */
+static void unmake(const char *path)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm" };
+	char name[4096];
+
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
+		if ((size_t)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]) < sizeof(name))
+			unlink(name);
 }
 
 int vulndb_import(const struct vulndb_import *in, struct vulndb_imported *ret, struct err *err)
@@ -380,8 +392,13 @@ int vulndb_import(const struct vulndb_import *in, struct vulndb_imported *ret, s
 		r = supply_open(in->source, &im.source, err);
 	if (r < 0)
 		return err_wrap(err, r, "import '%s'", in->source);
+	bool was_there = access(in->path, F_OK) == 0;
 	r = sql_open(&im.db, in->path, SQL_WRITE, err);
 	if (r >= 0)
 		r = transact(&im, digest, err);
+	if (r < 0 && !was_there) {
+		sql_close(&im.db);
+		unmake(in->path);
+	}
 	return err_wrap(err, r, "import '%s'", in->source);
 }
