@@ -23,9 +23,8 @@ struct secdb {
 static const struct {
 	const char *part_of_url, *ecosystem;
 } publishers[] = {
-	{ "packages.wolfi.dev", "Wolfi" },
-	{ "packages.cgr.dev", "Chainguard" },
-	{ "minimos", "MinimOS" },
+	{ "alpine", "Alpine" },	       { "packages.wolfi.dev", "Wolfi" }, { "cgr.dev", "Chainguard" },
+	{ "mini.dev", "MinimOS" },     { "cve0.io", "SecureOS" },
 };
 
 static int on_head(void *arg, const struct walk_event *e, struct err *err)
@@ -46,7 +45,7 @@ static int on_packages(void *arg, const struct walk_event *e, struct err *err)
 
 static void settle(struct secdb *s)
 {
-	s->ecosystem = s->has_packages && (s->url[0] || s->release[0]) ? "Alpine" : NULL;
+	s->ecosystem = s->has_packages && s->release[0] && !s->url[0] ? "Alpine" : NULL;
 	for (size_t i = 0; i < ARRAY_LEN(publishers); i++)
 		if (s->has_packages && strstr(s->url, publishers[i].part_of_url))
 			s->ecosystem = publishers[i].ecosystem;
@@ -176,7 +175,7 @@ int secdb_read(struct slice text, advisory_fn fn, bad_fn bad, void *arg, struct 
 		return r;
 	settle(&s);
 	if (!s.ecosystem)
-		return err_set(err, ERR_SYNTAX, "no secdb: no packages, or nothing that says what they are of");
+		return err_set(err, ERR_SYNTAX, "no secdb: no packages, or of no distribution we know");
 	return walk_text(&s, places, ARRAY_LEN(places), text, err);
 }
 

@@ -35,6 +35,7 @@ static void the_publisher_is_known_by_its_url(void **state)
 		{ "\"urlprefix\":\"https://packages.cgr.dev/chainguard\"", "Chainguard" },
 		{ "\"distroversion\":\"edge\"", "Alpine" },
 		{ "\"urlprefix\":\"https://dl.example.org/alpine\"", "Alpine" },
+		{ "\"distroversion\":\"v1\",\"urlprefix\":\"https://strangers.example.org\"", NULL },
 		{ "\"name\":\"nobody\"", NULL },
 	};
 
