@@ -17,9 +17,11 @@ enum entry_kind {
 struct entry {
 	struct slice path; /* from the root, clean (path.h); never empty but for the root's ENTRY_OPAQUE */
 	enum entry_kind kind;
-	uint32_t mode, uid, gid;
+	uint32_t mode, uid, gid; /* not of a folder's folders and links */
 	uint64_t size;
-	struct slice target; /* links: as written; hard links: clean */
+	uint64_t own_bytes; /* size, or this name's share where a folder has several for one file */
+	struct slice target; /* of hard links (clean) and, where link is NULL, symbolic ones (as written) */
+	bool (*link)(void *arg, struct slice *ret); /* nullable: reads target; false: gone */
 	/* Content, of ENTRY_FILE. In any order, each as often as wanted; nothing is read unless asked for.
 	 * head: the first bytes, up to 64. text: ERR_LIMIT past max. blob: valid until the call returns. */
 	int (*head)(void *arg, struct slice *ret, struct err *err);

@@ -14,6 +14,8 @@
 #include "common/buf.h"
 #include "proto/limits.h"
 
+enum { FOLDER_BYTES = 8192 }; /* of names read at once; on the stack, for each folder one is in */
+
 struct folder {
 	unsigned flags;
 	dev_t device; /* of the top: others are mounted there and are not the image's */
@@ -28,6 +30,7 @@ struct folder {
 	uint64_t size;
 	char head[ENTRY_HEAD_BYTES];
 	struct buf text, sibling;
+	char target[LIMIT_PATH_BYTES + 1];
 };
 
 /* ---- content ---- */
@@ -140,30 +143,34 @@ static enum entry_kind kind_of(const struct folder *f, const struct stat *st)
 	}
 }
 
-static int tell(struct folder *f, int fd, const char *name, const struct stat *st, struct err *err)
+static bool folder_link(void *arg, struct slice *ret)
 {
-	char target[LIMIT_PATH_BYTES + 1];
-	struct entry e = { .path = slice_from(f->path, f->path_n),
-			   .kind = kind_of(f, st),
-			   .mode = st->st_mode,
-			   .uid = st->st_uid,
-			   .gid = st->st_gid,
-			   .head = folder_head,
-			   .text = folder_text,
-			   .blob = folder_blob,
-			   .sibling = folder_sibling,
-			   .arg = f };
+	struct folder *f = arg;
+	ssize_t n = readlinkat(f->folder_fd, f->name, f->target, sizeof(f->target));
 
-	if (e.kind == ENTRY_FILE)
-		e.size = (uint64_t)st->st_size;
-	if (e.kind == ENTRY_SYMLINK) {
-		ssize_t n = readlinkat(fd, name, target, sizeof(target));
-		if (n < 0 || (size_t)n == sizeof(target))
-			return 0; /* gone, or none that leads anywhere */
-		e.target = slice_from(target, (size_t)n);
-	}
-	f->folder_fd = fd;
-	f->name = name;
+	if (n < 0 || (size_t)n == sizeof(f->target))
+		return false; /* gone, or none that leads anywhere */
+	*ret = slice_from(f->target, (size_t)n);
+	return true;
+}
+
+static int tell(struct folder *f, const struct stat *st, struct err *err)
+{
+	uint64_t size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+	const struct entry e = { .path = slice_from(f->path, f->path_n),
+				 .kind = kind_of(f, st),
+				 .mode = st->st_mode,
+				 .uid = st->st_uid,
+				 .gid = st->st_gid,
+				 .size = size,
+				 .own_bytes = st->st_nlink > 1 ? size / st->st_nlink : size,
+				 .link = folder_link,
+				 .head = folder_head,
+				 .text = folder_text,
+				 .blob = folder_blob,
+				 .sibling = folder_sibling,
+				 .arg = f };
+
 	int r = f->ops->entry(f->ops->arg, &e, err);
 	reset_content(f);
 	return r;
@@ -171,90 +178,102 @@ static int tell(struct folder *f, int fd, const char *name, const struct stat *s
 
 static int walk(struct folder *f, int fd, struct err *err);
 
+static void tell_problem(struct folder *f, const char *why)
+{
+	f->ops->problem(f->ops->arg, slice_from(f->path, f->path_n), why);
+}
+
 static int enter(struct folder *f, int fd, const char *name, struct err *err)
 {
 	struct stat st;
+	int r = 0;
 
 	if (f->depth == IMAGE_PATH_DEPTH) {
-		f->ops->problem(f->ops->arg, slice_from(f->path, f->path_n), "too deep");
+		tell_problem(f, "too deep");
 		return 0;
 	}
 	int below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (below < 0 || fstat(below, &st) < 0) {
+	if (below < 0) {
 		if (errno != ENOENT)
-			f->ops->problem(f->ops->arg, slice_from(f->path, f->path_n), err_name(errno));
-		if (below >= 0)
-			close(below);
+			tell_problem(f, err_name(errno));
 		return 0;
 	}
-	if (st.st_dev != f->device) {
-		close(below);
-		return 0;
+	/* What is mounted there is not the image's. */
+	if (fstat(below, &st) >= 0 && st.st_dev == f->device) {
+		f->depth++;
+		r = walk(f, below, err);
+		f->depth--;
 	}
-	f->depth++;
-	int r = walk(f, below, err); /* closes it */
-	f->depth--;
+	close(below);
 	return r;
 }
 
-static int visit(struct folder *f, int fd, const char *name, struct err *err)
+/* Only files are asked for more than their name: half of the time goes into such questions. */
+static bool look(int fd, const struct dirent64 *d, struct stat *ret)
 {
-	size_t was = f->path_n, n = strlen(name);
+	*ret = (struct stat){ .st_mode = d->d_type == DT_DIR ? S_IFDIR : S_IFLNK };
+	return d->d_type == DT_DIR || d->d_type == DT_LNK || fstatat(fd, d->d_name, ret, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+static int visit(struct folder *f, int fd, const struct dirent64 *d, struct err *err)
+{
+	size_t was = f->path_n, n = strlen(d->d_name);
 	struct stat st;
-	int r = 0;
 
 	if (!f->budget->entries_left)
 		return err_set(err, ERR_LIMIT, "more files than are allowed for an image");
 	f->budget->entries_left--;
 	if (was + 1 + n > LIMIT_PATH_BYTES) {
-		f->ops->problem(f->ops->arg, slice_from(f->path, was), "holds names that are too long");
+		tell_problem(f, "holds names that are too long");
 		return 0;
 	}
-	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!look(fd, d, &st))
 		return 0; /* gone meanwhile */
 	if (was)
 		f->path[f->path_n++] = '/';
-	memcpy(f->path + f->path_n, name, n + 1);
+	memcpy(f->path + f->path_n, d->d_name, n + 1);
 	f->path_n += n;
-	r = tell(f, fd, name, &st, err);
+	f->folder_fd = fd;
+	f->name = d->d_name;
+	int r = tell(f, &st, err);
 	if (!r && S_ISDIR(st.st_mode))
-		r = enter(f, fd, name, err);
+		r = enter(f, fd, d->d_name, err);
 	f->path_n = was;
 	f->path[was] = 0;
 	return r;
 }
 
+/* fd: borrowed. */
 static int walk(struct folder *f, int fd, struct err *err)
 {
-	DIR *dir = fdopendir(fd);
-	const struct dirent *d;
+	_Alignas(struct dirent64) char buf[FOLDER_BYTES];
+	ssize_t n;
 	int r = 0;
 
-	if (!dir) {
-		close(fd);
-		return err_set(err, errno, "read a folder");
-	}
 	if (f->budget->tick)
 		f->budget->tick(f->budget);
-	while (!r && (d = readdir(dir)))
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			r = visit(f, dirfd(dir), d->d_name, err);
-	closedir(dir);
+	while (!r && (n = getdents64(fd, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; !r && at < n;) {
+			const struct dirent64 *d = (const struct dirent64 *)(buf + at);
+
+			at += d->d_reclen;
+			if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+				r = visit(f, fd, d, err);
+		}
+	}
+	if (!r && n < 0)
+		tell_problem(f, err_name(errno));
 	return r;
 }
 
 int entry_read_folder(int fd, unsigned flags, struct budget *b, const struct entry_ops *ops, struct err *err)
 {
 	struct folder f = { .flags = flags, .budget = b, .ops = ops, .fd = -1 };
+	CLEANUP(fd_closep) int top = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 
-	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (again < 0 || fstat(again, &st) < 0) {
-		int r = err_set(err, errno, "open the folder");
-		if (again >= 0)
-			close(again);
-		return r;
-	}
+	if (top < 0 || fstat(top, &st) < 0)
+		return err_set(err, errno, "open the folder");
 	f.device = st.st_dev;
-	return walk(&f, again, err);
+	return walk(&f, top, err);
 }

@@ -286,7 +286,7 @@ static int tell(struct tar *t, const struct entry_ops *ops, struct err *err)
 		e.target = name_of(archive_entry_symlink(t->ae), archive_entry_symlink_utf8(t->ae));
 	if (e.kind == ENTRY_FILE && archive_entry_size(t->ae) > 0)
 		e.size = (uint64_t)archive_entry_size(t->ae);
-	t->size = e.size;
+	t->size = e.own_bytes = e.size;
 	if (!read_whiteout(&e, path) || (!e.path.n && e.kind != ENTRY_OPAQUE))
 		return 0;
 	return ops->entry(ops->arg, &e, err);

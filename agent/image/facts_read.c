@@ -264,15 +264,16 @@ static int keep_setid(struct read *rd, const struct entry *e, struct err *err)
 static int keep_link(struct read *rd, const struct entry *e, bool is_hard, struct err *err)
 {
 	struct facts *f = rd->f;
+	struct slice target = e->target;
 
-	if (f->link_count >= IMAGE_LINKS)
+	if (f->link_count >= IMAGE_LINKS || (!is_hard && e->link && !e->link(e->arg, &target)))
 		return 0;
 	struct facts_link *p = room_grow(f->room, f->links, &f->link_size, f->link_count, sizeof(*p), err);
 	if (!p)
 		return -ERR_LIMIT;
 	f->links = p;
 	p += f->link_count;
-	*p = (struct facts_link){ room_dup(f->room, e->path, err), room_dup(f->room, e->target, err), is_hard };
+	*p = (struct facts_link){ room_dup(f->room, e->path, err), room_dup(f->room, target, err), is_hard };
 	f->link_count++;
 	return p->path && p->target ? 0 : -ERR_LIMIT;
 }
@@ -335,7 +336,7 @@ static int read_file(struct read *rd, const struct entry *e, struct err *err)
 	bool may_run = e->mode & 0111, elf = (may_run || rd->fr->wants_drift) && is_elf(e);
 	uint16_t rows[MATCH_FOUND_MAX];
 
-	rd->f->bytes += e->size;
+	rd->f->bytes += e->own_bytes;
 	if (rd->fr->wants_drift)
 		keep_drift(rd, e, elf);
 	int r = parse_as(rd, e, e->path, e->path, err);

@@ -84,11 +84,15 @@ static int ask_server(struct registry *g, const char *path, const struct request
 
 	(void)snprintf(url, sizeof(url), "http%s://%s/v2/%s", g->is_plain ? "" : "s", g->ref.server, path);
 	int r = ask_once(g, url, q, ret_status, body, err);
-	if (r < 0 && g->may_plain && !g->is_plain && !g->is_tried && (r == -ERR_CRYPTO || r == -ERR_PEER)) {
-		g->is_plain = true;
+	bool tries_plain = r < 0 && g->may_plain && !g->is_plain && !g->is_tried && (r == -ERR_CRYPTO || r == -ERR_PEER);
+	if (tries_plain) {
 		buf_fini(body);
 		(void)snprintf(url, sizeof(url), "http://%s/v2/%s", g->ref.server, path);
-		r = ask_once(g, url, q, ret_status, body, err);
+		g->is_plain = true;
+		/* 400 is what one that wants TLS says to plain HTTP: then the first error is the one to tell. */
+		int plain = ask_once(g, url, q, ret_status, body, NULL);
+		g->is_plain = plain >= 0 && *ret_status != 400;
+		r = g->is_plain ? plain : r;
 	}
 	g->is_tried |= r >= 0;
 	return r;

@@ -18,7 +18,7 @@
 #include "agent/image/sandbox.h"
 #include "agent/image/worker_priv.h"
 
-enum { TELL_MS = 100, MMAP_FROM = 64 * 1024 };
+enum { TELL_MS = 100, MMAP_FROM = 256 * 1024 };
 
 /* ---- talking ---- */
 

@@ -38,8 +38,9 @@ void live_look_add(struct live *v, const struct limage *i, uint32_t pid, struct 
 		hash, live_now_ns(v) + (LIVE_LOOK_AFTER_MS * 2 - LIVE_LOOK_AGAIN_MS) * 1000000ll };
 }
 
-/* The container of a process: it may be another's by now. */
-static bool container_of(struct live *v, uint32_t pid, char id[65])
+/* The image of a process, and its container: it may be another's by now. Of several hierarchies of control
+ * groups one may name what this host itself runs in: the one that we know is meant. */
+static struct limage *image_of(struct live *v, uint32_t pid, char id[65])
 {
 	CLEANUP(buf_finip) struct buf text = { 0 };
 	char path[64];
@@ -48,14 +49,17 @@ static bool container_of(struct live *v, uint32_t pid, char id[65])
 
 	snprintf(path, sizeof(path), "%.32s/%u/cgroup", v->cfg.proc_root, pid);
 	if (file_read(path, CGROUP_BYTES, &text, NULL) < 0)
-		return false;
+		return NULL;
 	rest = buf_slice(&text);
 	while (slice_split(&rest, '\n', &line)) {
 		ptrdiff_t at = slice_find_char(line, '/');
-		if (at >= 0 && cgroup_container_id(slice_sub(line, (size_t)at, line.n), id, &engine))
-			return true;
+		if (at < 0 || !cgroup_container_id(slice_sub(line, (size_t)at, line.n), id, &engine))
+			continue;
+		struct limage *i = live_image_of(v, id, NULL);
+		if (i)
+			return i;
 	}
-	return false;
+	return NULL;
 }
 
 struct found {
@@ -79,9 +83,7 @@ static bool look_at(struct live *v, uint32_t pid)
 	CLEANUP(buf_finip) struct buf text = { 0 };
 	char path[64], id[65];
 
-	if (!container_of(v, pid, id))
-		return false;
-	struct found f = { .v = v, .image = live_image_of(v, id, NULL), .container_id = id };
+	struct found f = { .v = v, .image = image_of(v, pid, id), .container_id = id };
 	if (!f.image)
 		return false;
 	snprintf(path, sizeof(path), "%.32s/%u/maps", v->cfg.proc_root, pid);
@@ -127,9 +129,7 @@ static void sweep_one(struct live *v, uint32_t pid)
 {
 	char path[64], exe[LIMIT_PATH_BYTES], id[65];
 
-	if (!container_of(v, pid, id))
-		return;
-	struct limage *i = live_image_of(v, id, NULL);
+	struct limage *i = image_of(v, pid, id);
 	if (!i)
 		return;
 	snprintf(path, sizeof(path), "%.32s/%u/exe", v->cfg.proc_root, pid);

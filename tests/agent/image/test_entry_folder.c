@@ -29,10 +29,13 @@ static int on_entry(void *arg, const struct entry *e, struct err *err)
 		assert_int_equal(e->head(e->arg, &head, NULL), 0);
 		assert_int_equal(e->text(e->arg, 100, &text, NULL), 0);
 	}
+	struct slice target = SLICE_NONE;
+	if (e->kind == ENTRY_SYMLINK)
+		assert_true(e->link(e->arg, &target));
 	if (l->sibling && e->kind == ENTRY_FILE)
 		other = e->sibling(e->arg, l->sibling, 100);
-	assert_true(asprintf(&line, "%c %.*s %s%.*s%.*s%s%.*s", kinds[e->kind], SLICE_FMT(e->path), e->target.n ? "-> " : "",
-			     SLICE_FMT(e->target), SLICE_FMT(text), other.n ? "+" : "", SLICE_FMT(other)) > 0);
+	assert_true(asprintf(&line, "%c %.*s %s%.*s%.*s%s%.*s", kinds[e->kind], SLICE_FMT(e->path), target.n ? "-> " : "",
+			     SLICE_FMT(target), SLICE_FMT(text), other.n ? "+" : "", SLICE_FMT(other)) > 0);
 	assert_true(l->count < ARRAY_LEN(l->lines));
 	l->lines[l->count++] = line;
 	return 0;
