@@ -4,6 +4,7 @@
 
 #include "collector/vuln/assembly.h"
 #include "collector/vuln/limits.h"
+#include "collector/vuln/quota.h"
 #include "collector/vuln/vuln.h"
 
 /* The database as it is read here, and how far its changes are marked. */
@@ -30,6 +31,7 @@ struct vuln {
 	struct vuln_ops ops;
 	void *arg;
 	struct assemblies *assemblies;
+	struct quota quota;
 	struct buf unpacked;
 	struct arena *inventory_arena, *match_arena, *judge_arena;
 	struct loop *loop;

@@ -9,6 +9,8 @@
 #include "collector/vuln/vuln_priv.h"
 #include "common/log.h"
 
+enum { QUOTA_RETRY_MS = 10 * 60 * 1000 };
+
 static int refuse(struct arena *a, Picket__Reply *ret, Picket__Refusal__Reason reason, const char *why)
 {
 	Picket__Refusal *body = arena_alloc(a, sizeof(*body));
@@ -23,6 +25,15 @@ static int refuse(struct arena *a, Picket__Reply *ret, Picket__Refusal__Reason r
 	ret->body_case = PICKET__REPLY__BODY_REFUSAL;
 	ret->refusal = body;
 	return 0;
+}
+
+static size_t count_packages(const Picket__Inventory *inv)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < inv->n_layers; i++)
+		n += inv->layers[i]->n_packages;
+	return n;
 }
 
 /* ---- asked ---- */
@@ -128,14 +139,12 @@ static int check_layers(Picket__Inventory *inv, struct arena *a, struct err *err
 
 static int check_packages(const Picket__Inventory *inv, struct err *err)
 {
-	size_t packages = 0;
+	size_t packages = count_packages(inv);
 
-	for (size_t i = 0; i < inv->n_layers; i++) {
-		packages += inv->layers[i]->n_packages;
+	for (size_t i = 0; i < inv->n_layers; i++)
 		for (size_t j = 0; j < inv->layers[i]->n_packages; j++)
 			if (!inv->layers[i]->packages[j]->name[0])
 				return err_set(err, ERR_CORRUPT, "layer %zu: a package without a name", i);
-	}
 	if (packages > STORE_IMAGE_PACKAGES_MAX)
 		return err_set(err, ERR_LIMIT, "%zu packages, at most %d", packages, STORE_IMAGE_PACKAGES_MAX);
 	return 0;
@@ -197,6 +206,14 @@ static int take_inventory(struct vuln *v, const char *agent, const Picket__Inven
 	r = find_missing(v, inv, a, body, err);
 	if (r < 0 || body->n_missing_layer_keys)
 		return r;
+	if (!quota_take(&v->quota, agent, count_packages(inv), clock_boot_ns(v->clk))) {
+		LOG(WARN, "vuln.quota", KV_STR("agent", agent), KV_U64("packages", count_packages(inv)),
+		    KV_STR("why", "this agent brought too many packages lately"));
+		r = refuse(a, ret, PICKET__REFUSAL__REASON__REASON_BUSY, "too many packages from this agent lately");
+		if (r >= 0)
+			ret->refusal->retry_ms = QUOTA_RETRY_MS;
+		return r;
+	}
 	r = store_inventory_put(v->store, agent, inv, msg_slice(p->inventory_sha256), &is_kept, err);
 	if (r == -ERR_LIMIT)
 		return refuse(a, ret, PICKET__REFUSAL__REASON__REASON_MALFORMED, err ? err->msg : "too many");
