@@ -3,7 +3,7 @@
  *
  *   "PKSTOCK1" version:u64 inventory:u32 owners:u32, the inventory, the table of owners
  *
- * version: of this program, its parsers and the options that change a result. */
+ * version: of this very program file and of the options that change a result. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,6 @@
 
 #include "agent/image/image_limits.h"
 #include "agent/image/path.h"
-#include "agent/image/pkg.h"
 #include "agent/image/stock_priv.h"
 #include "agent/image/stream.h"
 #include "common/file.h"
@@ -19,24 +18,22 @@
 enum { FORMAT = 1, HEAD_BYTES = 24 };
 static const char magic[8] = "PKSTOCK1";
 
+/* Another build may read more in the same image. */
 static uint64_t version_of(const struct stock *st)
 {
-	const struct pkg_table {
-		const struct pkg_parser *rows;
-		size_t count;
-	} tables[] = { { pkg_os_parsers, pkg_os_parser_count }, { pkg_lang_parsers, pkg_lang_parser_count } };
+	struct stat exe = { 0 };
 	uint64_t h = path_hash(SLICE_LIT(PICKET_VERSION));
+
+	(void)stat("/proc/self/exe", &exe);
 	const struct {
 		struct image_limits limits;
-		uint32_t format, lockfiles;
-	} options = { st->limits, FORMAT, st->source.job.with_lockfiles };
-
-	for (size_t t = 0; t < ARRAY_LEN(tables); t++)
-		for (size_t i = 0; i < tables[t].count; i++) {
-			h = path_hash_more(h, slice_of(tables[t].rows[i].name));
-			h = path_hash_more(h, slice_of(tables[t].rows[i].pattern));
-		}
-	return path_hash_more(h, slice_from(&options, sizeof(options)));
+		int64_t exe[3];
+		uint64_t format, lockfiles;
+	} key = { st->limits,
+		  { exe.st_size, exe.st_mtim.tv_sec, exe.st_mtim.tv_nsec },
+		  FORMAT,
+		  st->source.job.with_lockfiles };
+	return path_hash_more(h, slice_from(&key, sizeof(key)));
 }
 
 static bool path_of(const struct stock *st, const char *image_id, char *dst, size_t size)

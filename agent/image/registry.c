@@ -90,8 +90,11 @@ static int ask_server(struct registry *g, const char *path, const struct request
 		(void)snprintf(url, sizeof(url), "http://%s/v2/%s", g->ref.server, path);
 		g->is_plain = true;
 		/* 400 is what one that wants TLS says to plain HTTP: then the first error is the one to tell. */
-		int plain = ask_once(g, url, q, ret_status, body, NULL);
-		g->is_plain = plain >= 0 && *ret_status != 400;
+		struct err second = { 0 };
+		int plain = ask_once(g, url, q, ret_status, body, &second);
+		g->is_plain = plain < 0 || *ret_status != 400;
+		if (plain < 0 && err)
+			*err = second;
 		r = g->is_plain ? plain : r;
 	}
 	g->is_tried |= r >= 0;
