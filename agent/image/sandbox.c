@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -119,6 +120,8 @@ int sandbox_enter(const struct sandbox *s, char note[SANDBOX_NOTE_MAX], struct e
 		r = change_root(s->root_fd, landlock < 0 && s->reads_all && !geteuid(), note, err);
 	if (r >= 0)
 		r = change_user(s->reads_all, note, err);
+	/* again: another user forgets it, and a worker read on after its parent was interrupted */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (r >= 0 && landlock >= 0)
 		r = landlock_enter(landlock, err);
 	if (r >= 0)
