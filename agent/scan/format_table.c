@@ -5,7 +5,7 @@
 #include "agent/scan/table.h"
 #include "common/show.h"
 
-enum { TITLE_MAX = 300, MIN_WIDTH = 60 };
+enum { TITLE_MAX = 300, MIN_WIDTH = 60, NAMES_MAX = 36 };
 
 static const char *colour_of(enum vuln_severity s)
 {
@@ -19,10 +19,17 @@ static const char *colour_of(enum vuln_severity s)
 
 /* ---- findings ---- */
 
+/* A line: one finding, or those of one source package's binaries that differ in nothing else. Four lines
+ * for each vulnerability of python3.11 hide what stands between them. */
+struct line {
+	const struct scan_finding *first;
+	size_t count; /* of findings, one after the other in the result */
+};
+
 struct section {
 	const struct scan_result *r;
-	const struct scan_finding **rows; /* of one section */
-	size_t count;
+	struct line *lines;
+	size_t count, findings;
 	bool has_layers;
 };
 
@@ -73,17 +80,43 @@ static void risk(const struct scan_vuln *v, struct buf *out)
 		buf_add_str(out, "<1%");
 }
 
+static const char *source_of(const Picket__Package *p)
+{
+	return p->source[0] ? p->source : p->name;
+}
+
+/* All names where they are short, else the one that the source has, too, and how many more. */
+static void names(const struct scan_result *r, const struct line *l, struct buf *out)
+{
+	const char *known = r->packages[l->first->package].pkg->name;
+	size_t start = out->n;
+
+	buf_add_str(out, known);
+	for (size_t i = 1; i < l->count; i++) {
+		const Picket__Package *p = r->packages[l->first[i].package].pkg;
+
+		if (!strcmp(p->name, source_of(p)))
+			known = p->name;
+		if (out->n - start <= NAMES_MAX)
+			buf_printf(out, ", %s", p->name);
+	}
+	if (l->count == 1 || out->n - start <= NAMES_MAX)
+		return;
+	out->n = start;
+	buf_printf(out, "%s +%zu", known, l->count - 1);
+}
+
 static void finding_cell(void *arg, size_t row, size_t column, struct buf *out, const char **colour)
 {
 	const struct section *s = arg;
-	const struct scan_finding *f = s->rows[row];
+	const struct scan_finding *f = s->lines[row].first;
 	const struct scan_package *p = &s->r->packages[f->package];
 	/* the same vulnerability in the next package: said once */
-	bool again = row && slice_eq(s->rows[row - 1]->vuln->id, f->vuln->id);
+	bool again = row && slice_eq(s->lines[row - 1].first->vuln->id, f->vuln->id);
 
 	switch (column) {
 	case COL_LIBRARY:
-		buf_add_str(out, p->pkg->name);
+		names(s->r, &s->lines[row], out);
 		break;
 	case COL_ID:
 		buf_add_slice(out, f->vuln->id);
@@ -147,27 +180,50 @@ static void write_section(const struct scan_result *r, const struct format_optio
 	buf_add_char(&o->text, '\n');
 	heading(opts, o,
 		format_text(o, "%s%s%s%s%s: %zu finding%s in %zu package%s", people, is_os ? ", " : "",
-			    is_os ? os->id : "", is_os ? " " : "", is_os ? os->version_id : "", s->count,
-			    s->count == 1 ? "" : "s", packages, packages == 1 ? "" : "s"));
+			    is_os ? os->id : "", is_os ? " " : "", is_os ? os->version_id : "", s->findings,
+			    s->findings == 1 ? "" : "s", packages, packages == 1 ? "" : "s"));
 	table_write(&t, o);
 }
 
+static bool one_line(const struct scan_result *r, const struct scan_finding *a, const struct scan_finding *b)
+{
+	const struct scan_package *p = &r->packages[a->package], *q = &r->packages[b->package];
+
+	return purl_is_os(slice_of(p->pkg->ecosystem)) && slice_eq(a->vuln->id, b->vuln->id) &&
+	       !strcmp(p->pkg->ecosystem, q->pkg->ecosystem) && !strcmp(source_of(p->pkg), source_of(q->pkg)) &&
+	       !strcmp(p->pkg->version, q->pkg->version) && slice_eq(a->fixed, b->fixed) &&
+	       a->severity == b->severity && a->status == b->status && p->layer == q->layer;
+}
+
+/* The findings of the groups first .. end - 1, as lines. */
+static void gather(struct section *s, const struct groups *g, size_t first, size_t end)
+{
+	for (size_t k = 0; k < s->r->counting; k++) {
+		const struct scan_finding *f = &s->r->findings[k];
+		uint32_t group = g->group_of[f->package];
+		struct line *last = s->count ? &s->lines[s->count - 1] : NULL;
+
+		if (group < first || group >= end)
+			continue;
+		s->findings++;
+		if (last && last->first + last->count == f && one_line(s->r, last->first, f))
+			last->count++;
+		else
+			s->lines[s->count++] = (struct line){ f, 1 };
+	}
+}
+
 static void write_findings(const struct scan_result *r, const struct format_options *opts,
-			   const struct groups *g, const struct scan_finding **rows, struct out *o)
+			   const struct groups *g, struct line *lines, struct out *o)
 {
 	for (size_t i = 0, next; i < g->count; i = next) {
-		struct section s = { .r = r, .rows = rows, .has_layers = r->inventory->n_layers > 1 };
+		struct section s = { .r = r, .lines = lines, .has_layers = r->inventory->n_layers > 1 };
 		const char *people = g->groups[i].kind->people;
 		size_t packages = 0;
 
 		for (next = i; next < g->count && !strcmp(g->groups[next].kind->people, people); next++)
 			packages += g->groups[next].count;
-		for (size_t k = 0; k < r->counting; k++) {
-			uint32_t group = g->group_of[r->findings[k].package];
-
-			if (group >= i && group < next)
-				rows[s.count++] = &r->findings[k];
-		}
+		gather(&s, g, i, next);
 		if (s.count)
 			write_section(r, opts, people, &s, packages, o);
 	}
@@ -384,9 +440,9 @@ static void write_total(const struct scan_result *r, const struct format_options
 
 int format_table(const struct scan_result *r, const struct format_options *opts, struct out *o, struct err *err)
 {
-	CLEANUP(freep) const struct scan_finding **rows = calloc(r->finding_count + 1, sizeof(*rows));
+	CLEANUP(freep) struct line *lines = calloc(r->finding_count + 1, sizeof(*lines));
 	struct groups g = { 0 };
-	int e = rows ? groups_of(r, &g, err) : err_set(err, ERR_LIMIT, "no room for the findings");
+	int e = lines ? groups_of(r, &g, err) : err_set(err, ERR_LIMIT, "no room for the findings");
 
 	if (e < 0)
 		return e;
@@ -394,7 +450,7 @@ int format_table(const struct scan_result *r, const struct format_options *opts,
 	if (opts->list_packages)
 		write_packages(r, opts, &g, o);
 	if (r->has_database) {
-		write_findings(r, opts, &g, rows, o);
+		write_findings(r, opts, &g, lines, o);
 		write_suppressed(r, opts, o);
 		write_layers(r, opts, o);
 		write_total(r, opts, o);

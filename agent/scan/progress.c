@@ -37,12 +37,13 @@ void progress_image(void *arg, const struct image_progress *image)
 	if (!p->is_shown || now_ms() - p->started_ms < QUIET_MS)
 		return;
 	fputs("\r\033[Kreading", stderr);
-	if (image->layers)
+	if (image->layers > 1)
 		fprintf(stderr, " layer %" PRIu32 " of %" PRIu32 ",", image->layer, image->layers);
-	fprintf(stderr, " %" PRIu64 " MiB", mib);
-	if (total >= mib && total)
+	if (mib)
+		fprintf(stderr, " %" PRIu64 " MiB", mib);
+	if (mib && total >= mib)
 		fprintf(stderr, " of %" PRIu64, total);
-	fprintf(stderr, ", %" PRIu64 " s", (now_ms() - p->started_ms) / 1000);
+	fprintf(stderr, "%s %" PRIu64 " s", mib ? "," : "", (now_ms() - p->started_ms) / 1000);
 	fflush(stderr);
 	p->is_there = true;
 }

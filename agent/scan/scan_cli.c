@@ -89,11 +89,36 @@ static int read_password(struct scan *s, struct err *err)
 	return 0;
 }
 
+/* "unix:///run/docker.sock" is the socket's path. */
+static const char *socket_path(const char *engine)
+{
+	const char *prefix = "unix://";
+
+	return engine && !strncmp(engine, prefix, strlen(prefix)) ? engine + strlen(prefix) : engine;
+}
+
+/* A socket that is not there is an engine that can't be reached, not an image that is not there; and the
+ * message names the file that it is about. */
+static int say_where(const char *target, int r, struct err *err)
+{
+	enum image_kind kind;
+	const char *rest;
+
+	if (image_target_parse(target, &kind, &rest, NULL) < 0)
+		return r;
+	bool of_engine = kind == IMAGE_ENGINE || kind == IMAGE_CONTAINER;
+	if (of_engine && r == -ENOENT)
+		r = -(err->code = ECONNREFUSED);
+	if (!of_engine && !strstr(err->msg, rest))
+		return err_wrap(err, r, "%s", rest);
+	return r;
+}
+
 static int take_stock(struct scan *s, struct err *err)
 {
 	const struct scan_options *o = &s->o;
 	struct progress progress;
-	struct image_options image = { .engine_socket = o->engine_socket,
+	struct image_options image = { .engine_socket = socket_path(o->engine_socket),
 				       .user = o->user,
 				       .password = o->password_stdin ? s->password : NULL,
 				       .ca_file = o->ca_file,
@@ -111,7 +136,7 @@ static int take_stock(struct scan *s, struct err *err)
 	progress_init(&progress, !o->no_progress);
 	r = image_take_stock(o->target, &image, s->inventory_arena, &s->inventory, NULL, err);
 	progress_clear(&progress);
-	return r;
+	return r < 0 ? say_where(o->target, r, err) : 0;
 }
 
 static int read_inventory(struct scan *s, struct err *err)
@@ -135,8 +160,16 @@ static void take_refs(struct scan *s)
 
 /* ---- findings ---- */
 
-static int no_database(const struct scan *s, struct err *err)
+static bool has_database(const struct scan *s)
 {
+	return access(s->o.db, F_OK) == 0 || errno != ENOENT;
+}
+
+/* Before the image is looked at, as that takes time. */
+static int check_database(const struct scan *s, struct err *err)
+{
+	if (has_database(s) || !s->o.format->needs_database || s->o.list_packages)
+		return 0;
 	return err_set(err, ERR_NOT_FOUND,
 		       "there is no vulnerability database %s; make one by `picket-agent vulndb import --db %s "
 		       "SOURCE...`, or list packages without by --list-packages",
@@ -146,19 +179,14 @@ static int no_database(const struct scan *s, struct err *err)
 static int match(struct scan *s, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf key = { 0 };
-	bool needed = s->o.format->needs_database && !s->o.list_packages;
 	int r = s->o.db_key ? file_read(s->o.db_key, KEY_MAX, &key, err) : 0;
 
 	if (r < 0)
 		return r;
-	if (access(s->o.db, F_OK) < 0 && errno == ENOENT) {
-		if (needed)
-			return no_database(s, err);
-		scan_warn(&s->result, "there is no vulnerability database %s: packages only", s->o.db);
-		return 0;
-	}
-	r = match_packages(&s->result, s->o.db, s->o.db_key ? key.p : NULL, err);
-	return r < 0 ? err_wrap(err, r, "%s", s->o.db) : 0;
+	if (has_database(s))
+		return match_packages(&s->result, s->o.db, s->o.db_key ? key.p : NULL, err);
+	scan_warn(&s->result, "there is no vulnerability database %s: packages only", s->o.db);
+	return 0;
 }
 
 static int read_ignore(struct scan *s, struct err *err)
@@ -309,7 +337,9 @@ static int scan(struct scan *s, struct err *err)
 	s->arena = arena_new(RESULT_ARENA_BYTES);
 	if (!s->inventory_arena || !s->arena)
 		return err_set(err, ENOMEM, "scan");
-	int r = read_opinions(s, err);
+	int r = check_database(s, err);
+	if (r >= 0)
+		r = read_opinions(s, err);
 	if (r >= 0)
 		r = read_inventory(s, err);
 	if (r >= 0)
