@@ -10,6 +10,8 @@
 #include "common/buf.h"
 #include "proto/limits.h"
 
+enum { IN_MEMORY_BYTES = 256 * 1024 };
+
 struct tar {
 	struct archive *a;
 	struct stream *in;
@@ -167,23 +169,6 @@ static int to_spool(struct tar *t, struct err *err)
 	return r;
 }
 
-static int tar_blob(void *arg, struct blob *ret, struct err *err)
-{
-	struct tar *t = arg;
-	int r = 0;
-
-	if (t->text.p && t->is_end && !t->is_spooled) {
-		t->text_bytes = buf_slice(&t->text);
-		*ret = blob_from_slice(&t->text_bytes);
-		return 0;
-	}
-	if (!t->is_spooled)
-		r = to_spool(t, err);
-	if (r >= 0)
-		*ret = blob_from_fd(&t->spool->fd, t->size);
-	return r;
-}
-
 static int tar_text(void *arg, uint64_t max, struct slice *ret, struct err *err)
 {
 	struct tar *t = arg;
@@ -202,6 +187,24 @@ static int tar_text(void *arg, uint64_t max, struct slice *ret, struct err *err)
 		r = t->is_spooled ? blob_read(&b, 0, p, (size_t)t->size, err) : each_piece(t, put_text, err);
 	}
 	*ret = buf_slice(&t->text);
+	return r;
+}
+
+static int tar_blob(void *arg, struct blob *ret, struct err *err)
+{
+	struct tar *t = arg;
+	int r = 0;
+
+	/* What is small needs no file. */
+	if (!t->is_spooled && (t->text.p || t->size <= IN_MEMORY_BYTES)) {
+		r = tar_text(t, t->size, &t->text_bytes, err);
+		*ret = blob_from_slice(&t->text_bytes);
+		return r;
+	}
+	if (!t->is_spooled)
+		r = to_spool(t, err);
+	if (r >= 0)
+		*ret = blob_from_fd(&t->spool->fd, t->size);
 	return r;
 }
 
