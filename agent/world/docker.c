@@ -321,8 +321,8 @@ static void list_item(struct docker *d, const cJSON *item)
 	struct centry *e = containers_find(d->table, id, d->is_user);
 	bool is_new, changed;
 
-	/* An event has told more lately, perhaps that it is gone. */
-	if (!id.n || (e && e->list_round == d->round))
+	/* An event has told more lately, perhaps that it is gone. But most say nothing of whether it runs. */
+	if (!id.n || (e && e->list_round == d->round && e->state_round == d->round))
 		return;
 	e = get_entry(d, id, &is_new);
 	if (!e || e->c.is_gone)
@@ -398,6 +398,8 @@ static void read_event(struct docker *d, const cJSON *o)
 	if (!e->c.is_inspected || slice_is(action, "update"))
 		docker_inspect(d, e);
 
+	if (slice_is(action, "start") || slice_is(action, "die") || slice_is(action, "destroy"))
+		e->state_round = d->round;
 	if (slice_is(action, "start")) {
 		mark_running(d, e, true, at_ns);
 	} else if (slice_is(action, "die")) {

@@ -81,6 +81,7 @@ struct centry {
 	bool is_inspecting;
 	uint64_t gone_ns;    /* boot */
 	unsigned list_round; /* docker.c: of the last list or event that had it */
+	unsigned state_round; /* docker.c: of the last event that said whether it runs */
 	size_t string_bytes;
 	struct container_label *labels; /* owned; c.labels points here */
 	struct container_mount *mounts;

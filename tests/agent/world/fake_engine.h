@@ -27,6 +27,7 @@ struct fake_engine {
 	} clients[FAKE_CLIENTS];
 	/* What it says. Each is a whole answer's body; status 0 hangs up. */
 	const char *list, *inspect, *image;
+	const char *first_event; /* nullable: told with the stream's head, so before any list */
 	int list_status, inspect_status;
 	char last_events_url[1024];
 	unsigned event_requests, list_requests, inspect_requests;
@@ -93,6 +94,8 @@ static void fake_request(struct fake_client *c, struct slice url)
 		c->is_stream = true;
 		fake_send(c,
 			  SLICE_LIT("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"));
+		if (f->first_event)
+			fake_send(c, slice_of(f->first_event));
 	} else if (slice_starts(url, SLICE_LIT("/containers/json"))) {
 		f->list_requests++;
 		fake_answer(c, f->list_status, f->list);

@@ -171,6 +171,33 @@ static void ports_reached_from_outside_are_known(void **state)
 	}
 }
 
+/* Health checks make such events all the time. */
+static void what_a_container_did_before_it_was_listed_does_not_hide_that_it_runs(void **state)
+{
+	static const struct {
+		const char *event, *listed;
+		bool runs;
+	} cases[] = {
+		{ EVENT("exec_die", A, "web", 1000), "[" LIST_ITEM(A, "web", "running") "]", true },
+		{ EVENT("die", A, "web", 1000), "[" LIST_ITEM(A, "web", "running") "]", false },
+		{ EVENT("start", A, "web", 1000), "[" LIST_ITEM(A, "web", "created") "]", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fixture f;
+
+		open_fixture(&f);
+		f.engine.first_event = cases[i].event;
+		f.engine.list = cases[i].listed;
+		connect_world(&f);
+		wait_for(&f, &f.engine.list_requests, 1);
+		for (unsigned k = 0; k < 20; k++)
+			loop_step(f.loop, 5);
+		assert_int_equal(by_id(&f, A)->is_running, cases[i].runs);
+		close_fixture(&f);
+	}
+}
+
 static void a_container_lives_from_create_to_destroy_with_its_name(void **state)
 {
 	struct fixture f;
@@ -410,6 +437,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_listed_container_is_named_and_inspected),
 		cmocka_unit_test(ports_reached_from_outside_are_known),
+		cmocka_unit_test(what_a_container_did_before_it_was_listed_does_not_hide_that_it_runs),
 		cmocka_unit_test(a_container_lives_from_create_to_destroy_with_its_name),
 		cmocka_unit_test(a_container_met_in_a_cgroup_first_is_created_once),
 		cmocka_unit_test(a_users_cgroup_does_not_pass_for_the_engines_container),
