@@ -230,9 +230,10 @@ def a_newer_image_in_the_registry_is_told():
     # its stock is known, too, because somebody runs it
     fleet.docker("run", "-d", "--network", "none", "--name", "next-1", "test/next:1", "sleep", "600")
     wait_until("a newer image is told", 45, lambda: [i for i in images() if i["newer_image"]])
-    doc = wait_until("and what it would mend", 30, lambda: (d := shown("image", "show", IMAGE)) and PY in json.dumps(
-        d["registry"]) and d)
-    return json.dumps(doc["registry"])[:200]
+    doc = wait_until("what it would mend is told", 30, lambda: (d := shown("image", "show", IMAGE)) and
+                     PY in json.dumps(d.get("fixed_by_newer")) and d)
+    assert doc["registry"][0]["newer"] and doc["registry"][0]["image"], doc["registry"]
+    return f"it would mend {json.dumps(doc['fixed_by_newer'])[:120]}"
 
 
 def an_inventory_stays_within_the_agents_memory():

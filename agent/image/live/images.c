@@ -102,7 +102,7 @@ static bool is_busy(const struct live *v, const struct limage *i)
 	for (size_t k = 0; k < v->asked_count; k++)
 		if (v->asked[k] == i)
 			return true;
-	return i == v->child_image || i == v->sending || v->state_parts;
+	return i == v->child_image || i == v->sending || i == v->named || v->state_parts;
 }
 
 void live_images_forget(struct live *v)
@@ -157,6 +157,7 @@ static struct lcontainer *add_container(struct live *v, struct limage *i, const 
 	}
 	(void)slice_copy(slice_of(id), c->id, sizeof(c->id));
 	c->image = i;
+	i->wants_names = true; /* an image may have been tagged or pushed since its stock was taken */
 	TAILQ_INSERT_TAIL(&i->containers, c, link);
 	HASH_ADD_STR(v->containers, id, c);
 	v->container_count++;

@@ -116,6 +116,7 @@ void live_free(struct live *v)
 		return;
 	loop_timer_free(v->tick);
 	fetch_cancel(v->listing);
+	fetch_cancel(v->naming);
 	child_free(v->child);
 	live_images_free(v);
 	free(v->sweep_pids);

@@ -68,6 +68,7 @@ struct limage {
 	char why[200];	   /* of the failure */
 	struct summary summary;
 	bool has_summary;
+	bool wants_names; /* the engine is to be asked what it calls it now */
 
 	/* what is under way with the collector */
 	uint8_t (*wanted)[LIMIT_KEY_BYTES]; /* layers to send whole */
@@ -135,7 +136,8 @@ struct live {
 	uint64_t sweep_due_ns, all_due_ns, clean_due_ns;
 	uint64_t *sweep_pids;
 	size_t sweep_count, sweep_at;
-	struct fetch *listing;
+	struct fetch *listing, *naming;
+	struct limage *named; /* whom naming is about */
 };
 
 /* ---- images.c ---- */

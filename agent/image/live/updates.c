@@ -6,7 +6,103 @@
 
 #include "common/text.h"
 
-enum { LIST_BYTES = 16 * 1024 * 1024, LIST_TIMEOUT_MS = 30000, FIRST_ALL_MS = 60000, DIGEST_MS = 60000 };
+enum { LIST_BYTES = 16 * 1024 * 1024, LIST_TIMEOUT_MS = 30000, FIRST_ALL_MS = 60000, DIGEST_MS = 60000, INSPECT_BYTES = 1024 * 1024 };
+
+/* ---- what the engine calls an image now ---- */
+
+static bool same_list(const cJSON *all, char *const *mine, size_t count)
+{
+	const cJSON *k;
+	size_t at = 0;
+
+	cJSON_ArrayForEach(k, all)
+	{
+		if (at >= SUMMARY_NAMES)
+			return true;
+		if (!cJSON_IsString(k) || at >= count || strcmp(k->valuestring, mine[at]) != 0)
+			return false;
+		at++;
+	}
+	return at == count;
+}
+
+static void take_list(const cJSON *all, char **mine, size_t *count)
+{
+	const cJSON *k;
+
+	for (size_t i = 0; i < *count; i++)
+		free(mine[i]);
+	*count = 0;
+	cJSON_ArrayForEach(k, all)
+	{
+		if (*count >= SUMMARY_NAMES || !cJSON_IsString(k) || !(mine[*count] = slice_dup(slice_of(k->valuestring))))
+			return;
+		++*count;
+	}
+}
+
+/* Told with the next question about it; the collector keeps a known image's names up to date. */
+static void take_names(struct limage *i, const cJSON *image)
+{
+	const cJSON *names = cJSON_GetObjectItemCaseSensitive(image, "RepoTags");
+	const cJSON *digests = cJSON_GetObjectItemCaseSensitive(image, "RepoDigests");
+	struct summary *s = &i->summary;
+
+	if (same_list(names, s->names, s->name_count) &&
+	    same_list(digests, s->repo_digests, s->repo_digest_count))
+		return;
+	take_list(names, s->names, &s->name_count);
+	take_list(digests, s->repo_digests, &s->repo_digest_count);
+	if (i->told == TOLD_KNOWN)
+		i->told = TOLD_NOT;
+	i->update_due_ns = 0;
+}
+
+static void on_names(void *arg, const struct fetch_result *r)
+{
+	struct live *v = arg;
+	struct limage *i = v->named;
+	CLEANUP(cJSON_Deletep) cJSON *doc = NULL;
+	struct err err;
+
+	v->naming = NULL;
+	v->named = NULL;
+	if (!r->code && r->status == 200 && json_parse(r->body, INSPECT_BYTES, &doc, &err) >= 0)
+		take_names(i, doc);
+}
+
+static void ask_names(struct live *v, struct limage *i)
+{
+	char url[160];
+	struct fetch_request rq = { .url = url,
+				    .unix_socket = v->cfg.docker_socket,
+				    .timeout_ms = LIST_TIMEOUT_MS,
+				    .max_body_bytes = INSPECT_BYTES,
+				    .on_done = on_names,
+				    .arg = v };
+	struct err err;
+
+	snprintf(url, sizeof(url), "http://docker/images/%s/json", i->id);
+	i->wants_names = false;
+	v->named = i;
+	if (fetch_start(v->fetch, &rq, &v->naming, &err) < 0) {
+		v->named = NULL;
+		LOG(WARN, "image.names", KV_STR("why", err.msg));
+	}
+}
+
+static void names_step(struct live *v)
+{
+	struct limage *i;
+
+	if (v->named)
+		return;
+	TAILQ_FOREACH(i, &v->images, link)
+	if (i->wants_names && i->stock == STOCK_THERE) {
+		ask_names(v, i);
+		return;
+	}
+}
 
 /* ---- all local images ---- */
 
@@ -26,6 +122,8 @@ static void on_list(void *arg, const struct fetch_result *r)
 	{
 		const cJSON *names = cJSON_GetObjectItemCaseSensitive(image, "RepoTags");
 		struct limage *i = live_image_get(v, json_get_str(image, "Id"));
+		if (i && i->has_summary)
+			take_names(i, image);
 		if (i && !i->reference[0] && cJSON_IsString(cJSON_GetArrayItem(names, 0))) {
 			free(i->reference);
 			i->reference = slice_dup(slice_of(cJSON_GetArrayItem(names, 0)->valuestring));
@@ -51,6 +149,7 @@ void live_updates_step(struct live *v)
 {
 	uint64_t now = live_now_ns(v);
 
+	names_step(v);
 	if (!v->cfg.all_every_ms || !v->cfg.docker_socket[0])
 		return;
 	if (!v->all_due_ns)
@@ -157,6 +256,7 @@ bool live_update_start(struct live *v)
 			continue;
 		text_random(&random, sizeof(random));
 		i->update_due_ns = now + every_ns / 2 + every_ns / 2 / UINT32_MAX * random;
+		i->wants_names = true;
 		if ((reference = reference_of(i)))
 			return start_digest(v, i, reference);
 	}
