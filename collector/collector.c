@@ -195,6 +195,11 @@ static int on_case(void *arg, const struct store_case *cs, enum vuln_case_why wh
 		r = alert_from_case(c->store, c->clk, cs, 0, true, &change, err);
 	if (r == -ERR_NOT_FOUND)
 		return 0;
+	if (r == -ERR_LIMIT) { /* never seen; all others must not wait for it */
+		LOG(ERROR, "collector.case", KV_STR("vulnerability", cs->vuln->id), KV_STR("why", err ? err->msg : ""));
+		told->state = TOLD_WITHHELD;
+		return 0;
+	}
 	if (r < 0)
 		return r;
 	if (change.is_new)

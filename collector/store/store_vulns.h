@@ -36,6 +36,8 @@ int store_match_found(struct store *s, struct store_match *m, size_t package, co
 		      uint64_t generation, struct err *err) WARN_UNUSED;
 /* Findings that were not said again are resolved; the packages are due no longer. */
 int store_match_done(struct store *s, struct store_match *m, struct err *err) WARN_UNUSED;
+/* The packages stay as they are, due no longer: the database can't answer for them. */
+int store_match_skip(struct store *s, const struct store_match *m, struct err *err) WARN_UNUSED;
 /* The packages that the database calls so (vulndb_package_key), and the files of a package called so, are due.
  * ecosystem "": of any. */
 int store_match_due(struct store *s, struct slice ecosystem, struct slice name, struct err *err) WARN_UNUSED;

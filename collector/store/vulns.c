@@ -424,6 +424,16 @@ int store_match_done(struct store *s, struct store_match *m, struct err *err)
 	return close_before(s, m, m->count, err);
 }
 
+int store_match_skip(struct store *s, const struct store_match *m, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < m->count && r >= 0; i++)
+		r = DB_RUN(&s->state, err, "UPDATE package_os SET is_due = 0 WHERE package = ? AND os = ?",
+			   B_INT(m->rows[i]), B_INT(m->os));
+	return r;
+}
+
 /* ---- what else makes a vulnerability due ---- */
 
 int vulns_due_of_image(struct store *s, int64_t image, struct err *err)

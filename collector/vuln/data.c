@@ -26,6 +26,16 @@ static void close_db(struct data *d, const char *why)
 	slice_copy(slice_of(why), d->why_not, sizeof(d->why_not));
 }
 
+void data_give_up(struct vuln *v, const char *why)
+{
+	struct stat st;
+
+	LOG(ERROR, "vuln.database", KV_STR("path", v->cfg->db_path), KV_STR("why", why));
+	if (stat(v->cfg->db_path, &st) == 0)
+		v->data.failed_mtime = st.st_mtim;
+	close_db(&v->data, why);
+}
+
 void data_fini(struct data *d)
 {
 	vulndb_close(d->db);
@@ -151,10 +161,8 @@ void data_look(struct vuln *v)
 		close_db(d, "replaced");
 	if (!d->db)
 		try_open(v, &st);
-	if (d->db && d->changed_arena && look_for_changes(v, &err) < 0) {
-		LOG(ERROR, "vuln.database", KV_STR("path", v->cfg->db_path), KV_STR("why", err.msg));
-		close_db(d, err.msg);
-	}
+	if (d->db && d->changed_arena && look_for_changes(v, &err) < 0)
+		data_give_up(v, err.msg);
 }
 
 static int mark_through(struct vuln *v, struct err *err)

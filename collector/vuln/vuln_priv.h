@@ -39,6 +39,7 @@ struct vuln {
 	bool is_kicked;
 	struct data data;
 	size_t match_limit; /* packages of one call, by how long the last one took */
+	size_t one_by_one;  /* so many alone: one of them can't be answered for */
 	uint64_t tidied_boot_ns;
 	/* the process that updates feeds */
 	pid_t child;
@@ -51,6 +52,8 @@ struct vuln {
 void data_look(struct vuln *v);
 /* Packages that an import may concern become due, a slice at a time; 1: there is more to do. */
 int data_mark(struct vuln *v, uint64_t until_boot_ns, struct err *err) WARN_UNUSED;
+/* It is damaged: not used until the file is another one or has changed. */
+void data_give_up(struct vuln *v, const char *why);
 void data_fini(struct data *d);
 /* Is what is known too old? Tells, or says that it is well again. */
 int data_check_age(struct vuln *v, struct err *err) WARN_UNUSED;

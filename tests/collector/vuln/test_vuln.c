@@ -2,6 +2,8 @@
  * database, fed by hand. */
 #include "tests/collector/vuln/advised.h"
 
+#include "collector/vuln/vuln_priv.h"
+
 static const char *const packages[] = { "deb libssl3 3.0.11-1 openssl", "deb openssl 3.0.11-1", "deb bash 5.2-1",
 					"npm lodash 4.17.20", NULL };
 
@@ -266,6 +268,31 @@ static void a_file_that_is_no_database_is_said_and_left_alone(void **state)
 	expect(advised_work(), "new CVE-2026-0002 nginx:1.25 high - hosts=1 packages=1\n");
 }
 
+static void a_damaged_database_is_given_up_until_it_is_another(void **state)
+{
+	static const char *const feed[] = { "bash", "CVE-2026-0002", "high", "", NULL };
+	struct buf b;
+
+	advised_image(WEB, "web:1", packages);
+	advised_run("agent-1", 1, WEB);
+	advised_debian(feed);
+	/* all but its first page is gone */
+	OK(file_read(w.db_path, 64 << 20, &b, &err));
+	assert_true(b.n > 8192);
+	memset(b.p + 4096, 0xff, b.n - 4096);
+	unlink(w.db_path);
+	OK(file_write_atomic(w.db_path, buf_slice(&b), 0600, &err));
+	buf_fini(&b);
+	for (unsigned i = 0; i < 3; i++)
+		(void)!vuln_work_all(w.v, &err);
+	assert_null(w.v->data.db);
+	assert_true(w.v->data.why_not[0] != 0);
+	expect(advised_work(), "");
+	unlink(w.db_path);
+	advised_debian(feed);
+	expect(advised_work(), "new CVE-2026-0002 nginx:1.25 high - hosts=1 packages=1\n");
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, advised_setup, advised_teardown)
@@ -282,6 +309,7 @@ int main(void)
 		TEST(a_kill_in_the_middle_is_gone_on_from),
 		TEST(data_that_is_old_is_told_once_and_again_when_well),
 		TEST(a_file_that_is_no_database_is_said_and_left_alone),
+		TEST(a_damaged_database_is_given_up_until_it_is_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
