@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "collector/api/api_priv.h"
+#include "collector/store/store_vulns.h"
 
 int api_health(struct api_call *c, struct err *err)
 {
@@ -65,8 +66,11 @@ int api_status_show(struct api_call *c, struct err *err)
 int api_metrics(struct api_call *c, struct err *err)
 {
 	struct store_status st;
+	struct store_vuln_status v;
 
 	int r = store_status(c->api->store, &st, err);
+	if (r >= 0)
+		r = store_vuln_status(c->api->store, &v, err);
 	if (r < 0)
 		return r;
 	const struct {
@@ -88,6 +92,14 @@ int api_metrics(struct api_call *c, struct err *err)
 		{ "picket_free_bytes", "gauge", "Free space where the data is.", st.free_bytes },
 		{ "picket_outbox_waiting", "gauge", "Notifications not delivered yet.", st.outbox_waiting },
 		{ "picket_outbox_dead", "gauge", "Notifications given up.", st.outbox_dead },
+		{ "picket_images", "gauge", "Images whose inventory is stored.", v.images_known },
+		{ "picket_images_running", "gauge", "Images that run on some host.", v.images_running },
+		{ "picket_images_dropped_total", "counter", "Images that nobody ran or saw for long.", v.images_dropped },
+		{ "picket_vulnerabilities", "gauge", "Vulnerabilities found in images.", v.vulns },
+		{ "picket_vulnerabilities_exploited_running", "gauge",
+		  "Those known to be exploited, in images that run, accepted by nobody.", v.kev_running },
+		{ "picket_packages_to_match", "gauge", "Packages not yet matched against the newest data.",
+		  v.packages_due },
 		{ "picket_api_connections", "gauge", "Open API connections.", c->api->conn_count },
 		{ "picket_api_requests_total", "counter", "API requests.", c->api->requests },
 		{ "picket_api_refused_total", "counter", "API requests and connections refused.",

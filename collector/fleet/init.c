@@ -26,7 +26,20 @@ static const char config_rest[] =
 	"#    from: picket@example.net\n"
 	"#    to: [ops@example.net]\n"
 	"#    starttls: required       # required when-offered none\n"
-	"#    min_severity: high\n";
+	"#    min_severity: high\n"
+	"feeds:\n"
+	"  every: 6h                  # looked at by a process of its own\n"
+	"  stale: 48h                 # older data raises an alert\n"
+	"  sources: []\n"
+	"#  - {name: debian, format: debian, url: 'https://security-tracker.debian.org/tracker/data/json'}\n"
+	"#  - {name: alpine, format: alpine, url: 'https://secdb.alpinelinux.org/v3.20/main.json'}\n"
+	"#  - {name: npm, format: osv, url: 'https://osv-vulnerabilities.storage.googleapis.com/npm/all.zip'}\n"
+	"#  - {name: pypi, format: osv, url: 'https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip'}\n"
+	"#  - {name: go, format: osv, url: 'https://osv-vulnerabilities.storage.googleapis.com/Go/all.zip'}\n"
+	"#  - {name: kev, format: kev, url: 'https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json'}\n"
+	"#  - {name: epss, format: epss, url: 'https://epss.empiricalsecurity.com/epss_scores-current.csv.gz'}\n"
+	"images:\n"
+	"  alert_severity: high       # of running images; exploited ones always\n";
 
 /* dst holds PATH_BYTES. */
 static int path_in(const char *dir, const char *name, char *dst, struct err *err)
