@@ -244,7 +244,10 @@ def an_inventory_stays_within_the_agents_memory():
 
 
 def everything_is_cleaned_up():
-    need().close()
+    need()
+    ids = fleet.docker("ps", "-q").stdout.split()
+    fleet.docker("kill", *ids)  # a sleep as process 1 hears no SIGTERM, and the engine would wait for it
+    fleet.close()
 
 
 if __name__ == "__main__":
