@@ -112,7 +112,8 @@ static void write_ratings(const struct scan_finding *f, struct out *o)
 	struct slice source = f->severity_source.n ? f->severity_source : f->vuln->feed;
 
 	array(o, "ratings");
-	write_rating(o, source, 0, vuln_severity_name(f->severity), NULL, SLICE_NONE);
+	if (f->cvss <= 0 || !slice_is(source, "cvss"))
+		write_rating(o, source, 0, vuln_severity_name(f->severity), NULL, SLICE_NONE);
 	if (f->cvss > 0)
 		write_rating(o, f->vuln->feed, f->cvss, severity_of(f->cvss), method_of(f->cvss_vector),
 			     f->cvss_vector);

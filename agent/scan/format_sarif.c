@@ -97,10 +97,10 @@ static void write_help(const struct scan_finding *f, const Picket__Package *p, c
 {
 	struct slice about = f->vuln->description.n ? f->vuln->description : f->vuln->title;
 	CLEANUP(buf_finip) struct buf text = { 0 };
-	const char *fixed = f->fixed.n ? "fixed in" : vuln_status_name(f->status);
+	const char *fixed = f->fixed.n ? "fixed in " : vuln_status_name(f->status);
 
 	buf_init(&text, 0);
-	buf_printf(&text, "%.*s (%s) in %s, %s %.*s\n%s\n\n", SLICE_FMT(f->vuln->id), severity, p->name, fixed,
+	buf_printf(&text, "%.*s (%s) in %s, %s%.*s\n%s\n\n", SLICE_FMT(f->vuln->id), severity, p->name, fixed,
 		   SLICE_FMT(f->fixed), url);
 	buf_add_slice(&text, about);
 	object(o, "help");
@@ -243,10 +243,10 @@ static void write_message(const struct scan_result *r, const struct scan_finding
 {
 	const Picket__Package *p = r->packages[f->package].pkg;
 	struct slice title = f->vuln->title;
-	const char *status = f->fixed.n ? "fixed in" : vuln_status_name(f->status);
+	const char *status = f->fixed.n ? "fixed in " : vuln_status_name(f->status);
 
 	kv_text(o, "message",
-		format_text(o, "%s %s: %.*s (%s)%s%.*s; %s %.*s", p->name, p->version, SLICE_FMT(f->vuln->id),
+		format_text(o, "%s %s: %.*s (%s)%s%.*s; %s%.*s", p->name, p->version, SLICE_FMT(f->vuln->id),
 			    vuln_severity_name(f->severity), title.n ? ", " : "", SLICE_FMT(title), status,
 			    SLICE_FMT(f->fixed)));
 }

@@ -95,14 +95,18 @@ static int add_entry(struct ignore *g, const struct entry *e, struct err *err)
 	return ids_add(&g->ids, e->id, (uint32_t)g->count++, err);
 }
 
-/* "2027-01-31": to the end of that day, in UTC. */
+/* "2027-01-31": to the end of that day, in UTC. "9999-12-31" is how people write for ever; our times end
+ * in 2554. */
 static bool read_until(struct slice text, uint64_t *ret_ns)
 {
 	char day[40];
+	uint64_t year;
 
 	if (text.n != 10)
 		return text_time_parse(text, ret_ns);
 	snprintf(day, sizeof(day), "%.10sT23:59:59Z", text.p);
+	if (slice_to_u64(slice_sub(text, 0, 4), &year) && year > 2500)
+		memcpy(day, "2500", 4);
 	return text_time_parse(slice_of(day), ret_ns);
 }
 

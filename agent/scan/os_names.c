@@ -3,22 +3,20 @@
 
 #include <strings.h>
 
-/* The first row of an id has the family that we write. */
 static const struct {
 	const char *id, *family;
+	bool is_old; /* read, never written */
 } names[] = {
-	{ "rhel", "redhat" },
-	{ "almalinux", "alma" },
-	{ "ol", "oracle" },
-	{ "amzn", "amazon" },
-	{ "mariner", "cbl-mariner" },
-	{ "sles", "sles" },
-	{ "sles", "suse linux enterprise server" },
-	{ "opensuse-leap", "opensuse-leap" },
-	{ "opensuse-leap", "opensuse.leap" },
-	{ "opensuse-tumbleweed", "opensuse.tumbleweed" },
-	{ "amzn", "amazon linux" },
-	{ "debian", "debian gnu/linux" },
+	{ "rhel", "redhat", false },
+	{ "almalinux", "alma", false },
+	{ "ol", "oracle", false },
+	{ "amzn", "amazon", false },
+	{ "mariner", "cbl-mariner", false },
+	{ "sles", "suse linux enterprise server", true },
+	{ "opensuse-leap", "opensuse.leap", true },
+	{ "opensuse-tumbleweed", "opensuse.tumbleweed", true },
+	{ "amzn", "amazon linux", true },
+	{ "debian", "debian gnu/linux", true },
 };
 
 struct slice os_names_id(struct slice name)
@@ -35,7 +33,7 @@ struct slice os_names_id(struct slice name)
 struct slice os_names_family(struct slice id)
 {
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (slice_is(id, names[i].id))
+		if (slice_is(id, names[i].id) && !names[i].is_old)
 			return slice_of(names[i].family);
 	}
 	return id;

@@ -56,6 +56,7 @@ static const struct {
 	{ "ignore:\n  - {id: CVE-2024-2, reason: r, until: 2026-11-30}\n", "CVE-2024-2/libssl3", "r", "2026-11-30" },
 	{ "ignore:\n  - {id: CVE-2024-2, reason: r, until: \"2026-11-30T12:00:01Z\"}\n", "CVE-2024-2/libssl3", "r", "2026-11-30T12:00:01Z" },
 	{ "ignore:\n  - {id: CVE-2024-2, reason: r, until: 2026-11-29}\n", "", NULL, "" },
+	{ "ignore:\n  - {id: CVE-2024-2, reason: r, until: 9999-12-31}\n", "CVE-2024-2/libssl3", "r", "9999-12-31" },
 	/* of two the first that has not expired */
 	{ "ignore:\n  - {id: CVE-2024-2, reason: a, until: 2026-11-29}\n  - {id: CVE-2024-2, reason: b}\n  - {id: CVE-2024-2, reason: c}\n",
 	  "CVE-2024-2/libssl3", "b", "" },
@@ -127,6 +128,7 @@ static void wrong_files_are_refused_with_their_place(void **state)
 		{ "ignore:\n  - {reason: x}\n", "no id" },
 		{ "ignore:\n  - {id: CVE-1, reason: x}\n  - {id: CVE-2, reason: x, until: tomorrow}\n", "entry 2 of 'ignore' (CVE-2): until: 'tomorrow' is no date" },
 		{ "ignore:\n  - {id: CVE-1, reason: x, until: 2026-02-30}\n", "is no date" },
+		{ "ignore:\n  - {id: CVE-1, reason: x, until: 9999-13-01}\n", "is no date" },
 		{ "ignore:\n  - {id: CVE-1, reason: x, purl: \"deb/x\"}\n", "no 'pkg:'" },
 		{ "ignore:\n  - {id: CVE-1, reson: x}\n", "f:2:" },
 		{ "ignores:\n  - {id: CVE-1, reason: x}\n", "did you mean 'ignore'" },

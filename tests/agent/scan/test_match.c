@@ -13,6 +13,8 @@ static void write_file(const char *name, const char *text)
 {
 	char path[128];
 
+	snprintf(path, sizeof(path), "%s/npm", dir);
+	assert_int_equal(file_make_dirs(path, 0755, NULL), 0);
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	assert_int_equal(file_write_atomic(path, slice_of(text), 0644, NULL), 0);
 }
@@ -39,11 +41,11 @@ static int set_up(void **state)
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(db, sizeof(db), "%s/db", dir);
-	write_file("lodash.json", OSV("GHSA-jf85-cpcp-j695", "\"CVE-2019-10744\"", "npm", "lodash", "4.17.12",
+	write_file("npm/lodash.json", OSV("GHSA-jf85-cpcp-j695", "\"CVE-2019-10744\"", "npm", "lodash", "4.17.12",
 				      ",\"summary\":\"Prototype pollution\",\"details\":\"Long words\",\"severity\":[{\"type\":\"CVSS_V3\","
 				      "\"score\":\"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:H/A:H\"}],"
 				      "\"references\":[{\"type\":\"WEB\",\"url\":\"https://example.net/a\"}]"));
-	write_file("mocha.json", OSV("GHSA-mocha", "", "npm", "mocha", "10.0.0", ""));
+	write_file("npm/mocha.json", OSV("GHSA-mocha", "", "npm", "mocha", "10.0.0", ""));
 	write_file("tracker.json", "{\"openssl\":{\"CVE-2023-5678\":{\"description\":\"slow keys\",\"releases\":{\"bookworm\":{"
 				   "\"status\":\"resolved\",\"fixed_version\":\"3.0.13-1~deb12u1\",\"urgency\":\"medium\"}}},"
 				   "\"CVE-2007-6755\":{\"releases\":{\"bookworm\":{\"status\":\"open\",\"nodsa\":\"x\","
@@ -98,7 +100,7 @@ static void what_the_database_says_becomes_findings(void **state)
 
 	make(&c, "false");
 	c.result.now_unix_s = 1796000000;
-	import("lodash.json", c.result.now_unix_s - DAY_S);
+	import("npm", c.result.now_unix_s - DAY_S);
 	import("tracker.json", c.result.now_unix_s - 2 * DAY_S);
 	assert_int_equal(match_packages(&c.result, db, NULL, &err), 0);
 	scan_finish(&c.result);
@@ -122,7 +124,7 @@ static void packages_for_development_are_judged_when_asked_for(void **state)
 	struct err err = { 0 };
 
 	make(&c, "true");
-	import("mocha.json", c.result.now_unix_s);
+	import("npm", c.result.now_unix_s);
 	assert_int_equal(match_packages(&c.result, db, NULL, &err), 0);
 	scan_finish(&c.result);
 	assert_non_null(strstr(shown(&c.result, &out), "GHSA-mocha mocha fixed 10.0.0 unknown;"));
@@ -136,7 +138,7 @@ static void an_old_database_is_told(void **state)
 	struct err err = { 0 };
 
 	make(&c, "false");
-	import("mocha.json", c.result.now_unix_s);
+	import("npm", c.result.now_unix_s);
 	c.result.now_unix_s += 7 * DAY_S + 1;
 	assert_int_equal(match_packages(&c.result, db, NULL, &err), 0);
 	assert_int_equal(c.result.warning_count, 1);
@@ -151,7 +153,7 @@ static void what_is_no_database_is_an_error(void **state)
 	char path[128];
 
 	make(&c, "false");
-	snprintf(path, sizeof(path), "%s/lodash.json", dir);
+	snprintf(path, sizeof(path), "%s/npm/lodash.json", dir);
 	assert_int_equal(match_packages(&c.result, path, NULL, &err), -ERR_CORRUPT);
 	assert_false(c.result.has_database);
 	case_fini(&c);
