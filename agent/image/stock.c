@@ -175,7 +175,8 @@ static int take_stock(struct stock *st, const char *target, struct arena *a, Pic
 					&st->parts[CHAN_PART_OWNERS], NULL);
 		if (cached > 0 && read_result(st, target, a, ret, ret_owners, NULL) >= 0)
 			return 0;
-		arena_reset(a); /* a spoilt file there is as good as none */
+		/* A spoilt file there is as good as none. What it took of the arena stays: the caller may hold
+		 * more in it, the name of this folder for one. */
 	}
 	if (r >= 0)
 		r = stock_serve(st, err);
