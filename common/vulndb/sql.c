@@ -4,7 +4,7 @@
 
 #include "common/vulndb/vulndb_priv.h"
 
-enum { BUSY_MS = 10000, CACHE_KIB = 32768 };
+enum { BUSY_MS = 10000, WRITE_CACHE_KIB = 32768, READ_CACHE_KIB = 16384 };
 
 static const char *const statements[] = {
 #define STATEMENT(name, sql) sql,
@@ -257,8 +257,9 @@ static int set_up(struct vulndb *db, unsigned flags, struct err *err)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "PRAGMA cache_size=-%d; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=268435456;",
-		 flags & SQL_WRITE ? CACHE_KIB : CACHE_KIB / 8);
+	/* No mapped pages: a file that somebody cuts short would end the program, and they count as its memory. */
+	snprintf(text, sizeof(text), "PRAGMA cache_size=-%d; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;",
+		 flags & SQL_WRITE ? WRITE_CACHE_KIB : READ_CACHE_KIB);
 	int r = sql_exec(db, text, err);
 	if (r >= 0 && flags & SQL_WRITE)
 		r = sql_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;", err);
