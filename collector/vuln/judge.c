@@ -170,9 +170,10 @@ static int by_severity(const void *a, const void *b)
 	return x->severity == y->severity ? strcmp(x->package, y->package) : (int)y->severity - (int)x->severity;
 }
 
+/* Places are kept of images that run only. */
 static bool is_case(const struct judge *j, const struct candidate *c)
 {
-	return c->is_running && c->place_count &&
+	return c->place_count &&
 	       (j->vuln.is_kev || (int)c->severity >= j->v->cfg->min_severity);
 }
 

@@ -61,7 +61,7 @@ static inline void served_feeds(const char *dir, const char *db)
 static inline void served_inventories(struct store *s, struct arena *a, const char *agent)
 {
 	static const char *const base[] = { "deb openssl 3.0.11-1", "deb bash 5.2-1", NULL };
-	static const char *const app[] = { "npm lodash 4.17.20", "npm =evil\033]0;x\007 1", NULL };
+	static const char *const app[] = { "npm lodash 4.17.20", "deb evil\033]0;x\007 3.0.11-1 openssl", NULL };
 	static const char *const newer[] = { "deb openssl 3.0.12-1", NULL };
 	static char digest[] = "docker.io/library/web@sha256:new", port[] = "80/tcp", key[] = "AWS_SECRET", label[] = "vendor",
 		    value[] = "=cmd|'\033[2J";
@@ -105,6 +105,11 @@ static inline void served_in_use(struct store *s, const char *agent)
 	Picket__BaseImage b = PICKET__BASE_IMAGE__INIT;
 	struct stock_use u;
 
+	/* one without a name goes by what it was started as */
+	stock_use(&u, 1, SERVED_NEW, NULL);
+	u.image.reference = people_bytes("new\033]0;owned\007\xe2\x80\xae:1");
+	u.container.n_published_ports = 0;
+	MUST(stock_tell(s, "6f1c3b1e-0000-4000-8000-000000000002", &u.state, &must_err));
 	stock_use(&u, 1, SERVED_WEB, NULL);
 	u.image.reference = people_bytes("web\033]0;owned\007\xe2\x80\xae:1");
 	u.container.name = people_bytes("=HYPERLINK(\"x\")\033[2J");

@@ -179,6 +179,12 @@ static void what_a_person_resolved_stays_so_until_it_gets_worse(void **state)
 	assert_false(put(p, &s, id, false).is_reopened);
 	cJSON *al = read_alert(p, id);
 	assert_string_equal(at(al, "status", NULL), "resolved");
+	assert_null(strstr(at(al, "title", NULL), "7 more"));
+	cJSON_Delete(al);
+	/* and its end is the person's, not ours */
+	MUST(alert_close(p->store, &p->clk, id, "over", &must_err));
+	al = read_alert(p, id);
+	assert_string_equal(at(al, "resolution", "why"), "(none)");
 	cJSON_Delete(al);
 	s.c.severity = SEVERITY_CRITICAL;
 	assert_true(put(p, &s, id, true).is_reopened);

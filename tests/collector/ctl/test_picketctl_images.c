@@ -76,6 +76,7 @@ static void nothing_an_image_named_reaches_the_terminal_as_it_is(void **state)
 		"$ctl vuln list -o wide", "$ctl vuln list", "$ctl vuln show CVE-2026-0003 -o table",
 		"$ctl vuln show CVE-2026-0003 -o wide", "$ctl vuln show CVE-2026-0001 -o table",
 		"$ctl vuln show CVE-2026-0003 -o yaml", "$ctl image show aaaaaaaaaaaa -o ndjson",
+		"$ctl image show cccccccccccc -o table", "$ctl vuln show CVE-2026-0001 -o wide",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
@@ -103,7 +104,7 @@ static void exit_codes_and_words_say_what_went_wrong(void **state)
 		{ "$ctl image show nobody", 5, "no image 'nobody'" },
 		{ "$ctl vuln show CVE-1", 5, "no image here has 'CVE-1'" },
 		{ "$ctl image list imgae=x", 2, "did you mean \"image\"" },
-		{ "$ctl image list running:yes | grep -c id", 0, "1" },
+		{ "$ctl image list running:yes host=host-07 | grep -c id", 0, "1" },
 		{ "$ctl image show web:1 -o json | grep -o package_list", 0, "package_list" },
 		{ "$ctl image show web:1 -o json --limit 1 | grep -o '\"id\":\"CVE[^\"]*' | head -1", 0, "CVE-2026-0002" },
 		{ "$ctl vuln accept CVE-2026-0003", 2, "--reason" },

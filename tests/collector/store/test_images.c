@@ -234,6 +234,12 @@ static void parts_of_a_state_come_in_order_or_all_again(void **state)
 	assert_true(whole);
 	OK(store_images_in_use(w.f.s, "agent-1", &first.state, &whole, NULL, NULL, &w.err));
 	assert_false(whole);
+	/* "unchanged" of a state that isn't whole here */
+	Picket__ImagesInUse half = PICKET__IMAGES_IN_USE__INIT;
+	half.state = 7;
+	half.is_unchanged = true;
+	OK(store_images_in_use(w.f.s, "agent-1", &half, &whole, NULL, NULL, &w.err));
+	assert_true(whole);
 	OK(store_images_in_use(w.f.s, "agent-1", &second.state, &whole, NULL, NULL, &w.err));
 	assert_false(whole);
 	assert_int_equal(get(WEB).hosts, 1);

@@ -346,6 +346,19 @@ static void the_list_is_urgent_first_and_filtered_by_one_place(void **state)
 			fail_msg("%s: %s", cases[i].filter, list(cases[i].filter));
 }
 
+static void accepted_ones_are_listed_only_when_asked_for(void **state)
+{
+	struct store_vuln v;
+
+	fill_list();
+	OK(store_vuln_get(f.s, "CVE-3", a, &v, &err));
+	v.is_accepted = true;
+	OK(store_vuln_judged(f.s, &v, &err));
+	assert_null(strstr(list(""), "CVE-3"));
+	assert_string_equal(list("accepted:yes"), "CVE-3 ");
+	assert_null(strstr(list("accepted:no"), "CVE-3"));
+}
+
 static void pages_of_the_list_join_without_a_gap(void **state)
 {
 	char cursor[64] = "", next[64];
@@ -586,6 +599,7 @@ int main(void)
 		TEST(two_advisories_of_one_say_the_more_and_settle),
 		TEST(use_and_use_of_packages_make_vulnerabilities_due),
 		TEST(the_list_is_urgent_first_and_filtered_by_one_place),
+		TEST(accepted_ones_are_listed_only_when_asked_for),
 		TEST(pages_of_the_list_join_without_a_gap),
 		TEST(an_images_vulnerabilities_come_urgent_first),
 		TEST(a_newer_image_that_is_known_says_what_it_fixes),

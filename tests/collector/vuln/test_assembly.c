@@ -153,7 +153,10 @@ static void a_bomb_stops_at_the_bound(void **state)
 	size_t n = squeeze(slice_from(plain, size), frame, sizeof(frame));
 	assert_int_equal(assembly_unpack(slice_from(frame, n), slice_from(sha, 32), &out, &err), -ERR_LIMIT);
 	assert_true(out.size <= LIMIT_INVENTORY_BYTES + (2u << 20));
-	/* exactly the bound is fine but for its digest */
+	n = squeeze(slice_from(plain, LIMIT_INVENTORY_BYTES + 1), frame, sizeof(frame));
+	tls_sha256(slice_from(plain, LIMIT_INVENTORY_BYTES + 1), sha);
+	assert_int_equal(assembly_unpack(slice_from(frame, n), slice_from(sha, 32), &out, &err), -ERR_LIMIT);
+	/* exactly the bound is fine */
 	n = squeeze(slice_from(plain, LIMIT_INVENTORY_BYTES), frame, sizeof(frame));
 	tls_sha256(slice_from(plain, LIMIT_INVENTORY_BYTES), sha);
 	assert_int_equal(assembly_unpack(slice_from(frame, n), slice_from(sha, 32), &out, &err), 0);

@@ -22,6 +22,7 @@ static struct {
 	char asked[4096]; /* the last request */
 	unsigned requests;
 	int listener, port, stop[2];
+	int plain, plain_port; /* the same without TLS */
 	SSL_CTX *ctx;
 	pthread_t thread;
 } srv;
@@ -38,7 +39,7 @@ static size_t compose(char *dst, size_t size)
 		return (size_t)snprintf(dst, size,
 					"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/x\r\nContent-Length: 0\r\n"
 					"Connection: close\r\n\r\n",
-					srv.port);
+					srv.plain_port);
 	case OVER_AND_OVER:
 		return (size_t)snprintf(dst, size,
 					"HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1:%d/x\r\nContent-Length: 0\r\n"
@@ -56,16 +57,37 @@ static size_t compose(char *dst, size_t size)
 				srv.etag, n, srv.body);
 }
 
+/* Whoever comes here was sent, and would be given what it asks for. */
+static void serve_plain(void)
+{
+	char request[4096], answer[4096];
+	int fd = accept(srv.plain, NULL, NULL);
+	size_t n = strlen(srv.body);
+
+	if (read(fd, request, sizeof(request)) > 0) {
+		n = (size_t)snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+				     n, srv.body);
+		(void)!write(fd, answer, n);
+	}
+	close(fd);
+}
+
 static void *serve(void *arg)
 {
 	static char answer[65536];
 
 	for (;;) {
-		struct pollfd p[] = { { .fd = srv.listener, .events = POLLIN }, { .fd = srv.stop[0], .events = POLLIN } };
+		struct pollfd p[] = { { .fd = srv.listener, .events = POLLIN },
+				      { .fd = srv.stop[0], .events = POLLIN },
+				      { .fd = srv.plain, .events = POLLIN } };
 
-		poll(p, 2, -1);
+		poll(p, 3, -1);
 		if (p[1].revents)
 			return NULL;
+		if (p[2].revents)
+			serve_plain();
+		if (!p[0].revents)
+			continue;
 		int fd = accept(srv.listener, NULL, NULL);
 		SSL *ssl = SSL_new(srv.ctx);
 		SSL_set_fd(ssl, fd);
@@ -103,11 +125,15 @@ static int setup(void **state)
 	snprintf(path, sizeof(path), "%s/server.key", w.f.dir);
 	assert_int_equal(SSL_CTX_use_PrivateKey_file(srv.ctx, path, SSL_FILETYPE_PEM), 1);
 	assert_int_equal(pipe(srv.stop), 0);
-	srv.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(srv.listener, (struct sockaddr *)&a, size), 0);
-	assert_int_equal(listen(srv.listener, 8), 0);
-	assert_int_equal(getsockname(srv.listener, (struct sockaddr *)&a, &size), 0);
-	srv.port = ntohs(a.sin_port);
+	int *const fds[] = { &srv.listener, &srv.plain }, *const ports[] = { &srv.port, &srv.plain_port };
+	for (size_t i = 0; i < 2; i++) {
+		a.sin_port = 0;
+		*fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(bind(*fds[i], (struct sockaddr *)&a, size), 0);
+		assert_int_equal(listen(*fds[i], 8), 0);
+		assert_int_equal(getsockname(*fds[i], (struct sockaddr *)&a, &size), 0);
+		*ports[i] = ntohs(a.sin_port);
+	}
 	assert_int_equal(pthread_create(&srv.thread, NULL, serve, NULL), 0);
 	snprintf(ca_file, sizeof(ca_file), "%s/ca.pem", w.f.dir);
 	snprintf(url, sizeof(url), "https://127.0.0.1:%d/feeds/debian.json?x=1", srv.port);
@@ -125,6 +151,7 @@ static int teardown(void **state)
 	pthread_join(srv.thread, NULL);
 	close(srv.stop[0]);
 	close(srv.listener);
+	close(srv.plain);
 	SSL_CTX_free(srv.ctx);
 	buf_fini(&said_lines);
 	return advised_teardown(state);
@@ -204,7 +231,7 @@ static void a_failure_leaves_the_data_and_what_is_known_of_it(void **state)
 	} cases[] = {
 		{ GONE_404, "", "404" },
 		{ CUT, ONE("CVE-2026-0009"), "" },
-		{ TO_PLAIN, "", "" },
+		{ TO_PLAIN, ONE("CVE-2026-0008"), "" },
 		{ OVER_AND_OVER, "", "redirect" },
 		{ OK_200, "this is not what it should be", "" },
 		{ OK_200, "{}", "" },
@@ -337,6 +364,28 @@ static void a_whole_database_is_taken_over_after_a_look_at_it(void **state)
 	assert_non_null(strstr(told, "closed 1"));
 }
 
+static void another_database_of_the_same_generation_is_another(void **state)
+{
+	char other[160];
+
+	advised_image(WEB, "web:1", packages);
+	advised_run("agent-1", 1, WEB);
+	srv.body = ONE("CVE-2026-0001");
+	srv.etag = "\"v1\"";
+	assert_int_equal(update(), 0);
+	snprintf(other, sizeof(other), "%s/carried.db", w.f.dir);
+	copy(w.db_path, other);
+	unlink(w.db_path);
+	srv.body = ONE("CVE-2026-0002");
+	srv.etag = "\"v2\"";
+	assert_int_equal(update(), 0);
+	assert_non_null(strstr(advised_work(), "new CVE-2026-0002"));
+	assert_int_equal(w.v->data.info.generation, 1);
+	OK(vuln_feed_import(w.f.s, &w.f.clk, &w.cfg, "db", other, NULL, NULL, &err));
+	assert_non_null(strstr(advised_work(), "new CVE-2026-0001"));
+	assert_int_equal(w.v->data.info.generation, 1);
+}
+
 static void with_a_key_only_a_signed_database_is_taken_and_used(void **state)
 {
 	static char key_file[160];
@@ -417,6 +466,7 @@ int main(int argc, char **argv)
 		TEST(a_file_is_read_when_it_has_changed),
 		TEST(two_imports_at_once_are_refused),
 		TEST(a_whole_database_is_taken_over_after_a_look_at_it),
+		TEST(another_database_of_the_same_generation_is_another),
 		TEST(with_a_key_only_a_signed_database_is_taken_and_used),
 		TEST(feeds_are_looked_at_by_a_process_of_their_own_when_it_is_time),
 	};
