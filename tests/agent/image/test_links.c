@@ -75,6 +75,14 @@ static void a_database_behind_a_linked_folder_is_found(void **state)
 	check(&im, 2, "a 1@0, b 2@1");
 }
 
+static void a_relative_link_is_seen_from_its_folder(void **state)
+{
+	struct image im = { 0 };
+
+	ADD(&im, { "var/lib/toy", .soft = "./toy-data" }, { "var/lib/toy-data/db", "a 1" }, { "toy-data/db", "wrong 1" });
+	check(&im, 2, "a 1@0");
+}
+
 static void a_chain_of_links_takes_a_pass_each(void **state)
 {
 	struct image im = { 0 };
@@ -181,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_pass_is_enough_without_links),
 		cmocka_unit_test(a_database_behind_a_linked_folder_is_found),
+		cmocka_unit_test(a_relative_link_is_seen_from_its_folder),
 		cmocka_unit_test(a_chain_of_links_takes_a_pass_each),
 		cmocka_unit_test(a_linked_file_is_found),
 		cmocka_unit_test(a_link_in_a_lower_layer_leads_into_an_upper_one),

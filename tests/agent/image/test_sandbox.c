@@ -146,8 +146,8 @@ static int unlinks(void)
 	return unlinkat(folder, "allowed", 0) < 0;
 }
 
-/* What became of it: exit code, or minus the signal. */
-static int in_sandbox(int (*attempt)(void))
+/* What became of it: exit code, or minus the signal. root: -1, no root directory of its own. */
+static int in_sandbox_at(int root, int (*attempt)(void))
 {
 	char note[SANDBOX_NOTE_MAX];
 	int status;
@@ -156,7 +156,7 @@ static int in_sandbox(int (*attempt)(void))
 	if (!pid) {
 		const struct sandbox s = { .folders = &folder,
 					   .folder_count = 1,
-					   .root_fd = folder,
+					   .root_fd = root,
 					   .reads_all = true,
 					   .sock = sock[1],
 					   .data_bytes = 64 << 20,
@@ -172,6 +172,11 @@ static int in_sandbox(int (*attempt)(void))
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int in_sandbox(int (*attempt)(void))
+{
+	return in_sandbox_at(folder, attempt);
 }
 
 static int set_up(void **state)
@@ -219,6 +224,17 @@ static void other_files_are_out_of_reach(void **state)
 	assert_int_equal(in_sandbox(reads_a_process), 1);
 }
 
+/* Either wall by itself: Landlock where there is no root directory of its own. */
+static void landlock_alone_keeps_files_out_of_reach(void **state)
+{
+	if (syscall(444 /* landlock_create_ruleset */, NULL, 0, 1) < 1)
+		skip(); /* not in this kernel */
+	assert_int_equal(in_sandbox_at(-1, reads_its_folder), 0);
+	assert_int_equal(in_sandbox_at(-1, reads_another_file), 1);
+	assert_int_equal(in_sandbox_at(-1, reads_the_neighbour), 1);
+	assert_int_equal(in_sandbox_at(-1, reads_a_process), 1);
+}
+
 static void forbidden_calls_end_it(void **state)
 {
 	static const struct {
@@ -258,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(its_work_is_left_to_it),
 		cmocka_unit_test(other_files_are_out_of_reach),
+		cmocka_unit_test(landlock_alone_keeps_files_out_of_reach),
 		cmocka_unit_test(forbidden_calls_end_it),
 		cmocka_unit_test(the_c_library_goes_on_working),
 	};
