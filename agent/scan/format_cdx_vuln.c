@@ -225,6 +225,7 @@ static void write_affects(const struct cdx *c, const struct entry *e, size_t n)
 		json_object_close(j);
 		json_array_close(j);
 		json_object_close(j);
+		out_flush(c->o); /* one vulnerability may be in a thousand packages */
 	}
 	json_array_close(j);
 }

@@ -1,4 +1,7 @@
 /* formats: each case of golden/ in each format. UPDATE_GOLDEN=1 rewrites what is wanted. */
+#include <errno.h>
+#include <fcntl.h>
+
 #include "agent/scan/format.h"
 #include "agent/scan/sbom.h"
 #include "common/show.h"
@@ -182,6 +185,71 @@ static void our_own_documents_come_back_whole(void **state)
 	}
 }
 
+enum { MANY = 12000 }; /* their purls pass the scratch memory of one element */
+
+static void make_many(struct test_case *c)
+{
+	CLEANUP(buf_finip) struct buf text = { 0 };
+
+	buf_init(&text, 0);
+	buf_add_str(&text, "{\"now\":\"2026-11-30T12:00:00Z\",\"database\":\"2026-11-29T03:00:00Z\",\"inventory\":{"
+			   "\"kind\":\"image\",\"target\":\"web:1\",\"layers\":[{\"packages\":[");
+	for (int i = 0; i < MANY; i++)
+		buf_printf(&text, "%s{\"ecosystem\":\"npm\",\"name\":\"n\",\"version\":\"%d\",\"path\":\"a/%d/package.json\"}",
+			   i ? "," : "", i, i);
+	buf_add_str(&text, "]}]},\"findings\":[{\"package\":\"n\",\"id\":\"CVE-2024-1\",\"severity\":\"high\",\"status\":\"affected\"}]}");
+	case_init(c, "many", buf_slice(&text));
+}
+
+/* Every package has its purl in it: nothing was left out for want of memory, and little was in use. */
+static void long_reports_are_streamed(void **state)
+{
+	static const char *const formats[] = { "json", "trivy-json", "cyclonedx", "spdx", "sarif" };
+	struct test_case c;
+
+	make_many(&c);
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		struct format_options opts = { .list_packages = true };
+		CLEANUP(buf_finip) struct buf text = { 0 };
+		char path[] = "/tmp/picket_formatXXXXXX";
+		CLEANUP(fd_closep) int fd = mkstemp(path);
+		struct err err = { 0 };
+		size_t count = 0;
+		struct out o;
+
+		assert_true(fd >= 0);
+		assert_int_equal(out_init(&o, fd, &err), 0);
+		assert_int_equal(format_find(formats[i], &err)->write(&c.result, &opts, &o, &err), 0);
+		assert_true(o.text.size <= 512 * 1024);
+		assert_int_equal(file_read(path, 64 << 20, &text, &err), 0);
+		is_json(formats[i], buf_slice(&text));
+		/* not strstr: with ASan it measures the whole text each time */
+		struct slice rest = buf_slice(&text);
+		for (ptrdiff_t at; (at = slice_find(rest, SLICE_LIT("pkg:npm/n@"))) >= 0; count++)
+			rest = slice_sub(rest, (size_t)at + 1, rest.n);
+		if (count < MANY)
+			fail_msg("%s: %zu package URLs", formats[i], count);
+		out_fini(&o);
+		unlink(path);
+	}
+	case_fini(&c);
+}
+
+static void a_full_disk_is_an_error(void **state)
+{
+	struct test_case c;
+	struct err err = { 0 };
+	struct out o;
+
+	case_read(&c, "image");
+	CLEANUP(fd_closep) int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(out_init(&o, fd, &err), 0);
+	assert_int_equal(format_json(&c.result, &(struct format_options){ 0 }, &o, &err), -ENOSPC);
+	out_fini(&o);
+	case_fini(&c);
+}
+
 static void unknown_formats_are_named(void **state)
 {
 	struct err err;
@@ -198,6 +266,8 @@ int main(void)
 		cmocka_unit_test(nothing_an_image_says_reaches_the_terminal_raw),
 		cmocka_unit_test(lines_fit_the_terminal),
 		cmocka_unit_test(our_own_documents_come_back_whole),
+		cmocka_unit_test(long_reports_are_streamed),
+		cmocka_unit_test(a_full_disk_is_an_error),
 		cmocka_unit_test(unknown_formats_are_named),
 	};
 
