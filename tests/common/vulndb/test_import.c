@@ -1,4 +1,6 @@
 /* import: only what changed is written, all or nothing, and a reader never sees a part of it. */
+#include <time.h>
+
 #include "tests/common/vulndb/fixture.h"
 
 #define REC(id, name, fixed)                                                                               \
@@ -162,6 +164,7 @@ static void records_that_share_an_id_may_change_places(void **state)
 {
 	static const char *const before[] = { "8/S-1.json", REC("S-1", "one", "1.0.0"), "9/S-1.json", REC("S-1", "two", "1.0.0"), NULL };
 	static const char *const after[] = { "8/S-1.json", REC("S-1", "two", "3.0.0"), "9/S-1.json", REC("S-1", "one", "1.0.0"), NULL };
+	static const char *const later[] = { "8/S-1.json", REC("S-1", "two", "3.0.0"), "9/S-1.json", REC("S-1", "one", "4.0.0"), NULL };
 	struct fixture *f = *state;
 
 	fixture_must_import(f, fixture_zip(f, "a.zip", before), NULL);
@@ -170,6 +173,11 @@ static void records_that_share_an_id_may_change_places(void **state)
 			    "S-1 S-1 fixed=1.0.0 unknown fixed [<1.0.0]\nS-1 S-1 fixed=3.0.0 unknown fixed [<3.0.0]\n");
 	fixture_must_import(f, fixture_path(f, "b.zip"), NULL);
 	assert_counts(f, 0, 0, 0, 2, 0);
+	/* only the second is changed: the first keeps its place */
+	fixture_must_import(f, fixture_zip(f, "c.zip", later), NULL);
+	assert_counts(f, 0, 1, 0, 1, 0);
+	assert_string_equal(MATCH(f, &no_os, "npm one 3.5.0", "npm two 2.0.0"),
+			    "S-1 S-1 fixed=4.0.0 unknown fixed [<4.0.0]\nS-1 S-1 fixed=3.0.0 unknown fixed [<3.0.0]\n");
 }
 
 #define SECDB(release, fixes)                                                                              \
@@ -293,9 +301,14 @@ static int stop_at_first(void *arg, size_t package, const struct vulndb_found *f
 	struct fixture *fx = arg;
 	static const char *const later[] = { "A-1.json", REC("A-1", "one", "9.0.0"), NULL };
 
-	/* an import while this reader is in the middle: it commits, and is not seen here */
+	struct timespec before, after;
+
+	/* an import while this reader is in the middle: it commits, does not wait, and is not seen here */
+	clock_gettime(CLOCK_MONOTONIC, &before);
 	if (package == 0)
 		fixture_must_import(fx, fixture_zip(fx, "b.zip", later), NULL);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	assert_true(after.tv_sec - before.tv_sec < 8);
 	return put_found(&fx->found, package, f);
 }
 

@@ -135,13 +135,16 @@ static void aliases_are_one_finding(void **state)
 		     "," OSV("GHSA-aaaa", "\"summary\":\"Bad\",\"aliases\":[\"CVE-2024-0001\"],\"database_specific\":{\"severity\":\"CRITICAL\"},", AFF("PyPI", "Django", "ECOSYSTEM", FIX("4.0.2")))
 		     /* joined by GHSA-aaaa only */
 		     "," OSV("OTHER-1", "\"aliases\":[\"GHSA-aaaa\"],", AFF("PyPI", "Django", "ECOSYSTEM", FIX("4.0.1")))
-		     "," OSV("GHSA-bbbb", "\"aliases\":[\"CVE-2024-0002\"],", AFF("PyPI", "Django", "ECOSYSTEM", FIX("4.0.1"))) "]");
+		     "," OSV("GHSA-bbbb", "\"aliases\":[\"CVE-2024-0002\"],", AFF("PyPI", "Django", "ECOSYSTEM", FIX("4.0.1")))
+		     "," OSV("PYSEC-2024-2", "\"aliases\":[\"CVE-2024-0002\"],", AFF("PyPI", "Django", "ECOSYSTEM", FIX("4.0.10"))) "]");
 	assert_string_equal(MATCH(f, &no_os, "pypi Django 4.0"),
 			    "CVE-2024-0001=GHSA-aaaa,OTHER-1,PYSEC-2024-1 GHSA-aaaa fixed=4.0.2 critical/ghsa fixed [<4.0.2]\n"
-			    "CVE-2024-0002=GHSA-bbbb GHSA-bbbb fixed=4.0.1 unknown fixed [<4.0.1]\n");
+			    /* what has every fix, by the scheme's order */
+			    "CVE-2024-0002=GHSA-bbbb,PYSEC-2024-2 GHSA-bbbb fixed=4.0.10 unknown fixed [<4.0.1]\n");
 	/* fixed in one record's eyes, not in the other's */
 	assert_string_equal(MATCH(f, &no_os, "pypi django 4.0.1"),
-			    "CVE-2024-0001=GHSA-aaaa GHSA-aaaa fixed=4.0.2 critical/ghsa fixed [<4.0.2]\n");
+			    "CVE-2024-0001=GHSA-aaaa GHSA-aaaa fixed=4.0.2 critical/ghsa fixed [<4.0.2]\n"
+			    "CVE-2024-0002=PYSEC-2024-2 PYSEC-2024-2 fixed=4.0.10 unknown fixed [<4.0.10]\n");
 }
 
 static void an_id_without_a_cve_gets_it_from_another_record(void **state)
