@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "act.h"
+#include "compat.h"
 
 static int opened(int fd, const char *what)
 {
@@ -121,14 +122,25 @@ static void *low(const void *bytes, size_t n)
 	return p == MAP_FAILED ? NULL : memcpy(p, bytes, n);
 }
 
+static int no_32_bits(void)
+{
+	errno = ENOSYS;
+	return cannot("32 bits");
+}
+
 static int by_32_bits(char **a)
 {
+	if (!has_32_bit_calls())
+		return no_32_bits();
 	return opened((int)compat(5, (uintptr_t)low(a[0], strlen(a[0]) + 1), O_RDONLY, 0), "open of 32 bits");
 }
 
 static int connect_by_32_bits(char **a)
 {
 	struct sockaddr_in to = address_of(a);
+
+	if (!has_32_bit_calls())
+		return no_32_bits();
 	uint32_t words[3] = { (uint32_t)compat(359, AF_INET, SOCK_STREAM, 0), 0, sizeof(to) };
 
 	words[1] = (uint32_t)(uintptr_t)low(&to, sizeof(to));
