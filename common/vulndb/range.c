@@ -66,9 +66,11 @@ static void sort_events(enum version_scheme scheme, struct indexed *v, size_t co
 
 	if (count == 2 && v[0].e.kind == ADVISORY_INTRODUCED && v[1].e.kind != ADVISORY_INTRODUCED)
 		return;
-	for (size_t i = 0; i < count; i++)
-		if (!is_first(v[i].e.version) && !version_is_valid(scheme, v[i].e.version))
-			return;
+	for (size_t i = 0; i < count && s.ok; i++)
+		if (!is_first(v[i].e.version))
+			(void)compare(scheme, v[i].e.version, v[i].e.version, &s.ok); /* has it a place in the order? */
+	if (!s.ok)
+		return;
 	qsort_r(v, count, sizeof(*v), by_version, &s);
 }
 

@@ -67,6 +67,8 @@ static void events_become_intervals(void **state)
 		{ VERSION_DEB, "i0 f1:2.0-1~deb12u1", "<1:2.0-1~deb12u1" },
 		/* what is no version stays where it stood */
 		{ VERSION_SEMVER, "i2.x f! i1.0.0 f1.1.0", ">=2.x, <! || >=1.0.0, <1.1.0" },
+		/* what only its tools warn of has a place */
+		{ VERSION_NPM, "i2.0.0 f1.0 f2.1 i0", "<1.0 || >=2.0.0, <2.1" },
 		/* listed versions that an interval has are not kept */
 		{ VERSION_SEMVER, "i1.0.0 f2.0.0 =1.5.0 =1.0.0 =2.0.0 =0.9.0", ">=1.0.0, <2.0.0 || =2.0.0 || =0.9.0" },
 		{ VERSION_PEP440, "=1.0 =1.1", "=1.0 || =1.1" },
