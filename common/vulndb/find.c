@@ -142,7 +142,7 @@ static int tell_package(struct vulndb *db, struct places *p, int64_t advisory, i
 		place.ecosystem = sql_column(st, 0);
 		place.package = sql_column(st, 1);
 		place.status = (enum vuln_status)sqlite3_column_int(st, 2);
-		place.severity = severity < 0 ? VULN_UNKNOWN : (enum vuln_severity)severity;
+		place.severity = severity < 0 || severity > VULN_CRITICAL ? VULN_UNKNOWN : (enum vuln_severity)severity;
 		place.note = sql_column(st, 6);
 		place.range = buf_slice(&p->m->range);
 		if (p->fn(p->arg, &place)) {

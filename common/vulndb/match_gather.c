@@ -42,12 +42,13 @@ static int keep_texts(struct match *m, struct hit *h, struct slice ranges, struc
 
 static int add_hit(struct match *m, sqlite3_stmt *st, unsigned space, struct err *err)
 {
-	struct slice ranges = sql_column(st, 5), versions = sql_column(st, 6);
-	enum version_scheme scheme = (enum version_scheme)sqlite3_column_int(st, 2);
+	struct slice ranges = sql_column(st, 4), versions = sql_column(st, 5);
+	enum version_scheme scheme = m->in->ecosystem->scheme;
+	int status = sqlite3_column_int(st, 2), severity = sqlite3_column_int(st, 3);
 	void *grown = m->hits;
 
-	if (scheme >= VERSION_SCHEME_COUNT)
-		return err_set(err, ERR_CORRUPT, "vulnerability database: a version scheme that is none");
+	if (status < 0 || status > VULN_INVESTIGATING || severity < -1 || severity > VULN_CRITICAL)
+		return err_set(err, ERR_CORRUPT, "vulnerability database: a status or severity that is none");
 	if (m->hit_count == MATCH_ROWS_MAX)
 		return err_set(err, ERR_LIMIT, "a package has over %d advisories", MATCH_ROWS_MAX);
 	int r = match_grow(m->arena, &grown, m->hit_count, sizeof(*m->hits), err);
@@ -62,10 +63,9 @@ static int add_hit(struct match *m, sqlite3_stmt *st, unsigned space, struct err
 			   .cve = sqlite3_column_int64(st, 1),
 			   .space = space,
 			   .is_affected = v.is_affected,
-			   .scheme = scheme,
-			   .status = (enum vuln_status)sqlite3_column_int(st, 3),
-			   .severity = sqlite3_column_int(st, 4) };
-	return v.is_affected ? keep_texts(m, h, ranges, versions, sql_column(st, 7), v.fixed, err) : 0;
+			   .status = (enum vuln_status)status,
+			   .severity = severity };
+	return v.is_affected ? keep_texts(m, h, ranges, versions, sql_column(st, 6), v.fixed, err) : 0;
 }
 
 static int gather_space(struct vulndb *db, struct match *m, unsigned space, struct err *err)
@@ -109,7 +109,8 @@ int match_read_advisory(struct vulndb *db, struct match *m, struct hit *h, struc
 	if (r >= 0)
 		r = match_keep(m->arena, sql_column(st, 6), &h->vector, err);
 	if (r >= 0) {
-		h->advisory_severity = (enum vuln_severity)sqlite3_column_int(st, 3);
+		int severity = sqlite3_column_int(st, 3);
+		h->advisory_severity = severity < 0 || severity > VULN_CRITICAL ? VULN_UNKNOWN : (enum vuln_severity)severity;
 		h->cvss = sqlite3_column_double(st, 5);
 	}
 	sqlite3_reset(st);

@@ -21,7 +21,6 @@ struct hit {
 	int64_t cve; /* the distribution's own word (tracker, secdb) on this CVE; else 0 */
 	unsigned space; /* place in asked.spaces */
 	bool is_affected;
-	enum version_scheme scheme;
 	enum vuln_status status;
 	int severity; /* of the distribution; -1: none said */
 	struct slice ranges, versions, note, fixed;

@@ -92,7 +92,7 @@ static int make_findings(struct match *m, struct finding **ret, size_t *ret_coun
 /* ---- fixed, status, severity ---- */
 
 /* The version that has every fix: the highest of those that the deciding advisories name. */
-static struct slice fixed_of(const struct finding *f)
+static struct slice fixed_of(const struct finding *f, enum version_scheme scheme)
 {
 	const struct hit *best = f->v[0]->hit;
 	struct slice fixed = SLICE_NONE;
@@ -103,7 +103,7 @@ static struct slice fixed_of(const struct finding *f)
 
 		if (!h->fixed.n || h->space != best->space || !h->cve != !best->cve)
 			continue;
-		if (!fixed.n || (version_compare(best->scheme, h->fixed, fixed, &order, NULL) >= 0 && order > 0))
+		if (!fixed.n || (version_compare(scheme, h->fixed, fixed, &order, NULL) >= 0 && order > 0))
 			fixed = h->fixed;
 	}
 	return fixed;
@@ -332,13 +332,14 @@ static int read_texts(struct vulndb *db, struct match *m, int64_t advisory, stru
 static int fill(struct vulndb *db, struct match *m, const struct finding *f, struct vulndb_found *ret, struct err *err)
 {
 	const struct hit *best = f->v[0]->hit;
+	enum version_scheme scheme = m->in->ecosystem ? m->in->ecosystem->scheme : VERSION_SEMVER;
 
 	*ret = (struct vulndb_found){ .id = f->id,
 				      .record = best->record,
-				      .fixed = fixed_of(f),
+				      .fixed = fixed_of(f, scheme),
 				      .status = best->status,
 				      .status_note = best->note,
-				      .scheme = best->scheme,
+				      .scheme = scheme,
 				      .epss = -1,
 				      .epss_percentile = -1 };
 	if (ret->fixed.n && ret->status == VULN_AFFECTED)

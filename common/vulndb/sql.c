@@ -32,7 +32,7 @@ static const char schema[] =
 	" published INTEGER NOT NULL, modified INTEGER NOT NULL, title TEXT NOT NULL, urls TEXT NOT NULL,"
 	" description TEXT NOT NULL, UNIQUE(feed, key));"
 	"CREATE TABLE affected(package INTEGER NOT NULL, advisory INTEGER NOT NULL, seq INTEGER NOT NULL,"
-	" cve INTEGER NOT NULL, scheme INTEGER NOT NULL, status INTEGER NOT NULL, severity INTEGER NOT NULL,"
+	" cve INTEGER NOT NULL, status INTEGER NOT NULL, severity INTEGER NOT NULL,"
 	" ranges TEXT NOT NULL, versions TEXT NOT NULL, note TEXT NOT NULL,"
 	" PRIMARY KEY(package, advisory, seq)) WITHOUT ROWID;"
 	"CREATE TABLE alias(name TEXT NOT NULL, rank INTEGER NOT NULL, advisory INTEGER NOT NULL,"
@@ -197,7 +197,7 @@ static int make_schema(struct vulndb *db, struct err *err)
 
 static int check_schema(struct vulndb *db, bool may_make, struct err *err)
 {
-	int64_t application = 0, version = 0, tables = 0;
+	int64_t application = 0, version = 0, tables = 0, strangers = 0;
 
 	int r = number_of(db, "PRAGMA application_id", &application, err);
 	if (r >= 0)
@@ -208,6 +208,14 @@ static int check_schema(struct vulndb *db, bool may_make, struct err *err)
 		return r;
 	if (!tables && may_make)
 		return make_schema(db, err);
+	/* A view or trigger in a file from elsewhere would run what its maker wrote. */
+	if (r >= 0)
+		r = number_of(db, "SELECT count(*) FROM sqlite_schema WHERE type NOT IN ('table','index') OR sql LIKE '%VIRTUAL%'",
+			      &strangers, err);
+	if (r < 0)
+		return r;
+	if (strangers)
+		return err_set(err, ERR_CORRUPT, "'%s' is no vulnerability database: it holds more than tables", db->path);
 	if (application != VULNDB_APPLICATION)
 		return err_set(err, ERR_CORRUPT, "'%s' is no vulnerability database of picket", db->path);
 	if (version != VULNDB_SCHEMA)

@@ -8,6 +8,7 @@
 
 struct vulndb;
 
+/* Both are stored by number: a new one goes to the end. */
 enum vuln_severity { VULN_UNKNOWN, VULN_NONE, VULN_LOW, VULN_MEDIUM, VULN_HIGH, VULN_CRITICAL };
 /* What the distribution (or the advisory) says of this package and vulnerability. */
 enum vuln_status {

@@ -11,7 +11,6 @@
 /* What is affected, ready to be written. */
 struct place {
 	const struct advisory_affected *af;
-	enum version_scheme scheme;
 	int64_t package;
 	struct slice ranges, versions;
 };
@@ -229,8 +228,8 @@ static int make_place(struct writer *w, const struct advisory_affected *af, stru
 	if (r < 0)
 		return r;
 	*ret_is_distro |= e && ecosystem_is_distro(e);
-	*ret = (struct place){ .af = af, .scheme = e ? e->scheme : VERSION_SEMVER };
-	r = range_compile(ret->scheme, af, w->arena, &ret->ranges, &ret->versions, err);
+	*ret = (struct place){ .af = af };
+	r = range_compile(e ? e->scheme : VERSION_SEMVER, af, w->arena, &ret->ranges, &ret->versions, err);
 	if (r < 0 || (!ret->ranges.n && !ret->versions.n))
 		return r;
 	return find_or_add_package(w, space, ecosystem_name(e, af->name, name, sizeof(name)), &ret->package, err);
@@ -335,12 +334,11 @@ static int write_place(struct writer *w, const struct place *p, size_t seq, int6
 	sql_int(st, 2, advisory);
 	sql_int(st, 3, (int64_t)seq);
 	sql_int(st, 4, cve);
-	sql_int(st, 5, p->scheme);
-	sql_int(st, 6, p->af->status);
-	sql_int(st, 7, p->af->has_severity ? (int64_t)p->af->severity : -1);
-	sql_text(st, 8, p->ranges);
-	sql_text(st, 9, p->versions);
-	sql_text(st, 10, p->af->note);
+	sql_int(st, 5, p->af->status);
+	sql_int(st, 6, p->af->has_severity ? (int64_t)p->af->severity : -1);
+	sql_text(st, 7, p->ranges);
+	sql_text(st, 8, p->versions);
+	sql_text(st, 9, p->af->note);
 	return sql_run(w->db, st, err);
 }
 

@@ -359,6 +359,20 @@ static void a_database_of_a_newer_picket_is_refused(void **state)
 	assert_int_equal(fixture_import(f, fixture_path(f, "a.zip"), NULL), -ERR_VERSION);
 }
 
+static void a_database_with_more_than_tables_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct vulndb *db = NULL;
+	char command[512];
+
+	fixture_must_import(f, fixture_zip(f, "a.zip", three), NULL);
+	snprintf(command, sizeof(command), "sqlite3 %s 'ALTER TABLE kev RENAME TO k; CREATE VIEW kev AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT n AS cve, n AS added, n AS due, n AS ransomware, n AS title FROM r'", f->db);
+	if (system(command) != 0)
+		skip(); /* no sqlite3 here */
+	assert_int_equal(vulndb_open(f->db, NULL, &db, &f->err), -ERR_CORRUPT);
+	assert_non_null(strstr(f->err.msg, "more than tables"));
+}
+
 static int count_feed(void *arg, const struct vulndb_feed *feed)
 {
 	struct buf *b = arg;
@@ -409,6 +423,7 @@ int main(void)
 		T(a_reader_sees_the_database_as_it_was_when_it_began),
 		T(a_file_that_is_no_database_is_refused),
 		T(a_database_of_a_newer_picket_is_refused),
+		T(a_database_with_more_than_tables_is_refused),
 		T(status_tells_of_each_feed),
 	};
 
