@@ -45,7 +45,7 @@ struct advisory {
 	size_t affected_count;
 };
 
-/* A copy in the arena, without control characters at its ends, cut at max bytes between characters.
+/* A copy in the arena, without blanks at its ends, cut at max bytes between characters.
  * ERR_LIMIT when the arena is full. */
 int advisory_text(struct arena *a, struct slice s, size_t max, struct slice *ret, struct err *err) WARN_UNUSED;
 /* Room for one more in an array of `size` bytes an element that lives in the arena. *items moves. */

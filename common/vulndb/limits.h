@@ -1,5 +1,5 @@
-/* limits.h - the bounds of what advisories may cost. Real data is far below: the largest of 80,000 OSV
- * records has 3 MB, 5,000 affected packages, 9,000 versions; Debian's whole tracker 70 MB. */
+/* limits.h - the bounds of what advisories may cost. Seen in 21,932 OSV records of ten publishers: at most
+ * 196 KB, 516 packages, 118 events a range, 1,132 listed versions, 352 references, 44 CVEs in one advisory. */
 #pragma once
 
 enum {

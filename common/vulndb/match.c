@@ -149,7 +149,6 @@ static int match_package(struct vulndb *db, struct match *m, const struct vulndb
 	bool by_source = is_by_source(e) && p->source.n;
 	m->name = ecosystem_name(e, by_source ? p->source : p->name, name, sizeof(name));
 	m->version = ecosystem_version(e, by_source && p->source_version.n ? p->source_version : p->version);
-	m->arch = p->arch;
 	arena_reset(m->arena);
 	r = match_gather(db, m, err);
 	if (r >= 0)

@@ -47,7 +47,7 @@ struct match {
 	const struct vulndb_os *os;
 	/* of the package at hand */
 	const struct asked *in;
-	struct slice name, version, arch;
+	struct slice name, version;
 	struct hit *hits;
 	size_t hit_count;
 	struct candidate *candidates;
