@@ -6,7 +6,7 @@
 
 #include "common/file.h"
 
-enum { FLUSH_BYTES = 64 * 1024, SCRATCH_BYTES = 4 << 20 };
+enum { FLUSH_BYTES = 64 * 1024, SCRATCH_BYTES = 256 * 1024 };
 
 int out_init(struct out *o, int fd, struct err *err)
 {

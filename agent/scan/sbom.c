@@ -2,7 +2,10 @@
  * known only once its key came by. */
 #include "agent/scan/sbom_priv.h"
 
-#include <ctype.h>
+#include "common/text.h"
+
+/* A component and those in it, until the outermost is closed. */
+enum { SCRATCH_BYTES = 16 << 20 };
 
 static bool ends(struct slice path, const char *with)
 {
@@ -113,8 +116,10 @@ static int on_close(struct builder *b, struct slice path, struct err *err)
 		d->f[DRAFT_PURL] = d->ref_text;
 	if (!is_draft(path) || !d)
 		return 0;
-	b->depth--;
-	return sbom_draft_finish(b, d, err);
+	int r = sbom_draft_finish(b, d, err);
+	if (!--b->depth)
+		arena_reset(b->scratch);
+	return r;
 }
 
 /* ---- values ---- */
@@ -166,14 +171,14 @@ static int on_attribution(struct builder *b, struct slice value, struct err *err
 static int on_document_value(struct builder *b, struct slice path, struct slice value, struct err *err)
 {
 	if (slice_is(path, ".bomFormat"))
-		return sbom_copy(b, value, &b->format, err);
+		return sbom_keep(b, value, &b->format, err);
 	if (slice_is(path, ".specVersion") || slice_is(path, ".spdxVersion")) {
 		if (slice_is(path, ".spdxVersion"))
 			b->format = SLICE_LIT("SPDX");
-		return sbom_copy(b, value, &b->version, err);
+		return sbom_keep(b, value, &b->version, err);
 	}
 	if (slice_is(path, ".serialNumber") || slice_is(path, ".documentNamespace"))
-		return sbom_copy(b, value, &b->serial, err);
+		return sbom_keep(b, value, &b->serial, err);
 	/* SPDX 3 is JSON-LD and has its version in the context's address */
 	if (slice_is(path, ".@context") && slice_find(value, SLICE_LIT("spdx.org/rdf/3")) >= 0)
 		return err_set(err, ERR_VERSION, "SPDX 3 can't be read; write SPDX 2.3 or CycloneDX");
@@ -263,14 +268,25 @@ static void builder_freep(struct builder **b)
 	free(*b);
 }
 
-int sbom_read(struct slice text, struct arena *a, struct sbom *ret, struct err *err)
+static struct builder *builder_new(struct arena *a)
 {
 	CLEANUP(builder_freep) struct builder *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->arena = a;
+	text_random(&b->seed, sizeof(b->seed));
+	b->scratch = arena_new(SCRATCH_BYTES);
+	return b->scratch ? take_ptr(b) : NULL;
+}
+
+int sbom_read(struct slice text, struct arena *a, struct sbom *ret, struct err *err)
+{
+	CLEANUP(builder_freep) struct builder *b = builder_new(a);
 	struct slice trimmed = slice_trim(text);
 
 	if (!b)
 		return err_set(err, ERR_LIMIT, "out of memory");
-	b->arena = a;
 	if (trimmed.n && trimmed.p[0] == '<')
 		return err_set(err, ERR_SYNTAX, "this is XML; write the document as JSON");
 	return finish(b, paths_text(text, on_event, b, err), ret, err);
@@ -278,11 +294,10 @@ int sbom_read(struct slice text, struct arena *a, struct sbom *ret, struct err *
 
 int sbom_read_file(const char *path, struct arena *a, struct sbom *ret, struct err *err)
 {
-	CLEANUP(builder_freep) struct builder *b = calloc(1, sizeof(*b));
+	CLEANUP(builder_freep) struct builder *b = builder_new(a);
 
 	if (!b)
 		return err_set(err, ERR_LIMIT, "out of memory");
-	b->arena = a;
 	int r = paths_file(path, (uint64_t)SBOM_MAX_MIB << 20, on_event, b, err);
 	if (r < 0)
 		return r;

@@ -8,13 +8,78 @@
 
 static char *text_of(struct slice s)
 {
-	/* every slice here is a copy in the arena, with its NUL */
+	/* every slice here is a copy in an arena, with its NUL */
 	return s.n ? (char *)(uintptr_t)s.p : (char *)(uintptr_t)protobuf_c_empty_string;
 }
 
 static int no_room(struct err *err)
 {
 	return err_set(err, ERR_LIMIT, "it holds more than fits into memory set aside for it");
+}
+
+/* ---- texts that stay ---- */
+
+/* FNV-1a from a random start: the document is a stranger's, who could choose texts that collide. */
+static uint64_t hash_of(const struct builder *b, struct slice s)
+{
+	uint64_t h = b->seed;
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (uint8_t)s.p[i]) * 1099511628211u;
+	return h ^ h >> 32;
+}
+
+static struct slice *slot_of(const struct builder *b, struct slice *slots, size_t size, struct slice s)
+{
+	size_t i = (size_t)hash_of(b, s) & (size - 1);
+
+	while (slots[i].p && !slice_eq(slots[i], s))
+		i = (i + 1) & (size - 1);
+	return &slots[i];
+}
+
+static bool grow_kept(struct builder *b)
+{
+	size_t size = b->kept_size ? b->kept_size * 2 : 1024;
+	struct slice *slots = calloc(size, sizeof(*slots));
+
+	if (!slots)
+		return false;
+	for (size_t i = 0; i < b->kept_size; i++) {
+		if (b->kept[i].p)
+			*slot_of(b, slots, size, b->kept[i]) = b->kept[i];
+	}
+	free(b->kept);
+	b->kept = slots;
+	b->kept_size = size;
+	return true;
+}
+
+int sbom_keep(struct builder *b, struct slice s, struct slice *ret, struct err *err)
+{
+	if (b->kept_count * 2 >= b->kept_size && !grow_kept(b))
+		return no_room(err);
+	struct slice *slot = slot_of(b, b->kept, b->kept_size, s);
+	if (!slot->p) {
+		const char *copy = arena_dup(b->arena, s);
+
+		if (!copy)
+			return no_room(err);
+		*slot = (struct slice){ copy, s.n };
+		b->kept_count++;
+	}
+	*ret = *slot;
+	return 0;
+}
+
+static int keep(struct builder *b, struct slice s, char **ret, struct err *err)
+{
+	struct slice kept = SLICE_NONE;
+	int r = s.n ? sbom_keep(b, s, &kept, err) : 0;
+
+	if (r >= 0)
+		*ret = text_of(kept);
+	return r;
 }
 
 /* ---- layers ---- */
@@ -49,12 +114,14 @@ static int layer_of(struct builder *b, struct slice diff_id, struct slice digest
 
 		if (!l)
 			return no_room(err);
-		l->diff_id = text_of(diff_id);
+		int r = keep(b, diff_id, &l->diff_id, err);
+		if (r < 0)
+			return r;
 		b->layers[b->layer_count++] = l;
 	}
-	if (digest.n && !b->layers[i]->digest[0])
-		b->layers[i]->digest = text_of(digest);
 	*ret = (uint32_t)i;
+	if (digest.n && !b->layers[i]->digest[0])
+		return keep(b, digest, &b->layers[i]->digest, err);
 	return 0;
 }
 
@@ -62,34 +129,20 @@ static int layer_of(struct builder *b, struct slice diff_id, struct slice digest
 
 static int add_text(struct builder *b, char **list, size_t *count, struct slice value, struct err *err)
 {
-	char *copy = *count < LIMIT_IMAGE_LIST ? arena_dup(b->arena, value) : NULL;
-
-	if (*count == LIMIT_IMAGE_LIST)
-		return 0;
-	if (!copy)
-		return no_room(err);
-	list[(*count)++] = copy;
-	return 0;
+	return *count < LIMIT_IMAGE_LIST ? keep(b, value, &list[(*count)++], err) : 0;
 }
 
 static int root_property(struct builder *b, struct slice name, struct slice value, struct err *err)
 {
-	struct slice copy;
 	uint32_t layer;
 
 	if (slice_is(name, "RepoTag"))
 		return add_text(b, b->names, &b->name_count, value, err);
 	if (slice_is(name, "RepoDigest"))
 		return add_text(b, b->repo_digests, &b->repo_digest_count, value, err);
-	if (!slice_is(name, "ImageID") && !slice_is(name, "DiffID"))
-		return 0;
-	int r = sbom_copy(b, value, &copy, err);
-	if (r < 0)
-		return r;
 	if (slice_is(name, "DiffID"))
-		return layer_of(b, copy, SLICE_NONE, &layer, err);
-	b->image_id = text_of(copy);
-	return 0;
+		return layer_of(b, value, SLICE_NONE, &layer, err);
+	return slice_is(name, "ImageID") ? keep(b, value, &b->image_id, err) : 0;
 }
 
 int sbom_draft_property(struct builder *b, struct draft *d, struct slice name, struct slice value,
@@ -113,8 +166,6 @@ int sbom_draft_property(struct builder *b, struct draft *d, struct slice name, s
 static int set_os(struct builder *b, struct slice id, struct slice version, struct slice codename,
 		  struct err *err)
 {
-	struct slice copies[3];
-
 	version = os_names_version(id, version);
 	if (!codename.n)
 		codename = os_names_codename(id, version);
@@ -123,19 +174,12 @@ static int set_os(struct builder *b, struct slice id, struct slice version, stru
 				   (version.n && b->os.version_id[0] && !slice_is(version, b->os.version_id));
 		return 0;
 	}
-	int r = sbom_copy(b, id, &copies[0], err);
-	if (r >= 0)
-		r = sbom_copy(b, version, &copies[1], err);
-	if (r >= 0)
-		r = sbom_copy(b, codename, &copies[2], err);
-	if (r < 0)
-		return r;
 	picket__os_release__init(&b->os);
-	b->os.id = text_of(copies[0]);
-	b->os.version_id = text_of(copies[1]);
-	b->os.codename = text_of(copies[2]);
 	b->has_os = true;
-	return 0;
+	int r = keep(b, id, &b->os.id, err);
+	if (r >= 0)
+		r = keep(b, version, &b->os.version_id, err);
+	return r < 0 ? r : keep(b, codename, &b->os.codename, err);
 }
 
 static bool is_os(const struct draft *d)
@@ -152,10 +196,12 @@ static int finish_os(struct builder *b, const struct draft *d, struct err *err)
 
 	b->has_os = false;
 	int r = set_os(b, os_names_id(d->f[DRAFT_NAME]), d->f[DRAFT_VERSION], d->f[DRAFT_CODENAME], err);
+	if (r >= 0)
+		r = keep(b, d->f[DRAFT_ID_LIKE], &b->os.id_like, err);
+	if (r >= 0)
+		r = keep(b, d->f[DRAFT_PRETTY_NAME], &b->os.pretty_name, err);
 	if (r < 0)
 		return r;
-	b->os.id_like = text_of(d->f[DRAFT_ID_LIKE]);
-	b->os.pretty_name = text_of(d->f[DRAFT_PRETTY_NAME]);
 	if (had)
 		b->has_other_os |= strcmp(of_purls.id, b->os.id) != 0;
 	return 0;
@@ -198,7 +244,7 @@ static int source_version(struct builder *b, const struct draft *d, struct slice
 		*ret = version;
 		return 0;
 	}
-	char *text = arena_printf(b->arena, "%.*s%s%.*s%s%.*s", SLICE_FMT(epoch), epoch.n ? ":" : "",
+	char *text = arena_printf(b->scratch, "%.*s%s%.*s%s%.*s", SLICE_FMT(epoch), epoch.n ? ":" : "",
 				  SLICE_FMT(version), release.n ? "-" : "", SLICE_FMT(release));
 	*ret = slice_of(text);
 	return text ? 0 : no_room(err);
@@ -233,39 +279,61 @@ static bool is_too_long(const Picket__Package *p)
 static int set_source(struct builder *b, const struct draft *d, const struct purl_package *p,
 		      Picket__Package *pkg, struct err *err)
 {
-	struct slice version;
+	struct slice source = first_of(d->f[DRAFT_SOURCE], p->source), version = SLICE_NONE;
 	int r = source_version(b, d, &version, err);
 
-	pkg->source = text_of(first_of(d->f[DRAFT_SOURCE], p->source));
-	pkg->source_version = text_of(first_of(version, p->source_version));
-	if (!strcmp(pkg->source, pkg->name))
-		pkg->source = text_of(SLICE_NONE);
-	if (!strcmp(pkg->source_version, pkg->version))
-		pkg->source_version = text_of(SLICE_NONE);
+	version = first_of(version, p->source_version);
+	if (r >= 0)
+		r = keep(b, slice_is(source, pkg->name) ? SLICE_NONE : source, &pkg->source, err);
+	if (r >= 0)
+		r = keep(b, slice_is(version, pkg->version) ? SLICE_NONE : version, &pkg->source_version, err);
 	return r;
+}
+
+static int set_texts(struct builder *b, const struct draft *d, const struct purl_package *p, Picket__Package *pkg,
+		     struct err *err)
+{
+	const struct {
+		struct slice text;
+		char **to;
+	} rows[] = {
+		{ p->ecosystem, &pkg->ecosystem },
+		{ written_name(d, p), &pkg->name },
+		{ first_of(p->version, d->f[DRAFT_VERSION]), &pkg->version },
+		{ first_of(d->f[DRAFT_ARCH], p->arch), &pkg->arch },
+		{ d->f[DRAFT_OWNER], &pkg->owner },
+	};
+	char *path = NULL;
+	int r = keep(b, d->f[DRAFT_PATH], &path, err);
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && r >= 0; i++)
+		r = keep(b, rows[i].text, rows[i].to, err);
+	pkg->path = (ProtobufCBinaryData){ d->f[DRAFT_PATH].n, (uint8_t *)path };
+	return r < 0 ? r : set_source(b, d, p, pkg, err);
+}
+
+/* A ref that is the purl tells nothing that the package does not. */
+static int keep_ref(struct builder *b, const struct draft *d, struct slice *ret, struct err *err)
+{
+	struct slice ref = d->f[DRAFT_REF];
+
+	*ret = SLICE_NONE;
+	return ref.n && !slice_eq(ref, d->f[DRAFT_PURL]) ? sbom_keep(b, ref, ret, err) : 0;
 }
 
 static int finish_package(struct builder *b, const struct draft *d, const struct purl_package *p,
 			  struct err *err)
 {
 	Picket__Package *pkg = arena_alloc(b->arena, sizeof(*pkg));
-	struct sbom_package out = { .pkg = pkg, .ref = d->f[DRAFT_REF] };
-	struct slice copy;
+	struct sbom_package out = { .pkg = pkg };
 
 	if (!pkg)
 		return no_room(err);
 	picket__package__init(pkg);
-	pkg->ecosystem = text_of(p->ecosystem);
-	pkg->name = text_of(written_name(d, p));
-	int r = sbom_copy(b, p->version.n ? p->version : d->f[DRAFT_VERSION], &copy, err);
-	if (r < 0)
-		return r;
-	pkg->version = text_of(copy);
-	pkg->arch = text_of(first_of(d->f[DRAFT_ARCH], p->arch));
-	pkg->owner = text_of(d->f[DRAFT_OWNER]);
 	pkg->is_dev = slice_is(d->f[DRAFT_DEV], "true");
-	pkg->path = (ProtobufCBinaryData){ d->f[DRAFT_PATH].n, (uint8_t *)(uintptr_t)d->f[DRAFT_PATH].p };
-	r = set_source(b, d, p, pkg, err);
+	int r = set_texts(b, d, p, pkg, err);
+	if (r >= 0)
+		r = keep_ref(b, d, &out.ref, err);
 	if (r < 0)
 		return r;
 	if (is_too_long(pkg)) {
@@ -281,7 +349,7 @@ static int finish_purl(struct builder *b, const struct draft *d, struct err *err
 	struct purl p;
 	struct purl_package pkg;
 	struct err why;
-	int r = purl_parse(d->f[DRAFT_PURL], b->arena, &p, &why);
+	int r = purl_parse(d->f[DRAFT_PURL], b->scratch, &p, &why);
 
 	if (r < 0) {
 		note_bad(b, d, why.msg);
@@ -289,7 +357,7 @@ static int finish_purl(struct builder *b, const struct draft *d, struct err *err
 	}
 	if (slice_is(p.type, "oci") || slice_is(p.type, "docker"))
 		return 0;
-	r = purl_to_package(&p, b->arena, &pkg, err);
+	r = purl_to_package(&p, b->scratch, &pkg, err);
 	if (r < 0)
 		return r;
 	if (purl_is_os(pkg.ecosystem) && pkg.os_id.n)
@@ -299,8 +367,10 @@ static int finish_purl(struct builder *b, const struct draft *d, struct err *err
 
 int sbom_draft_finish(struct builder *b, struct draft *d, struct err *err)
 {
-	if (d->is_root)
-		b->target = text_of(d->f[DRAFT_NAME]);
+	int r = d->is_root ? keep(b, d->f[DRAFT_NAME], &b->target, err) : 0;
+
+	if (r < 0)
+		return r;
 	if (is_os(d))
 		return d->f[DRAFT_NAME].n ? finish_os(b, d, err) : 0;
 	if (d->is_root)
@@ -429,4 +499,6 @@ int sbom_build(struct builder *b, struct sbom *ret, struct err *err)
 void sbom_builder_fini(struct builder *b)
 {
 	free(b->packages);
+	free(b->kept);
+	arena_free(b->scratch);
 }

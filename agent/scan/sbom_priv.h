@@ -27,7 +27,11 @@ struct sbom_package {
 };
 
 struct builder {
-	struct arena *arena;
+	struct arena *arena;   /* the caller's: what stays */
+	struct arena *scratch; /* drafts; forgotten when no component is open */
+	struct slice *kept;    /* texts that stay, each once; open addressing, a power of two */
+	size_t kept_count, kept_size;
+	uint64_t seed;
 	struct draft drafts[PATHS_DEPTH_MAX]; /* a component and those it stands in */
 	size_t depth;
 	struct slice property; /* the name of the one being read */
@@ -58,12 +62,15 @@ int sbom_draft_property(struct builder *b, struct draft *d, struct slice name, s
 int sbom_build(struct builder *b, struct sbom *ret, struct err *err) WARN_UNUSED;
 void sbom_builder_fini(struct builder *b);
 
+/* Into scratch memory, for drafts. */
 static inline int sbom_copy(struct builder *b, struct slice s, struct slice *ret, struct err *err)
 {
-	char *p = arena_dup(b->arena, s);
+	char *p = arena_dup(b->scratch, s);
 
 	if (!p)
-		return err_set(err, ERR_LIMIT, "it holds more than fits into memory set aside for it");
+		return err_set(err, ERR_LIMIT, "components in components hold more than fits into memory");
 	*ret = (struct slice){ p, s.n };
 	return 0;
 }
+/* Into what stays. Of equal texts one copy: layers, paths, architectures are the same ones over and over. */
+int sbom_keep(struct builder *b, struct slice s, struct slice *ret, struct err *err) WARN_UNUSED;

@@ -185,7 +185,7 @@ static void our_own_documents_come_back_whole(void **state)
 	}
 }
 
-enum { MANY = 12000 }; /* their purls pass the scratch memory of one element */
+enum { MANY = 9000 }; /* their purls pass the scratch memory of one element */
 
 static void make_many(struct test_case *c)
 {
