@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <sys/mount.h>
 #include <sys/sysmacros.h>
 
 #include "agent/image/entry.h"
@@ -146,6 +147,19 @@ static void overlayfs_says_by_a_device_what_is_gone(void **state)
 	check((struct log){ 0 }, 0, plain, 1);
 }
 
+static void other_file_systems_are_left_out(void **state)
+{
+	static const char *const want[] = { "d proc ", "f one 1" };
+
+	put_file(dir, "one", SLICE_LIT("1"));
+	put_file(dir, "proc/below", SLICE_LIT("2"));
+	if (mount("none", at("proc"), "tmpfs", 0, NULL) < 0)
+		skip(); /* not root */
+	put_file(dir, "proc/mounted", SLICE_LIT("3"));
+	check((struct log){ 0 }, 0, want, ARRAY_LEN(want));
+	assert_int_equal(umount(at("proc")), 0);
+}
+
 static void too_many_files_are_refused(void **state)
 {
 	struct budget b = { 1 << 20, 3, 100, 0, NULL };
@@ -224,6 +238,7 @@ int main(void)
 		T(a_neighbour_is_never_elsewhere),
 		T(pipes_and_devices_are_not_opened),
 		T(overlayfs_says_by_a_device_what_is_gone),
+		T(other_file_systems_are_left_out),
 		T(too_many_files_are_refused),
 		T(a_bottomless_tree_has_a_bottom),
 #undef T
