@@ -5,7 +5,10 @@ exit codes, what is suppressed and why, and the same findings again from the SBO
 The image is made here: Debian's package database of four packages, an npm module and a Python package that Debian
 ships. The advisories are written by hand.
 """
+import base64
 import contextlib
+import hashlib
+import http.server
 import io
 import json
 import os
@@ -18,6 +21,7 @@ import signal
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
 
 from lib import Shell, Skip, main, programs, status_kib, wait_until
@@ -228,6 +232,72 @@ def every_kind_of_target_says_the_same():
         assert got == want, f"{target}: {got}"
 
 
+def an_image_of_a_registry_is_judged_with_a_password():
+    w = world()
+    tar = w.dir / "save.tar"
+    w.docker("save", "-o", tar, IMAGE)
+    blobs = {}
+    with tarfile.open(tar) as t:
+        saved = json.load(t.extractfile("manifest.json"))[0]
+        members = [t.extractfile(name).read() for name in [saved["Config"], *saved["Layers"]]]
+
+    def described(data, kind):
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        blobs[digest] = data
+        return {"mediaType": kind, "size": len(data), "digest": digest}
+    docker = "application/vnd.docker."
+    manifest = json.dumps({
+        "schemaVersion": 2, "mediaType": docker + "distribution.manifest.v2+json",
+        "config": described(members[0], docker + "container.image.v1+json"),
+        "layers": [described(m, docker + "image.rootfs.diff.tar") for m in members[1:]]}).encode()
+
+    class Registry(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            want = "Basic " + base64.b64encode(b"ops:geheim").decode()
+            if self.headers.get("Authorization") != want:
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="here"')
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
+            data = manifest if "/manifests/" in self.path else blobs.get(self.path.rsplit("/", 1)[-1], b"{}")
+            self.send_response(200)
+            self.send_header("Content-Type", docker + "distribution.manifest.v2+json" if data is manifest else "application/octet-stream")
+            self.send_header("Docker-Content-Digest", "sha256:" + hashlib.sha256(data).hexdigest())
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data)
+        do_HEAD = do_GET
+
+        def log_message(self, *args):
+            pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        target = f"registry:127.0.0.1:{server.server_address[1]}/team/web:1.4"
+        r = w.json(target, "--username", "ops", "--password-stdin", input="geheim\n")
+        assert found(r) == WANT, found(r)
+        assert r["digest"] == "sha256:" + hashlib.sha256(manifest).hexdigest(), r["digest"]
+        r = w.run(target, "--username", "ops", "--password-stdin", input="wrong\n", code=4)
+        assert "geheim" not in r.stderr and len(r.stderr.splitlines()) == 1, r.stderr
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def a_signed_database_is_asked_for():
+    w = world()
+    key, public, other = w.dir / "key.pem", w.dir / "public.pem", w.dir / "other.pem"
+    for private, name in ((key, public), (w.dir / "key2.pem", other)):
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", private], check=True, capture_output=True)
+        subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", name], check=True, capture_output=True)
+    w.run(IMAGE, "--db-key", public, code=3)  # not signed yet
+    subprocess.run([w.bin, "vulndb", "sign", "--db", w.db, "--key", key], check=True, capture_output=True)
+    assert found(w.json(IMAGE, "--db-key", public)) == WANT
+    r = w.run(IMAGE, "--db-key", other, code=3)
+    assert len(r.stderr.splitlines()) == 1, r.stderr
+
+
 def a_lock_file_counts_in_a_folder_and_in_an_image_when_asked():
     w = world()
     project = w.dir / "project"
@@ -240,6 +310,10 @@ def a_lock_file_counts_in_a_folder_and_in_an_image_when_asked():
     r = w.json(f"dir:{project}", "--include-dev")
     assert found(r) == [("CVE-2019-10744", "lodash", "fixed")], r
     assert "1 package for development not judged" in w.run(f"dir:{project}").stdout
+    w.docker("import", "-", "test/lock:1", data=layer({
+        "app/yarn.lock": '# yarn lockfile v1\n\nlodash@^4.0.0:\n  version "4.17.4"\n'}))
+    assert not w.json("test/lock:1")["packages"]
+    assert found(w.json("test/lock:1", "--lockfiles")) == [("CVE-2019-10744", "lodash", "fixed")]
 
 
 # ---- for people ----
@@ -514,6 +588,8 @@ def memory_stays_small():
 try:
     main(an_image_of_the_engine_is_judged,
          every_kind_of_target_says_the_same,
+         an_image_of_a_registry_is_judged_with_a_password,
+         a_signed_database_is_asked_for,
          a_lock_file_counts_in_a_folder_and_in_an_image_when_asked,
          a_person_gets_a_table,
          an_image_cannot_speak_to_the_terminal,
