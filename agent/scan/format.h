@@ -21,12 +21,18 @@ struct format {
 /* NULL with ERR_USAGE, which names those there are. */
 const struct format *format_find(const char *name, struct err *err);
 
-int format_table(const struct scan_result *, const struct format_options *, struct out *, struct err *) WARN_UNUSED;
-int format_json(const struct scan_result *, const struct format_options *, struct out *, struct err *) WARN_UNUSED;
-int format_trivy(const struct scan_result *, const struct format_options *, struct out *, struct err *) WARN_UNUSED;
-int format_sarif(const struct scan_result *, const struct format_options *, struct out *, struct err *) WARN_UNUSED;
-int format_cyclonedx(const struct scan_result *, const struct format_options *, struct out *, struct err *) WARN_UNUSED;
-int format_spdx(const struct scan_result *, const struct format_options *, struct out *, struct err *) WARN_UNUSED;
+int format_table(const struct scan_result *, const struct format_options *, struct out *,
+		 struct err *) WARN_UNUSED;
+int format_json(const struct scan_result *, const struct format_options *, struct out *,
+		 struct err *) WARN_UNUSED;
+int format_trivy(const struct scan_result *, const struct format_options *, struct out *,
+		 struct err *) WARN_UNUSED;
+int format_sarif(const struct scan_result *, const struct format_options *, struct out *,
+		 struct err *) WARN_UNUSED;
+int format_cyclonedx(const struct scan_result *, const struct format_options *, struct out *,
+		 struct err *) WARN_UNUSED;
+int format_spdx(const struct scan_result *, const struct format_options *, struct out *,
+		 struct err *) WARN_UNUSED;
 
 /* The package's purl, in out's scratch memory until out_flush. */
 struct slice format_purl(const struct scan_result *r, size_t package, struct out *o);
