@@ -51,10 +51,10 @@ int cache_read(const struct stock *st, const char *image_id, struct buf *ret_inv
 	uint32_t sizes[2];
 
 	buf_init(ret_inventory, IMAGE_INVENTORY_BYTES);
-	buf_init(ret_owners, OWNERS_BYTES_MAX);
+	buf_init(ret_owners, IMAGE_OWNERS_BYTES);
 	if (!path_of(st, image_id, path, sizeof(path)))
 		return 0;
-	int r = file_read(path, HEAD_BYTES + (size_t)IMAGE_INVENTORY_BYTES + OWNERS_BYTES_MAX, &b, err);
+	int r = file_read(path, HEAD_BYTES + (size_t)IMAGE_INVENTORY_BYTES + IMAGE_OWNERS_BYTES, &b, err);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	if (b.n < HEAD_BYTES || memcmp(b.p, magic, sizeof(magic)) != 0)
@@ -136,7 +136,7 @@ void cache_write(const struct stock *st, const char *image_id)
 
 	if (!path_of(st, image_id, path, sizeof(path)) || file_make_dirs(st->o->cache_dir, 0700, NULL) < 0)
 		return;
-	buf_init(&b, HEAD_BYTES + (size_t)IMAGE_INVENTORY_BYTES + OWNERS_BYTES_MAX);
+	buf_init(&b, HEAD_BYTES + (size_t)IMAGE_INVENTORY_BYTES + IMAGE_OWNERS_BYTES);
 	buf_add(&b, magic, sizeof(magic));
 	buf_add(&b, &version, sizeof(version));
 	buf_add(&b, sizes, sizeof(sizes));

@@ -14,7 +14,7 @@ enum chan_kind {
 	/* worker to parent */
 	CHAN_READY,    /* locked down; data: what of it this kernel has not */
 	CHAN_ASK,      /* what: enum chan_ask; one at a time */
-	CHAN_PROGRESS, /* what: layers (0: not known), a: the one being read, b: bytes */
+	CHAN_PROGRESS, /* what: layers (0: not known), a: the one being read, b: bytes; data: uint64_t bytes of all */
 	CHAN_PART,     /* what: enum chan_part; data: its next piece */
 	CHAN_DONE,
 	CHAN_FAILED, /* a: error code, data: message */

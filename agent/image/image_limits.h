@@ -23,10 +23,11 @@ enum {
 	IMAGE_PROBLEM_BYTES = 400,
 
 	/* the worker's memory: what packages and owned files may take, and all of it */
-	IMAGE_FACTS_BYTES = 20 << 20,
-	IMAGE_WORKER_DATA_BYTES = 48 << 20,
+	IMAGE_FACTS_BYTES = 16 << 20,
+	IMAGE_WORKER_DATA_BYTES = 40 << 20,
 	IMAGE_OWNED_FILES = 400000,
 	IMAGE_INVENTORY_BYTES = 8 << 20, /* packed, of LIMIT_INVENTORY_BYTES */
+	IMAGE_OWNERS_BYTES = 8 << 20,	 /* written, of OWNERS_BYTES_MAX */
 	IMAGE_WORKER_FILES = 600,	 /* descriptors: a folder's depth and a bit */
 	IMAGE_MANIFEST_NESTING = 4,
 

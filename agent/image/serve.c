@@ -14,7 +14,7 @@
 
 enum { PIPE_BYTES = 1 << 20, EXIT_MS = 5000 };
 
-static const size_t part_max[CHAN_PART_COUNT] = { IMAGE_INVENTORY_BYTES, OWNERS_BYTES_MAX, 4 << 20 };
+static const size_t part_max[CHAN_PART_COUNT] = { IMAGE_INVENTORY_BYTES, IMAGE_OWNERS_BYTES, 4 << 20 };
 
 static uint64_t now_ns(void)
 {
@@ -173,6 +173,8 @@ static int on_message(struct stock *st, struct err *err)
 	struct chan_msg *m = st->msg;
 	struct image_progress p = { (uint32_t)m->a, m->what, m->b, 0 };
 
+	if (m->data.n == sizeof(p.total_bytes))
+		memcpy(&p.total_bytes, m->data.p, sizeof(p.total_bytes));
 	if (m->fd >= 0)
 		close(m->fd); /* the worker has nothing to give */
 	switch (m->kind) {

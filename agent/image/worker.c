@@ -82,7 +82,8 @@ static void on_tick(struct budget *b)
 	if (now - w->told_ns < TELL_MS * 1000000ULL)
 		return;
 	w->told_ns = now;
-	(void)!chan_send(w->sock, CHAN_PROGRESS, w->layers, w->layer, b->read, SLICE_NONE, -1, NULL);
+	struct slice total = slice_from(&w->total_bytes, sizeof(w->total_bytes));
+	(void)!chan_send(w->sock, CHAN_PROGRESS, w->layers, w->layer, b->read, total, -1, NULL);
 }
 
 static int send_part(struct worker *w, enum chan_part part, struct slice bytes, struct err *err)
@@ -118,7 +119,7 @@ static int send_result(struct worker *w, struct err *err)
 	if (r >= 0)
 		r = send_part(w, CHAN_PART_INVENTORY, buf_slice(&bytes), err);
 	buf_fini(&bytes);
-	buf_init(&bytes, OWNERS_BYTES_MAX);
+	buf_init(&bytes, IMAGE_OWNERS_BYTES);
 	if (r >= 0)
 		r = owners_write(owners, &bytes, err);
 	if (r >= 0)

@@ -343,6 +343,7 @@ int worker_read_archive(struct worker *w, struct err *err)
 	if (r >= 0) {
 		x.is_pipe = w->msg->a == 1;
 		x.size = w->msg->b;
+		w->total_bytes = x.is_pipe ? 0 : x.size;
 		r = read_open(&x, err);
 	}
 	for (size_t i = 0; i < x.piece_count; i++) {

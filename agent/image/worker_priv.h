@@ -16,6 +16,7 @@ struct worker {
 	struct facts_alias aliases[IMAGE_ALIASES_ALL];
 	size_t alias_count;
 	uint32_t layer, layers; /* for the progress */
+	uint64_t total_bytes;	/* to be read; 0: not known */
 	uint64_t told_ns;
 	/* the result */
 	struct meta meta;

@@ -163,6 +163,9 @@ static int read_blobs(struct worker *w, struct err *err)
 		r = err_set(err, ERR_CORRUPT, "the manifest names %zu layers, the configuration %zu", m.count,
 			    w->meta.layer_count);
 	w->layers = (uint32_t)(r >= 0 ? m.count : 0);
+	w->total_bytes = 0;
+	for (uint32_t i = 0; r >= 0 && i < m.count; i++)
+		w->total_bytes += m.items[i].size == UINT64_MAX ? 0 : m.items[i].size;
 	for (uint32_t i = 0; r >= 0 && i < m.count; i++) {
 		w->layer = i + 1;
 		w->meta.layers[i].digest = m.items[i].digest;
