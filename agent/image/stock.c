@@ -89,7 +89,11 @@ static int complete(const struct stock *st, const char *target, struct arena *a,
 {
 	const struct source *s = &st->source;
 
-	if (s->image_id && strcmp(s->image_id, inv->image_id) != 0)
+	/* An engine on containerd's store calls an image by its manifest's digest. What it packed itself is the
+	 * image that was asked for, whatever it calls it. */
+	if (s->image_id && s->job.form == WORKER_ARCHIVE)
+		inv->image_id = arena_dup(a, slice_of(s->image_id));
+	else if (s->image_id && strcmp(s->image_id, inv->image_id) != 0)
 		return err_set(err, ERR_CORRUPT, "the image's configuration is not that of %.80s", s->image_id);
 	inv->kind = arena_dup(a, slice_of(s->job.kind));
 	inv->target = arena_dup(a, slice_of(target));
@@ -100,7 +104,7 @@ static int complete(const struct stock *st, const char *target, struct arena *a,
 	}
 	inv->repo_digests = dup_texts(a, s->repo_digests, s->repo_digest_count);
 	inv->n_repo_digests = s->repo_digest_count;
-	return inv->kind && inv->target && (inv->names || !inv->n_names) && inv->repo_digests ?
+	return inv->image_id && inv->kind && inv->target && (inv->names || !inv->n_names) && inv->repo_digests ?
 		       0 :
 		       err_set(err, ERR_LIMIT, "the inventory takes too much memory");
 }

@@ -24,6 +24,7 @@ static struct {
 	struct test_image image;
 	const char *driver;	 /* what the engine says of its storage */
 	const char *lower_extra; /* before the image's layers */
+	const char *id; /* NULL: the configuration's digest */
 	unsigned saves;
 	bool cuts;
 } eng;
@@ -70,7 +71,8 @@ static void answer(int fd, const char *request)
 	struct buf b;
 
 	buf_init(&b, 1 << 20);
-	if (!strncmp(request, "GET /images/test:1/json ", 24) || strstr(request, im->config_digest + 7)) {
+	if (!strncmp(request, "GET /images/test:1/json ", 24) || strstr(request, im->config_digest + 7) ||
+	    (eng.id && strstr(request, eng.id))) {
 		if (strstr(request, "/get ")) {
 			struct buf tar;
 			char path[128];
@@ -86,7 +88,7 @@ static void answer(int fd, const char *request)
 		}
 		buf_printf(&b, "{\"Id\":\"%.71s\",\"RepoTags\":[\"test:1\",\"other:2\"],\"RepoDigests\":[\"test@sha256:ab\"],"
 			       "\"RootFS\":{\"Layers\":[",
-			   im->config_digest);
+			   eng.id ? eng.id : im->config_digest);
 		for (int i = 0; i < n; i++)
 			buf_printf(&b, "%s\"%.71s\"", i ? "," : "", im->diff_ids[i]);
 		buf_add_str(&b, "]},");
@@ -235,6 +237,17 @@ static void another_driver_has_to_pack_the_image(void **state)
 	assert_string_equal(inv->names[1], "other:2");
 }
 
+static void an_image_is_called_what_the_engine_calls_it(void **state)
+{
+	const struct image_options o = options();
+
+	eng.driver = "overlayfs"; /* containerd's store: the id is the manifest's digest */
+	eng.id = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	const Picket__Inventory *inv = take("test:1", &o);
+	check(inv, "b 1@0, x 1.0.0@0, a 2@1");
+	assert_string_equal(inv->image_id, eng.id);
+}
+
 static void storage_that_is_not_there_is_packed_too(void **state)
 {
 	const struct image_options o = options();
@@ -350,6 +363,7 @@ int main(int argc, char **argv)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		T(an_image_is_read_from_the_engines_storage),
 		T(another_driver_has_to_pack_the_image),
+		T(an_image_is_called_what_the_engine_calls_it),
 		T(storage_that_is_not_there_is_packed_too),
 		T(a_configuration_of_another_image_is_refused),
 		T(whiteouts_and_opaque_folders_of_overlayfs_count),
