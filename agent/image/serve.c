@@ -12,7 +12,7 @@
 #include "agent/image/stock_priv.h"
 #include "common/show.h"
 
-enum { PIPE_BYTES = 1 << 20, EXIT_MS = 5000 };
+enum { PIPE_BYTES = 1 << 20, EXIT_MS = 1000, SEND_MS = 10000 };
 
 static const size_t part_max[CHAN_PART_COUNT] = { IMAGE_INVENTORY_BYTES, IMAGE_OWNERS_BYTES, 4 << 20 };
 
@@ -144,6 +144,10 @@ static int start(struct stock *st, struct err *err)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set(err, errno, "start the worker");
 	st->sock = pair[0];
+	/* A worker that asks and does not listen keeps nobody. */
+	uint64_t ms = st->limits.time_ms < SEND_MS ? st->limits.time_ms : SEND_MS;
+	const struct timeval limit = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
+	(void)setsockopt(st->sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	int r = spawn(pair[1], &st->pid, err);
 	close(pair[1]);
 	if (r < 0)
@@ -227,34 +231,47 @@ static int tell_end(int status, struct err *err)
 	}
 }
 
+/* One that only seems to be gone (it closed its socket) gets a second. */
 static int reap(struct stock *st, bool kill_it)
 {
-	int status = 0, r;
+	const struct timespec step = { 0, 5000000 };
+	int status = 0, r = 0;
 
 	if (!st->pid)
 		return 0;
-	if (kill_it)
+	for (unsigned waited = 0; !kill_it && r <= 0 && waited < EXIT_MS; waited += 5) {
+		r = waitpid(st->pid, &status, WNOHANG);
+		if (!r)
+			nanosleep(&step, NULL);
+	}
+	if (r <= 0) {
 		kill(st->pid, SIGKILL);
-	do
-		r = waitpid(st->pid, &status, 0);
-	while (r < 0 && errno == EINTR);
+		do
+			r = waitpid(st->pid, &status, 0);
+		while (r < 0 && errno == EINTR);
+	}
 	st->pid = 0;
 	return status;
+}
+
+static int too_late(const struct stock *st, struct err *err)
+{
+	return err_set(err, ETIMEDOUT, "not done within %llu s", (unsigned long long)st->limits.time_ms / 1000);
 }
 
 /* The next message, within the time that is left. */
 static int hear(struct stock *st, struct err *err)
 {
 	struct pollfd p = { st->sock, POLLIN, 0 };
-	int n;
+	int n, ms;
 
-	do
-		n = poll(&p, 1, left_ms(st));
-	while (n < 0 && errno == EINTR);
+	/* One that talks without an end is late, too. */
+	do {
+		ms = left_ms(st);
+		n = ms ? poll(&p, 1, ms) : 0;
+	} while (n < 0 && errno == EINTR);
 	if (n <= 0)
-		return n < 0 ? err_set(err, errno, "wait for the worker") :
-			       err_set(err, ETIMEDOUT, "not done within %llu s",
-				       (unsigned long long)st->limits.time_ms / 1000);
+		return n < 0 ? err_set(err, errno, "wait for the worker") : too_late(st, err);
 	int r = chan_receive(st->sock, st->msg, err);
 	if (r == 0)
 		return tell_end(reap(st, false), err);
@@ -274,12 +291,12 @@ bool pump_write(struct pump *p, struct slice piece)
 {
 	while (piece.n) {
 		struct pollfd fds[2] = { { p->fd, POLLOUT, 0 }, { p->st->sock, POLLIN, 0 } };
-		int n = poll(fds, 2, left_ms(p->st));
+		int ms = left_ms(p->st), n = ms ? poll(fds, 2, ms) : 0;
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			p->r = err_set(&p->err, n < 0 ? errno : ETIMEDOUT, "hand over a layer");
+			p->r = n < 0 ? err_set(&p->err, errno, "hand over a layer") : too_late(p->st, &p->err);
 			return false;
 		}
 		if (fds[1].revents) {
@@ -289,7 +306,7 @@ bool pump_write(struct pump *p, struct slice piece)
 		}
 		if (!fds[0].revents)
 			continue;
-		ssize_t done = write(p->fd, piece.p, piece.n);
+		ssize_t done = send(p->fd, piece.p, piece.n, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (done < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
 		if (done < 0)
@@ -306,13 +323,12 @@ static int run_pump(struct stock *st, struct err *err)
 	struct pump p = { .st = st };
 	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	/* No pipe: writing to one whose reader is gone is a signal to this whole process. */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_set(err, errno, "hand over a layer");
 	read_end = ends[0];
 	write_end = p.fd = ends[1];
-	if (fcntl(write_end, F_SETFL, O_NONBLOCK) < 0)
-		return err_set(err, errno, "hand over a layer");
-	(void)fcntl(write_end, F_SETPIPE_SZ, PIPE_BYTES);
+	(void)setsockopt(write_end, SOL_SOCKET, SO_SNDBUF, &(int){ PIPE_BYTES }, sizeof(int));
 	int r = chan_send(st->sock, CHAN_REPLY, 0, 1, UINT64_MAX, SLICE_NONE, read_end, err);
 	if (r < 0)
 		return r;

@@ -41,17 +41,18 @@ static inline void tar_add(struct archive *a, const struct item *it)
 /* filter: ARCHIVE_FILTER_NONE, _GZIP, _ZSTD. Caller frees with buf_fini. */
 static inline struct buf tar_make(const struct item *items, size_t count, int filter)
 {
-	enum { MAX = 1 << 20 };
+	size_t max = 1 << 20, used = 0;
 	struct archive *a = archive_write_new();
 	struct buf b = { 0 };
-	size_t used = 0;
 
-	buf_init(&b, MAX);
-	assert_non_null(buf_reserve(&b, MAX));
+	for (size_t i = 0; i < count; i++)
+		max += items[i].content ? strlen(items[i].content) : 0;
+	buf_init(&b, max);
+	assert_non_null(buf_reserve(&b, max));
 	archive_write_set_format_pax_restricted(a);
 	archive_write_add_filter(a, filter);
 	archive_write_set_bytes_per_block(a, 0);
-	assert_int_equal(archive_write_open_memory(a, b.p, MAX, &used), ARCHIVE_OK);
+	assert_int_equal(archive_write_open_memory(a, b.p, max, &used), ARCHIVE_OK);
 	for (size_t i = 0; i < count; i++)
 		tar_add(a, &items[i]);
 	assert_int_equal(archive_write_close(a), ARCHIVE_OK);

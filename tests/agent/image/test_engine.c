@@ -257,6 +257,27 @@ static void storage_that_is_not_there_is_packed_too(void **state)
 	assert_int_equal(eng.saves, 1);
 }
 
+/* Its reader is gone while the engine still sends: no signal, the reader's own error. */
+static void a_worker_that_has_seen_enough_ends_the_packing(void **state)
+{
+	enum { BYTES = 6 << 20 };
+	CLEANUP(freep) char *text = malloc(BYTES + 1);
+	struct image_options o = options();
+	Picket__Inventory *inv;
+	struct err err;
+
+	memset(text, 'x', BYTES);
+	text[BYTES] = 0;
+	image_fini(&eng.image);
+	memset(&eng.image, 0, sizeof(eng.image));
+	IMAGE_LAYER(&eng.image, ARCHIVE_FILTER_NONE, { "a", "" }, { "b", "" }, { "large", text });
+	image_finish(&eng.image);
+	eng.driver = "btrfs";
+	o.limits.entries = 1;
+	assert_int_equal(image_take_stock("test:1", &o, arena, &inv, NULL, &err), -ERR_LIMIT);
+	assert_non_null(strstr(err.msg, "more files"));
+}
+
 static void a_configuration_of_another_image_is_refused(void **state)
 {
 	const struct image_options o = options();
@@ -365,6 +386,7 @@ int main(int argc, char **argv)
 		T(another_driver_has_to_pack_the_image),
 		T(an_image_is_called_what_the_engine_calls_it),
 		T(storage_that_is_not_there_is_packed_too),
+		T(a_worker_that_has_seen_enough_ends_the_packing),
 		T(a_configuration_of_another_image_is_refused),
 		T(whiteouts_and_opaque_folders_of_overlayfs_count),
 		T(a_container_is_its_image_and_what_it_changed),
