@@ -181,7 +181,7 @@ static void a_bomb_is_refused(void **state)
 
 static void make_many(void)
 {
-	enum { FILES = 100000 };
+	enum { FILES = 50000 };
 	struct buf tar;
 	char name[64];
 
@@ -248,7 +248,7 @@ static void absurd_names_are_refused(void **state)
 /* GNU's old map of a sparse file may go on for ever: 21 pieces in each block of 512 bytes. */
 static void make_sparse(void)
 {
-	enum { BLOCKS = 40000 }; /* 20 MB */
+	enum { BLOCKS = 20000 }; /* 10 MB */
 	char h[512];
 	struct buf tar;
 

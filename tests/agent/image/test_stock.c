@@ -343,7 +343,7 @@ static void on_progress(void *arg, const struct image_progress *p)
 
 static void a_folder_of_many_files_is_bounded_in_memory_and_time(void **state)
 {
-	enum { FILES = 20000 };
+	enum { FILES = 5000 };
 	const struct image_options o = { .progress = on_progress };
 	char path[512];
 
