@@ -31,8 +31,10 @@ static bool ask(struct live *v, Picket__Request *m, void (*on_answer)(struct liv
 	struct err err;
 
 	int r = v->ops->ask(v->arg, m, &err);
-	if (r < 0 && err.code != ENOTCONN && err.code != EAGAIN)
+	if (r < 0 && err.code != ENOTCONN && err.code != EAGAIN) {
 		LOG(WARN, "image.ask", KV_STR("why", err.msg));
+		v->pause_ns = live_now_ns(v) + LIVE_PAUSE_MS * 1000000ull; /* it would be the same at once */
+	}
 	if (r < 0)
 		return false;
 	v->is_asking = true;

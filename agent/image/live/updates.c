@@ -217,7 +217,7 @@ static void on_digest(void *arg, int status, struct slice out, const char *why)
 
 static bool start_digest(struct live *v, struct limage *i, const char *reference)
 {
-	const char *argv[8] = { "picket-agent", "image-digest" };
+	const char *argv[10] = { "picket-agent", "image-digest" };
 	unsigned n = 2;
 	struct err err;
 
@@ -229,6 +229,7 @@ static bool start_digest(struct live *v, struct limage *i, const char *reference
 		argv[n++] = "--docker-config";
 		argv[n++] = v->cfg.docker_config;
 	}
+	argv[n++] = "--"; /* whatever the engine calls it, it is no option */
 	argv[n++] = reference;
 	if (child_start(v->loop, argv, DIGEST_MS, on_digest, v, &v->child, &err) < 0) {
 		LOG(WARN, "image.update", KV_STR("why", err.msg));

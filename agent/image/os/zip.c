@@ -89,7 +89,7 @@ static int read_end64(struct window *w, uint64_t end, struct directory *d, struc
 
 static int find_directory(struct window *w, struct directory *d, struct err *err)
 {
-	uint64_t end;
+	uint64_t end = 0;
 	const char *p;
 
 	int r = find_end(w, &end, err);

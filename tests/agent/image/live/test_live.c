@@ -105,8 +105,8 @@ struct room {
 	struct fetch_pool *fetch;
 	struct live *live;
 	char dir[64];
-	bool is_down, is_known, forgets;
-	unsigned asks, parts, states, unchanged, updates;
+	bool is_down, is_broken, is_known, forgets;
+	unsigned tries, asks, parts, states, unchanged, updates;
 	char used[256], published[64], update[256];
 	uint64_t last_state;
 	size_t images, containers;
@@ -207,6 +207,9 @@ static int on_ask(void *arg, Picket__Request *m, struct err *err)
 
 	if (r->is_down)
 		return err_set(err, ENOTCONN, "down");
+	r->tries++;
+	if (r->is_broken)
+		return err_set(err, ERR_CORRUPT, "out of its bounds");
 	assert_false(r->has_reply);
 	m->protocol = PROTO_VERSION;
 	m->agent_id = agent;
@@ -428,6 +431,14 @@ static void without_a_collector_nothing_is_lost(void **state)
 	UNTIL(room.parts == 2 && room.images == 1);
 }
 
+static void a_question_that_cannot_be_put_is_not_put_all_the_time(void **state)
+{
+	room.is_broken = true;
+	run_box();
+	turn_for(4000);
+	assert_in_range(room.tries, 1, 2);
+}
+
 static void a_lost_connection_begins_the_inventory_again(void **state)
 {
 	run_box();
@@ -460,6 +471,7 @@ int main(int argc, char **argv)
 		T(a_container_that_stops_leaves_the_state),
 		T(an_image_that_cannot_be_read_says_why_and_waits),
 		T(without_a_collector_nothing_is_lost),
+		T(a_question_that_cannot_be_put_is_not_put_all_the_time),
 		T(a_lost_connection_begins_the_inventory_again),
 		T(the_registrys_digest_is_told),
 	};
