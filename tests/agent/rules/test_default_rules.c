@@ -38,6 +38,10 @@ static const char *const paths[] = {
 	"\"proc.exepath\":\"" exepath "\",\"proc.exe\":\"" argv0 "\",\"proc.name\":\"" name                 \
 	"\",\"proc.args\":\"" args "\",\"proc.cmdline\":\"" name " " args "\",\"proc.pname\":\"" parent "\""
 #define IN_FOLDER(cwd) EXEC "\"container.id\":\"01\",\"proc.tty\":0,\"proc.cwd\":\"" cwd "\","
+#define ENTERS(exepath, args, is_of_image, parent_exepath)                                         \
+	EXEC "\"container.id\":\"01\",\"user.uid\":0,\"container.user\":\"app\",\"proc.is_exe_upper_layer\":false,"    \
+	     "\"proc.is_exe_lower_layer\":" is_of_image ",\"proc.pexepath\":\"" parent_exepath "\","            \
+	     PROGRAM(exepath, "runc", args, "runc") "}"
 #define GLIBC_LOADER "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 
 static const struct {
@@ -76,6 +80,14 @@ static const struct {
 	{ EXEC "\"container.id\":\"0123\",\"user.uid\":0,\"container.user\":\"root\",\"proc.name\":\"id\"}", "" },
 	{ EXEC "\"container.id\":\"0123\",\"user.uid\":0,\"proc.name\":\"id\"}", "" },
 	{ EXEC "\"container.id\":\"0123\",\"user.uid\":1000,\"container.user\":\"app\",\"proc.name\":\"id\"}", "" },
+	/* the engine's program on its way in, and others that call themselves so */
+	{ ENTERS("/usr/sbin/runc", "init", "false", "/usr/bin/runc"), "" },
+	{ ENTERS("memfd:runc_cloned:/proc/self/exe", "init", "false", "/usr/sbin/runc"), "" },
+	{ ENTERS("/usr/sbin/runc", "init", "true", "/usr/bin/runc"), ROOT "," },
+	{ ENTERS("/usr/sbin/runc", "exec", "false", "/usr/bin/runc"), ROOT "," },
+	{ ENTERS("/usr/sbin/runc", "init", "false", "/bin/sh"), ROOT "," },
+	{ ENTERS("/usr/sbin/runc", "init", "false", "memfd:runc_cloned:/proc/self/exe"), ROOT "," },
+	{ ENTERS("/opt/runc", "init", "false", "/usr/bin/runc"), ROOT "," },
 	/* packages */
 	{ IN_CONTAINER PROGRAM("/sbin/apk", "apk", "add nmap", "sh") "}", PACKAGES "," },
 	{ IN_CONTAINER PROGRAM("/usr/bin/dpkg", "dpkg", "-i x", "apt-get") "}", "" },
