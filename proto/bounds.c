@@ -77,11 +77,87 @@ static const struct bound gap[] = {
 	B(Gap, reason, LIMIT_NAME_BYTES),
 	B(Gap, noisiest, LIMIT_NAME_BYTES),
 };
+static const struct bound mount[] = {
+	B(Mount, type, LIMIT_NAME_BYTES),
+	B(Mount, propagation, LIMIT_NAME_BYTES),
+	B(Mount, driver, LIMIT_NAME_BYTES),
+	B(Mount, source, LIMIT_PATH_BYTES),
+	B(Mount, target, LIMIT_PATH_BYTES),
+	B(Mount, device, LIMIT_PATH_BYTES),
+};
+static const struct bound port[] = {
+	B(Port, host_ip, LIMIT_NAME_BYTES),
+	B(Port, protocol, LIMIT_NAME_BYTES),
+};
+static const struct bound container_config[] = {
+	B(ContainerConfig, pid_mode, LIMIT_NAME_BYTES),
+	B(ContainerConfig, ipc_mode, LIMIT_NAME_BYTES),
+	B(ContainerConfig, network_mode, LIMIT_NAME_BYTES),
+	B(ContainerConfig, uts_mode, LIMIT_NAME_BYTES),
+	B(ContainerConfig, userns_mode, LIMIT_NAME_BYTES),
+	B(ContainerConfig, cgroupns_mode, LIMIT_NAME_BYTES),
+	B(ContainerConfig, restart, LIMIT_NAME_BYTES),
+	B(ContainerConfig, runtime, LIMIT_NAME_BYTES),
+	R(ContainerConfig, mounts, 0, LIMIT_CONTAINER_LIST),
+	R(ContainerConfig, ports, 0, LIMIT_CONTAINER_PORTS),
+	R(ContainerConfig, networks, LIMIT_NAME_BYTES, LIMIT_CONTAINER_LIST),
+	R(ContainerConfig, cap_add, LIMIT_NAME_BYTES, LIMIT_CONTAINER_LIST),
+	R(ContainerConfig, cap_drop, LIMIT_NAME_BYTES, LIMIT_CONTAINER_LIST),
+	R(ContainerConfig, security_opt, LIMIT_TEXT_BYTES, LIMIT_CONTAINER_LIST),
+	R(ContainerConfig, devices, LIMIT_PATH_BYTES, LIMIT_CONTAINER_LIST),
+	R(ContainerConfig, sysctls, LIMIT_TEXT_BYTES, LIMIT_CONTAINER_LIST),
+	R(ContainerConfig, image_digests, LIMIT_TEXT_BYTES, LIMIT_CONTAINER_LIST),
+};
+static const struct bound audit_report[] = {
+	B(AuditReport, subject, LIMIT_NAME_BYTES),
+	B(AuditReport, subject_id, LIMIT_NAME_BYTES),
+	B(AuditReport, subject_name, LIMIT_NAME_BYTES),
+	B(AuditReport, image_id, LIMIT_NAME_BYTES),
+	B(AuditReport, trigger, LIMIT_NAME_BYTES),
+	B(AuditReport, catalogue, LIMIT_NAME_BYTES),
+	B(AuditReport, image, LIMIT_TEXT_BYTES),
+	R(AuditReport, results, 0, LIMIT_CHECKS),
+	R(AuditReport, passed, LIMIT_NAME_BYTES, LIMIT_CHECKS),
+};
 static const struct bound audit_result[] = {
 	B(AuditResult, check_id, LIMIT_NAME_BYTES),
 	B(AuditResult, status, LIMIT_NAME_BYTES),
-	B(AuditResult, subject, LIMIT_TEXT_BYTES),
+	B(AuditResult, severity, LIMIT_NAME_BYTES),
 	B(AuditResult, evidence, LIMIT_TEXT_BYTES),
+	B(AuditResult, fix, LIMIT_TEXT_BYTES),
+};
+static const struct bound check[] = {
+	B(Check, id, LIMIT_NAME_BYTES),
+	B(Check, subject, LIMIT_NAME_BYTES),
+	B(Check, severity, LIMIT_NAME_BYTES),
+	B(Check, title, LIMIT_TEXT_BYTES), B(Check, cis, LIMIT_NAME_BYTES), B(Check, mitre, LIMIT_NAME_BYTES),
+	B(Check, why, LIMIT_TEXT_BYTES),   B(Check, fix, LIMIT_TEXT_BYTES),
+};
+static const struct bound check_catalogue[] = {
+	B(CheckCatalogue, key, LIMIT_NAME_BYTES),
+	R(CheckCatalogue, checks, 0, LIMIT_CHECKS),
+};
+static const struct bound admission[] = {
+	B(Admission, kind, LIMIT_NAME_BYTES),
+	B(Admission, rule, LIMIT_NAME_BYTES),
+	B(Admission, policy, LIMIT_NAME_BYTES),
+	B(Admission, user, LIMIT_NAME_BYTES),
+	B(Admission, method, LIMIT_NAME_BYTES),
+	B(Admission, reason, LIMIT_TEXT_BYTES),
+	B(Admission, path, LIMIT_PATH_BYTES),
+};
+static const struct bound traffic[] = {
+	R(Traffic, peers, 0, LIMIT_TRAFFIC_PEERS),
+};
+static const struct bound traffic_peer[] = {
+	B(TrafficPeer, protocol, LIMIT_NAME_BYTES),
+	B(TrafficPeer, address, LIMIT_ADDRESS_BYTES),
+};
+static const struct bound policy_state[] = {
+	B(PolicyState, digest, LIMIT_NAME_BYTES),
+	B(PolicyState, source, LIMIT_NAME_BYTES),
+	B(PolicyState, mode, LIMIT_NAME_BYTES),
+	B(PolicyState, error, LIMIT_TEXT_BYTES),
 };
 static const struct bound package[] = {
 	B(Package, ecosystem, LIMIT_NAME_BYTES),
@@ -162,6 +238,8 @@ static const struct bound batch[] = {
 static const struct bound configuration[] = {
 	B(Configuration, version, LIMIT_NAME_BYTES),
 	B(Configuration, document, LIMIT_DOCUMENT_BYTES),
+	B(Configuration, policy, LIMIT_POLICY_BYTES),
+	B(Configuration, policy_digest, LIMIT_NAME_BYTES),
 };
 static const struct bound image_ask[] = {
 	B(ImageAsk, image_id, LIMIT_NAME_BYTES),
@@ -271,7 +349,17 @@ static const struct table tables[] = {
 	T(gap, gap),
 	T(batch, batch),
 	T(request, request),
+	T(mount, mount),
+	T(port, port),
+	T(container_config, container_config),
+	T(audit_report, audit_report),
 	T(audit_result, audit_result),
+	T(check, check),
+	T(check_catalogue, check_catalogue),
+	T(admission, admission),
+	T(traffic, traffic),
+	T(traffic_peer, traffic_peer),
+	T(policy_state, policy_state),
 	T(package, package),
 	T(layer, layer),
 	T(healthcheck, healthcheck),

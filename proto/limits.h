@@ -43,6 +43,11 @@ enum {
 	LIMIT_BASE_IMAGES = 256,      /* of one request */
 	LIMIT_PART_BYTES = 1024 * 1024,
 	LIMIT_PARTS = LIMIT_INVENTORY_BYTES / LIMIT_PART_BYTES + 1, /* what won't compress grows a little */
+	LIMIT_CONTAINER_LIST = 256,   /* mounts, networks, capabilities, devices … of one container */
+	LIMIT_CONTAINER_PORTS = 1024, /* a published range is as many */
+	LIMIT_CHECKS = 512,	      /* of one catalogue, or one report */
+	LIMIT_TRAFFIC_PEERS = 64,
+	LIMIT_POLICY_BYTES = LIMIT_DOCUMENT_BYTES,
 	LIMIT_URLS = 8,
 	LIMIT_SECRET_BYTES = 64,
 	LIMIT_SECRET_BYTES_MIN = 16,
@@ -55,3 +60,5 @@ enum {
 /* Matches that one finding may stand for: far above what a window can hold, far below where sums of
  * them overflow. */
 #define LIMIT_FINDING_COUNT 1000000000000ULL
+/* Bytes of one interval of traffic: 1 PiB, far above what a host can send in it. */
+#define LIMIT_TRAFFIC (1ULL << 50)

@@ -64,7 +64,7 @@ static int unpack(const ProtobufCMessageDescriptor *d, struct slice msg, size_t 
 
 /* ---- meaning: the same for what is read and what is sent ---- */
 
-static int check_time(const char *what, uint64_t unix_ns, struct err *err)
+int msg_check_time(const char *what, uint64_t unix_ns, struct err *err)
 {
 	if (!unix_ns || unix_ns > LIMIT_UNIX_NS)
 		return err_set(err, ERR_CORRUPT, "%s: %" PRIu64 " is no time", what, unix_ns);
@@ -83,15 +83,15 @@ static int check_gap(const Picket__Gap *g, struct err *err)
 	int r = check_enum("Gap.loss_class", (int)g->loss_class, err);
 
 	if (r >= 0)
-		r = check_time("Gap.from_unix_ns", g->from_unix_ns, err);
+		r = msg_check_time("Gap.from_unix_ns", g->from_unix_ns, err);
 	if (r >= 0)
-		r = check_time("Gap.to_unix_ns", g->to_unix_ns, err);
+		r = msg_check_time("Gap.to_unix_ns", g->to_unix_ns, err);
 	if (r >= 0 && g->from_unix_ns > g->to_unix_ns)
 		r = err_set(err, ERR_CORRUPT, "Gap: ends before it begins");
 	return r;
 }
 
-static int check_end(const char *what, ProtobufCBinaryData address, uint32_t port, struct err *err)
+int msg_check_end(const char *what, ProtobufCBinaryData address, uint32_t port, struct err *err)
 {
 	if (address.len != 0 && address.len != 4 && address.len != 16)
 		return err_set(err, ERR_CORRUPT, "%s: an address of %zu bytes", what, address.len);
@@ -102,10 +102,10 @@ static int check_end(const char *what, ProtobufCBinaryData address, uint32_t por
 
 static int check_network(const Picket__Network *n, struct err *err)
 {
-	int r = n ? check_end("Network.local_address", n->local_address, n->local_port, err) : 0;
+	int r = n ? msg_check_end("Network.local_address", n->local_address, n->local_port, err) : 0;
 
 	if (n && r >= 0)
-		r = check_end("Network.remote_address", n->remote_address, n->remote_port, err);
+		r = msg_check_end("Network.remote_address", n->remote_address, n->remote_port, err);
 	return r;
 }
 
@@ -113,7 +113,14 @@ static int check_event(const Picket__Event *e, struct err *err)
 {
 	int r = check_enum("Event.type", (int)e->type, err);
 
-	return r < 0 ? r : check_network(e->network, err);
+	if (r >= 0)
+		r = check_network(e->network, err);
+	if (r >= 0 && e->admission)
+		r = msg_check_admission(e->admission, err);
+	if (r >= 0 && e->traffic)
+		r = msg_check_traffic(e->traffic, err);
+	/* An event names its container by what is known; an empty id is no fault here. */
+	return r < 0 || !e->container || !e->container->id[0] ? r : msg_check_container(e->container, err);
 }
 
 static int check_finding(const Picket__Finding *f, struct err *err)
@@ -131,7 +138,7 @@ static int check_finding(const Picket__Finding *f, struct err *err)
 
 static int check_record(const Picket__Record *m, struct err *err)
 {
-	int r = check_time("Record.time_unix_ns", m->time_unix_ns, err);
+	int r = msg_check_time("Record.time_unix_ns", m->time_unix_ns, err);
 
 	if (r < 0)
 		return r;
@@ -143,10 +150,9 @@ static int check_record(const Picket__Record *m, struct err *err)
 	case PICKET__RECORD__BODY_GAP:
 		return check_gap(m->gap, err);
 	case PICKET__RECORD__BODY_CONTAINER:
-		if (!m->container->id[0])
-			return err_set(err, ERR_CORRUPT, "Container.id: empty");
-		return 0;
+		return msg_check_container(m->container, err);
 	case PICKET__RECORD__BODY_AUDIT:
+		return msg_check_report(m->audit, err);
 	case PICKET__RECORD__BODY__NOT_SET:
 	case _PICKET__RECORD__BODY__CASE_IS_INT_SIZE:
 		return 0;
@@ -209,7 +215,8 @@ static int check_request(const Picket__Request *m, struct err *err)
 	case PICKET__REQUEST__BODY_BATCH:
 		return check_batch(m->batch, err);
 	case PICKET__REQUEST__BODY_HEARTBEAT:
-		return check_time("Heartbeat.time_unix_ns", m->heartbeat->time_unix_ns, err);
+		r = msg_check_time("Heartbeat.time_unix_ns", m->heartbeat->time_unix_ns, err);
+		return r < 0 || !m->heartbeat->policy ? r : msg_check_policy_state(m->heartbeat->policy, err);
 	case PICKET__REQUEST__BODY_ENROL:
 		return check_enrol(m->enrol, err);
 	case PICKET__REQUEST__BODY_IMAGES_ASK:
@@ -220,6 +227,8 @@ static int check_request(const Picket__Request *m, struct err *err)
 		return msg_check_images_in_use(m->images_in_use, err);
 	case PICKET__REQUEST__BODY_BASE_IMAGES:
 		return msg_check_base_images(m->base_images, err);
+	case PICKET__REQUEST__BODY_CHECK_CATALOGUE:
+		return msg_check_catalogue(m->check_catalogue, err);
 	case PICKET__REQUEST__BODY__NOT_SET:
 	case _PICKET__REQUEST__BODY__CASE_IS_INT_SIZE:
 		break;
@@ -249,7 +258,7 @@ static int check_reply(const Picket__Reply *m, struct err *err)
 			return err_set(err, ERR_CORRUPT, "Ack.epoch: 0");
 		return check_credit(m->ack->credit, err);
 	case PICKET__REPLY__BODY_HEARTBEAT:
-		return 0;
+		return m->heartbeat->configuration ? msg_check_configuration(m->heartbeat->configuration, err) : 0;
 	case PICKET__REPLY__BODY_ENROL:
 		if (!text_is_uuid(slice_of(m->enrol->agent_id)))
 			return err_set(err, ERR_CORRUPT, "EnrolReply.agent_id: not an agent's id");
@@ -266,6 +275,7 @@ static int check_reply(const Picket__Reply *m, struct err *err)
 		return msg_check_inventory_reply(m->inventory, err);
 	case PICKET__REPLY__BODY_IMAGES_IN_USE:
 	case PICKET__REPLY__BODY_BASE_IMAGES:
+	case PICKET__REPLY__BODY_CHECK_CATALOGUE:
 		return 0;
 	case PICKET__REPLY__BODY__NOT_SET:
 	case _PICKET__REPLY__BODY__CASE_IS_INT_SIZE:
@@ -326,10 +336,10 @@ int msg_read_reply(struct slice msg, struct arena *a, Picket__Reply **ret, struc
 static void forget_unknown_enums(Picket__Record *m)
 {
 	if (m->body_case == PICKET__RECORD__BODY_EVENT &&
-	    m->event->type > PICKET__EVENT_TYPE__EVENT_ACTION)
+	    m->event->type > PICKET__EVENT_TYPE__EVENT_CONTAINER_UPDATE)
 		m->event->type = PICKET__EVENT_TYPE__EVENT_NONE;
 	if (m->body_case == PICKET__RECORD__BODY_FINDING &&
-	    m->finding->event_type > PICKET__EVENT_TYPE__EVENT_ACTION)
+	    m->finding->event_type > PICKET__EVENT_TYPE__EVENT_CONTAINER_UPDATE)
 		m->finding->event_type = PICKET__EVENT_TYPE__EVENT_NONE;
 	if (m->body_case == PICKET__RECORD__BODY_GAP &&
 	    m->gap->loss_class > PICKET__LOSS_CLASS__LOSS_VOLUME)

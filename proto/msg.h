@@ -45,6 +45,12 @@ int msg_pack_batch(const char *agent_id, uint64_t epoch, uint64_t first_seq, uin
 int msg_layer_key(Picket__Package *const *packages, size_t count, uint8_t ret[LIMIT_KEY_BYTES],
 		  struct err *err) WARN_UNUSED;
 
+/* A catalogue's key (CheckCatalogue.key): SHA-256 over its checks, each packed, one behind the other, in order; as
+ * hex. ERR_LIMIT where a check is beyond its bounds. */
+enum { MSG_CATALOGUE_KEY_MAX = 65 };
+int msg_catalogue_key(Picket__Check *const *checks, size_t count, char ret[MSG_CATALOGUE_KEY_MAX],
+		      struct err *err) WARN_UNUSED;
+
 /* protobuf-c's bytes as a slice and back (borrowed both ways). */
 static inline struct slice msg_slice(ProtobufCBinaryData d)
 {

@@ -30,6 +30,9 @@ static const char *const event_names[] = {
 	[PICKET__EVENT_TYPE__EVENT_NETWORK] = "network",
 	[PICKET__EVENT_TYPE__EVENT_CALL] = "call",
 	[PICKET__EVENT_TYPE__EVENT_ACTION] = "action",
+	[PICKET__EVENT_TYPE__EVENT_ADMISSION] = "admission",
+	[PICKET__EVENT_TYPE__EVENT_TRAFFIC] = "traffic",
+	[PICKET__EVENT_TYPE__EVENT_CONTAINER_UPDATE] = "container.update",
 };
 
 static const char *const loss_names[] = {
