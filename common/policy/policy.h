@@ -16,8 +16,7 @@ struct policy;
 enum policy_mode { POLICY_OFF, POLICY_MONITOR, POLICY_ENFORCE };
 enum policy_section { POLICY_IMAGE, POLICY_NETWORK, POLICY_PORT, POLICY_RUNTIME, POLICY_SECTION_COUNT };
 
-/* A rule of the policy, as a denial names it: stable ids, a table in rules.def. */
-enum policy_rule; /* defined in rules.h, "AC-012" */
+/* Rules have stable ids, "AC-012": a table in rules.def, which the README tells of. */
 
 /* ---- what is judged ---- */
 
@@ -29,6 +28,7 @@ struct policy_port {
 	const char *host_ip; /* "" every address */
 	uint16_t host_port, port; /* host_port 0: not published, or chosen by the engine */
 	const char *protocol;
+	bool is_published; /* a binding was asked for; false with host_port 0: only exposed */
 };
 struct policy_mount {
 	const char *type;	/* bind volume tmpfs … */
@@ -43,8 +43,19 @@ struct policy_mount {
 	 * denied_mounts, "/" for the whole host. "": none, or not looked at. */
 	const char *protects;
 };
-/* A container, made or to be made. Strings never NULL. */
+/* What is asked for. All but the container: only what belongs to it is judged; name, image and labels choose scope and
+ * exceptions all the same. */
+enum policy_subject {
+	POLICY_CONTAINER, /* made, or to be made: everything */
+	POLICY_EXEC,	  /* in a container: is_privileged, user and is_user_root are the exec's */
+	POLICY_PULL,	  /* of an image: image, repository, tag */
+	POLICY_BUILD,	  /* of an image: network_mode, cgroup_parent */
+	POLICY_VOLUME,	  /* made by itself: mounts[0] */
+	POLICY_NETWORKS,  /* an existing container is connected: networks */
+};
+/* Strings: NULL counts as "". */
 struct policy_workload {
+	enum policy_subject subject;
 	const char *name; /* "" not given */
 	const char *image; /* reference as given */
 	const char *image_id, *repository, *tag; /* repository: normalized "docker.io/library/nginx" */
@@ -58,6 +69,7 @@ struct policy_workload {
 	bool is_user_root; /* resolved: uid 0 under any name */
 	bool is_privileged;
 	struct policy_texts cap_add, cap_drop, security_opt, devices, device_rules, sysctls, volumes_from;
+	bool has_unseen_volumes; /* mounts of volumes_from, or a volume's driver and device, could not be looked up */
 	const char *pid_mode, *ipc_mode, *network_mode, *uts_mode, *userns_mode, *cgroupns_mode, *cgroup_parent, *runtime;
 	/* the same after container:X was followed: "host", "" … */
 	const char *real_pid_mode, *real_ipc_mode, *real_network_mode;
@@ -92,22 +104,29 @@ struct policy_verdict {
 /* Errors: ERR_SYNTAX with file:line:col and the nearest known key. name: for messages. *ret: caller frees. */
 int policy_parse(struct slice text, const char *name, struct policy **ret, struct err *err) WARN_UNUSED;
 int policy_load(const char *path, struct policy **ret, struct err *err) WARN_UNUSED;
+/* NULL is allowed and does nothing. */
 void policy_free(struct policy *p);
+DEFINE_CLEANUP(struct policy, policy_free)
 
 const char *policy_name(const struct policy *p);      /* of the file */
 const char *policy_digest(const struct policy *p);    /* sha256 of the text, hex */
 enum policy_mode policy_mode_of(const struct policy *p, enum policy_section s);
+/* The same with the scopes that w lies in. */
+enum policy_mode policy_mode_for(const struct policy *p, const struct policy_workload *w, enum policy_section s);
 /* Everything the policy says of the workload. now_unix_s: for exceptions that end. verdict lives in the arena. */
 int policy_judge(const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s, struct arena *a,
 		 struct policy_verdict *ret, struct err *err) WARN_UNUSED;
-/* May it reach the address? Longest prefix decides; of equal ones the denial. false: no. */
-bool policy_may_reach(const struct policy *p, const struct policy_workload *w, const uint8_t address[16], bool is_v6,
-		      uint16_t port, const char **ret_rule);
-/* May it listen on the port? */
-bool policy_may_listen(const struct policy *p, const struct policy_workload *w, uint16_t port, const char **ret_rule);
+/* May it reach the address? Longest prefix decides; of equal ones the denial. false: no; ret_rule nullable. Mapped
+ * addresses (::ffff:1.2.3.4) are judged as IPv4. Host names of the lists are not looked up. The mode is not asked. */
+bool policy_may_reach(const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s,
+		      const uint8_t address[16], bool is_v6, const char **ret_rule);
+/* May it listen on the port? Port 0 (the kernel chooses): yes. */
+bool policy_may_listen(const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s, uint16_t port,
+		       const char **ret_rule);
 
-/* For the kernel: every prefix that holds for this workload (its scope and exceptions applied). IPv4 as it is, IPv6
- * as it is; the caller unmaps. Names of hosts in the lists come as names: who has a resolver asks. */
+/* For the kernel: every prefix that holds for this workload (its scope and exceptions applied), the default as
+ * 0.0.0.0/0 and ::/0; no prefix twice; none: everything is allowed. IPv4 in the first four bytes. Names of hosts in the
+ * lists come as names: who has a resolver asks, and puts in addresses of /32 and /128, a denial before an allowance. */
 struct policy_prefix {
 	uint8_t address[16];
 	uint8_t bits; /* 0..32, 0..128 */
@@ -116,18 +135,22 @@ struct policy_prefix {
 	const char *rule; /* "AC-201" */
 };
 typedef void (*policy_prefix_fn)(void *arg, const struct policy_prefix *p);
-void policy_each_prefix(const struct policy *p, const struct policy_workload *w, policy_prefix_fn fn, void *arg);
+void policy_each_prefix(const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s,
+			policy_prefix_fn fn, void *arg);
+/* Ports it may listen on. The last range that holds a port decides; none: allowed. */
 struct policy_port_range {
 	uint16_t from, to;
 	bool is_denied;
+	const char *rule; /* "AC-301"; "" allowed */
 };
-void policy_each_port(const struct policy *p, const struct policy_workload *w,
+void policy_each_port(const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s,
 		      void (*fn)(void *arg, const struct policy_port_range *r), void *arg);
-/* Paths of denied_mounts, for who looks them up by device and inode. */
+/* Paths of denied_mounts, of every scope, each once, for who looks them up by device and inode. */
 void policy_each_denied_mount(const struct policy *p, void (*fn)(void *arg, const char *path), void *arg);
 
 /* ---- what others need of it ---- */
 
-/* "nginx" -> "docker.io/library/nginx", tag "latest"; "r:5000/a/b@sha256:…". false: not a reference. */
+/* "nginx" -> "docker.io/library/nginx", tag "latest"; "r:5000/a/b@sha256:…" (tag ""). false: not a reference, as an
+ * image's id is none. */
 bool policy_reference(const char *image, struct arena *a, const char **ret_repository, const char **ret_tag,
 		      const char **ret_digest);
