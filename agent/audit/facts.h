@@ -101,8 +101,9 @@ struct facts_filter {
 	bool is_read; /* false: could not be read; why is in `why` */
 	const char *why;
 	unsigned instructions, filters;
-	uint64_t allows[FACTS_SYSCALLS / 64]; /* bit n: call n is not refused whatever its arguments */
-	unsigned allowed; /* bits set */
+	uint64_t allows[FACTS_SYSCALLS / 64]; /* bit n: call n is let through, with some arguments at least */
+	uint64_t always[FACTS_SYSCALLS / 64]; /* bit n: whatever its arguments; within allows */
+	unsigned allowed; /* bits set in allows */
 	bool allows_other_abi; /* 32-bit or x32 calls are let through */
 };
 
@@ -119,8 +120,9 @@ struct facts_process {
 	uint64_t ns[NS_COUNT];	  /* inode numbers; 0: not read */
 };
 
-/* A line of mountinfo. */
+/* A line of mountinfo. The root file system and what the engine itself mounts (/etc/hosts, /proc, /dev …) too. */
 struct facts_mount {
+	int id;		     /* of the mount, unique while it lasts */
 	dev_t dev;	     /* st_dev of the file system */
 	const char *root;    /* within its file system */
 	const char *point;   /* in the container */
@@ -158,7 +160,7 @@ struct facts_real {
 	bool is_root_readonly;
 	int64_t memory_max, pids_max; /* of the cgroup; -1: no limit, -2: not read */
 	int64_t cpu_quota_us, cpu_period_us;
-	uint64_t cpu_weight;
+	uint64_t cpu_weight; /* in the unit of v2's cpu.weight (v1's shares converted); 0: the default, nobody set it */
 	bool has_all_devices; /* the device cgroup lets everything through (v1: "a *:* rwm"); v2: not told */
 	const char *cgroup;   /* path */
 	struct facts_listener *listeners; /* of its network namespace, unless that is the host's */
@@ -192,7 +194,12 @@ struct facts_image {
 };
 
 /* ---- the engine and the host ---- */
-struct facts_file { /* lstat, of a file or folder that must be root's */
+/* lstat, of a file or folder that must be root's; where it is a link, what it leads to. `what`, several rows each
+ * where there are several: docker.service, docker.socket, /etc/docker, registry certificate, TLS CA certificate,
+ * TLS server certificate, TLS server key, docker socket, daemon.json, /etc/default/docker, /etc/sysconfig/docker,
+ * containerd socket. A row that is not there has exists false; rows of registry certificates only where there are some,
+ * of TLS files only where the engine was told of some. */
+struct facts_file {
 	const char *what, *path; /* "docker.service", "/lib/systemd/system/docker.service" */
 	bool exists, is_link, has_acl;
 	uid_t uid;
@@ -203,9 +210,9 @@ struct facts_file { /* lstat, of a file or folder that must be root's */
 	const char *loose_parent;
 };
 struct facts_listen { /* of the engine's own process */
-	const char *address; /* "unix:/run/docker.sock", "tcp:0.0.0.0:2375" */
+	const char *address; /* "unix:/run/docker.sock", "tcp:0.0.0.0:2375", "tcp:[::]:2375" */
 	bool is_tcp, is_loopback;
-	enum facts_tri has_tls;
+	enum facts_tri has_tls; /* and asks clients for a certificate */
 	mode_t mode; /* of a unix socket */
 	uid_t uid;
 	gid_t gid;
@@ -238,7 +245,8 @@ struct facts_daemon {
 	uid_t uid;
 	const char *exe;
 	struct facts_texts argv;
-	struct facts_texts environment_names; /* DOCKER_CONTENT_TRUST and the proxies only, NAME=value */
+	/* DOCKER_CONTENT_TRUST and the proxies only, NAME=value; without the password of a proxy */
+	struct facts_texts environment_names;
 	uint64_t started_unix_s;
 	struct facts_listen *listens;
 	size_t listen_count;
@@ -250,6 +258,8 @@ struct facts_daemon {
 	/* both together: the option's value as the engine has it, argv over file; "" where neither says */
 	const char *log_level, *cgroup_parent, *basesize;
 	enum facts_tri icc, iptables, userland_proxy, no_new_privileges, tls_verify, tls;
+	struct facts_texts hosts; /* -H of both: "unix:///run/docker.sock" */
+	const char *metrics_address;
 	struct facts_ulimit *ulimits;
 	size_t ulimit_count;
 	const char *tls_ca, *tls_cert, *tls_key;
@@ -320,10 +330,17 @@ int facts_parse_sockets(struct slice text, const char *protocol, struct arena *a
 bool facts_parse_uid_map(struct slice text, uid_t *ret_root); /* true: the identity over everything */
 
 /* Pure: which calls the classic BPF programs let through, each number tried with unknown arguments: a call counts as
- * allowed unless every path refuses it. programs: as PTRACE_SECCOMP_GET_FILTER gives them. arch: AUDIT_ARCH_*.
- * ERR_LIMIT when they would take too long. */
+ * allowed unless every path refuses it. A call that a supervisor or a tracer is asked for counts as let through: who
+ * that is, is up to the container's owner. programs: as PTRACE_SECCOMP_GET_FILTER gives them; none: everything is let
+ * through. arch: AUDIT_ARCH_*. ERR_CORRUPT when the kernel would not have taken one, ERR_LIMIT when they would take
+ * too long. */
+struct sock_filter;
 struct facts_program {
 	const struct sock_filter *v;
 	size_t count;
 };
 int facts_filter_evaluate(const struct facts_program *programs, size_t count, uint32_t arch, struct facts_filter *ret, struct err *err);
+/* Pure: what the engine's own profile would let through for a container of that bounding set on this machine.
+ * engine_version: "28.2.2"; "" = any that is supported. What one release lets through and another does not counts as
+ * let through, except what was taken out on purpose. */
+void facts_default_filter(uint64_t cap_bounding, const char *engine_version, struct facts_filter *ret);
