@@ -366,7 +366,8 @@ void agent_on_container(void *arg, const struct container *c, enum world_change 
 				     [WORLD_STARTED] = PICKET__EVENT_TYPE__EVENT_CONTAINER_START,
 				     [WORLD_STOPPED] = PICKET__EVENT_TYPE__EVENT_CONTAINER_STOP,
 				     [WORLD_REMOVED] = 0,
-				     [WORLD_UPDATED] = 0 };
+				     [WORLD_UPDATED] = 0,
+				     [WORLD_CHANGED] = PICKET__EVENT_TYPE__EVENT_CONTAINER_UPDATE };
 	struct agent *a = arg;
 	struct err err;
 	uint64_t now = clock_unix_ns(a->clk);

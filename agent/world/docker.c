@@ -374,6 +374,16 @@ static void on_list(void *arg, const struct fetch_result *r)
 	disconnect(d, *err.msg ? err.msg : "list: not an array");
 }
 
+/* A container came into a network, or left it. Of one nobody has heard of its own events will tell. */
+static void read_network_event(struct docker *d, struct slice action, const cJSON *attributes)
+{
+	struct centry *e = containers_find(d->table, json_get_str(attributes, "container"), d->is_user);
+
+	if (!e || e->c.is_gone || (!slice_is(action, "connect") && !slice_is(action, "disconnect")))
+		return;
+	containers_announce(d->table, e, WORLD_CHANGED);
+}
+
 static void read_event(struct docker *d, const cJSON *o)
 {
 	const cJSON *actor = cJSON_GetObjectItemCaseSensitive(o, "Actor");
@@ -382,11 +392,17 @@ static void read_event(struct docker *d, const cJSON *o)
 	uint64_t at_ns = json_get_u64(o, "timeNano", 0);
 	bool is_new, changed;
 
-	if (!id.n || !slice_is(json_get_str(o, "Type"), "container"))
+	struct slice type = json_get_str(o, "Type");
+	bool is_network = slice_is(type, "network");
+	if (!id.n || (!is_network && !slice_is(type, "container")))
 		return;
 	if (at_ns == d->resume_ns) /* `since` includes the very event that we had last */
 		return;
 	d->last_ns = at_ns;
+	if (is_network) {
+		read_network_event(d, action, attributes);
+		return;
+	}
 	struct centry *e = get_entry(d, id, &is_new);
 	if (!e || e->c.is_gone)
 		return;
@@ -395,8 +411,11 @@ static void read_event(struct docker *d, const cJSON *o)
 	if (slice_is(action, "create") && !e->c.created_unix_ns)
 		e->c.created_unix_ns = at_ns;
 	say_change(d, e, is_new, changed);
-	if (!e->c.is_inspected || slice_is(action, "update"))
+	bool is_update = slice_is(action, "update");
+	if (!e->c.is_inspected || is_update)
 		docker_inspect(d, e);
+	if (is_update || slice_is(action, "rename"))
+		containers_announce(d->table, e, WORLD_CHANGED);
 
 	if (slice_is(action, "start") || slice_is(action, "die") || slice_is(action, "destroy"))
 		e->state_round = d->round;
@@ -476,13 +495,13 @@ static int open_stream(struct docker *d, struct err *err)
 	d->resume_ns = d->last_ns;
 	buf_reset(&d->line);
 	d->skip_line = false;
-	/* {"type":["container"],"event":["create",...]}: the many exec_* events are not wanted */
+	/* {"type":["container","network"],"event":["create",...]}: the many exec_* events are not wanted */
 	snprintf(url, sizeof(url),
 		 "http://docker/"
-		 "events?since=%llu.%09llu&filters=%%7B%%22type%%22%%3A%%5B%%22container"
-		 "%%22%%5D%%2C%%22event%%22%%3A%%5B%%22create%%22%%2C%%22start%%22%%2C%%22die%%22%%"
-		 "2C"
-		 "%%22destroy%%22%%2C%%22rename%%22%%2C%%22update%%22%%5D%%7D",
+		 "events?since=%llu.%09llu&filters=%%7B%%22type%%22%%3A%%5B%%22container%%22%%2C%%22network"
+		 "%%22%%5D%%2C%%22event%%22%%3A%%5B%%22create%%22%%2C%%22start%%22%%2C%%22die%%22%%2C"
+		 "%%22destroy%%22%%2C%%22rename%%22%%2C%%22update%%22%%2C%%22connect%%22%%2C%%22disconnect%%22"
+		 "%%5D%%7D",
 		 (unsigned long long)(since_ns / 1000000000u),
 		 (unsigned long long)(since_ns % 1000000000u));
 	return fetch_start(d->fetch, &rq, &d->stream, err);

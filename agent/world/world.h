@@ -53,7 +53,14 @@ struct proc {
 	bool is_exited;
 };
 
-enum world_change { WORLD_CREATED, WORLD_STARTED, WORLD_STOPPED, WORLD_REMOVED, WORLD_UPDATED };
+enum world_change {
+	WORLD_CREATED,
+	WORLD_STARTED,
+	WORLD_STOPPED,
+	WORLD_REMOVED,
+	WORLD_UPDATED, /* more is known of it */
+	WORLD_CHANGED, /* somebody changed it: its limits, name, networks; what is known may be older */
+};
 
 struct world_ops {
 	/* A container was made, started, stopped, removed, or more of it is known. Nullable. */

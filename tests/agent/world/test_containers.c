@@ -21,13 +21,13 @@
 	"\",\"Attributes\":{\"image\":\"img:1\",\"name\":\"" name "\"}},\"timeNano\":" #nano "}\n"
 
 struct seen {
-	unsigned changes[5], connects, disconnects;
+	unsigned changes[WORLD_CHANGED + 1], connects, disconnects;
 	char log[4096]; /* "created a img:1;" */
 };
 
 static void on_container(void *arg, const struct container *c, enum world_change change)
 {
-	static const char *const names[] = {"created", "started", "stopped", "removed", "updated"};
+	static const char *const names[] = {"created", "started", "stopped", "removed", "updated", "changed"};
 	struct seen *s = arg;
 	size_t n = strlen(s->log);
 
@@ -211,13 +211,33 @@ static void a_container_lives_from_create_to_destroy_with_its_name(void **state)
 	wait_for(&f, &f.seen.changes[WORLD_REMOVED], 1);
 	assert_string_equal(
 		f.seen.log,
-		"created job;started job;updated renamed;stopped renamed;removed renamed;");
+		"created job;started job;updated renamed;changed renamed;stopped renamed;removed renamed;");
 	/* the inspect came too late (404), the events' word stays */
 	for (unsigned i = 0; i < 20; i++)
 		loop_step(f.loop, 5);
 	const struct container *c = by_id(&f, A);
 	assert_true(c->is_named && c->is_gone && !c->is_inspected);
 	assert_string_equal(c->image, "img:1");
+	close_fixture(&f);
+}
+
+#define NETWORK_EVENT(action, container, at)                                                       \
+	"{\"Type\":\"network\",\"Action\":\"" action "\",\"Actor\":{\"ID\":\"n1\",\"Attributes\":{"         \
+	"\"container\":\"" container "\",\"name\":\"net\"}},\"timeNano\":" #at "}\n"
+
+static void what_is_changed_about_a_container_is_told(void **state)
+{
+	struct fixture f;
+
+	open_fixture(&f);
+	connect_world(&f);
+	fake_say(&f.engine, SLICE_LIT(EVENT("create", A, "web", 1000) NETWORK_EVENT("connect", A, 1500)
+					      NETWORK_EVENT("connect", B, 1600) NETWORK_EVENT("create", A, 1700)
+						      EVENT("start", A, "web", 2000) EVENT("update", A, "web", 3000)
+							      NETWORK_EVENT("disconnect", A, 4000)
+								      EVENT("die", A, "web", 5000)));
+	wait_for(&f, &f.seen.changes[WORLD_STOPPED], 1);
+	assert_string_equal(f.seen.log, "created web;changed web;started web;changed web;changed web;stopped web;");
 	close_fixture(&f);
 }
 
@@ -439,6 +459,7 @@ int main(void)
 		cmocka_unit_test(ports_reached_from_outside_are_known),
 		cmocka_unit_test(what_a_container_did_before_it_was_listed_does_not_hide_that_it_runs),
 		cmocka_unit_test(a_container_lives_from_create_to_destroy_with_its_name),
+		cmocka_unit_test(what_is_changed_about_a_container_is_told),
 		cmocka_unit_test(a_container_met_in_a_cgroup_first_is_created_once),
 		cmocka_unit_test(a_users_cgroup_does_not_pass_for_the_engines_container),
 		cmocka_unit_test(

@@ -65,6 +65,7 @@ static void on_container(void *arg, const struct container *c, enum world_change
 		fx.removed++;
 		break;
 	case WORLD_UPDATED:
+	case WORLD_CHANGED:
 		break;
 	}
 }

@@ -1,0 +1,58 @@
+/* live.h - when what is audited, and what of it is told.
+ *
+ *   container starts, changes, runs something with more rights -> that container  \
+ *   image runs for the first time since the agent started      -> that image       > worker (a process) -> report
+ *   engine connects, its file changes; once a day everything   -> engine, host    /
+ *
+ * The worker reads the engine's API and the kernel and runs the checks: it looks into mounts of containers, and what
+ * can make it wait for ever must not make the agent wait. It is killed when it takes too long, ends by itself when it
+ * has nothing to do, and is started again by the next question. One thread: the loop. */
+#pragma once
+#include "agent/event.h"
+#include "agent/world/world.h"
+#include "common/json.h"
+#include "proto/msg.h"
+
+struct audit_live;
+
+/* Texts borrowed until audit_live_free. */
+struct audit_live_config {
+	const char *docker_socket; /* not "" */
+	const char *policy_path;   /* what runs is judged by it, too; "" none */
+	uint64_t every_ms;	   /* everything; 0: only at the start of the agent */
+};
+
+struct audit_live_ops {
+	/* A report to be sent; borrowed for the call. */
+	void (*report)(void *arg, const Picket__AuditReport *r);
+	/* As uplink_ask: the answer comes to audit_live_answer. */
+	int (*ask)(void *arg, Picket__Request *m, struct err *err);
+};
+
+int audit_live_new(struct loop *l, const struct clock *clk, const struct audit_live_config *cfg,
+		   const struct audit_live_ops *ops, void *arg, struct audit_live **ret, struct err *err) WARN_UNUSED;
+void audit_live_container(struct audit_live *v, const struct container *c, enum world_change change);
+/* A program started in it: looked at again when it has capabilities that the container's first process has not. */
+void audit_live_exec(struct audit_live *v, const struct container *c, const struct event_process *p);
+/* The engine answers (again): itself and everything that runs are audited. */
+void audit_live_engine(struct audit_live *v, bool is_connected);
+/* The engine's configuration, or the policy, changed. trigger: "daemon", "policy". */
+void audit_live_changed(struct audit_live *v, const char *trigger);
+/* The collector can be asked (again). */
+void audit_live_connected(struct audit_live *v);
+void audit_live_answer(struct audit_live *v, const Picket__Reply *reply);
+
+struct audit_live_stats {
+	uint64_t audits, reports, failed, killed; /* killed: workers that took too long */
+	uint64_t waiting;
+	uint64_t last_took_ns, worst_took_ns; /* from the trigger to the report, of containers that started */
+	char why[200]; /* of the last failure */
+};
+void audit_live_stats(const struct audit_live *v, struct audit_live_stats *ret);
+void audit_live_write_status(const struct audit_live *v, struct json *j);
+void audit_live_free(struct audit_live *v);
+DEFINE_CLEANUP(struct audit_live, audit_live_free)
+
+/* The worker: main() of picket-agent gives it its arguments. Returns the exit code; -1: argv is none of it.
+ *   audit-worker --docker-socket S [--policy F] [--proc-root P] */
+int audit_worker_main(int argc, char **argv);
