@@ -77,7 +77,8 @@ struct facts_asked {
 	size_t ulimit_count;
 	struct facts_texts health_test;	       /* Config.Healthcheck.Test */
 	const char *health;		       /* State.Health.Status: healthy unhealthy starting; "" none */
-	struct facts_port *ports;	       /* published: NetworkSettings.Ports, else HostConfig.PortBindings */
+	/* published (exposed alone is none): NetworkSettings.Ports, else HostConfig.PortBindings */
+	struct facts_port *ports;
 	size_t port_count;
 	struct facts_asked_mount *mounts;
 	size_t mount_count;
@@ -286,11 +287,20 @@ struct facts_host {
 
 /* ---- reading them ---- */
 
+/* Nothing known yet: every text "", what has a value for "not read" has that. What reads into them expects them so,
+ * or filled before (facts_read_container and facts_read_image do it themselves). */
+void facts_container_init(struct facts_container *c);
+void facts_image_init(struct facts_image *i);
+void facts_daemon_init(struct facts_daemon *d);
+void facts_host_init(struct facts_host *h);
+
 /* Pure: the engine's answers. body: at most 8 MiB of JSON. Values of the wrong type count as absent, every list is
  * cut at FACTS_LIST_MAX. ERR_SYNTAX with the place where it is no JSON object. */
 int facts_read_container(struct slice body, struct arena *a, struct facts_container *ret, struct err *err);
+/* Of an exec's ID, facts_read_container knows no more than that: asked.execs has a row with the id alone, to be read
+ * over by this one. */
 int facts_read_exec(struct slice body, struct arena *a, struct facts_exec *ret, struct err *err);
-/* A local volume's real device (o=bind), or "". */
+/* A local volume's real device (o=bind), or "". GET /volumes/NAME. */
 int facts_read_volume(struct slice body, struct arena *a, const char **ret_name, const char **ret_device, struct err *err);
 int facts_read_image(struct slice body, struct arena *a, struct facts_image *ret, struct err *err);
 int facts_read_history(struct slice body, struct arena *a, struct facts_image *ret, struct err *err);

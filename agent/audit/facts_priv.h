@@ -112,3 +112,7 @@ void facts_parse_audit_rules(struct slice text, struct facts_out *o, struct fact
 void facts_parse_audit_rule(struct slice data, struct facts_out *o, struct facts_texts *t);
 /* false: they could not be read. */
 bool facts_read_audit_rules(struct facts_out *o, struct facts_texts *ret);
+
+void facts_process_init(struct facts_process *p);
+void facts_filter_init(struct facts_filter *f);
+void facts_real_init(struct facts_real *r);
