@@ -73,8 +73,9 @@ static int check_node(struct conf_reader *r, const yaml_char_t *anchor, const ya
 		return conf_fail(r, "anchors are not allowed here");
 	if (tag)
 		return conf_fail(r, "tags are not allowed here");
-	if (++r->nodes > NODES_MAX)
-		return conf_fail(r, "more than %d values", NODES_MAX);
+	unsigned max = r->nodes_max ? r->nodes_max : NODES_MAX;
+	if (++r->nodes > max)
+		return conf_fail(r, "more than %u values", max);
 	return 0;
 }
 
@@ -244,8 +245,7 @@ static int next_of_type(struct conf_reader *r, yaml_event_type_t type, const cha
 	return r->ev.type == type ? 0 : conf_fail(r, "%s", otherwise);
 }
 
-static int read_stream(struct conf_reader *r, const struct conf_key *keys, size_t count,
-		       void *target)
+static int read_stream(struct conf_reader *r, int (*root)(struct conf_reader *r, void *arg), void *arg)
 {
 	int e = next_of_type(r, YAML_STREAM_START_EVENT, "not YAML");
 
@@ -255,12 +255,8 @@ static int read_stream(struct conf_reader *r, const struct conf_key *keys, size_
 	if (e < 0 || r->ev.type == YAML_STREAM_END_EVENT)
 		return e; /* only comments: the defaults stand */
 	e = conf_next(r);
-	if (e < 0)
-		return e;
-	if (r->ev.type == YAML_MAPPING_START_EVENT)
-		e = conf_read_mapping(r, keys, count, target);
-	else if (r->ev.type != YAML_SCALAR_EVENT || !conf_is_null(r))
-		e = conf_fail(r, "expected \"key: value\" lines");
+	if (e >= 0)
+		e = root(r, arg);
 	if (e < 0)
 		return e;
 	e = next_of_type(r, YAML_DOCUMENT_END_EVENT, "expected the end");
@@ -269,25 +265,48 @@ static int read_stream(struct conf_reader *r, const struct conf_key *keys, size_
 	return next_of_type(r, YAML_STREAM_END_EVENT, "more than one document");
 }
 
+int conf_document(struct conf_reader *r, int (*root)(struct conf_reader *r, void *arg), void *arg)
+{
+	if (r->text.n > TEXT_MAX)
+		return err_set(r->err, ERR_SYNTAX, "%s:1:1: larger than 1 MiB", r->name);
+	int e = check_directives(r);
+	if (e < 0)
+		return e;
+	if (!yaml_parser_initialize(&r->parser))
+		return err_set(r->err, ERR_SYNTAX, "%s:1:1: out of memory", r->name);
+	/* UTF-8 said outright: libyaml would otherwise guess UTF-16 from the first bytes. */
+	yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&r->parser, (const unsigned char *)(r->text.p ? r->text.p : ""), r->text.n);
+	e = read_stream(r, root, arg);
+	yaml_event_delete(&r->ev);
+	yaml_parser_delete(&r->parser);
+	return e;
+}
+
+struct table {
+	const struct conf_key *keys;
+	size_t count;
+	void *target;
+};
+
+static int read_table(struct conf_reader *r, void *arg)
+{
+	const struct table *t = arg;
+
+	if (r->ev.type == YAML_MAPPING_START_EVENT)
+		return conf_read_mapping(r, t->keys, t->count, t->target);
+	if (r->ev.type == YAML_SCALAR_EVENT && conf_is_null(r))
+		return 0;
+	return conf_fail(r, "expected \"key: value\" lines");
+}
+
 int conf_parse(const char *name, struct slice text, const struct conf_key *keys, size_t count,
 	       void *target, struct err *err)
 {
 	struct conf_reader r = { .name = name, .text = text, .err = err };
+	struct table t = { .keys = keys, .count = count, .target = target };
 
-	if (text.n > TEXT_MAX)
-		return err_set(err, ERR_SYNTAX, "%s:1:1: larger than 1 MiB", name);
-	int e = check_directives(&r);
-	if (e < 0)
-		return e;
-	if (!yaml_parser_initialize(&r.parser))
-		return err_set(err, ERR_SYNTAX, "%s:1:1: out of memory", name);
-	/* UTF-8 said outright: libyaml would otherwise guess UTF-16 from the first bytes. */
-	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.p ? text.p : ""), text.n);
-	e = read_stream(&r, keys, count, target);
-	yaml_event_delete(&r.ev);
-	yaml_parser_delete(&r.parser);
-	return e;
+	return conf_document(&r, read_table, &t);
 }
 
 int conf_read(const char *path, const struct conf_key *keys, size_t count, void *target,

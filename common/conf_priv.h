@@ -10,8 +10,12 @@ struct conf_reader {
 	const char *name;
 	struct slice text;
 	struct err *err;
-	unsigned depth, nodes;
+	unsigned depth, nodes, nodes_max; /* nodes_max 0: conf.h's bound */
 };
+
+/* Reads r->text, one document: root is called with the current event being the root node's first (a
+ * mapping's or a sequence's start, a scalar), and not at all where there are only comments. */
+int conf_document(struct conf_reader *r, int (*root)(struct conf_reader *r, void *arg), void *arg) WARN_UNUSED;
 
 /* "NAME:LINE:COL: what" for the start of the current event. */
 int conf_fail(struct conf_reader *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
