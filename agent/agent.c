@@ -328,6 +328,8 @@ void agent_on_event(void *arg, const struct event *e)
 	case EV_EXEC:
 		if (c && a->live)
 			live_exec(a->live, c, e->p.pid, e->p.exe, e->p.exe_upper_layer || e->p.exe_from_memfd);
+		if (c && a->audit)
+			audit_live_exec(a->audit, c, &e->p);
 		judge_when_known(a, e, c, send_event(a, e, c));
 		break;
 	case EV_EXIT:
@@ -350,13 +352,23 @@ void agent_on_event(void *arg, const struct event *e)
 	}
 }
 
+void agent_send_audit(struct agent *a, const Picket__AuditReport *report)
+{
+	struct err err;
+	uint64_t now = clock_unix_ns(a->clk);
+
+	begin_record(a);
+	int r = record_audit(report, now, &a->out, &err);
+	send_packed(a, r, UPLINK_PROCESS, now, &err);
+}
+
 static void send_container_event(struct agent *a, const struct container *c, int type)
 {
 	struct err err;
 	uint64_t now = clock_unix_ns(a->clk);
 
 	begin_record(a);
-	int r = record_container_event(c, type, now, &a->out, &err);
+	int r = record_container_event(c, configs_get(a->configs, c->id), type, now, &a->out, &err);
 	send_packed(a, r, UPLINK_PROCESS, now, &err);
 }
 
@@ -374,7 +386,7 @@ void agent_on_container(void *arg, const struct container *c, enum world_change 
 
 	if (c->is_named && (change == WORLD_CREATED || change == WORLD_UPDATED)) {
 		begin_record(a);
-		int r = record_container(c, now, a->scratch, &a->out, &err);
+		int r = record_container(c, configs_get(a->configs, c->id), now, a->scratch, &a->out, &err);
 		send_packed(a, r, UPLINK_PROCESS, now, &err);
 	}
 	if (types[change])
@@ -383,11 +395,16 @@ void agent_on_container(void *arg, const struct container *c, enum world_change 
 		hold_release(a->hold, c->id);
 	if (a->live)
 		live_container(a->live, c);
+	agent_audit_container(a, c, change);
 }
 
 void agent_on_engine(void *arg, bool is_connected, const char *why)
 {
-	((struct agent *)arg)->has_engine = is_connected;
+	struct agent *a = arg;
+
+	a->has_engine = is_connected;
+	if (a->audit)
+		audit_live_engine(a->audit, is_connected);
 	if (is_connected)
 		LOG(INFO, "engine.connected", KV_STR("engine", "docker"));
 	else

@@ -27,6 +27,8 @@ static void on_state(void *arg, bool is_connected, const char *why)
 
 	if (is_connected && a->live)
 		live_connected(a->live);
+	if (is_connected && a->audit)
+		audit_live_connected(a->audit);
 	if (is_connected)
 		LOG(INFO, "uplink.connected", KV_STR("collector", a->url));
 	else
@@ -113,7 +115,9 @@ static int open_uplink(struct agent *a, struct loop *l, struct err *err)
 
 static int open_world(struct agent *a, struct loop *l, struct err *err)
 {
-	static const struct world_ops ops = { .on_container = agent_on_container, .on_engine = agent_on_engine };
+	static const struct world_ops ops = { .on_container = agent_on_container,
+					      .on_engine = agent_on_engine,
+					      .on_inspected = agent_on_inspected };
 	struct world_config cfg = { .max_processes = a->cfg->max_processes,
 				    .docker_socket = a->cfg->docker_socket,
 				    .proc_root = "/proc" };
@@ -263,7 +267,8 @@ int agent_new(struct loop *l, const struct clock *clk, const struct agent_config
 	buf_init(&a->out, LIMIT_RECORD_BYTES + 4096);
 	a->scratch = arena_new(SCRATCH_BYTES);
 	a->resolved = arena_new(RESOLVED_BYTES);
-	if (!a->scratch || !a->resolved)
+	a->configs = configs_new();
+	if (!a->scratch || !a->resolved || !a->configs)
 		return err_set(err, ENOMEM, "agent");
 	/* Without the right the agent runs at normal priority: slower to read, never wrong. */
 	if (cfg->priority && setpriority(PRIO_PROCESS, 0, -(int)cfg->priority) < 0)
@@ -279,6 +284,8 @@ int agent_new(struct loop *l, const struct clock *clk, const struct agent_config
 		r = open_uplink(a, l, err);
 	if (r >= 0)
 		r = open_images(a, l, err);
+	if (r >= 0)
+		r = agent_open_audit(a, l, err);
 	if (r >= 0)
 		r = open_probe(a, l, err);
 	if (r >= 0)
@@ -310,7 +317,9 @@ void agent_free(struct agent *a)
 	loop_timer_free(a->hold_timer);
 	loop_timer_free(a->tick_timer);
 	live_free(take_ptr(a->live));
+	agent_close_audit(a);
 	world_free(a->world);
+	configs_free(a->configs);
 	fetch_pool_free(a->fetch);
 	uplink_free(a->uplink);
 	event_log_close(a->event_log);

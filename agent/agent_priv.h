@@ -1,8 +1,10 @@
 /* agent_priv.h - the running agent, as its files share it: agent.c (the flow of events), agent_rules.c (the
- * set of rules and what follows from it), agent_status.c (what it says of itself), agent_open.c (start
- * and end). */
+ * set of rules and what follows from it), agent_audit.c (checks), agent_status.c (what it says of itself),
+ * agent_open.c (start and end). */
 #pragma once
 #include "agent/agent.h"
+#include "agent/audit/live/live.h"
+#include "agent/configs.h"
 #include "agent/event_log.h"
 #include "agent/fold.h"
 #include "agent/guard/guard.h"
@@ -37,7 +39,9 @@ struct agent {
 	struct guard *guard;
 	struct probe *probe;
 	struct live *live; /* nullable: no engine, or not wanted */
-	struct watch *watch;
+	struct audit_live *audit; /* nullable, the same */
+	struct configs *configs;
+	struct watch *watch, *engine_watch, *policy_watch; /* of the rules; nullable */
 	struct event_log *event_log; /* nullable */
 	struct status_server *status;
 	struct hooks_server *hooks;
@@ -94,6 +98,14 @@ void agent_on_folded(void *arg, const struct folded *f);
 void agent_tell_losses(struct agent *a, bool all);
 void agent_on_tick(void *arg);
 void agent_on_hold_tick(void *arg);
+
+void agent_send_audit(struct agent *a, const Picket__AuditReport *r);
+
+/* ---- agent_audit.c ---- */
+int agent_open_audit(struct agent *a, struct loop *l, struct err *err) WARN_UNUSED;
+void agent_close_audit(struct agent *a);
+void agent_on_inspected(void *arg, const struct container *c, struct slice body);
+void agent_audit_container(struct agent *a, const struct container *c, enum world_change change);
 
 /* ---- agent_rules.c ---- */
 /* The set of rules alone, as it is before there is a probe. */

@@ -148,6 +148,12 @@ void agent_write_status(void *arg, struct json *j)
 	if (a->live)
 		live_write_status(a->live, j);
 	json_object_close(j);
+	json_key(j, "audit");
+	json_object_open(j);
+	json_kv_bool(j, "enabled", a->audit);
+	if (a->audit)
+		audit_live_write_status(a->audit, j);
+	json_object_close(j);
 	json_key(j, "events");
 	json_object_open(j);
 	json_kv_u64(j, "seen", seen);

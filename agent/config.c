@@ -70,6 +70,11 @@ static const struct conf_key keys[] = {
 	  .doc = "file with the registry's CA; \"\": the system's" },
 	{ "images.docker_config", CONF_STR, AT(images_docker_config),
 	  .doc = "file with registry credentials, as docker login writes it" },
+	{ "audit.enabled", CONF_BOOL, AT(audit_enabled),
+	  .doc = "check how containers, images, the engine and the host are configured, as they start and change" },
+	{ "audit.every", CONF_DURATION, AT(audit_every_ms), 0, 30 * DAY_MS,
+	  .doc = "how often everything is checked again; 0: only at the start" },
+	{ "policy.file", CONF_STR, AT(policy_path), .doc = "the access-control policy; need not be there" },
 	{ "limits.processes", CONF_U64, AT(max_processes), 1024, 1048576,
 	  .doc = "processes remembered for ancestors" },
 	{ "limits.ring", CONF_SIZE, AT(ring_bytes), 64 * 1024, 64 * MIB,
@@ -109,6 +114,9 @@ void agent_config_init(struct agent_config *c)
 		.images_cache_bytes = 256 * MIB,
 		.images_registry_ca = conf_strdup(""),
 		.images_docker_config = conf_strdup(""),
+		.audit_enabled = true,
+		.audit_every_ms = DAY_MS,
+		.policy_path = conf_strdup("/etc/picket/policy.yaml"),
 		.max_processes = 32768,
 		.spool_max_bytes = 1024 * MIB,
 		.ring_bytes = 2 * MIB,
@@ -190,6 +198,11 @@ void agent_config_write(const struct agent_config *c, struct buf *out)
 		   "#  cache_size: 256MiB\n"
 		   "#  registry_ca: \"\"    # file; default: the system's\n"
 		   "#  docker_config: \"\"  # file with registry credentials; default: root's\n"
+		   "#audit:\n"
+		   "#  enabled: true      # how containers, images, engine and host are configured, as they start and change\n"
+		   "#  every: 24h         # how often everything is checked again; 0 = only at the start\n"
+		   "#policy:\n"
+		   "#  file: /etc/picket/policy.yaml   # the access-control policy; need not be there\n"
 		   "#limits:\n"
 		   "#  processes: 32768   # remembered for ancestors\n"
 		   "#  ring: 2MiB         # kernel buffers, powers of two: of process events,\n"

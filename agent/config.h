@@ -29,6 +29,9 @@ struct agent_config {
 	uint64_t images_all_ms, images_update_ms; /* 0: never */
 	uint64_t images_cache_bytes;
 	char *images_registry_ca, *images_docker_config; /* "": the system's */
+	bool audit_enabled;
+	uint64_t audit_every_ms; /* 0: only at the start */
+	char *policy_path;	 /* "" = none */
 	uint64_t priority; /* 0 .. 20: how much nicer the kernel is to us than to others */
 	int log_level;
 	const char *record_path; /* `run --record FILE`, no key of the file; borrowed, nullable */

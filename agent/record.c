@@ -422,7 +422,17 @@ int record_action(struct world *w, const struct guard_result *r, const struct co
 	return pack(&rec, out, err);
 }
 
-int record_container(const struct container *c, uint64_t unix_ns, struct arena *scratch,
+/* With its configuration, unless that would make it too long: then without. */
+static int pack_with_config(Picket__Record *rec, Picket__Container *pc, struct slice config, struct buf *out, struct err *err)
+{
+	pc->config = config.n ? picket__container_config__unpack(NULL, config.n, (const uint8_t *)config.p) : NULL;
+	int r = pack(rec, out, err);
+	if (pc->config)
+		picket__container_config__free_unpacked(take_ptr(pc->config), NULL);
+	return r == -ERR_LIMIT && config.n ? pack(rec, out, err) : r;
+}
+
+int record_container(const struct container *c, struct slice config, uint64_t unix_ns, struct arena *scratch,
 		     struct buf *out, struct err *err)
 {
 	Picket__Record rec = PICKET__RECORD__INIT;
@@ -455,10 +465,10 @@ int record_container(const struct container *c, uint64_t unix_ns, struct arena *
 	rec.time_unix_ns = unix_ns;
 	rec.body_case = PICKET__RECORD__BODY_CONTAINER;
 	rec.container = &pc;
-	return pack(&rec, out, err);
+	return pack_with_config(&rec, &pc, config, out, err);
 }
 
-int record_container_event(const struct container *c, int type, uint64_t unix_ns, struct buf *out,
+int record_container_event(const struct container *c, struct slice config, int type, uint64_t unix_ns, struct buf *out,
 			   struct err *err)
 {
 	Picket__Record rec = PICKET__RECORD__INIT;
@@ -466,11 +476,23 @@ int record_container_event(const struct container *c, int type, uint64_t unix_ns
 	Picket__Container pc;
 
 	fill_container(c, &pc);
+	pc.user = cut(slice_of(c->user ? c->user : ""), LIMIT_NAME_BYTES);
+	pc.privileged = c->privileged;
 	ev.type = (Picket__EventType)type;
 	ev.container = &pc;
 	rec.time_unix_ns = unix_ns;
 	rec.body_case = PICKET__RECORD__BODY_EVENT;
 	rec.event = &ev;
+	return pack_with_config(&rec, &pc, config, out, err);
+}
+
+int record_audit(const Picket__AuditReport *r, uint64_t unix_ns, struct buf *out, struct err *err)
+{
+	Picket__Record rec = PICKET__RECORD__INIT;
+
+	rec.time_unix_ns = unix_ns;
+	rec.body_case = PICKET__RECORD__BODY_AUDIT;
+	rec.audit = (Picket__AuditReport *)(uintptr_t)r;
 	return pack(&rec, out, err);
 }
 

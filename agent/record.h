@@ -21,12 +21,14 @@ int record_folded(const struct folded *f, struct arena *scratch, struct buf *out
 /* A response, as an event. c: nullable. */
 int record_action(struct world *w, const struct guard_result *r, const struct container *c,
 		  struct arena *scratch, struct buf *out, struct err *err) WARN_UNUSED;
-/* What is known of a container now. */
-int record_container(const struct container *c, uint64_t unix_ns, struct arena *scratch,
+/* What is known of a container now. config: a packed ContainerConfig; empty: not known. */
+int record_container(const struct container *c, struct slice config, uint64_t unix_ns, struct arena *scratch,
 		     struct buf *out, struct err *err) WARN_UNUSED;
 /* type: PICKET__EVENT_TYPE__EVENT_CONTAINER_… */
-int record_container_event(const struct container *c, int type, uint64_t unix_ns,
+int record_container_event(const struct container *c, struct slice config, int type, uint64_t unix_ns,
 			   struct buf *out, struct err *err) WARN_UNUSED;
+/* What the checks said of something. */
+int record_audit(const Picket__AuditReport *r, uint64_t unix_ns, struct buf *out, struct err *err) WARN_UNUSED;
 /* noisiest: "" where unknown. */
 int record_gap(const struct loss *l, const char *noisiest, uint64_t unix_ns, struct buf *out,
 	       struct err *err) WARN_UNUSED;

@@ -251,6 +251,8 @@ static void on_inspect(void *arg, const struct fetch_result *r)
 		} else if (slice_is(json_get_str(o, "Id"), e->c.id)) {
 			inspect_read(d->table, e, o);
 			set_digest(d, e);
+			if (d->ops && d->ops->on_inspected)
+				d->ops->on_inspected(d->arg, &e->c, r->body);
 			if (e->class == CONTAINER_GUESSED) {
 				containers_set_class(d->table, e, CONTAINER_KNOWN);
 				e->list_round = d->round;

@@ -67,6 +67,8 @@ struct world_ops {
 	void (*on_container)(void *arg, const struct container *c, enum world_change change);
 	/* The connection to the engine came or went. Nullable. */
 	void (*on_engine)(void *arg, bool is_connected, const char *why);
+	/* The engine's whole answer about it (GET /containers/ID/json), before on_container tells of it. Nullable. */
+	void (*on_inspected)(void *arg, const struct container *c, struct slice body);
 };
 
 struct world_config {

@@ -4,6 +4,7 @@
  * frames: kind, length (4 bytes, little-endian), that many bytes. After a question's answers comes FRAME_DONE. */
 #pragma once
 #include "common/buf.h"
+#include "common/err.h"
 #include "common/slice.h"
 
 enum { FRAME_BYTES_MAX = 512 * 1024, QUESTION_BYTES_MAX = 256 };

@@ -206,14 +206,14 @@ static void no_labels_keep_a_container_nameless(void **state)
 	begin(&d);
 	for (size_t i = 0; i < ARRAY_LEN(labels); i++)
 		labels[i] = (struct container_label){ "key", long_text + sizeof(long_text) - 1024 };
-	OK(record_container(&c, NOW * 1000000000ull, d.scratch, &d.out, err));
+	OK(record_container(&c, SLICE_NONE, NOW * 1000000000ull, d.scratch, &d.out, err));
 	const Picket__Container *pc = packed(&d)->container;
 	assert_true(slice_is(msg_slice(pc->name), "web"));
 	assert_true(pc->n_labels >= 20 && pc->n_labels < 64);
 	buf_reset(&d.out);
 	labels[0].value = long_text; /* one label beyond every bound */
 	c.label_count = 2;
-	OK(record_container(&c, NOW * 1000000000ull, d.scratch, &d.out, err));
+	OK(record_container(&c, SLICE_NONE, NOW * 1000000000ull, d.scratch, &d.out, err));
 	assert_int_equal(strlen(packed(&d)->container->labels[0]->value), LIMIT_TEXT_BYTES);
 	end(&d);
 }
