@@ -354,3 +354,5 @@ int facts_filter_evaluate(const struct facts_program *programs, size_t count, ui
  * engine_version: "28.2.2"; "" = any that is supported. What one release lets through and another does not counts as
  * let through, except what was taken out on purpose. */
 void facts_default_filter(uint64_t cap_bounding, const char *engine_version, struct facts_filter *ret);
+/* The name of a call of this machine, for people; "": none known. Borrowed, for ever. */
+const char *facts_call_name(uint32_t nr);
