@@ -1,0 +1,258 @@
+/* gather.c - see gather.h. */
+#include "agent/audit/gather.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "common/fetch.h"
+#include "common/json.h"
+
+enum { HOST_ARENA_BYTES = 16 * 1024 * 1024, ANSWER_BYTES = 8 * 1024 * 1024, URL_BYTES = 1024 };
+
+struct gather {
+	const char *docker_socket, *proc_root;
+	struct arena *arena; /* of host, daemon and sockets */
+	struct facts_host host;
+	struct facts_daemon daemon;
+	struct facts_sockets sockets;
+};
+
+int gather_new(const char *docker_socket, const char *proc_root, struct gather **ret, struct err *err)
+{
+	CLEANUP(gather_freep) struct gather *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return err_set(err, ENOMEM, "audit");
+	g->docker_socket = docker_socket;
+	g->proc_root = proc_root;
+	g->arena = arena_new(HOST_ARENA_BYTES);
+	if (!g->arena)
+		return err_set(err, ENOMEM, "audit");
+	facts_host_init(&g->host);
+	facts_daemon_init(&g->daemon);
+	*ret = take_ptr(g);
+	return 0;
+}
+
+void gather_free(struct gather *g)
+{
+	if (!g)
+		return;
+	arena_free(g->arena);
+	free(g);
+}
+
+/* ---- the engine ---- */
+
+/* What comes from outside goes into a path of the URL: a name's characters only. */
+static bool is_name(const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("_.-:/@", *p)))
+			return false;
+	return *s && *s != '/' && !strstr(s, "..");
+}
+
+/* ENOENT: the engine has no such thing. */
+static int get(struct gather *g, const char *path, struct buf *ret, struct err *err)
+{
+	char url[URL_BYTES];
+	struct fetch_request rq = { .url = url,
+				    .unix_socket = g->docker_socket,
+				    .timeout_ms = GATHER_TIMEOUT_MS,
+				    .max_body_bytes = ANSWER_BYTES };
+	long status = 0;
+
+	if (snprintf(url, sizeof(url), "http://docker%s", path) >= (int)sizeof(url))
+		return err_set(err, ERR_LIMIT, "engine: a path of %zu bytes", strlen(path));
+	int r = fetch_wait(&rq, &status, ret, err);
+	if (r < 0)
+		return err_wrap(err, r, "engine");
+	if (status == 404)
+		return err_set(err, ENOENT, "engine: %s", path);
+	if (status != 200)
+		return err_set(err, EPROTO, "engine: %s: status %ld", path, status);
+	return 0;
+}
+
+typedef int (*read_daemon_fn)(struct slice body, struct arena *a, struct facts_daemon *ret, struct err *err);
+
+static int ask_daemon(struct gather *g, const char *path, read_daemon_fn read, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf body = { 0 };
+	int r = get(g, path, &body, err);
+
+	return r < 0 ? r : read(buf_slice(&body), g->arena, &g->daemon, err);
+}
+
+static void ask_engine(struct gather *g)
+{
+	struct err err = { 0 };
+
+	int r = ask_daemon(g, "/info", facts_read_info, &err);
+	if (r >= 0)
+		r = ask_daemon(g, "/version", facts_read_version, &err);
+	if (r >= 0)
+		r = ask_daemon(g, "/networks", facts_read_networks, &err);
+	if (r >= 0 && !strcmp(g->daemon.swarm, "active") && g->daemon.is_swarm_manager == FACTS_YES)
+		r = ask_daemon(g, "/swarm", facts_read_swarm, &err);
+	g->daemon.is_known = r >= 0;
+	if (r < 0) {
+		const char *why = arena_dup(g->arena, slice_of(err.msg));
+		g->daemon.why = why ? why : "the engine does not answer";
+	}
+}
+
+int gather_host(struct gather *g, const struct facts_host **ret_host, const struct facts_daemon **ret_daemon, struct err *err)
+{
+	arena_reset(g->arena);
+	facts_host_init(&g->host);
+	facts_daemon_init(&g->daemon);
+	g->sockets = (struct facts_sockets){ 0 };
+	ask_engine(g);
+	int r = facts_read_host(g->proc_root, g->docker_socket, g->arena, &g->daemon, &g->host, err);
+	if (r >= 0)
+		r = facts_read_sockets(g->docker_socket, g->arena, &g->sockets, err);
+	if (r < 0)
+		return r;
+	*ret_host = &g->host;
+	*ret_daemon = &g->daemon;
+	return 0;
+}
+
+/* ---- a container ---- */
+
+static void ask_exec(struct gather *g, struct arena *a, struct facts_exec *e)
+{
+	CLEANUP(buf_finip) struct buf body = { 0 };
+	char path[256];
+
+	/* One that has just ended is not known any more. */
+	if (is_name(e->id) && snprintf(path, sizeof(path), "/exec/%s/json", e->id) < (int)sizeof(path) &&
+	    get(g, path, &body, NULL) >= 0)
+		(void)facts_read_exec(buf_slice(&body), a, e, NULL);
+}
+
+static void ask_volume(struct gather *g, struct arena *a, struct facts_asked_mount *m)
+{
+	CLEANUP(buf_finip) struct buf body = { 0 };
+	char path[512];
+	const char *name, *device;
+
+	if (!is_name(m->name) || snprintf(path, sizeof(path), "/volumes/%s", m->name) >= (int)sizeof(path) ||
+	    get(g, path, &body, NULL) < 0)
+		return;
+	if (facts_read_volume(buf_slice(&body), a, &name, &device, NULL) >= 0)
+		m->device = device;
+}
+
+static void ask_more(struct gather *g, struct arena *a, struct facts_container *c)
+{
+	for (size_t i = 0; i < c->asked.exec_count; i++)
+		ask_exec(g, a, &c->asked.execs[i]);
+	for (size_t i = 0; i < c->asked.mount_count; i++)
+		if (!strcmp(c->asked.mounts[i].type, "volume"))
+			ask_volume(g, a, &c->asked.mounts[i]);
+}
+
+static void read_kernel(struct gather *g, struct arena *a, struct facts_container *c)
+{
+	struct err err = { 0 };
+
+	if (c->pid <= 0) {
+		c->real.why = "it does not run";
+		return;
+	}
+	/* Who is frozen would not stop for us. */
+	unsigned flags = c->state == STATE_PAUSED ? FACTS_NO_FILTER : 0;
+	if (facts_read_real(g->proc_root, c->pid, flags, &g->sockets, a, &c->real, &err) >= 0)
+		return;
+	const char *why = arena_dup(a, slice_of(err.msg));
+	c->real.is_known = false;
+	c->real.why = why ? why : "out of memory";
+}
+
+int gather_container(struct gather *g, const char *id, struct arena *a, struct facts_container *ret,
+		     struct facts_image *ret_image, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf body = { 0 };
+	char path[512];
+
+	facts_container_init(ret);
+	facts_image_init(ret_image);
+	if (!is_name(id) || snprintf(path, sizeof(path), "/containers/%s/json", id) >= (int)sizeof(path))
+		return err_set(err, ENOENT, "container '%.80s': not a name", id);
+	int r = get(g, path, &body, err);
+	if (r >= 0)
+		r = facts_read_container(buf_slice(&body), a, ret, err);
+	if (r < 0)
+		return r;
+	ask_more(g, a, ret);
+	read_kernel(g, a, ret);
+	/* An image that was removed under its container leaves what the container knows. */
+	(void)gather_image(g, ret->image_id, a, ret_image, NULL);
+	return 0;
+}
+
+int gather_image(struct gather *g, const char *id, struct arena *a, struct facts_image *ret, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf body = { 0 };
+	CLEANUP(buf_finip) struct buf history = { 0 };
+	char path[512];
+
+	facts_image_init(ret);
+	if (!is_name(id) || snprintf(path, sizeof(path), "/images/%s/json", id) >= (int)sizeof(path))
+		return err_set(err, ENOENT, "image '%.80s': not a name", id);
+	int r = get(g, path, &body, err);
+	if (r >= 0)
+		r = facts_read_image(buf_slice(&body), a, ret, err);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/images/%s/history", id);
+	return get(g, path, &history, NULL) < 0 ? 0 : facts_read_history(buf_slice(&history), a, ret, err);
+}
+
+/* ---- lists ---- */
+
+static int read_ids(struct slice body, size_t max, struct arena *a, struct facts_texts *ret, struct err *err)
+{
+	CLEANUP(cJSON_Deletep) cJSON *o = NULL;
+	const cJSON *item;
+
+	int r = json_parse(body, ANSWER_BYTES, &o, err);
+	if (r < 0)
+		return r;
+	size_t n = cJSON_IsArray(o) ? (size_t)cJSON_GetArraySize(o) : 0;
+	if (n > max)
+		return err_set(err, ERR_LIMIT, "engine: %zu in a list, at most %zu", n, max);
+	*ret = (struct facts_texts){ .v = arena_zalloc(a, n + 1, sizeof(*ret->v)) };
+	if (!ret->v)
+		return err_set(err, ENOMEM, "engine: a list of %zu", n);
+	cJSON_ArrayForEach(item, o)
+	{
+		struct slice id = json_get_str(item, "Id");
+		const char *copy = id.n ? arena_dup(a, id) : NULL;
+
+		if (copy)
+			ret->v[ret->count++] = copy;
+	}
+	return 0;
+}
+
+static int list(struct gather *g, const char *path, size_t max, struct arena *a, struct facts_texts *ret, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf body = { 0 };
+	int r = get(g, path, &body, err);
+
+	return r < 0 ? r : read_ids(buf_slice(&body), max, a, ret, err);
+}
+
+int gather_containers(struct gather *g, struct arena *a, struct facts_texts *ret, struct err *err)
+{
+	return list(g, "/containers/json?all=1", GATHER_CONTAINERS_MAX, a, ret, err);
+}
+
+int gather_images(struct gather *g, struct arena *a, struct facts_texts *ret, struct err *err)
+{
+	return list(g, "/images/json", GATHER_IMAGES_MAX, a, ret, err);
+}

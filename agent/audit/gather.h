@@ -1,0 +1,29 @@
+/* gather.h - facts brought together: the engine is asked, then the kernel. For the command line and the audit's worker.
+ *
+ * Waits: of the engine GATHER_TIMEOUT_MS a request at most. */
+#pragma once
+#include "agent/audit/audit.h"
+#include "common/buf.h"
+
+enum { GATHER_TIMEOUT_MS = 10000, GATHER_CONTAINERS_MAX = 10000, GATHER_IMAGES_MAX = 10000 };
+
+struct gather;
+
+/* docker_socket, proc_root ("/proc"): borrowed until gather_free. Nothing is asked yet. */
+int gather_new(const char *docker_socket, const char *proc_root, struct gather **ret, struct err *err) WARN_UNUSED;
+void gather_free(struct gather *g);
+DEFINE_CLEANUP(struct gather, gather_free)
+
+/* The host and the engine, in the gatherer's own arena until the next call. An engine that does not answer is no error:
+ * *ret_daemon says so (is_known, why). */
+int gather_host(struct gather *g, const struct facts_host **ret_host, const struct facts_daemon **ret_daemon,
+		struct err *err) WARN_UNUSED;
+/* One container by id or name, whole: its execs, the devices behind its volumes, the kernel's side, its image. *ret_image:
+ * what could be had of it. Both in a. ENOENT: no such container. gather_host first. */
+int gather_container(struct gather *g, const char *id, struct arena *a, struct facts_container *ret,
+		     struct facts_image *ret_image, struct err *err) WARN_UNUSED;
+/* An image by id or name, with its history. ENOENT. */
+int gather_image(struct gather *g, const char *id, struct arena *a, struct facts_image *ret, struct err *err) WARN_UNUSED;
+/* Ids of all containers, running or not; of all images. In a. */
+int gather_containers(struct gather *g, struct arena *a, struct facts_texts *ret, struct err *err) WARN_UNUSED;
+int gather_images(struct gather *g, struct arena *a, struct facts_texts *ret, struct err *err) WARN_UNUSED;
