@@ -6,4 +6,4 @@
 /* What was asked for, and where the kernel was read what is: who runs privileged in fact is judged as privileged.
  * image: nullable. ret borrows from c and image; the rest lives in a. ENOMEM: the arena is full. */
 int workload_of(const struct facts_container *c, const struct facts_image *image, const struct facts_host *host,
-		struct arena *a, struct policy_workload *ret, struct err *err) WARN_UNUSED;
+		const struct facts_daemon *daemon, struct arena *a, struct policy_workload *ret, struct err *err) WARN_UNUSED;
