@@ -34,8 +34,9 @@ struct audit_result {
 	/* A fail's own severity, where the facts make it worse or milder than the check's (a socket mounted read-only
 	 * is as bad; one capability is not as bad as all). */
 	enum audit_severity severity;
-	const char *evidence; /* what was seen, one line: "CapEff 3fffffffff" ; lives in the arena */
-	const char *fix;      /* the check's, filled in */
+	/* What was seen, one line: "CapEff 3fffffffff"; in the arena. This and fix have been through show_text. */
+	const char *evidence;
+	const char *fix; /* the check's, filled in, with words quoted for a shell */
 	bool differs;	      /* asked for and real are not the same: evidence names both */
 };
 
@@ -48,16 +49,17 @@ struct audit_input {
 
 size_t audit_check_count(void);
 const struct audit_check *audit_check_at(size_t i);
-/* By id, in any case, also as "5.4" or "CIS-5.4"; NULL: none. */
+/* By id, in any case, or by a number of the benchmark, "5.4" or "CIS-5.4": one number may stand at several checks. */
+bool audit_check_is(const struct audit_check *c, const char *id);
+/* The first that is; NULL: none. */
 const struct audit_check *audit_check_find(const char *id);
 
-/* Runs every check of the subject. *ret: in the arena, in the table's order. ENOMEM, ERR_LIMIT (arena). */
+/* Runs every check of the subject. host and daemon have to be there (all unknown will do), for a container and an image
+ * these, too. *ret: in the arena, in the table's order. ENOMEM, ERR_LIMIT (arena). */
 int audit_run(enum audit_subject subject, const struct audit_input *in, struct arena *a, struct audit_result **ret,
 	      size_t *ret_count, struct err *err) WARN_UNUSED;
 
 const char *audit_status_name(enum audit_status s); /* pass fail warn na error */
 const char *audit_severity_name(enum audit_severity s);
+const char *audit_subject_name(enum audit_subject s); /* host daemon image container */
 bool audit_severity_parse(struct slice s, enum audit_severity *ret);
-
-/* `picket-agent audit …`: returns the exit code. */
-int audit_cli(int argc, char **argv);

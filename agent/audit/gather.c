@@ -190,7 +190,8 @@ int gather_container(struct gather *g, const char *id, struct arena *a, struct f
 	ask_more(g, a, ret);
 	read_kernel(g, a, ret);
 	/* An image that was removed under its container leaves what the container knows. */
-	(void)gather_image(g, ret->image_id, a, ret_image, NULL);
+	if (gather_image(g, ret->image_id, a, ret_image, NULL) < 0)
+		facts_image_init(ret_image);
 	return 0;
 }
 
