@@ -372,6 +372,13 @@ int msg_read_inventory(struct slice msg, struct arena *a, Picket__Inventory **re
 	return r;
 }
 
+Picket__ContainerConfig *msg_unpack_config(struct slice packed, struct arena *a)
+{
+	Picket__ContainerConfig *m;
+
+	return unpack(&picket__container_config__descriptor, packed, LIMIT_RECORD_BYTES, a, &m, NULL) < 0 ? NULL : m;
+}
+
 int msg_read_token(struct slice text, struct arena *a, Picket__Token **ret, struct err *err)
 {
 	Picket__Token *m;

@@ -45,6 +45,10 @@ int msg_pack_batch(const char *agent_id, uint64_t epoch, uint64_t first_seq, uin
 int msg_layer_key(Picket__Package *const *packages, size_t count, uint8_t ret[LIMIT_KEY_BYTES],
 		  struct err *err) WARN_UNUSED;
 
+/* A container's configuration by itself, as a store keeps it: what picket__container_config__pack made. NULL where it is
+ * none, or has no room in the arena. */
+Picket__ContainerConfig *msg_unpack_config(struct slice packed, struct arena *a) WARN_UNUSED;
+
 /* A catalogue's key (CheckCatalogue.key): SHA-256 over its checks, each packed, one behind the other, in order; as
  * hex. ERR_LIMIT where a check is beyond its bounds. */
 enum { MSG_CATALOGUE_KEY_MAX = 65 };

@@ -6,6 +6,7 @@
  * of order makes the agent say it all again. */
 #include "collector/store/images_priv.h"
 
+#include "collector/store/checks_priv.h"
 #include "collector/store/store_vulns.h"
 #include "common/log.h"
 
@@ -215,6 +216,8 @@ static int end_others(struct telling *t, struct err *err)
 			   err);
 	if (r >= 0)
 		r = db_run(d, "DELETE FROM container_use WHERE agent = ?1 AND state <> ?2", b, 2, err);
+	if (r >= 0)
+		r = containers_end_lives(t->s, t->agent, err);
 	/* Every image of the host: at most what one agent may use. */
 	for (int64_t after = 0; r >= 0;) {
 		int64_t image;

@@ -2,6 +2,7 @@
 #include "tests/collector/store/fixture.h"
 
 #include "collector/store/schema.h"
+#include "collector/store/store_checks.h"
 #include "collector/store/store_vulns.h"
 #include "common/file.h"
 
@@ -134,6 +135,12 @@ static void what_the_first_schema_held_is_there_in_the_newest(void **state)
 	OK(store_vuln_status(s, &st, &err));
 	assert_int_equal(st.images + st.packages + st.vulns + st.findings, 0);
 	OK(store_number_set(s, "anything", 1, &err));
+	struct store_check_counts checks;
+	struct store_policy_state policy;
+	OK(store_check_counts(s, &checks, &err));
+	assert_int_equal(checks.subjects + checks.mended, 0);
+	OK(store_policy_state_get(s, "a", a, &policy, &err));
+	assert_false(policy.is_told);
 	store_close(s);
 	nftw(dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
