@@ -16,7 +16,7 @@ enum {
 	IMAGES_MAX = 4096,
 	KEY_BYTES = 96,	 /* "container " and 64 hex digits; "image sha256:" and as many */
 	TICK_MS = 1000,
-	LIMIT_MS = 5000, /* of one question; of the host and the engine six times that */
+	LIMIT_MS = 5000,
 	RETRIES = 1,
 	AGAIN_NS_PER_S = 1000000000,
 	STOPPED_WAIT_NS = AGAIN_NS_PER_S,
@@ -134,9 +134,9 @@ static void pump(struct audit_live *v)
 
 	if (!w || v->asked || v->is_stopping || clock_boot_ns(v->clk) < v->retry_ns)
 		return;
-	bool is_small = !strncmp(w->key, "container ", 10);
+	bool is_small = !strncmp(w->key, "container ", 10) || !strncmp(w->key, "image ", 6);
 	snprintf(line, sizeof(line), "%s %s", w->key, w->trigger);
-	if (process_ask(v->process, line, is_small ? LIMIT_MS : 6 * LIMIT_MS, &err) < 0) {
+	if (process_ask(v->process, line, is_small ? v->cfg.limit_ms : 6 * v->cfg.limit_ms, &err) < 0) {
 		say_failure(v, w->key, err.msg);
 		v->retry_ns = clock_boot_ns(v->clk) + 5ull * AGAIN_NS_PER_S;
 		return;
@@ -495,6 +495,8 @@ int audit_live_new(struct loop *l, const struct clock *clk, const struct audit_l
 	if (!v)
 		return err_set(err, ENOMEM, "audit");
 	*v = (struct audit_live){ .clk = clk, .cfg = *cfg, .ops = ops, .arg = arg };
+	if (!v->cfg.limit_ms)
+		v->cfg.limit_ms = LIMIT_MS;
 	TAILQ_INIT(&v->queue);
 	buf_init(&v->catalogue, FRAME_BYTES_MAX);
 	set_argv(v);

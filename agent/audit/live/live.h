@@ -20,6 +20,7 @@ struct audit_live_config {
 	const char *docker_socket; /* not "" */
 	const char *policy_path;   /* what runs is judged by it, too; "" none */
 	uint64_t every_ms;	   /* everything; 0: only at the start of the agent */
+	uint64_t limit_ms;	   /* of one container or image; six times that for host and engine; 0: 5,000 */
 };
 
 struct audit_live_ops {
