@@ -5,6 +5,8 @@
 
 #include "agent/audit/live/frame.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice in = slice_from(data, size), body;
