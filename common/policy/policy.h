@@ -4,6 +4,7 @@
  * diff`). Pure: text in, verdicts out; reads no file but policy_load's. Schema and precedence: README.md here. */
 #pragma once
 #include "common/arena.h"
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/slice.h"
 #include <netinet/in.h>
@@ -33,9 +34,9 @@ struct policy_port {
 struct policy_mount {
 	const char *type;	/* bind volume tmpfs … */
 	const char *source;	/* as asked for: a path on the host, a volume's name */
-	const char *real;	/* source with links resolved on the host; "" not resolved */
+	const char *real;	/* source (of a volume: device) with links followed on the host; "" not looked at */
 	uint64_t dev, ino;	/* of the source; 0: not looked at */
-	const char *device;	/* a local volume's real folder (type=none, o=bind, device=…); "" */
+	const char *device;	/* of a local volume: its option `device`, whatever its type; "" */
 	const char *driver;	/* of the volume; "" or "local" */
 	const char *dest;
 	bool is_writable;
@@ -81,7 +82,8 @@ struct policy_workload {
 	size_t port_count;
 	const struct policy_mount *mounts;
 	size_t mount_count;
-	struct policy_texts networks, extra_hosts, env_names;
+	struct policy_texts networks; /* of the engine, by name; network_mode need not be among them */
+	struct policy_texts extra_hosts, env_names;
 };
 
 /* ---- verdicts ---- */
@@ -147,6 +149,9 @@ void policy_each_port(const struct policy *p, const struct policy_workload *w, u
 		      void (*fn)(void *arg, const struct policy_port_range *r), void *arg);
 /* Paths of denied_mounts, of every scope, each once, for who looks them up by device and inode. */
 void policy_each_denied_mount(const struct policy *p, void (*fn)(void *arg, const char *path), void *arg);
+
+/* For people: modes, what each section says, scopes, exceptions and which of them have ended. Lines of text. */
+void policy_summary(const struct policy *p, uint64_t now_unix_s, struct buf *out);
 
 /* ---- what others need of it ---- */
 
