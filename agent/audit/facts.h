@@ -129,6 +129,7 @@ struct facts_mount {
 	const char *point;   /* in the container */
 	const char *fs_type; /* overlay tmpfs ext4 proc … */
 	const char *source;
+	const char *super_options; /* of the file system: "rw,lowerdir=…" */
 	bool is_writable, is_noexec, is_nosuid, is_nodev;
 	bool is_shared;	     /* shared:N: mounts made here are seen elsewhere */
 	bool is_slave;
@@ -176,6 +177,7 @@ struct facts_container {
 	enum facts_state state;
 	pid_t pid; /* of init; 0: not running */
 	uint64_t created_unix_s, started_unix_s;
+	struct facts_texts labels; /* "key=value"; the policy's scopes are told by them, no check ever looks */
 	struct facts_asked asked;
 	struct facts_real real;
 };
@@ -322,6 +324,10 @@ struct facts_sockets { /* the engines' API sockets of this host, by device and i
 		dev_t dev;
 		ino_t inode;
 		const char *path;
+		/* where it is in its file system, as mountinfo counts it (the device of a file may be another) */
+		dev_t fs_dev;
+		const char *fs_path; /* "" not known */
+		bool has_links;	     /* it has further names */
 	} *v;
 	size_t count;
 };
@@ -354,5 +360,3 @@ int facts_filter_evaluate(const struct facts_program *programs, size_t count, ui
  * engine_version: "28.2.2"; "" = any that is supported. What one release lets through and another does not counts as
  * let through, except what was taken out on purpose. */
 void facts_default_filter(uint64_t cap_bounding, const char *engine_version, struct facts_filter *ret);
-/* The name of a call of this machine, for people; "": none known. Borrowed, for ever. */
-const char *facts_call_name(uint32_t nr);

@@ -286,6 +286,21 @@ static void read_host_config(struct facts_out *o, const cJSON *host, struct fact
 	to->log_driver = facts_json_text(o, facts_get(host, "LogConfig"), "Type");
 }
 
+static void read_labels(struct facts_out *o, const cJSON *v, struct facts_texts *ret)
+{
+	const cJSON *l;
+
+	if (!cJSON_IsObject(v) || !facts_texts_open(o, ret, (size_t)cJSON_GetArraySize(v)))
+		return;
+	cJSON_ArrayForEach(l, v)
+	{
+		if (ret->count == FACTS_LIST_MAX)
+			return;
+		if (cJSON_IsString(l) && l->string)
+			facts_texts_add(ret, facts_format(o, "%s=%s", l->string, l->valuestring));
+	}
+}
+
 static void read_config(struct facts_out *o, const cJSON *config, struct facts_container *c)
 {
 	c->image = facts_json_text(o, config, "Image");
@@ -293,6 +308,7 @@ static void read_config(struct facts_out *o, const cJSON *config, struct facts_c
 	facts_json_texts(o, facts_get(facts_get(config, "Healthcheck"), "Test"), &c->asked.health_test);
 	c->asked.is_health_none = c->asked.health_test.count && !strcmp(c->asked.health_test.v[0], "NONE");
 	facts_secret_names(o, facts_get(config, "Env"), &c->asked.secret_names);
+	read_labels(o, facts_get(config, "Labels"), &c->labels);
 }
 
 static pid_t pid_of(const cJSON *o, const char *key)

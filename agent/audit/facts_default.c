@@ -1,10 +1,10 @@
-/* facts_default.c - what Docker's own profile lets through, from its table. Pure. And calls by name. */
+/* facts_default.c - what Docker's own profile lets through, from its table. Pure. */
 #include <linux/audit.h>
 #include <linux/capability.h>
 
 #include "agent/audit/facts_priv.h"
 
-enum how { NEVER, SOME, ALWAYS };
+enum how { SOME, ALWAYS };
 
 #define NONE UINT32_MAX
 #ifndef CAP_PERFMON
@@ -13,14 +13,13 @@ enum how { NEVER, SOME, ALWAYS };
 #endif
 
 static const struct call {
-	const char *name;
 	int16_t x86_64, arm64;
 	uint32_t capability; /* its bit; NONE */
 	enum how how;
 	uint8_t until;
 } calls[] = {
 #define CAP_NONE NONE
-#define CALL(name, x86_64, arm64, capability, how, until) { #name, x86_64, arm64, CAP_##capability, how, until },
+#define CALL(name, x86_64, arm64, capability, how, until) { x86_64, arm64, CAP_##capability, how, until },
 #include "agent/audit/facts_default.def"
 #undef CALL
 };
@@ -57,7 +56,7 @@ void facts_default_filter(uint64_t cap_bounding, const char *engine_version, str
 		const struct call *c = &calls[i];
 		int n = facts_native_arch() == AUDIT_ARCH_X86_64 ? c->x86_64 : c->arm64;
 
-		if (c->how == NEVER || n < 0 || n >= FACTS_SYSCALLS || (c->until && major >= c->until))
+		if (n < 0 || n >= FACTS_SYSCALLS || (c->until && major >= c->until))
 			continue;
 		if (c->capability != NONE && !(cap_bounding >> c->capability & 1))
 			continue;
@@ -67,12 +66,4 @@ void facts_default_filter(uint64_t cap_bounding, const char *engine_version, str
 		if (c->how == ALWAYS)
 			ret->always[n / 64] |= bit;
 	}
-}
-
-const char *facts_call_name(uint32_t nr)
-{
-	for (size_t i = 0; i < ARRAY_LEN(calls); i++)
-		if (nr < FACTS_SYSCALLS && (uint32_t)(facts_native_arch() == AUDIT_ARCH_X86_64 ? calls[i].x86_64 : calls[i].arm64) == nr)
-			return calls[i].name;
-	return "";
 }

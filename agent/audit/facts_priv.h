@@ -78,7 +78,9 @@ enum { FACTS_HOST_MOUNTS_MAX = 4096 };
 int facts_parse_mounts(struct slice text, size_t max, struct facts_out *o, struct facts_mount **ret, size_t *ret_count);
 
 /* ---- cgroups: facts_cgroup.c ---- */
-void facts_read_cgroup(const char *proc_root, int dir, struct facts_out *o, struct facts_real *ret, bool *ret_is_frozen);
+/* dir: the /proc folder of ret->init, which has been read. host: mounts of the agent's own namespace. */
+void facts_read_cgroup(const char *proc_root, int dir, struct facts_mount_table host, struct facts_out *o,
+		       struct facts_real *ret, bool *ret_is_frozen);
 
 /* ---- seccomp: facts_seccomp.c ---- */
 
