@@ -1,6 +1,8 @@
 /* event_json.c - see event_json.h. */
 #include "collector/api/event_json.h"
 
+#include <inttypes.h>
+
 #include "collector/store/record_json.h"
 
 static void add_deed(struct json *j, const Picket__Event *ev)
@@ -29,6 +31,48 @@ static void add_action(struct json *j, const Picket__Event *ev)
 	record_json_text(j, "summary", buf_slice(&text), LIMIT_RECORD_BYTES);
 }
 
+static void add_summary(struct json *j, struct buf *text)
+{
+	record_json_text(j, "summary", buf_slice(text), LIMIT_RECORD_BYTES);
+}
+
+static void add_admission(struct json *j, const Picket__Event *ev)
+{
+	CLEANUP(buf_finip) struct buf text = { 0 };
+
+	record_json_admission(j, "admission", ev->admission);
+	buf_init(&text, LIMIT_RECORD_BYTES);
+	record_json_admission_text(&text, ev->admission, ev->container);
+	add_summary(j, &text);
+}
+
+static void add_traffic(struct json *j, const Picket__Event *ev)
+{
+	CLEANUP(buf_finip) struct buf text = { 0 };
+	const Picket__Traffic *t = ev->traffic;
+
+	record_json_traffic(j, "traffic", t);
+	buf_printf(&text, "received %" PRIu64 ", sent %" PRIu64 " bytes in %.0f s, %zu peers", t->rx_bytes, t->tx_bytes,
+		   (double)(t->to_unix_ns - t->from_unix_ns) / 1e9, t->n_peers);
+	add_summary(j, &text);
+}
+
+static void add_report(struct json *j, const Picket__AuditReport *m)
+{
+	CLEANUP(buf_finip) struct buf text = { 0 };
+
+	json_kv_str(j, "type", "audit");
+	record_json_report(j, "audit", m);
+	buf_init(&text, LIMIT_RECORD_BYTES);
+	buf_printf(&text, "%s ", m->subject);
+	buf_add_slice(&text, msg_slice(m->subject_name));
+	if (m->is_gone)
+		buf_add_str(&text, " is gone");
+	else
+		buf_printf(&text, ": %zu of %zu checks do not pass", m->n_results, m->n_results + m->n_passed);
+	add_summary(j, &text);
+}
+
 static void add_event(struct json *j, const Picket__Event *ev)
 {
 	json_kv_str(j, "type", msg_event_type_name((int)ev->type));
@@ -36,6 +80,10 @@ static void add_event(struct json *j, const Picket__Event *ev)
 	record_json_process(j, "process", ev->process);
 	if (ev->action)
 		add_action(j, ev);
+	else if (ev->admission)
+		add_admission(j, ev);
+	else if (ev->traffic)
+		add_traffic(j, ev);
 	else
 		add_deed(j, ev);
 	if (ev->type != PICKET__EVENT_TYPE__EVENT_EXIT || !ev->exit)
@@ -106,6 +154,8 @@ void event_json(struct json *j, const struct store_event *e)
 	} else if (rec->body_case == PICKET__RECORD__BODY_CONTAINER) {
 		json_kv_str(j, "type", "container");
 		record_json_container(j, "container", rec->container);
+	} else if (rec->body_case == PICKET__RECORD__BODY_AUDIT) {
+		add_report(j, rec->audit);
 	} else {
 		json_kv_str(j, "type", "unknown");
 	}

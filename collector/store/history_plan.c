@@ -293,6 +293,18 @@ static bool contains_deed(const struct subject *u, struct slice needle)
 		filter_contains(slice_of(text), needle));
 }
 
+static bool contains_report(const Picket__AuditReport *m, struct slice needle)
+{
+	if (filter_contains(slice_of(m->subject), needle) || filter_contains(msg_slice(m->subject_name), needle) ||
+	    filter_contains(slice_of(m->trigger), needle))
+		return true;
+	for (size_t i = 0; i < m->n_results; i++)
+		if (filter_contains(slice_of(m->results[i]->check_id), needle) ||
+		    filter_contains(msg_slice(m->results[i]->evidence), needle))
+			return true;
+	return false;
+}
+
 static bool match_anywhere(const struct filter_term *t, const struct subject *u)
 {
 	struct slice needle = slice_of(t->value);
@@ -316,6 +328,12 @@ static bool match_anywhere(const struct filter_term *t, const struct subject *u)
 		return true;
 	if (u->v.action && (filter_contains(slice_of(u->v.action->kind), needle) ||
 			    filter_contains(slice_of(u->v.action->why), needle)))
+		return true;
+	if (u->v.admission && (filter_contains(msg_slice(u->v.admission->reason), needle) ||
+			       filter_contains(msg_slice(u->v.admission->user), needle) ||
+			       filter_contains(msg_slice(u->v.admission->path), needle)))
+		return true;
+	if (u->v.report && contains_report(u->v.report, needle))
 		return true;
 	return u->v.gap && filter_contains(slice_of(u->v.gap->reason), needle);
 }
@@ -433,14 +451,14 @@ static bool is_in_network(struct slice address, struct slice network)
 
 static bool match_address(const struct filter_term *t, const struct subject *u)
 {
-	const Picket__Network *n = u->v.network;
-	char ends[2][RECORD_ADDRESS_MAX], want[RECORD_ADDRESS_MAX];
-	struct slice values[2], raw[2];
+	char ends[RECORD_ENDS][RECORD_ADDRESS_MAX], want[RECORD_ADDRESS_MAX];
+	struct slice values[RECORD_ENDS], raw[RECORD_ENDS];
+	struct record_end all[RECORD_ENDS];
 	struct filter_term canonical = *t;
-	size_t count = 0;
+	size_t n = record_ends(&u->v, all), count = 0;
 
-	for (size_t i = 0; n && i < 2; i++) {
-		raw[count] = msg_slice(i ? n->remote_address : n->local_address);
+	for (size_t i = 0; i < n; i++) {
+		raw[count] = all[i].address;
 		if (!record_json_address(raw[count], ends[count]))
 			continue;
 		values[count] = slice_of(ends[count]);
@@ -460,11 +478,11 @@ static bool match_address(const struct filter_term *t, const struct subject *u)
 
 static bool match_port(const struct filter_term *t, const struct subject *u)
 {
-	const Picket__Network *n = u->v.network;
-	const uint32_t ports[] = { n ? n->local_port : 0, n ? n->remote_port : 0 };
+	struct record_end ends[RECORD_ENDS];
+	size_t n = record_ends(&u->v, ends);
 
-	for (size_t i = 0; i < ARRAY_LEN(ports); i++)
-		if (ports[i] && filter_match_number(t, ports[i]) != is_negative(t))
+	for (size_t i = 0; i < n; i++)
+		if (ends[i].port && filter_match_number(t, ends[i].port) != is_negative(t))
 			return !is_negative(t);
 	return is_negative(t);
 }

@@ -15,10 +15,27 @@ static void view_event(const Picket__Event *ev, struct record_view *ret)
 	ret->process = ev->process;
 	ret->container = ev->container;
 	ret->action = ev->action;
-	ret->rule = ev->action ? word(ev->action->rule) : "";
+	ret->admission = ev->admission;
+	ret->traffic = ev->traffic;
+	ret->rule = ev->action ? word(ev->action->rule) : ev->admission ? word(ev->admission->rule) : "";
+	if (ev->admission && !ret->call[0])
+		ret->call = word(ev->admission->kind);
 	ret->file = ev->file;
 	ret->network = ev->file ? NULL : ev->network;
 	ret->args = msg_slice(ev->args);
+}
+
+static void view_report(const Picket__AuditReport *m, struct record_view *ret)
+{
+	ret->type = "audit";
+	ret->report = m;
+	if (strcmp(m->subject, "container") != 0)
+		return;
+	ret->reported = (Picket__Container)PICKET__CONTAINER__INIT;
+	ret->reported.id = m->subject_id;
+	ret->reported.name = m->subject_name;
+	ret->reported.image = m->image;
+	ret->container = &ret->reported;
 }
 
 static void view_finding(const Picket__Finding *f, struct record_view *ret)
@@ -52,7 +69,7 @@ void record_view(const Picket__Record *rec, struct record_view *ret)
 		ret->container = rec->container;
 		break;
 	case PICKET__RECORD__BODY_AUDIT:
-		ret->type = "audit";
+		view_report(rec->audit, ret);
 		break;
 	default: /* from a newer agent */
 		break;
@@ -95,6 +112,20 @@ size_t record_paths(const struct record_view *v, struct slice ret[RECORD_PATHS])
 		ret[count++] = msg_slice(v->file->target);
 	if (v->network && v->network->path.len)
 		ret[count++] = msg_slice(v->network->path);
+	return count;
+}
+
+size_t record_ends(const struct record_view *v, struct record_end ret[RECORD_ENDS])
+{
+	const Picket__Network *n = v->network;
+	size_t count = 0;
+
+	if (n) {
+		ret[count++] = (struct record_end){ msg_slice(n->local_address), n->local_port };
+		ret[count++] = (struct record_end){ msg_slice(n->remote_address), n->remote_port };
+	}
+	for (size_t i = 0; v->traffic && i < v->traffic->n_peers && count < RECORD_ENDS; i++)
+		ret[count++] = (struct record_end){ msg_slice(v->traffic->peers[i]->address), v->traffic->peers[i]->port };
 	return count;
 }
 
@@ -144,12 +175,11 @@ static void path_terms(const struct record_view *v, void (*add)(void *arg, uint6
 	}
 }
 
-static void end_terms(ProtobufCBinaryData address, uint32_t port,
-		      void (*add)(void *arg, uint64_t term), void *arg)
+static void end_terms(struct slice address, uint32_t port, void (*add)(void *arg, uint64_t term), void *arg)
 {
 	char text[RECORD_ADDRESS_MAX];
 
-	if (record_json_address(msg_slice(address), text))
+	if (record_json_address(address, text))
 		add(arg, record_term(TERM_ADDRESS, slice_of(text)));
 	if (port && port < RECORD_PORTS) {
 		snprintf(text, sizeof(text), "%u", port);
@@ -192,8 +222,9 @@ void record_terms(const char *agent, const Picket__Record *rec,
 	if (v.call[0])
 		add(arg, record_term(TERM_CALL, slice_of(v.call)));
 	path_terms(&v, add, arg);
-	if (v.network) {
-		end_terms(v.network->local_address, v.network->local_port, add, arg);
-		end_terms(v.network->remote_address, v.network->remote_port, add, arg);
-	}
+	/* A record that says more than its kind has: a hostile one, with a process and peers. */
+	struct record_end ends[RECORD_ENDS];
+	size_t count = record_ends(&v, ends);
+	for (size_t i = 0; i < count && !(v.traffic && (v.process || v.network || v.file)); i++)
+		end_terms(ends[i].address, ends[i].port, add, arg);
 }

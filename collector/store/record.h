@@ -14,6 +14,10 @@ struct record_view {
 	const Picket__Action *action;	     /* nullable */
 	const Picket__File *file;	     /* nullable */
 	const Picket__Network *network;	     /* nullable; never beside a file */
+	const Picket__Admission *admission;  /* nullable */
+	const Picket__Traffic *traffic;	     /* nullable */
+	const Picket__AuditReport *report;   /* nullable; a container's is seen as that container's record */
+	Picket__Container reported;	     /* what container points to then: a view is not copied */
 	struct slice args;		     /* of the call, as text */
 };
 void record_view(const Picket__Record *rec, struct record_view *ret);
@@ -48,8 +52,19 @@ enum term_kind {
 enum { CONTAINER_ID_SHORT = 12 };
 /* Ports above are one end's choice for one connection: an index of them would be as long as the records. */
 enum { RECORD_PORTS = 32768 };
+/* Of a traffic record's peers those with the most bytes are found by address= and port=: more would need more terms
+ * than any other record has. */
+enum { RECORD_PEERS = 6 };
+/* Both ends of a connection, or the peers of an interval: how many there are. */
+struct record_end {
+	struct slice address;
+	uint32_t port;
+};
+enum { RECORD_ENDS = RECORD_PEERS };
+size_t record_ends(const struct record_view *v, struct record_end ret[RECORD_ENDS]);
 /* The most terms a record has: agent, type, call, rule and parent, 3 of the container, 4 of the process;
- * and of a socket 3 for its path and 2 for each end, which is more than the 6 of a file's two paths. */
+ * and of a socket 3 for its path and 2 for each end, which is more than the 6 of a file's two paths;
+ * of traffic 2 for each of its peers, and no process. */
 enum { RECORD_TERMS_MAX = 19 };
 /* A number per (kind, value). Two values with one number cost a needless look into a block, no more. */
 uint64_t record_term(enum term_kind kind, struct slice value);

@@ -134,6 +134,8 @@ void record_json_container(struct json *j, const char *key, const Picket__Contai
 	add_flag(j, "privileged", c->privileged);
 	if (c->engine[0])
 		record_json_text(j, "engine", slice_of(c->engine), LIMIT_NAME_BYTES);
+	if (c->config)
+		record_json_config(j, "config", c->config);
 	json_object_close(j);
 }
 

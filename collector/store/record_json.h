@@ -14,6 +14,19 @@ void record_json_text(struct json *j, const char *key, struct slice s, size_t ma
 void record_json_process(struct json *j, const char *key, const Picket__Process *p);
 /* "container": {id, name, image, image_digest, …}; null on the host (no id). */
 void record_json_container(struct json *j, const char *key, const Picket__Container *c);
+/* How a container was made: {mounts: [{type, source, target, writable, …}], ports: [{host_ip, host_port, port,
+ * protocol}], networks, cap_add, cap_drop, security_opt, pid_mode, …}; what is empty is left out. */
+void record_json_config(struct json *j, const char *key, const Picket__ContainerConfig *c);
+/* {kind, allowed, monitored, rule, reason, policy, user, method, path, took_ns, count} */
+void record_json_admission(struct json *j, const char *key, const Picket__Admission *a);
+/* "refused: create of `web` (AC-012): bind of /etc". Unescaped. */
+void record_json_admission_text(struct buf *out, const Picket__Admission *a, const Picket__Container *c);
+/* {from, to, rx_bytes, tx_bytes, rx_packets, tx_packets, peers: [{address, port, protocol, outgoing, rx_bytes, tx_bytes,
+ * connections}], other_bytes} */
+void record_json_traffic(struct json *j, const char *key, const Picket__Traffic *t);
+/* {subject, subject_id, name, image, trigger, gone, results: [{check, status, severity, evidence, differs}], passed} */
+void record_json_report(struct json *j, const char *key, const Picket__AuditReport *m);
+
 /* What a system call did, for FILE, NETWORK and CALL events and findings about one:
  *	"call":"openat", "result":3 or "EACCES", "args":…,
  *	"file":{path, raw, target, flags:"O_RDONLY|O_CLOEXEC", mode:"0644", file_mode, inode, dev, upper_layer},
