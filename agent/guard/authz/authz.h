@@ -28,22 +28,25 @@ struct authz_request {
 
 enum authz_kind {
 	AUTHZ_READ,	 /* GET, HEAD: allowed */
-	AUTHZ_CREATE, AUTHZ_START, AUTHZ_EXEC_CREATE, AUTHZ_UPDATE, AUTHZ_CONNECT, AUTHZ_PULL, AUTHZ_BUILD,
-	AUTHZ_VOLUME_CREATE, AUTHZ_ARCHIVE_PUT, AUTHZ_SERVICE, AUTHZ_PLUGIN, AUTHZ_TAG, AUTHZ_LOAD, AUTHZ_COMMIT,
-	AUTHZ_HARMLESS,	 /* stop, kill, remove, wait, rename, attach …: a list */
+	AUTHZ_CREATE, AUTHZ_START, AUTHZ_EXEC_CREATE, AUTHZ_EXEC_START, AUTHZ_UPDATE, AUTHZ_RENAME, AUTHZ_CONNECT,
+	AUTHZ_PULL, AUTHZ_BUILD, AUTHZ_VOLUME_CREATE, AUTHZ_ARCHIVE_PUT, AUTHZ_SERVICE, AUTHZ_PLUGIN, AUTHZ_TAG, AUTHZ_LOAD, AUTHZ_COMMIT,
+	AUTHZ_HARMLESS,	 /* stop, kill, remove, wait, attach …: a list, endpoints.def */
 	AUTHZ_UNKNOWN,	 /* a writing endpoint that is not in the list: refused */
+	AUTHZ_KIND_COUNT
 };
+const char *authz_kind_name(enum authz_kind k);
 struct authz_path {
 	enum authz_kind kind;
 	unsigned api_major, api_minor; /* 0: not given */
-	char id[256]; /* of the container, image, exec … in the path */
+	char id[512]; /* of the container, image, exec … in the path */
+	char path[512]; /* clean, without version; cut */
 	struct slice query; /* undecoded */
 };
 /* Percent-decoded once, version off, cleaned. ERR_SYNTAX: undecodable, NUL, or above 8 KiB. */
 int authz_path_read(struct slice method, struct slice uri, struct authz_path *ret, struct err *err) WARN_UNUSED;
 
 /* A JSON text as Go's encoding/json sees it: names folded (ASCII, U+017F, U+212A). ERR_SYNTAX: no JSON, trailing data,
- * deeper than 64, two members of one object that fold alike, NUL. */
+ * deeper than 64, two members of one object that fold alike, NUL, no UTF-8. ERR_LIMIT: 200,000 values. */
 struct authz_body; /* in the arena */
 int authz_body_read(struct slice text, struct arena *a, const struct authz_body **ret, struct err *err) WARN_UNUSED;
 /* The body of POST /containers/create as a workload; query: for name=. */
@@ -51,21 +54,34 @@ int authz_workload(const struct authz_body *b, struct slice query, struct arena 
 		   struct err *err) WARN_UNUSED;
 
 /* ---- what the judge has to know of the host ---- */
+
+enum authz_known {
+	AUTHZ_NOT_KNOWN, /* nobody told (yet): what depends on it is refused */
+	AUTHZ_ABSENT,	 /* there is no such thing here */
+	AUTHZ_KNOWN,
+};
+struct authz_exec {
+	const char *container, *user;
+	bool is_privileged;
+};
+/* By reference, name, id or prefix of an id, as the engine itself would find it. What is written lives in the arena. */
 struct authz_ops {
-	/* Fills what the reference or id leads to on this host (image_id, digests, user, scan); false: no such image here. */
-	bool (*image)(void *arg, const char *reference, struct arena *a, struct policy_workload *w);
-	/* Another container by name, id or prefix; NULL: none. Borrowed until the next call. */
-	const struct policy_workload *(*container)(void *arg, const char *name);
-	/* A named volume's driver and device; false: no such volume. */
-	bool (*volume)(void *arg, const char *name, struct arena *a, struct policy_mount *m);
-	/* An exec's container, for start; "" unknown. */
-	const char *(*exec)(void *arg, const char *id);
+	/* image_id, digests, scan; user only where w has none. */
+	enum authz_known (*image)(void *arg, const char *reference, struct arena *a, struct policy_workload *w);
+	enum authz_known (*container)(void *arg, const char *name, struct arena *a, struct policy_workload *ret);
+	/* A named volume's driver, device and what it protects. */
+	enum authz_known (*volume)(void *arg, const char *name, struct arena *a, struct policy_mount *m);
+	enum authz_known (*exec)(void *arg, const char *id, struct arena *a, struct authz_exec *ret);
+	/* A network's name. */
+	enum authz_known (*network)(void *arg, const char *id, struct arena *a, const char **ret);
 };
 struct authz_verdict {
 	enum authz_answer answer;
 	char message[1024]; /* what `docker run` prints: rule, reason, way out, policy's file:line */
-	const char *rule;   /* "" allowed */
+	char rule[16];	    /* "AC-401" of the policy, "AZ-003" of the request's form; "" allowed */
 	bool is_monitored;  /* it would have been refused */
+	enum authz_kind kind;
+	char path[256], container[256], image[256]; /* for the log; cut */
 };
 /* The whole judgement; pure but for ops and the lookups of bind sources (openat2, no links followed outside). Never fails:
  * what can't be judged on a guarded path is refused. */
@@ -78,7 +94,8 @@ struct authz_config {
 	int inherited_fd;	   /* of systemd's socket; -1: none */
 	const char *policy_path;   /* /etc/picket/policy.yaml */
 	bool is_fail_open;	   /* without a policy that loads: allow (told), else refuse what is guarded */
-	const char *docker_socket; /* its state is followed by events, beside the requests */
+	const char *docker_socket; /* asked beside the requests, for each anew: a tag may have moved since; "" nobody */
+	const char *scan_path;	   /* /run/picket/scan-state.json, written by the agent; "" none */
 };
 /* A judgement was made; strings borrowed for the call. Told for every guarded request. */
 struct authz_told {
@@ -88,8 +105,11 @@ struct authz_told {
 	uint64_t took_ns, unix_ns;
 };
 typedef void (*authz_fn)(void *arg, const struct authz_told *t);
-int authz_new(struct loop *l, const struct clock *clk, const struct authz_config *cfg, const struct authz_ops *ops, void *ops_arg,
-	      authz_fn fn, void *fn_arg, struct authz **ret, struct err *err) WARN_UNUSED;
+/* A policy that doesn't load is no error here: authz_policy_error says why, and cfg.is_fail_open what happens. */
+int authz_new(struct loop *l, const struct clock *clk, const struct authz_config *cfg, authz_fn fn, void *fn_arg,
+	      struct authz **ret, struct err *err) WARN_UNUSED;
+/* "" the policy in force is the file's. Borrowed until the next reload. */
+const char *authz_policy_error(const struct authz *z);
 /* Reads the policy again; a broken one leaves the old in force and returns what is wrong. */
 int authz_reload(struct authz *z, struct err *err) WARN_UNUSED;
 void authz_free(struct authz *z);
