@@ -2,7 +2,8 @@
 #include "agent/audit/live/report.h"
 
 #include <errno.h>
-#include <stdio.h>
+
+#include "common/policy/rule_text.h"
 
 enum { EVIDENCE_BYTES = 1024, FIX_BYTES = 1024 };
 
@@ -102,6 +103,24 @@ int report_pack(const struct report_subject *s, const struct audit_result *resul
 	return 0;
 }
 
+/* "image comes from $1" -> "image comes from …" */
+static char *without_places(struct arena *scratch, const char *s)
+{
+	CLEANUP(buf_finip) struct buf b = { 0 };
+
+	buf_init(&b, EVIDENCE_BYTES);
+	for (; *s; s++) {
+		bool is_place = s[0] == '$' && s[1] >= '1' && s[1] <= '9';
+
+		if (is_place)
+			buf_add_str(&b, "…");
+		else
+			buf_add_char(&b, *s);
+		s += is_place;
+	}
+	return arena_dup(scratch, buf_slice(&b));
+}
+
 int report_catalogue(struct arena *scratch, struct buf *out, char ret_key[MSG_CATALOGUE_KEY_MAX], struct err *err)
 {
 	Picket__CheckCatalogue m = PICKET__CHECK_CATALOGUE__INIT;
@@ -132,13 +151,13 @@ int report_catalogue(struct arena *scratch, struct buf *out, char ret_key[MSG_CA
 		struct policy_rule_text t = policy_rule_at(i);
 
 		to->id = arena_printf(scratch, REPORT_POLICY_PREFIX "%s", t.id);
-		if (!to->id)
+		to->title = without_places(scratch, t.reason);
+		to->fix = without_places(scratch, t.way_out);
+		if (!to->id || !to->title || !to->fix)
 			return err_set(err, ENOMEM, "catalogue of checks");
-		to->title = text(t.title);
 		to->subject = text("container");
 		to->severity = text("high");
 		to->why = text("The policy of this host refuses it; it was started before the policy was, or past it.");
-		to->fix = text(t.way_out);
 	}
 	m.n_checks = count + rules;
 	int r = msg_catalogue_key(m.checks, m.n_checks, ret_key, err);
