@@ -1,0 +1,654 @@
+/* net.c - containers: whose rules hold where. */
+#include "agent/guard/net/net_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include <bpf/bpf.h>
+
+#include "common/file.h"
+
+enum { MOUNTINFO_MAX = 4 << 20, DEFAULT_INTERVAL_MS = 60000, DEFAULT_CONTAINERS = 4096, DEFAULT_PREFIXES = 131072 };
+
+static const char *const hook_names[NET_HOOK_COUNT] = { "connect", "sendmsg", "bind", "egress", "ingress", "veth" };
+static const char *const layer_names[NET_LAYER_COUNT] = {
+#define P(name, type) #name,
+	NET_PROGRAMS(P)
+#undef P
+	"pin",
+};
+static const char *const links[] = { "egress", "ingress" };
+
+const char *net_hook_name(enum net_hook h)
+{
+	return (unsigned)h < NET_HOOK_COUNT ? hook_names[h] : "";
+}
+
+/* --- keys --- */
+
+static void put(struct net *n, enum net_map map, const void *key, const void *value)
+{
+	(void)bpf_map_update_elem(n->map_fd[map], key, value, BPF_ANY);
+}
+
+static void drop(struct net *n, enum net_map map, const void *key)
+{
+	(void)bpf_map_delete_elem(n->map_fd[map], key);
+}
+
+static void name_key(const char *id, char ret[NET_ID_BYTES])
+{
+	memset(ret, 0, NET_ID_BYTES);
+	memcpy(ret, id, strnlen(id, NET_ID_BYTES));
+}
+
+/* From one set to the next by one word. */
+static void put_slot(struct net *n, const struct box *b, const struct net_slot *slot)
+{
+	put(n, NET_MAP_slots, &b->slot, slot);
+}
+
+static void why_not(struct net *n, unsigned layer, const char *what)
+{
+	(void)slice_copy(slice_of(what), n->why_not[layer], sizeof(n->why_not[layer]));
+}
+
+/* --- boxes --- */
+
+static struct box *find_box(struct net *n, const char *id)
+{
+	for (uint32_t i = 1; i <= n->slot_max; i++)
+		if (n->boxes[i] && !strcmp(n->boxes[i]->id, id))
+			return n->boxes[i];
+	return NULL;
+}
+
+static struct box *new_box(struct net *n, const char *id, uint32_t slot)
+{
+	struct box *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	(void)slice_copy(slice_of(id), b->id, sizeof(b->id));
+	b->slot = slot;
+	b->link_fd[0] = b->link_fd[1] = -1;
+	n->boxes[slot] = b;
+	net_traffic_begin(n, b);
+	return b;
+}
+
+/* The next free one from where the last was taken: a number comes again late. */
+static int make_box(struct net *n, const char *id, struct box **ret, struct err *err)
+{
+	size_t length = strlen(id);
+
+	if (!length || length > NET_ID_BYTES)
+		return err_set(err, EINVAL, "a container's id of %zu bytes", length);
+	for (uint32_t i = 0; i < n->slot_max; i++) {
+		uint32_t slot = 1 + (n->next_slot + i) % n->slot_max;
+
+		if (n->boxes[slot])
+			continue;
+		n->next_slot = slot;
+		*ret = new_box(n, id, slot);
+		return *ret ? 0 : err_set(err, ENOMEM, "a container's rules");
+	}
+	return err_set(err, ERR_LIMIT, "more than %u containers", n->slot_max);
+}
+
+/* --- the rules of a box --- */
+
+static int put_rules(struct net *n, struct box *b, const struct net_rules *rules, struct err *err)
+{
+	struct net_slot slot;
+	char key[NET_ID_BYTES];
+
+	int r = net_set_get(n, rules, &slot, err);
+	if (r < 0)
+		return r;
+	uint32_t before = b->set;
+	b->set = slot.set;
+	put_slot(n, b, &slot);
+	net_set_put(n, before); /* the same one: a reference less */
+	name_key(b->id, key);
+	put(n, NET_MAP_names, key, &b->slot);
+	return 0;
+}
+
+/* --- devices --- */
+
+static size_t sharers_of(const struct net *n, uint32_t ifindex, struct net_device *ret)
+{
+	size_t count = 0;
+
+	*ret = (struct net_device){ 0 };
+	for (uint32_t i = 1; i <= n->slot_max; i++)
+		for (size_t k = 0; n->boxes[i] && k < n->boxes[i]->veth_count; k++)
+			if (n->boxes[i]->veths[k] == ifindex) {
+				if (count < NET_SHARERS)
+					ret->slots[count] = i;
+				count++;
+			}
+	return count;
+}
+
+/* Whose frames may come in there. Nobody's: the program goes. */
+static bool put_device(struct net *n, uint32_t ifindex)
+{
+	struct net_device d;
+	size_t count = sharers_of(n, ifindex, &d);
+	struct err e = { 0 };
+
+	if (!count || count > NET_SHARERS) {
+		drop(n, NET_MAP_devices, &ifindex);
+		if (n->is_settled)
+			net_veth_detach(ifindex);
+		if (count)
+			why_not(n, NET_PROGRAM_veth, "more than 8 containers share a network");
+		return false;
+	}
+	put(n, NET_MAP_devices, &ifindex, &d);
+	if (!n->is_settled)
+		return false;
+	if (n->prog_fd[NET_PROGRAM_veth] < 0 || net_veth_attach(n->prog_fd[NET_PROGRAM_veth], ifindex, &e) < 0) {
+		if (e.code && e.code != ENODEV)
+			why_not(n, NET_PROGRAM_veth, e.msg);
+		return false;
+	}
+	return true;
+}
+
+static void attach_veths(struct net *n, struct box *b)
+{
+	for (size_t i = 0; i < b->veth_count; i++)
+		b->is_veth_attached[i] = put_device(n, b->veths[i]);
+}
+
+static void leave_veths(struct net *n, struct box *b)
+{
+	size_t count = b->veth_count;
+
+	b->veth_count = 0;
+	for (size_t i = 0; i < count; i++)
+		(void)put_device(n, b->veths[i]);
+}
+
+/* --- cgroups --- */
+
+static void pin_name(const struct box *b, size_t which, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s-%016llx", links[which], (unsigned long long)b->cgroup_id);
+}
+
+/* cgroup_fd: -1 to take over what is pinned only. Returns whether both hold. */
+static bool attach_cgroup(struct net *n, struct box *b, int cgroup_fd)
+{
+	bool are_both = true;
+
+	for (size_t i = 0; n->is_settled && i < ARRAY_LEN(links); i++) {
+		enum net_program p = NET_PROGRAM_egress + (unsigned)i;
+		struct err e = { 0 };
+		char pin[64];
+
+		if (b->has_link[i])
+			continue;
+		pin_name(b, i, pin, sizeof(pin));
+		b->has_link[i] = net_attach_cgroup(n, p, cgroup_fd, pin, &b->link_fd[i], &e) >= 0;
+		if (!b->has_link[i] && cgroup_fd >= 0)
+			why_not(n, p, e.msg);
+		are_both &= b->has_link[i];
+	}
+	return are_both;
+}
+
+static void leave_cgroup(struct net *n, struct box *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(links) && b->cgroup_id; i++) {
+		char pin[64], path[PATH_MAX];
+
+		pin_name(b, i, pin, sizeof(pin));
+		snprintf(path, sizeof(path), "%s/links/%s", n->pin_dir, pin);
+		if (n->is_pinned)
+			(void)unlink(path);
+		fd_closep(&b->link_fd[i]);
+		b->link_fd[i] = -1;
+		b->has_link[i] = false;
+	}
+	if (b->cgroup_id)
+		drop(n, NET_MAP_cgroups, &b->cgroup_id);
+	b->cgroup_id = 0;
+}
+
+/* Also those that the kernel found by their names. */
+static void forget_cgroups(struct net *n, uint32_t slot)
+{
+	uint64_t key, alive;
+	void *prev = NULL;
+	uint32_t its;
+
+	while (!bpf_map_get_next_key(n->map_fd[NET_MAP_cgroups], prev, &key)) {
+		if (!bpf_map_lookup_elem(n->map_fd[NET_MAP_cgroups], &key, &its) && its == slot &&
+		    !bpf_map_delete_elem(n->map_fd[NET_MAP_cgroups], &key))
+			continue;
+		alive = key;
+		prev = &alive;
+	}
+}
+
+static void enter_cgroup(struct net *n, struct box *b, const struct place *p)
+{
+	char path[PATH_MAX];
+
+	if (b->cgroup_id != p->cgroup_id) {
+		leave_cgroup(n, b);
+		b->cgroup_id = p->cgroup_id;
+	}
+	if (!b->cgroup_id) {
+		why_not(n, NET_PROGRAM_egress, "a container has no cgroup of version 2");
+		why_not(n, NET_PROGRAM_ingress, "a container has no cgroup of version 2");
+		return;
+	}
+	put(n, NET_MAP_cgroups, &b->cgroup_id, &b->slot);
+	snprintf(path, sizeof(path), "%s%s", n->cgroup_root, p->cgroup);
+	CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		(void)attach_cgroup(n, b, fd);
+}
+
+/* --- network namespaces --- */
+
+/* Of those who share one, the first is asked for what is in no cgroup of theirs. */
+static void put_netns(struct net *n, uint64_t cookie)
+{
+	uint32_t slot;
+
+	if (!cookie)
+		return;
+	if (!bpf_map_lookup_elem(n->map_fd[NET_MAP_netns], &cookie, &slot) && slot <= n->slot_max &&
+	    n->boxes[slot] && n->boxes[slot]->netns_cookie == cookie)
+		return;
+	for (uint32_t i = 1; i <= n->slot_max; i++)
+		if (n->boxes[i] && n->boxes[i]->netns_cookie == cookie) {
+			put(n, NET_MAP_netns, &cookie, &i);
+			return;
+		}
+	drop(n, NET_MAP_netns, &cookie);
+}
+
+static void leave_netns(struct net *n, struct box *b)
+{
+	uint64_t before = b->netns_cookie;
+
+	b->netns_cookie = 0;
+	put_netns(n, before);
+}
+
+static void enter_netns(struct net *n, struct box *b, const struct place *p)
+{
+	if (b->netns_cookie != p->netns_cookie)
+		leave_netns(n, b);
+	if (b->veth_count != p->veth_count || memcmp(b->veths, p->veths, sizeof(p->veths)))
+		leave_veths(n, b);
+	b->netns_cookie = p->netns_cookie;
+	memcpy(b->veths, p->veths, sizeof(b->veths));
+	b->veth_count = p->veth_count;
+	put_netns(n, b->netns_cookie);
+	attach_veths(n, b);
+}
+
+/* --- what the caller says --- */
+
+int net_container(struct net *n, const char *id, pid_t pid, const struct net_rules *rules, struct err *err)
+{
+	struct box *b = find_box(n, id);
+	struct place p;
+
+	int r = place_find(pid, id, n->cgroup_root, &p, err);
+	if (r >= 0 && !b)
+		r = make_box(n, id, &b, err);
+	if (r < 0)
+		return r;
+	bool is_new = !b->set && !b->cgroup_id;
+	r = put_rules(n, b, rules, err);
+	if (r < 0) {
+		if (is_new)
+			net_container_gone(n, id);
+		return r;
+	}
+	enter_cgroup(n, b, &p);
+	enter_netns(n, b, &p);
+	return 0;
+}
+
+static bool is_hex_id(const char *id)
+{
+	return strspn(id, "0123456789abcdef") == NET_ID_BYTES && !id[NET_ID_BYTES];
+}
+
+int net_container_announce(struct net *n, const char *id, const struct net_rules *rules, struct err *err)
+{
+	struct box *b = find_box(n, id);
+
+	/* The kernel finds it by its cgroup's name. */
+	if (!is_hex_id(id))
+		return err_set(err, EINVAL, "an id that is not 64 hex digits can't be announced");
+	bool is_new = !b;
+	int r = b ? 0 : make_box(n, id, &b, err);
+	if (r >= 0)
+		r = put_rules(n, b, rules, err);
+	if (r < 0 && is_new)
+		net_container_gone(n, id);
+	return r;
+}
+
+void net_container_gone(struct net *n, const char *id)
+{
+	struct box *b = find_box(n, id);
+	struct net_slot none = { 0 };
+	char key[NET_ID_BYTES];
+
+	if (!b)
+		return;
+	name_key(id, key);
+	drop(n, NET_MAP_names, key);
+	leave_netns(n, b);
+	leave_veths(n, b);
+	leave_cgroup(n, b);
+	forget_cgroups(n, b->slot);
+	put_slot(n, b, &none);
+	net_told_drain(n, b->slot);
+	net_traffic_end(n, b);
+	net_set_put(n, b->set);
+	n->boxes[b->slot] = NULL;
+	free(b);
+}
+
+void net_set_mode(struct net *n, enum net_mode mode)
+{
+	uint32_t first = 0;
+
+	n->cfg.mode = mode;
+	n->knobs.mode = mode;
+	put(n, NET_MAP_knobs, &first, &n->knobs);
+}
+
+/* --- layers --- */
+
+static size_t count_attached(const struct net *n, unsigned layer)
+{
+	size_t count = 0;
+
+	if (layer < NET_PROGRAM_ROOT_COUNT)
+		return n->is_attached[layer];
+	if (layer == NET_LAYER_PIN)
+		return n->is_pinned;
+	for (uint32_t i = 1; i <= n->slot_max; i++) {
+		const struct box *b = n->boxes[i];
+
+		if (!b)
+			continue;
+		if (layer != NET_PROGRAM_veth)
+			count += b->has_link[layer - NET_PROGRAM_egress];
+		for (size_t k = 0; layer == NET_PROGRAM_veth && k < b->veth_count; k++)
+			count += b->is_veth_attached[k];
+	}
+	return count;
+}
+
+void net_layers(struct net *n, void (*fn)(void *arg, const struct net_layer *l), void *arg)
+{
+	for (unsigned i = 0; i < NET_LAYER_COUNT; i++) {
+		struct net_layer l = { .name = layer_names[i], .why_not = n->why_not[i],
+				       .attached = count_attached(n, i) };
+		struct bpf_prog_info info = { 0 };
+		uint32_t size = sizeof(info);
+
+		if (i < NET_PROGRAM_COUNT && n->prog_fd[i] >= 0 &&
+		    !bpf_obj_get_info_by_fd(n->prog_fd[i], &info, &size)) {
+			l.runs = info.run_cnt;
+			l.run_ns = info.run_time_ns;
+		}
+		fn(arg, &l);
+	}
+}
+
+/* --- taking over --- */
+
+static void take_names(struct net *n)
+{
+	char key[ID_BYTES] = "", before[ID_BYTES];
+	void *prev = NULL;
+	uint32_t slot;
+
+	for (; !bpf_map_get_next_key(n->map_fd[NET_MAP_names], prev, key); prev = before) {
+		memcpy(before, key, sizeof(before));
+		if (!key[0] || bpf_map_lookup_elem(n->map_fd[NET_MAP_names], key, &slot) < 0 || !slot ||
+		    slot > n->slot_max || n->boxes[slot])
+			continue;
+		struct box *b = new_box(n, key, slot);
+		struct net_slot word = { 0 };
+		if (!b)
+			return;
+		(void)bpf_map_lookup_elem(n->map_fd[NET_MAP_slots], &slot, &word);
+		b->set = word.set;
+		net_set_ref(n, word.set);
+	}
+}
+
+static void take_ids(struct net *n, enum net_map map, void (*fn)(struct box *b, uint64_t id))
+{
+	uint64_t key, before;
+	void *prev = NULL;
+	uint32_t slot;
+
+	for (; !bpf_map_get_next_key(n->map_fd[map], prev, &key); prev = &before) {
+		before = key;
+		if (!bpf_map_lookup_elem(n->map_fd[map], &key, &slot) && slot <= n->slot_max && n->boxes[slot])
+			fn(n->boxes[slot], key);
+	}
+}
+
+/* Ids only grow: of a container that was started again the last is its own. */
+static void set_cgroup(struct box *b, uint64_t id)
+{
+	if (id > b->cgroup_id)
+		b->cgroup_id = id;
+}
+
+static void set_netns(struct box *b, uint64_t cookie)
+{
+	b->netns_cookie = cookie;
+}
+
+static void take_devices(struct net *n)
+{
+	uint32_t key, before;
+	void *prev = NULL;
+
+	for (; !bpf_map_get_next_key(n->map_fd[NET_MAP_devices], prev, &key); prev = &before) {
+		struct net_device d;
+
+		before = key;
+		if (bpf_map_lookup_elem(n->map_fd[NET_MAP_devices], &key, &d) < 0)
+			continue;
+		for (size_t i = 0; i < NET_SHARERS && d.slots[i]; i++) {
+			struct box *b = d.slots[i] <= n->slot_max ? n->boxes[d.slots[i]] : NULL;
+			if (b && b->veth_count < PLACE_VETHS)
+				b->veths[b->veth_count++] = key;
+		}
+	}
+}
+
+/* Old programs become ours in place; a container whose cgroup is no more ended while nobody looked. */
+static void take_links(struct net *n)
+{
+	for (uint32_t i = 1; i <= n->slot_max; i++) {
+		struct box *b = n->boxes[i];
+		bool can_tell = n->prog_fd[NET_PROGRAM_egress] >= 0 && n->prog_fd[NET_PROGRAM_ingress] >= 0;
+
+		if (!b)
+			continue;
+		if (b->cgroup_id && can_tell && !attach_cgroup(n, b, -1) && !b->has_link[0] && !b->has_link[1])
+			net_container_gone(n, b->id);
+		else
+			attach_veths(n, b);
+	}
+}
+
+static int take_over(struct net *n, struct err *err)
+{
+	struct net_knobs before = { 0 };
+	uint32_t first = 0;
+
+	(void)bpf_map_lookup_elem(n->map_fd[NET_MAP_knobs], &first, &before);
+	n->knobs = (struct net_knobs){ .mode = n->cfg.mode, .is_unknown_denied = n->cfg.is_unknown_denied,
+				       .counts_traffic = n->cfg.counts_traffic, .epoch = before.epoch + 1 };
+	int r = net_sets_take_over(n, err);
+	if (r < 0)
+		return r;
+	take_names(n);
+	take_ids(n, NET_MAP_cgroups, set_cgroup);
+	take_ids(n, NET_MAP_netns, set_netns);
+	take_devices(n);
+	for (size_t i = 0; i < n->set_count;) /* of nobody any more */
+		if (n->sets[i].refs) {
+			i++;
+		} else {
+			n->sets[i].refs = 1;
+			net_set_put(n, n->sets[i].number);
+		}
+	put(n, NET_MAP_knobs, &first, &n->knobs);
+	loop_timer_once(n->sweep, SWEEP_MS);
+	return 0;
+}
+
+/* --- life --- */
+
+static void on_sweep(void *arg)
+{
+	net_sets_sweep(arg);
+}
+
+static void settle(struct net *n)
+{
+	n->is_settled = true;
+	net_attach_root(n);
+	take_links(n);
+	net_drop_old_pins(n);
+}
+
+/* Containers told of since are in the new maps now. */
+static void on_settle(void *arg)
+{
+	struct net *n = arg;
+
+	settle(n);
+	for (uint32_t i = 1; i <= n->slot_max; i++)
+		if (n->boxes[i])
+			attach_veths(n, n->boxes[i]);
+}
+
+static int find_cgroup_root(struct net *n, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf text = { 0 };
+
+	if (n->cfg.cgroup_root && n->cfg.cgroup_root[0])
+		return slice_copy(slice_of(n->cfg.cgroup_root), n->cgroup_root, sizeof(n->cgroup_root)) ?
+			       0 :
+			       err_set(err, ENAMETOOLONG, "cgroup_root");
+	int r = file_read("/proc/self/mountinfo", MOUNTINFO_MAX, &text, err);
+	if (r >= 0)
+		r = place_parse_mountinfo(buf_slice(&text), n->cgroup_root, sizeof(n->cgroup_root), err);
+	return r == -ERR_NOT_FOUND ? err_set(err, ENOTSUP, "cgroup v2 is not mounted") : r;
+}
+
+static int configure(struct net *n, const struct net_config *cfg, struct err *err)
+{
+	n->cfg = *cfg;
+	if (!n->cfg.interval_ms)
+		n->cfg.interval_ms = DEFAULT_INTERVAL_MS;
+	if (!n->cfg.max_containers)
+		n->cfg.max_containers = DEFAULT_CONTAINERS;
+	if (!n->cfg.max_prefixes)
+		n->cfg.max_prefixes = DEFAULT_PREFIXES;
+	if (n->cfg.max_containers > 1 << 20 || n->cfg.max_prefixes > 1 << 26)
+		return err_set(err, EINVAL, "max_containers or max_prefixes");
+	if (!slice_copy(slice_of(cfg->pin_dir ? cfg->pin_dir : ""), n->pin_dir, sizeof(n->pin_dir)))
+		return err_set(err, ENAMETOOLONG, "pin_dir");
+	n->slot_max = n->cfg.max_containers;
+	n->boxes = calloc(n->slot_max + 1, sizeof(*n->boxes));
+	n->sweep = loop_timer_new(n->loop, on_sweep, n);
+	n->settle = loop_timer_new(n->loop, on_settle, n);
+	return n->boxes && n->sweep && n->settle ? 0 : err_set(err, ENOMEM, "the network's containers");
+}
+
+int net_new(struct loop *l, const struct clock *clk, const struct net_config *cfg, const struct net_ops *ops, void *arg,
+	    struct net **ret, struct err *err)
+{
+	CLEANUP(net_freep) struct net *n = calloc(1, sizeof(*n));
+	int cpus = libbpf_num_possible_cpus();
+
+	if (!n)
+		return err_set(err, ENOMEM, "the network's rules");
+	n->loop = l;
+	n->clk = clk;
+	n->ops = ops;
+	n->arg = arg;
+	n->cpu_count = cpus > 0 ? (size_t)cpus : 1;
+	memset(n->map_fd, 0xff, sizeof(n->map_fd));
+	memset(n->prog_fd, 0xff, sizeof(n->prog_fd));
+	memset(n->link_fd, 0xff, sizeof(n->link_fd));
+	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+		return err_set(err, ENOTSUP, "no type information of the kernel (BTF)");
+	int r = configure(n, cfg, err);
+	if (r >= 0)
+		r = find_cgroup_root(n, err);
+	if (r >= 0)
+		r = net_load(n, err);
+	if (r >= 0)
+		r = take_over(n, err);
+	if (r >= 0)
+		r = net_told_start(n, err);
+	if (r < 0)
+		return r;
+	net_traffic_start(n);
+	if (n->is_settled)
+		settle(n);
+	else
+		loop_timer_once(n->settle, SETTLE_MS);
+	*ret = take_ptr(n);
+	return 0;
+}
+
+void net_free(struct net *n)
+{
+	if (!n)
+		return;
+	loop_timer_free(n->fold);
+	loop_timer_free(n->traffic);
+	loop_timer_free(n->sweep);
+	loop_timer_free(n->settle);
+	loop_fd_free(n->ring_watch);
+	ring_buffer__free(n->ring);
+	/* Not pinned, nothing is to go on; a veth's filter would. */
+	for (uint32_t i = 1; n->boxes && i <= n->slot_max; i++) {
+		struct box *b = n->boxes[i];
+
+		if (!b)
+			continue;
+		for (size_t k = 0; k < b->veth_count && !n->is_pinned; k++)
+			net_veth_detach(b->veths[k]);
+		fd_closep(&b->link_fd[0]);
+		fd_closep(&b->link_fd[1]);
+		free(b);
+	}
+	for (size_t i = 0; i < NET_PROGRAM_ROOT_COUNT; i++)
+		fd_closep(&n->link_fd[i]);
+	for (size_t i = 0; i < NET_PROGRAM_COUNT; i++)
+		fd_closep(&n->prog_fd[i]);
+	for (size_t i = 0; i < NET_MAP_COUNT; i++)
+		fd_closep(&n->map_fd[i]);
+	free(n->boxes);
+	free(n->sets);
+	free(n);
+}
