@@ -9,6 +9,7 @@
 #include "agent/hooks.h"
 #include "agent/image/image.h"
 #include "agent/image/live/live.h"
+#include "agent/policy_cli.h"
 #include "agent/replay.h"
 #include "agent/rules/rules_cli.h"
 #include "agent/scan/scan_cli.h"
@@ -40,6 +41,7 @@ static const char usage_text[] =
 	"                                           recorded events through rules: what would have fired\n"
 	"  picket-agent vulndb import|status|show|sign|verify\n"
 	"                                           the vulnerability database: built, looked at, signed\n"
+	"  picket-agent policy check [FILE]         is this access-control policy right, and what does it say\n"
 	"  picket-agent scan TARGET [--fail-on high] what is known to be vulnerable in an image; see scan --help\n"
 	"  picket-agent version-compare SCHEME A B  which is newer: <, = or >\n"
 	"  picket-agent version-match SCHEME RANGE VERSION\n"
@@ -338,6 +340,7 @@ static const struct command {
 } commands[] = {
 	{ "run", command_run },		{ "enroll", command_enroll },	  { "status", command_status },
 	{ "replay", replay_cli },	{ "rules", rules_cli },		{ "version", command_version },	  { "--version", command_version },
+	{ "policy", policy_cli },
 	{ "scan", scan_cli },		{ "vulndb", vulndb_cli },
 	{ "version-compare", version_compare_cli }, { "version-match", version_match_cli },
 	{ "help", command_help },	{ "--help", command_help },	  { "-h", command_help },
