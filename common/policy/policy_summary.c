@@ -94,7 +94,7 @@ static void add_match(struct buf *out, const struct policy_match *m)
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		for (size_t k = 0; k < all[i]->count && k < SHOWN_ENTRIES; k++) {
-			buf_printf(out, "%s%s ", k ? " or " : between, k ? "" : names[i]);
+			buf_printf(out, "%s%s%s", k ? " or " : between, k ? "" : names[i], k ? "" : " ");
 			show_text(out, slice_of(all[i]->v[k]), SHOWN_CHARS);
 		}
 		between = all[i]->count ? ", " : between;
