@@ -1,8 +1,8 @@
 /* format.h - a scan's result as people and tools want it. Formatters read the result and write; what goes
  * wrong with writing sticks in out. */
 #pragma once
-#include "agent/scan/out.h"
 #include "agent/scan/result.h"
+#include "common/out.h"
 
 struct format_options {
 	bool list_packages, show_suppressed;

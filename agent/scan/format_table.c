@@ -2,8 +2,8 @@
 #include "agent/scan/format.h"
 #include "agent/scan/kinds.h"
 #include "agent/scan/purl.h"
-#include "agent/scan/table.h"
 #include "common/show.h"
+#include "common/table.h"
 
 enum { TITLE_MAX = 300, MIN_WIDTH = 60, NAMES_MAX = 36 };
 

@@ -1,5 +1,5 @@
 /* table.c - see table.h. */
-#include "agent/scan/table.h"
+#include "common/table.h"
 
 #include "common/show.h"
 

@@ -1,5 +1,5 @@
 /* out.c - see out.h. */
-#include "agent/scan/out.h"
+#include "common/out.h"
 
 #include <errno.h>
 #include <time.h>

@@ -2,7 +2,7 @@
  * any length needs no memory. What is printed has been through show_text: an image can't speak to the
  * terminal. */
 #pragma once
-#include "agent/scan/out.h"
+#include "common/out.h"
 
 enum { TABLE_COLUMNS_MAX = 10, TABLE_GAP = 2, TABLE_CELL_MAX = 2048, TABLE_TURNS = 8 };
 
