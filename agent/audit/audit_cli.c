@@ -1,0 +1,426 @@
+/* audit_cli.c - see audit_cli.h. Data to standard output, all else to standard error. */
+#include "agent/audit/audit_cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/audit/gather.h"
+#include "agent/audit/report.h"
+#include "common/show.h"
+#include "common/text.h"
+
+enum {
+	ASKED_MAX = 256,
+	RESULT_ARENA_BYTES = 512 << 20, /* of 10,000 containers with 60 results each: grows with them, up to this */
+	FACTS_ARENA_BYTES = 32 << 20,	/* of one subject */
+	HOST_NAME_MAX_BYTES = 256,
+};
+
+static const char usage[] =
+	"usage: picket-agent audit [option...]\n"
+	"\n"
+	"How this host, its container engine, its images and containers are configured: what is wrong, and how to mend\n"
+	"it. Verdicts follow the kernel; nothing is run inside a container, nothing is changed.\n"
+	"\n"
+	"  --container NAME      this container only (name or id); may be given again\n"
+	"  --image NAME          this image only; may be given again\n"
+	"  --check ID            this check only: PKT-C-005, or a number of the CIS Docker Benchmark: 5.5; again\n"
+	"  --format NAME         table, json, sarif\n"
+	"  --fail-on LEVEL       exit 1 when something fails with LEVEL or worse: info, low, medium, high, critical\n"
+	"  --fixes               why it matters and how to mend it, too (as with --container, --image, --check)\n"
+	"  --all                 what passes and what does not apply, too\n"
+	"  --list                the checks there are\n"
+	"  --docker-socket PATH  of the engine, default $DOCKER_HOST, else /var/run/docker.sock\n"
+	"\n"
+	"exit code: 0 fine, 1 findings as --fail-on asks, 2 wrong usage, 4 not allowed, 5 no such container or image,\n"
+	"6 the engine can't be reached\n";
+
+struct options {
+	const char *containers[ASKED_MAX], *images[ASKED_MAX], *checks[ASKED_MAX];
+	size_t container_count, image_count, check_count;
+	const char *socket;
+	enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_SARIF } format;
+	enum audit_severity gate;
+	bool has_gate, fixes, all, list;
+};
+
+/* ---- the command line ---- */
+
+static int push(const char **list, size_t *count, const char *value, struct err *err)
+{
+	if (*count == ASKED_MAX)
+		return err_set(err, ERR_USAGE, "at most %d of one option", ASKED_MAX);
+	list[(*count)++] = value;
+	return 0;
+}
+
+static int parse_format(const char *word, struct options *o, struct err *err)
+{
+	static const char *const names[] = { "table", "json", "sarif" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (!strcmp(word, names[i])) {
+			o->format = (int)i;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_USAGE, "--format '%.40s' is none of table, json, sarif", word);
+}
+
+static int parse_gate(const char *word, struct options *o, struct err *err)
+{
+	o->has_gate = true;
+	if (audit_severity_parse(slice_of(word), &o->gate))
+		return 0;
+	return err_set(err, ERR_USAGE, "--fail-on '%.40s' is none of info, low, medium, high, critical", word);
+}
+
+static int parse_check(const char *word, struct options *o, struct err *err)
+{
+	const char *names[256];
+	size_t n = 0;
+
+	if (audit_check_find(word))
+		return push(o->checks, &o->check_count, word, err);
+	for (size_t i = 0; i < audit_check_count() && n < ARRAY_LEN(names); i++)
+		names[n++] = audit_check_at(i)->id;
+	const char *near = text_nearest(slice_of(word), names, n);
+	return err_set(err, ERR_USAGE, "there is no check '%.40s'%s%s%s; --list has them", word, near ? ", did you mean '" : "",
+		       near ? near : "", near ? "'?" : "");
+}
+
+static int default_socket(struct options *o, struct err *err)
+{
+	const char *host = getenv("DOCKER_HOST"), *prefix = "unix://";
+
+	if (!o->socket && host && host[0] && strncmp(host, prefix, strlen(prefix)) != 0)
+		return err_set(err, ERR_USAGE, "DOCKER_HOST is '%.80s': only unix:// is spoken here", host);
+	if (!o->socket)
+		o->socket = host && host[0] ? host : "/var/run/docker.sock";
+	if (!strncmp(o->socket, prefix, strlen(prefix)))
+		o->socket += strlen(prefix);
+	return 0;
+}
+
+enum { OPT_CONTAINER = 256, OPT_IMAGE, OPT_CHECK, OPT_FORMAT, OPT_FAIL_ON, OPT_FIXES, OPT_ALL, OPT_LIST, OPT_SOCKET };
+
+static int take_option(int c, struct options *o, struct err *err)
+{
+	switch (c) {
+	case OPT_CONTAINER:
+		return push(o->containers, &o->container_count, optarg, err);
+	case OPT_IMAGE:
+		return push(o->images, &o->image_count, optarg, err);
+	case OPT_CHECK:
+		return parse_check(optarg, o, err);
+	case OPT_FORMAT:
+		return parse_format(optarg, o, err);
+	case OPT_FAIL_ON:
+		return parse_gate(optarg, o, err);
+	case OPT_FIXES:
+		o->fixes = true;
+		return 0;
+	case OPT_ALL:
+		o->all = true;
+		return 0;
+	case OPT_LIST:
+		o->list = true;
+		return 0;
+	case OPT_SOCKET:
+		o->socket = optarg;
+		return 0;
+	}
+	return err_set(err, ERR_USAGE, "see picket-agent audit --help");
+}
+
+/* 1: help was asked for. */
+static int parse(int argc, char **argv, struct options *o, struct err *err)
+{
+	static const struct option longs[] = {
+		{ "container", required_argument, NULL, OPT_CONTAINER },
+		{ "image", required_argument, NULL, OPT_IMAGE },
+		{ "check", required_argument, NULL, OPT_CHECK },
+		{ "format", required_argument, NULL, OPT_FORMAT },
+		{ "fail-on", required_argument, NULL, OPT_FAIL_ON },
+		{ "fixes", no_argument, NULL, OPT_FIXES },
+		{ "all", no_argument, NULL, OPT_ALL },
+		{ "list", no_argument, NULL, OPT_LIST },
+		{ "docker-socket", required_argument, NULL, OPT_SOCKET },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+
+	for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
+		if (c == 'h')
+			return 1;
+		int r = take_option(c, o, err);
+		if (r < 0)
+			return r;
+	}
+	if (optind < argc)
+		return err_set(err, ERR_USAGE, "unexpected argument '%.80s'; see picket-agent audit --help", argv[optind]);
+	return default_socket(o, err);
+}
+
+/* ---- the audit ---- */
+
+struct audit {
+	const struct options *o;
+	struct gather *gather;
+	struct arena *arena, *facts; /* results; facts of one subject */
+	const struct facts_host *host;
+	const struct facts_daemon *daemon;
+	struct report report;
+	char host_name[HOST_NAME_MAX_BYTES];
+};
+
+static void say(const char *text)
+{
+	CLEANUP(buf_finip) struct buf safe = { 0 };
+
+	buf_init(&safe, 4096);
+	show_text(&safe, slice_of(text), 500);
+	fprintf(stderr, "picket-agent: %s\n", safe.n ? safe.p : "");
+}
+
+static bool is_wanted(const struct options *o, const struct audit_check *c)
+{
+	for (size_t i = 0; i < o->check_count; i++) {
+		if (audit_check_is(c, o->checks[i]))
+			return true;
+	}
+	return !o->check_count;
+}
+
+static int keep(struct audit *a, const char **text, struct err *err)
+{
+	*text = arena_dup(a->arena, slice_of(*text));
+	return *text ? 0 : err_set(err, ERR_LIMIT, "no room for the results of the audit");
+}
+
+/* Runs them all, as some sum up others; keeps what was asked for. */
+static int judge(struct audit *a, struct report_subject s, const struct facts_image *image, const struct facts_container *c,
+		 struct err *err)
+{
+	struct audit_input in = { .host = a->host, .daemon = a->daemon, .image = image, .container = c };
+	size_t n = 0;
+
+	int r = audit_run(s.subject, &in, a->arena, &s.results, &s.count, err);
+	if (r >= 0)
+		r = keep(a, &s.name, err);
+	if (r >= 0)
+		r = keep(a, &s.id, err);
+	if (r >= 0)
+		r = keep(a, &s.image, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < s.count; i++) {
+		if (is_wanted(a->o, s.results[i].check))
+			s.results[n++] = s.results[i];
+	}
+	s.count = n;
+	a->report.subjects[a->report.subject_count++] = s;
+	return 0;
+}
+
+static int judge_container(struct audit *a, const char *id, struct err *err)
+{
+	struct facts_container *c = arena_zalloc(a->facts, 1, sizeof(*c));
+	struct facts_image *image = arena_zalloc(a->facts, 1, sizeof(*image));
+
+	if (!c || !image)
+		return err_set(err, ENOMEM, "audit");
+	int r = gather_container(a->gather, id, a->facts, c, image, err);
+	if (r < 0)
+		return r;
+	struct report_subject s = { .subject = SUBJECT_CONTAINER, .name = c->name[0] ? c->name : c->id, .id = c->id, .image = c->image };
+	return judge(a, s, image->id[0] ? image : NULL, c, err);
+}
+
+static int judge_image(struct audit *a, const char *id, struct err *err)
+{
+	struct facts_image *image = arena_zalloc(a->facts, 1, sizeof(*image));
+
+	if (!image)
+		return err_set(err, ENOMEM, "audit");
+	int r = gather_image(a->gather, id, a->facts, image, err);
+	if (r < 0)
+		return r;
+	struct report_subject s = { .subject = SUBJECT_IMAGE, .id = image->id, .image = "" };
+	char short_id[20];
+	slice_copy(slice_sub(slice_of(image->id), 0, 19), short_id, sizeof(short_id));
+	s.name = image->tags.count ? image->tags.v[0] : image->digests.count ? image->digests.v[0] : short_id;
+	return judge(a, s, image, NULL, err);
+}
+
+typedef int (*judge_fn)(struct audit *a, const char *id, struct err *err);
+
+/* asked: what is not there is the user's mistake. Else it went away in between: nothing to say. */
+static int judge_all(struct audit *a, const char *const *ids, size_t count, judge_fn one, bool asked, struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		arena_reset(a->facts);
+		int r = one(a, ids[i], err);
+		if (r == -ENOENT && asked)
+			return err_set(err, ERR_NOT_FOUND, "there is no %s '%.100s' in this engine",
+				       one == judge_container ? "container" : "image", ids[i]);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+/* Both lists before the first facts: these have their arena to themselves. */
+static int judge_engine(struct audit *a, struct arena *lists, struct err *err)
+{
+	struct facts_texts containers = { 0 }, images = { 0 };
+	const struct options *o = a->o;
+	bool everything = !o->container_count && !o->image_count;
+
+	if (!a->daemon->is_known && !everything)
+		return err_set(err, ECONNREFUSED, "%.200s", a->daemon->why);
+	if (everything && a->daemon->is_known) {
+		int r = gather_containers(a->gather, lists, &containers, err);
+		if (r >= 0)
+			r = gather_images(a->gather, lists, &images, err);
+		if (r < 0)
+			return r;
+	}
+	size_t most = 2 + o->container_count + o->image_count + containers.count + images.count;
+	a->report.subjects = arena_zalloc(a->arena, most, sizeof(*a->report.subjects));
+	if (!a->report.subjects)
+		return err_set(err, ENOMEM, "audit");
+	int r = 0;
+	if (everything) {
+		struct report_subject host = { .subject = SUBJECT_HOST, .name = a->host_name, .id = "", .image = "" };
+		struct report_subject engine = { .subject = SUBJECT_DAEMON, .name = o->socket, .id = "", .image = "" };
+
+		r = judge(a, host, NULL, NULL, err);
+		if (r >= 0)
+			r = judge(a, engine, NULL, NULL, err);
+	}
+	if (r >= 0)
+		r = judge_all(a, o->images, o->image_count, judge_image, true, err);
+	if (r >= 0)
+		r = judge_all(a, images.v, images.count, judge_image, false, err);
+	if (r >= 0)
+		r = judge_all(a, o->containers, o->container_count, judge_container, true, err);
+	if (r >= 0)
+		r = judge_all(a, containers.v, containers.count, judge_container, false, err);
+	return r;
+}
+
+/* ---- the output ---- */
+
+static struct report_options report_options(const struct options *o)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM"), *columns = getenv("COLUMNS");
+	bool terminal = isatty(STDOUT_FILENO), is_narrow = o->container_count || o->image_count || o->check_count;
+	struct report_options r = { .show_all = o->all, .show_fixes = o->fixes || is_narrow };
+	struct winsize size = { 0 };
+	uint64_t n = 0;
+
+	r.hint = r.show_fixes ? "" : "--fixes says why and how to mend it; --container NAME for one container.";
+	r.is_coloured = terminal && !(no_color && no_color[0]) && term && strcmp(term, "dumb") != 0;
+	if (columns && slice_to_u64(slice_of(columns), &n) && n < 100000)
+		r.columns = (unsigned)n;
+	else if (terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		r.columns = size.ws_col;
+	return r;
+}
+
+static int write_report(const struct options *o, const struct report *report, struct err *err)
+{
+	struct report_options opts = report_options(o);
+	struct out out;
+
+	int r = out_init(&out, STDOUT_FILENO, err);
+	if (r >= 0 && o->list)
+		r = report_checks(&opts, &out, err);
+	else if (r >= 0 && o->format == FORMAT_JSON)
+		r = report_json(report, &out, err);
+	else if (r >= 0 && o->format == FORMAT_SARIF)
+		r = report_sarif(report, &out, err);
+	else if (r >= 0)
+		r = report_table(report, &opts, &out, err);
+	out_fini(&out);
+	return r;
+}
+
+static int audit(struct audit *a, struct err *err)
+{
+	CLEANUP(arena_freep) struct arena *lists = arena_new(FACTS_ARENA_BYTES);
+	const struct options *o = a->o;
+
+	a->arena = arena_new(RESULT_ARENA_BYTES);
+	a->facts = arena_new(FACTS_ARENA_BYTES);
+	if (!lists || !a->arena || !a->facts)
+		return err_set(err, ENOMEM, "audit");
+	/* said at once, and with the reason: who may not ask the engine learns nothing from what follows */
+	if (access(o->socket, R_OK | W_OK) < 0 && errno == EACCES)
+		return err_set(err, ERR_DENIED, "'%.200s' may be used by root and its group only", o->socket);
+	int r = gather_new(o->socket, "/proc", &a->gather, err);
+	if (r >= 0)
+		r = gather_host(a->gather, &a->host, &a->daemon, err);
+	if (r < 0)
+		return r;
+	if (gethostname(a->host_name, sizeof(a->host_name) - 1) < 0)
+		a->host_name[0] = 0;
+	a->report.host = a->host_name;
+	a->report.engine = a->daemon->version;
+	a->report.now_unix_s = (uint64_t)time(NULL);
+	r = judge_engine(a, lists, err);
+	return r < 0 ? r : write_report(o, &a->report, err);
+}
+
+static int run(const struct options *o)
+{
+	struct audit a = { .o = o };
+	struct err err = { 0 };
+	int code = 0;
+
+	if (geteuid())
+		say("not root: the kernel shows other users' containers in part only, so that more rests on what was asked for");
+	int r = audit(&a, &err);
+	if (r < 0) {
+		say(err.msg);
+		code = err_exit_code(r);
+	} else if (!a.daemon->is_known) {
+		say(a.daemon->why);
+		code = err_exit_code(ECONNREFUSED);
+	} else if (o->has_gate && report_is_bad(&a.report, o->gate)) {
+		code = 1;
+	}
+	gather_free(a.gather);
+	arena_free(a.facts);
+	arena_free(a.arena);
+	return code;
+}
+
+int audit_cli(int argc, char **argv)
+{
+	struct options *o = calloc(1, sizeof(*o));
+	struct err err = { 0 };
+	int r = o ? parse(argc, argv, o, &err) : err_set(&err, ENOMEM, "audit");
+
+	if (r > 0) {
+		fputs(usage, stdout);
+		r = 0;
+	} else if (r < 0) {
+		/* getopt has said what is wrong with an option itself */
+		say(err.msg);
+		r = err_exit_code(r);
+	} else if (o->list) {
+		r = write_report(o, NULL, &err);
+		if (r < 0)
+			say(err.msg);
+		r = r < 0 ? err_exit_code(r) : 0;
+	} else {
+		r = run(o);
+	}
+	free(o);
+	return r;
+}
