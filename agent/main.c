@@ -6,7 +6,10 @@
 #include <stdio.h>
 
 #include "agent/agent.h"
+#include "agent/audit/audit_cli.h"
+#include "agent/guard_cli.h"
 #include "agent/hooks.h"
+#include "agent/audit/live/live.h"
 #include "agent/image/image.h"
 #include "agent/image/live/live.h"
 #include "agent/policy_cli.h"
@@ -43,6 +46,10 @@ static const char usage_text[] =
 	"                                           the vulnerability database: built, looked at, signed\n"
 	"  picket-agent policy check [FILE]         is this access-control policy right, and what does it say\n"
 	"  picket-agent scan TARGET [--fail-on high] what is known to be vulnerable in an image; see scan --help\n"
+	"  picket-agent guard [--policy FILE]       Docker's authorization plugin: refuses what the policy forbids; see\n"
+	"                                           guard --help\n"
+	"  picket-agent audit [--container NAME]    how host, engine, images and containers are configured: what is wrong\n"
+	"                                           and how to mend it; see audit --help\n"
 	"  picket-agent version-compare SCHEME A B  which is newer: <, = or >\n"
 	"  picket-agent version-match SCHEME RANGE VERSION\n"
 	"                                           is the version in the range: true or false; SCHEME: deb apk rpm\n"
@@ -341,7 +348,8 @@ static const struct command {
 	{ "run", command_run },		{ "enroll", command_enroll },	  { "status", command_status },
 	{ "replay", replay_cli },	{ "rules", rules_cli },		{ "version", command_version },	  { "--version", command_version },
 	{ "policy", policy_cli },
-	{ "scan", scan_cli },		{ "vulndb", vulndb_cli },
+	{ "audit", audit_cli },
+	{ "scan", scan_cli },		{ "vulndb", vulndb_cli },	  { "guard", guard_cli },
 	{ "version-compare", version_compare_cli }, { "version-match", version_match_cli },
 	{ "help", command_help },	{ "--help", command_help },	  { "-h", command_help },
 };
@@ -353,7 +361,7 @@ static bool is_help(const char *arg)
 
 static bool has_own_help(int (*run)(int argc, char **argv))
 {
-	return run == rules_cli || run == scan_cli;
+	return run == rules_cli || run == scan_cli || run == audit_cli || run == guard_cli;
 }
 
 int main(int argc, char **argv)
@@ -362,6 +370,8 @@ int main(int argc, char **argv)
 
 	image_worker_if_asked(argc, argv);
 	int child = live_child_main(argc, argv);
+	if (child < 0)
+		child = audit_worker_main(argc, argv);
 	if (child >= 0)
 		return child;
 	if (argc < 2) {
