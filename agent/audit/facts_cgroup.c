@@ -194,13 +194,14 @@ struct walk {
 	pid_t skip; /* init: read already */
 	struct facts_out *o;
 	struct facts_real *r;
+	struct facts_process *v; /* FACTS_PROCESSES_MAX */
 	size_t groups;
 };
 
 static void add_process(struct walk *w, pid_t pid)
 {
 	char path[PATH_BYTES];
-	struct facts_process *p = &w->r->processes[w->r->process_count];
+	struct facts_process *p = &w->v[w->r->process_count];
 
 	w->r->process_total++;
 	if (pid == w->skip || w->r->process_count >= FACTS_PROCESSES_MAX)
@@ -268,16 +269,23 @@ static int best_dir(const struct groups *g, const char **ret_path)
 
 static void read_processes(const char *proc_root, int dir, struct facts_out *o, struct facts_real *r)
 {
-	struct walk w = { .proc_root = proc_root, .skip = r->init.pid, .o = o, .r = r };
+	CLEANUP(freep) struct facts_process *v = calloc(FACTS_PROCESSES_MAX, sizeof(*v));
+	struct walk w = { .proc_root = proc_root, .skip = r->init.pid, .o = o, .r = r, .v = v };
 
-	r->processes = facts_rows(o, FACTS_PROCESSES_MAX, sizeof(*r->processes));
-	if (!r->processes)
+	if (!v) {
+		o->failed = true;
 		return;
-	r->processes[r->process_count++] = r->init;
+	}
+	v[r->process_count++] = r->init;
 	if (dir >= 0)
 		walk_groups(&w, dir, 0);
 	if (r->process_total < r->process_count)
 		r->process_total = r->process_count;
+	r->processes = facts_rows(o, r->process_count, sizeof(*v));
+	if (r->processes)
+		memcpy(r->processes, v, r->process_count * sizeof(*v));
+	else
+		r->process_count = 0;
 }
 
 /* ---- all of it ---- */

@@ -88,6 +88,13 @@ void facts_read_cgroup(const char *proc_root, int dir, struct facts_mount_table 
 void facts_read_filter(pid_t pid, struct facts_out *o, struct facts_filter *ret);
 uint32_t facts_native_arch(void);
 
+/* ---- what needs a thread of its own: facts_thread.c ---- */
+
+/* Runs fn(arg) in a thread and waits for its end. 0 or -errno: there is none to be had. */
+int facts_in_thread(void *(*fn)(void *arg), void *arg) WARN_UNUSED;
+/* dir: the process's /proc folder. */
+void facts_read_listeners(int dir, struct facts_out *o, struct facts_real *r);
+
 /* ---- a process ---- */
 
 /* dir: a descriptor of its /proc folder. ESRCH when it is gone. */

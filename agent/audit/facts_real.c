@@ -7,7 +7,7 @@
 
 #include "agent/audit/facts_priv.h"
 
-enum { NET_BYTES = 2 << 20, SCRATCH_BYTES = 16 << 20 };
+enum { SCRATCH_BYTES = 16 << 20 };
 
 struct real {
 	const char *proc_root;
@@ -96,29 +96,6 @@ static uint64_t host_ns(const struct real *x, const char *name)
 	return stat(path, &st) < 0 ? 0 : st.st_ino;
 }
 
-static void read_listeners(const struct real *x, struct facts_real *r)
-{
-	static const struct {
-		const char *file, *protocol;
-	} tables[] = {
-		{ "net/tcp", "tcp" }, { "net/tcp6", "tcp6" }, { "net/udp", "udp" }, { "net/udp6", "udp6" },
-	};
-
-	r->listeners = facts_rows(x->o, FACTS_LISTENERS_MAX, sizeof(*r->listeners));
-	for (size_t i = 0; r->listeners && i < ARRAY_LEN(tables); i++) {
-		CLEANUP(buf_finip) struct buf b = { 0 };
-		struct facts_listener *v = NULL;
-		size_t count = 0;
-
-		/* Those that listen come first, so a cut table has them. */
-		if (facts_read_at(x->dir, tables[i].file, NET_BYTES, &b) < 0 ||
-		    facts_parse_sockets(buf_slice(&b), tables[i].protocol, x->o->a, &v, &count, NULL) < 0)
-			continue;
-		for (size_t n = 0; n < count && r->listener_count < FACTS_LISTENERS_MAX; n++)
-			r->listeners[r->listener_count++] = v[n];
-	}
-}
-
 /* ---- the filter ---- */
 
 static void read_filter(const struct real *x, unsigned flags, bool is_frozen, struct facts_real *r)
@@ -160,7 +137,7 @@ static int read_all(const struct real *x, pid_t pid, unsigned flags, const struc
 	read_ulimits(x, r);
 	facts_read_cgroup(x->proc_root, x->dir, host, x->o, r, &is_frozen);
 	if (r->init.ns[NS_NET] != host_ns(x, "net"))
-		read_listeners(x, r);
+		facts_read_listeners(x->dir, x->o, r);
 	read_filter(x, flags, is_frozen, r);
 	/* The folder of a process that has ended tells nothing any more: then the filter may be another's. */
 	return facts_read_process(x->dir, pid, x->scratch, &again);

@@ -5,9 +5,7 @@
  * SEIZE instead of ATTACH: no SIGSTOP, nothing the process or its parent can see. */
 #include <errno.h>
 #include <linux/filter.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,7 +16,7 @@
 #define PTRACE_SECCOMP_GET_FILTER 0x420c
 #endif
 
-enum { WAIT_MS = 20, STACK_BYTES = 256 << 10, SPINS = 64 };
+enum { WAIT_MS = 20, SPINS = 64 };
 
 struct work {
 	pid_t pid;
@@ -128,26 +126,6 @@ static void *trace(void *arg)
 	return NULL;
 }
 
-/* No signal of the program is to be handled in the thread. */
-static int run_thread(struct work *w)
-{
-	pthread_attr_t attr;
-	pthread_t t;
-	sigset_t all, before;
-
-	if (pthread_attr_init(&attr))
-		return -ENOMEM;
-	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int r = pthread_create(&t, &attr, trace, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	if (r)
-		return -r;
-	return -pthread_join(t, NULL);
-}
-
 static void work_free(struct work *w)
 {
 	for (size_t i = 0; i < w->count; i++)
@@ -167,7 +145,7 @@ void facts_read_filter(pid_t pid, struct facts_out *o, struct facts_filter *ret)
 		return;
 	}
 	w->pid = pid;
-	int r = run_thread(w);
+	int r = facts_in_thread(trace, w);
 	if (r < 0) {
 		w->code = r;
 		w->what = "start a thread";
