@@ -20,6 +20,8 @@ static const struct {
 #undef AZ_RULE
 };
 
+enum { RUNTIME_ONLY = 1u << POLICY_RUNTIME, EVERY_SECTION = (1u << POLICY_SECTION_COUNT) - 1, MANY_DENIALS = 64 };
+
 struct judge {
 	const struct policy *p;
 	const struct authz_request *rq;
@@ -132,10 +134,15 @@ static bool is_refused(struct judge *j, const struct policy_workload *w, unsigne
 	/* A refusal stands; what is only told doesn't hide it. */
 	if (worst && (worst->is_enforced || !*j->v->rule))
 		refuse_by(j, worst, count - 1);
-	return worst && worst->is_enforced;
+	if (worst && worst->is_enforced)
+		return true;
+	/* Denied by something beyond the list's end. */
+	if (verdict.is_allowed || (sections != EVERY_SECTION && verdict.count < MANY_DENIALS))
+		return false;
+	refuse(j->v, az_rules[AZ_UNKNOWN].id, true);
+	say(j->v, "%s denied for more reasons than can be told", az_rules[AZ_UNKNOWN].id);
+	return true;
 }
-
-enum { EVERY_SECTION = ~0u, RUNTIME_ONLY = 1u << POLICY_RUNTIME };
 
 /* ---- what a request refers to ---- */
 

@@ -95,11 +95,11 @@ int authz_volume_options(const char *driver, const struct authz_body *options, s
 		return r;
 	if (*driver && strcmp(driver, "local") != 0)
 		return 0; /* the driver's own words */
-	/* A bind whatever the type says; overlay over folders of the host, or a disk: the whole host. */
+	/* A bind whatever the type says; overlay over folders of the host, or a disk, may show the whole host. */
 	if (has_word(o, "bind") || has_word(o, "rbind"))
 		m->device = *device ? device : "/";
 	else if ((*device || *o || *type) && (!is_harmless_fs(type) || has_word(o, "remount") || has_word(o, "move")))
-		m->protects = "/";
+		m->device = "/";
 	return 0;
 }
 
