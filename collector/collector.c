@@ -7,10 +7,12 @@
 #include "collector/collector.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "collector/alert/alert.h"
 #include "collector/alert/flood.h"
 #include "collector/api/api.h"
+#include "collector/audit/audit.h"
 #include "collector/fleet/fleet.h"
 #include "collector/intake/intake.h"
 #include "common/file.h"
@@ -33,6 +35,10 @@ static const struct notice_text {
 	  SEVERITY_HIGH },
 	{ "scan_flood", "Vulnerability flood",
 	  "There are more new vulnerabilities in running images than alerts are made of", SEVERITY_HIGH },
+	{ "audit_flood", "Audit flood", "A host tells of more faults in its containers than are kept", SEVERITY_HIGH },
+	{ "policy_flood", "Policy flood",
+	  "A host tells of so many refusals that no new alerts are made of them; the rest is in the history",
+	  SEVERITY_HIGH },
 	{ "name_taken", "Host name taken",
 	  "An agent calls itself by the name of another machine; revoke the one that is wrong, by its id",
 	  SEVERITY_HIGH },
@@ -48,12 +54,13 @@ struct collector {
 	struct fleet *fleet;
 	struct api *api;
 	struct vuln *vuln;
+	struct audit *audit;
 	struct vuln_config vuln_config; /* vuln borrows it as long as it lives */
 	const char *update_command[6];
 	char db_path[4096];
 	struct loop_timer *tick;
 	struct alert_config alert;
-	struct flood flood, actions, scans;
+	struct flood flood, actions, scans, checks, policies;
 	struct notify_config notify_config; /* notify borrows it as long as it lives */
 	struct buf ca_pem, ca_key_pem, cert_pem, key_pem;
 	char agent_url_text[512], inbox_url_text[512];
@@ -142,6 +149,41 @@ static int on_action(struct collector *c, const char *agent, const char *host, u
 	return alert_add_action(c->store, &c->alert, agent, host, epoch, seq, rec, err);
 }
 
+/* What the policy let through is history only. */
+static int on_admission(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
+			const Picket__Record *rec, struct err *err)
+{
+	uint64_t now = clock_boot_ns(c->clk);
+	struct alert_config cfg = c->alert;
+	struct alert_change change;
+
+	if (rec->event->admission->is_allowed && !rec->event->admission->is_monitored)
+		return 0;
+	cfg.is_full = !flood_may(&c->policies, agent, now);
+	int r = alert_from_admission(c->store, &cfg, agent, host, epoch, seq, rec, &change, err);
+	if (r < 0)
+		return r;
+	if (change.is_new || change.is_reopened)
+		flood_took(&c->policies, agent, now);
+	if (cfg.is_full && (!change.id || change.is_reopened)) {
+		on_notice(c, "policy_flood", agent, "picketctl event search type=admission");
+		return 0;
+	}
+	return tell(c, &change, err);
+}
+
+static int on_event(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
+		    const Picket__Record *rec, struct err *err)
+{
+	int r = store_container_event(c->store, agent, rec->event, err);
+
+	if (r >= 0 && rec->event->action)
+		r = on_action(c, agent, host, epoch, seq, rec, err);
+	if (r >= 0 && rec->event->admission)
+		r = on_admission(c, agent, host, epoch, seq, rec, err);
+	return r;
+}
+
 static int on_record(void *arg, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 		     const Picket__Record *rec, struct err *err)
 {
@@ -154,8 +196,10 @@ static int on_record(void *arg, const char *agent, const char *host, uint64_t ep
 		return store_container_put(c->store, agent, rec->container, err);
 	case PICKET__RECORD__BODY_GAP:
 		return on_gap(c, agent, host, epoch, seq, rec, err);
-	case PICKET__RECORD__BODY_EVENT: /* history; a response is more */
-		return rec->event->action ? on_action(c, agent, host, epoch, seq, rec, err) : 0;
+	case PICKET__RECORD__BODY_EVENT: /* history; some are more */
+		return on_event(c, agent, host, epoch, seq, rec, err);
+	case PICKET__RECORD__BODY_AUDIT:
+		return audit_report(c->audit, agent, rec->time_unix_ns, rec->audit, err);
 	default:
 		return 0; /* for rooms to come */
 	}
@@ -164,7 +208,17 @@ static int on_record(void *arg, const char *agent, const char *host, uint64_t ep
 static int on_request(void *arg, const char *agent, const Picket__Request *rq, struct arena *a, Picket__Reply *ret,
 		      struct err *err)
 {
-	return vuln_request(((struct collector *)arg)->vuln, agent, rq, a, ret, err);
+	struct collector *c = arg;
+
+	if (rq->body_case == PICKET__REQUEST__BODY_CHECK_CATALOGUE)
+		return audit_request(c->audit, agent, rq->check_catalogue, a, ret, err);
+	return vuln_request(c->vuln, agent, rq, a, ret, err);
+}
+
+static int on_heartbeat(void *arg, const char *agent, const char *host, const Picket__Heartbeat *h, struct arena *a,
+			Picket__HeartbeatReply *ret, struct err *err)
+{
+	return audit_heartbeat(((struct collector *)arg)->audit, agent, host, h, a, ret, err);
 }
 
 static void on_committed(void *arg)
@@ -173,6 +227,7 @@ static void on_committed(void *arg)
 
 	notify_kick(c->notify);
 	vuln_kick(c->vuln);
+	audit_kick(c->audit);
 }
 
 /* ---- vulnerabilities of running images, inside a transaction ---- */
@@ -227,6 +282,71 @@ static int on_data(void *arg, const char *title, const char *detail, int64_t *al
 		return alert_close(c->store, c->clk, id, "the vulnerability data is new again", err);
 	int r = alert_from_system(c->store, &c->alert, c->clk, "Vulnerability data is old", SEVERITY_MEDIUM, "", title,
 				  detail, &change, err);
+	if (r < 0)
+		return r;
+	*alert = change.id;
+	return tell(c, &change, err);
+}
+
+/* ---- checks that fail, inside a transaction ---- */
+
+static int on_check(void *arg, struct store_check_case *cs, enum audit_case_why why, struct err *err)
+{
+	static const enum alert_renewal how[] = { [AUDIT_CASE_NEW] = ALERT_NEWS,   [AUDIT_CASE_SAME] = ALERT_SAME,
+						  [AUDIT_CASE_MORE] = ALERT_MORE,  [AUDIT_CASE_WORSE] = ALERT_NEWS,
+						  [AUDIT_CASE_AGAIN] = ALERT_NEWS };
+	struct collector *c = arg;
+	uint64_t now = clock_boot_ns(c->clk);
+	struct alert_change change = { 0 };
+
+	if (why == AUDIT_CASE_NEW && !flood_may(&c->checks, cs->agent, now)) {
+		cs->told_state = CHECK_WITHHELD;
+		on_notice(c, "audit_flood", cs->agent, "picketctl finding list 'severity>=high'");
+		return 0;
+	}
+	int r = alert_from_check(c->store, c->clk, cs, cs->alert, how[why], &change, err);
+	if (r == -ERR_NOT_FOUND && how[why] != ALERT_SAME) /* too old to be kept: a new one */
+		r = alert_from_check(c->store, c->clk, cs, 0, ALERT_NEWS, &change, err);
+	if (r == -ERR_NOT_FOUND)
+		return 0;
+	if (r == -ERR_LIMIT) { /* never seen; all others must not wait for it */
+		LOG(ERROR, "collector.check", KV_STR("check", cs->check), KV_STR("why", err ? err->msg : ""));
+		cs->told_state = CHECK_WITHHELD;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (change.is_new)
+		flood_took(&c->checks, cs->agent, now);
+	cs->alert = change.id;
+	return tell(c, &change, err);
+}
+
+static int on_waiver(void *arg, const struct store_waiver *w, struct err *err)
+{
+	struct collector *c = arg;
+	struct alert_change change;
+	char title[700], detail[3000];
+
+	if (!w->findings) /* nobody misses it */
+		return 0;
+	snprintf(title, sizeof(title), "The waiver of %.100s on %.150s has ended; %" PRIu64 " findings are open again",
+		 w->check[0] ? w->check : "*", w->subject[0] ? w->subject : "*", w->findings);
+	snprintf(detail, sizeof(detail), "waiver %" PRId64 " by %.64s: %.2000s", w->id, w->who, w->reason);
+	int r = alert_from_system(c->store, &c->alert, c->clk, "Waiver has ended", SEVERITY_LOW, w->host, title, detail,
+				  &change, err);
+	return r < 0 ? r : tell(c, &change, err);
+}
+
+static int on_policy(void *arg, const char *host, const char *error, int64_t *alert, struct err *err)
+{
+	struct collector *c = arg;
+	struct alert_change change;
+
+	if (!error[0])
+		return *alert ? alert_close(c->store, c->clk, *alert, "the host has its policy", err) : 0;
+	int r = alert_from_system(c->store, &c->alert, c->clk, "Policy refused by a host", SEVERITY_HIGH, host,
+				  "A host could not take its policy; the one before is in force", error, &change, err);
 	if (r < 0)
 		return r;
 	*alert = change.id;
@@ -326,12 +446,16 @@ static void on_status(void *arg, struct json *j)
 	json_kv_u64(j, "commits", st.groups);
 	json_object_close(j);
 	vuln_status(c->vuln, j);
+	audit_status(c->audit, j);
 }
 
-/* A person changed what vulnerabilities depend on. */
+/* A person changed what vulnerabilities or checks depend on. */
 static void on_changed(void *arg)
 {
-	vuln_kick(((struct collector *)arg)->vuln);
+	struct collector *c = arg;
+
+	vuln_kick(c->vuln);
+	audit_kick(c->audit);
 }
 
 /* ---- start ---- */
@@ -396,12 +520,30 @@ static int open_vuln(struct collector *c, struct loop *l, struct err *err)
 	return vuln_new(l, c->store, c->clk, &c->vuln_config, &ops, c, &c->vuln, err);
 }
 
+/* New alerts of one host: a table of checks is a hundred rows. */
+enum { CHECK_ALERTS_AT_ONCE = 200 };
+
+static int open_audit(struct collector *c, struct loop *l, struct err *err)
+{
+	static const struct audit_ops ops = { .on_case = on_check,
+					      .on_closed = on_closed,
+					      .on_waiver = on_waiver,
+					      .on_policy = on_policy,
+					      .on_notice = on_notice,
+					      .on_committed = on_judged };
+
+	c->checks.at_once = c->checks.per_hour = CHECK_ALERTS_AT_ONCE;
+	c->policies.at_once = c->policies.per_hour = CHECK_ALERTS_AT_ONCE;
+	return audit_new(l, c->store, c->clk, &ops, c, &c->audit, err);
+}
+
 static int open_doors(struct collector *c, struct loop *l, struct err *err)
 {
 	static const struct intake_ops ops = { .on_record = on_record,
 					       .on_committed = on_committed,
 					       .on_notice = on_notice,
-					       .on_request = on_request };
+					       .on_request = on_request,
+					       .on_heartbeat = on_heartbeat };
 	static const struct api_ops api_ops = { .on_status = on_status, .on_changed = on_changed };
 	struct wire_tls tls = { .ca_pem = buf_slice(&c->ca_pem),
 				.cert_pem = buf_slice(&c->cert_pem),
@@ -444,6 +586,8 @@ int collector_new(struct loop *l, const struct clock *clk, const struct collecto
 	if (r >= 0)
 		r = open_vuln(c, l, err);
 	if (r >= 0)
+		r = open_audit(c, l, err);
+	if (r >= 0)
 		r = open_doors(c, l, err);
 	if (r < 0)
 		return r;
@@ -464,6 +608,7 @@ void collector_free(struct collector *c)
 	api_free(c->api);
 	fleet_free(c->fleet);
 	intake_free(c->intake);
+	audit_free(c->audit);
 	vuln_free(c->vuln);
 	notify_free(c->notify);
 	fetch_pool_free(c->fetch);

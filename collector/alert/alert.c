@@ -10,7 +10,9 @@
 
 #include <errno.h>
 
+#include "collector/alert/alert_kept.h"
 #include "collector/alert/alert_loss.h"
+#include "collector/alert/alert_policy.h"
 #include "collector/alert/alert_text.h"
 #include "collector/store/record_json.h"
 #include "common/show.h"
@@ -147,13 +149,6 @@ static int put(struct store *s, const struct alert_config *cfg, struct draft *d,
 	return fold(s, d, &old, ret, err);
 }
 
-static const char *priority_of(enum msg_severity severity)
-{
-	static const char *const words[] = { "informational", "notice", "warning", "error", "critical" };
-
-	return (size_t)severity < ARRAY_LEN(words) ? words[severity] : "critical";
-}
-
 int alert_from_finding(struct store *s, const struct alert_config *cfg, const char *agent,
 		       const char *host, uint64_t epoch, uint64_t seq, const Picket__Record *rec,
 		       struct alert_change *ret, struct err *err)
@@ -210,7 +205,7 @@ int alert_from_gap(struct store *s, const struct alert_config *cfg, const char *
 		.last_seen_unix_ns = rec->time_unix_ns,
 		.count = 1,
 		.severity = severity,
-		.priority = priority_of(severity),
+		.priority = alert_priority(severity),
 		.source = "system",
 		.rule = ALERT_LOSS_RULE,
 		.host = host,
@@ -221,6 +216,37 @@ int alert_from_gap(struct store *s, const struct alert_config *cfg, const char *
 	int r = put(s, cfg, &d, ret, err);
 	draft_fini(&d);
 	return r < 0 ? err_wrap(err, r, "loss alert") : 0;
+}
+
+int alert_from_admission(struct store *s, const struct alert_config *cfg, const char *agent, const char *host,
+			 uint64_t epoch, uint64_t seq, const Picket__Record *rec, struct alert_change *ret, struct err *err)
+{
+	char id[RECORD_ID_MAX];
+	const Picket__Event *ev = rec->body_case == PICKET__RECORD__BODY_EVENT ? rec->event : NULL;
+	struct draft d;
+
+	if (!ev || !ev->admission)
+		return err_set(err, EINVAL, "record %llu is no admission", (unsigned long long)seq);
+	draft_init(&d);
+	d.evidence_id = record_json_id(agent, epoch, seq, id);
+	d.row = (struct store_alert){
+		.first_seen_unix_ns = rec->time_unix_ns,
+		.last_seen_unix_ns = rec->time_unix_ns,
+		.count = ev->admission->count ? ev->admission->count : 1,
+		.severity = SEVERITY_MEDIUM,
+		.priority = alert_priority(SEVERITY_MEDIUM),
+		.source = "policy",
+		.rule = ev->admission->rule[0] ? ev->admission->rule : ALERT_POLICY_RULE,
+		.host = host,
+		.agent = agent,
+		.container_id = ev->container ? ev->container->id : "",
+	};
+	alert_policy_title(&d.title, host, ev);
+	alert_policy_document(&d.document, ev, buf_slice(&d.title));
+	alert_policy_fold_key(&d.fold_key, host, ev);
+	int r = put(s, cfg, &d, ret, err);
+	draft_fini(&d);
+	return r < 0 ? err_wrap(err, r, "policy alert") : 0;
 }
 
 int alert_from_system(struct store *s, const struct alert_config *cfg, const struct clock *clk,
@@ -238,7 +264,7 @@ int alert_from_system(struct store *s, const struct alert_config *cfg, const str
 		.last_seen_unix_ns = now,
 		.count = 1,
 		.severity = severity,
-		.priority = priority_of(severity),
+		.priority = alert_priority(severity),
 		.source = "system",
 		.rule = rule,
 		.host = host,

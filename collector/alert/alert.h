@@ -2,6 +2,7 @@
  * (host, class of events), folded with a count while it stays open. Inside the store's transaction; sends nothing. */
 #pragma once
 #include "collector/store/store.h"
+#include "collector/store/store_checks.h"
 #include "collector/store/store_vulns.h"
 #include "common/json.h"
 
@@ -48,6 +49,17 @@ int alert_from_system(struct store *s, const struct alert_config *cfg, const str
  * resolved stays resolved unless is_news. ERR_NOT_FOUND: it is here no longer. */
 int alert_from_case(struct store *s, const struct clock *clk, const struct store_case *c, int64_t id, bool is_news,
 		    struct alert_change *ret, struct err *err) WARN_UNUSED;
+/* A check that a host or its containers fail (source "audit"; "policy" for what runs against the policy): one alert per
+ * check and host, with the list. id 0: a new one. ALERT_SAME: its words, in silence; ALERT_MORE: more of it, counted but
+ * told only where a person had resolved it; ALERT_NEWS: worse, or there again. ERR_NOT_FOUND as above. */
+enum alert_renewal { ALERT_SAME, ALERT_MORE, ALERT_NEWS };
+int alert_from_check(struct store *s, const struct clock *clk, const struct store_check_case *c, int64_t id,
+		     enum alert_renewal how, struct alert_change *ret, struct err *err) WARN_UNUSED;
+/* Something was refused by the policy, or would have been (source "policy"): one per rule, host and who asked. rec: its
+ * body must be an event with an admission that was not simply allowed. */
+int alert_from_admission(struct store *s, const struct alert_config *cfg, const char *agent, const char *host,
+			 uint64_t epoch, uint64_t seq, const Picket__Record *rec, struct alert_change *ret,
+			 struct err *err) WARN_UNUSED;
 /* It is over by itself: resolved, with why. One that is resolved, or gone, stays as it is. */
 int alert_close(struct store *s, const struct clock *clk, int64_t id, const char *why, struct err *err) WARN_UNUSED;
 /* The contract's alert JSON. */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "collector/alert/alert.h"
+#include "collector/alert/alert_kept.h"
 #include "collector/store/record_json.h"
 #include "common/show.h"
 
@@ -264,57 +265,7 @@ static void write_document(struct buf *out, const struct store_case *c, struct s
 	}
 }
 
-/* ---- its life ---- */
-
-static const char *priority_of(enum msg_severity severity)
-{
-	static const char *const words[] = { "informational", "notice", "warning", "error", "critical" };
-
-	return (size_t)severity < ARRAY_LEN(words) ? words[severity] : "critical";
-}
-
-static int open_new(struct store *s, struct store_alert *row, struct alert_change *ret, struct err *err)
-{
-	int64_t id;
-	int r;
-
-	row->status = "new";
-	row->assignee = "";
-	row->evidence = "[]";
-	r = store_alert_insert(s, row, &id, err);
-	if (r >= 0)
-		*ret = (struct alert_change){ .id = id, .is_new = true, .count = 1 };
-	return r;
-}
-
-static int change(struct store *s, struct store_alert *row, int64_t id, bool is_news, struct alert_change *ret,
-		  struct err *err)
-{
-	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
-	struct store_alert old;
-	int r = a ? store_alert_get(s, id, a, &old, err) : err_set(err, ENOMEM, "alert");
-
-	if (r < 0)
-		return r;
-	bool is_resolved = !strcmp(old.status, "resolved");
-	*ret = (struct alert_change){ .id = id, .count = old.count };
-	if (is_resolved && !is_news)
-		return 0;
-	row->id = id;
-	row->count = old.count + is_news;
-	row->evidence = old.evidence;
-	if (!is_news) {
-		row->last_seen_unix_ns = old.last_seen_unix_ns;
-		if (!strcmp(old.title, row->title) && !strcmp(old.document, row->document) && old.severity == row->severity)
-			return 0;
-	}
-	r = store_alert_update(s, row, err);
-	if (r >= 0 && is_news && is_resolved)
-		r = store_alert_set_status(s, id, "new", NULL, "picket: there again", err);
-	ret->is_escalated = is_news && !is_resolved;
-	ret->is_reopened = is_news && is_resolved;
-	return r;
-}
+/* ---- the alert ---- */
 
 int alert_from_case(struct store *s, const struct clock *clk, const struct store_case *c, int64_t id, bool is_news,
 		    struct alert_change *ret, struct err *err)
@@ -343,7 +294,7 @@ int alert_from_case(struct store *s, const struct clock *clk, const struct store
 				   .last_seen_unix_ns = now,
 				   .count = 1,
 				   .severity = c->severity,
-				   .priority = priority_of(c->severity),
+				   .priority = alert_priority(c->severity),
 				   .source = "scan",
 				   .rule = SCAN_RULE,
 				   .title = title.p,
@@ -352,37 +303,5 @@ int alert_from_case(struct store *s, const struct clock *clk, const struct store
 				   .container_id = c->use_count ? c->uses[0].container : "",
 				   .document = document.p,
 				   .fold_key = key.p };
-	return id ? change(s, &row, id, is_news, ret, err) : open_new(s, &row, ret, err);
-}
-
-int alert_close(struct store *s, const struct clock *clk, int64_t id, const char *why, struct err *err)
-{
-	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
-	CLEANUP(buf_finip) struct buf document = { 0 };
-	struct store_alert row;
-	char by[256];
-	struct json j;
-	int r = a ? store_alert_get(s, id, a, &row, err) : err_set(err, ENOMEM, "alert");
-
-	if (r == -ERR_NOT_FOUND)
-		return 0;
-	if (r < 0 || !strcmp(row.status, "resolved"))
-		return r;
-	/* Our own document: why goes before its closing brace. */
-	struct slice old = slice_of(row.document);
-	buf_init(&document, DOCUMENT_BYTES + 4096);
-	buf_add_slice(&document, slice_sub(old, 0, old.n - 1));
-	buf_add_str(&document, old.n > 2 ? ",\"resolution\":" : "\"resolution\":");
-	json_init(&j, &document);
-	json_object_open(&j);
-	json_kv_str(&j, "why", why);
-	json_kv_time(&j, "time", clock_unix_ns(clk));
-	json_object_close(&j);
-	buf_add_char(&document, '}');
-	if (document.failed || old.n < 2)
-		return err_set(err, ERR_LIMIT, "alert %" PRId64 " is too large", id);
-	row.document = document.p;
-	r = store_alert_update(s, &row, err);
-	snprintf(by, sizeof(by), "picket: %.240s", why);
-	return r < 0 ? r : store_alert_set_status(s, id, "resolved", NULL, by, err);
+	return id ? alert_renew(s, &row, id, is_news ? ALERT_NEWS : ALERT_SAME, ret, err) : alert_open(s, &row, ret, err);
 }

@@ -410,35 +410,14 @@ static void handle_hello(struct intake *in, struct peer *peer, uint64_t token, c
 		group_spoil(in, peer, token, r, &err);
 }
 
-static void handle_heartbeat(struct intake *in, struct peer *peer, uint64_t token,
-			     const Picket__Heartbeat *h)
-{
-	struct err err;
-	int r = group_enter(in, peer, &err);
-
-	if (r >= 0)
-		r = store_agent_heartbeat(in->store, peer->agent, h, &err);
-	if (r < 0)
-		group_spoil(in, peer, token, r, &err);
-	else
-		group_add(in, peer,
-			  (struct pending){ .token = token, .kind = PICKET__REPLY__BODY_HEARTBEAT });
-}
-
-/* Answers what is about images: packed now, as what it is made of goes with the next message, and sent
- * after the commit like every other. */
-static int answer_request(struct intake *in, struct peer *peer, uint64_t token, const Picket__Request *rq,
-			  struct err *err)
+/* An answer that is packed now, as what it is made of goes with the next message; sent after the commit like all. */
+static int group_add_packed(struct intake *in, const struct peer *peer, uint64_t token, const Picket__Reply *reply,
+			    struct err *err)
 {
 	struct pending p = { .token = token };
-	Picket__Reply reply = PICKET__REPLY__INIT;
 
-	arena_reset(in->record_arena);
-	int r = in->ops.on_request(in->arg, peer->agent, rq, in->record_arena, &reply, err);
-	if (r < 0)
-		return r;
 	buf_init(&p.packed, LIMIT_MESSAGE_BYTES);
-	r = msg_pack_reply(&reply, &p.packed, err);
+	int r = msg_pack_reply(reply, &p.packed, err);
 	if (r < 0) {
 		buf_fini(&p.packed);
 		return r;
@@ -446,6 +425,52 @@ static int answer_request(struct intake *in, struct peer *peer, uint64_t token, 
 	in->group_packed += p.packed.n;
 	group_add(in, peer, p);
 	return 0;
+}
+
+static int answer_heartbeat(struct intake *in, struct peer *peer, uint64_t token, const Picket__Heartbeat *h,
+			    struct err *err)
+{
+	Picket__HeartbeatReply beat = PICKET__HEARTBEAT_REPLY__INIT;
+	Picket__Reply reply = PICKET__REPLY__INIT;
+	int r = store_agent_heartbeat(in->store, peer->agent, h, err);
+
+	arena_reset(in->record_arena);
+	if (r >= 0 && in->ops.on_heartbeat)
+		r = in->ops.on_heartbeat(in->arg, peer->agent, peer->host, h, in->record_arena, &beat, err);
+	if (r < 0)
+		return r;
+	if (!beat.configuration) {
+		group_add(in, peer, (struct pending){ .token = token, .kind = PICKET__REPLY__BODY_HEARTBEAT });
+		return 0;
+	}
+	beat.server_unix_ns = clock_unix_ns(in->clk);
+	reply.protocol = PROTO_VERSION;
+	reply.body_case = PICKET__REPLY__BODY_HEARTBEAT;
+	reply.heartbeat = &beat;
+	return group_add_packed(in, peer, token, &reply, err);
+}
+
+static void handle_heartbeat(struct intake *in, struct peer *peer, uint64_t token,
+			     const Picket__Heartbeat *h)
+{
+	struct err err;
+	int r = group_enter(in, peer, &err);
+
+	if (r >= 0)
+		r = answer_heartbeat(in, peer, token, h, &err);
+	if (r < 0)
+		group_spoil(in, peer, token, r, &err);
+}
+
+/* Answers what is about images and checks. */
+static int answer_request(struct intake *in, struct peer *peer, uint64_t token, const Picket__Request *rq,
+			  struct err *err)
+{
+	Picket__Reply reply = PICKET__REPLY__INIT;
+
+	arena_reset(in->record_arena);
+	int r = in->ops.on_request(in->arg, peer->agent, rq, in->record_arena, &reply, err);
+	return r < 0 ? r : group_add_packed(in, peer, token, &reply, err);
 }
 
 static void handle_request(struct intake *in, struct peer *peer, uint64_t token, const Picket__Request *rq)

@@ -27,7 +27,11 @@ struct intake_ops {
 	 * sequence_jump, identity_clone, name_taken (detail: the name it wants). Called while a group's transaction may be open: note it, and
 	 * write it later. Texts are borrowed for the call. Nullable. */
 	void (*on_notice)(void *arg, const char *what, const char *agent, const char *detail);
-	/* A request about images, inside the store's transaction; *ret is filled in, its parts in a, and goes out
+	/* What a heartbeat says beyond the agent's own figures, inside the store's transaction; *ret may get a
+	 * configuration, its parts in a. Nullable. */
+	int (*on_heartbeat)(void *arg, const char *agent, const char *host, const Picket__Heartbeat *h, struct arena *a,
+			    Picket__HeartbeatReply *ret, struct err *err);
+	/* A request about images or checks, inside the store's transaction; *ret is filled in, its parts in a, and goes out
 	 * after the commit. A wrong request is a Refusal in *ret; a failure rolls the group back. Nullable: such
 	 * requests are refused. */
 	int (*on_request)(void *arg, const char *agent, const Picket__Request *rq, struct arena *a,

@@ -40,7 +40,14 @@ static bool match_container_id(const struct filter_term *t, const char *id)
 	return filter_match_text(t, have);
 }
 
-/* A scan's alert is of all the hosts and containers that run the image: they stand in its document. */
+/* A scan's alert is of all the hosts and containers that run the image, a check's of all that fail it: they stand in
+ * its document. */
+static bool is_of_places(const struct store_alert *al)
+{
+	return !strcmp(al->source, "scan") || !strcmp(al->source, "audit") ||
+	       (!strcmp(al->source, "policy") && strstr(al->document, "\"hosts\":["));
+}
+
 static bool match_places(const struct filter_term *t, const struct store_alert *al)
 {
 	CLEANUP(cJSON_Deletep) cJSON *document = NULL;
@@ -78,7 +85,7 @@ static bool match_term(const struct filter_term *t, const struct row *row, uint6
 
 	if (!t->key || !strcmp(t->key, "text"))
 		return match_anywhere(row, slice_of(t->value)) != t->is_negated;
-	if (!strcmp(al->source, "scan") && (!strcmp(t->key, "host") || !strcmp(t->key, "container")))
+	if (is_of_places(al) && (!strcmp(t->key, "host") || !strcmp(t->key, "container")))
 		return match_places(t, al);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (!strcmp(t->key, texts[i].key))

@@ -19,5 +19,8 @@ enum {
 	VULN_JUDGE_ARENA_BYTES = 64 * 1024 * 1024,
 
 	VULN_FEEDS_MAX = 64,
+
+	VULN_PACKAGES_AT_ONCE = 500000, /* new ones, of one agent */
+	VULN_PACKAGES_PER_HOUR = 200000,
 };
 #define VULN_FEED_BYTES_MAX (4ull * 1024 * 1024 * 1024) /* of one download */

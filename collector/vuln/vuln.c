@@ -226,6 +226,8 @@ int vuln_new(struct loop *l, struct store *s, const struct clock *clk, const str
 	v->arg = arg;
 	v->loop = l;
 	v->child_fd = -1;
+	v->quota.at_once = VULN_PACKAGES_AT_ONCE;
+	v->quota.per_hour = VULN_PACKAGES_PER_HOUR;
 	v->match_limit = VULN_MATCH_MIN * 4;
 	v->tidied_boot_ns = clock_boot_ns(clk);
 	v->assemblies = assemblies_new();

@@ -4,8 +4,8 @@
 
 #include "collector/vuln/assembly.h"
 #include "collector/vuln/limits.h"
-#include "collector/vuln/quota.h"
 #include "collector/vuln/vuln.h"
+#include "common/quota.h"
 
 /* The database as it is read here, and how far its changes are marked. */
 struct data {

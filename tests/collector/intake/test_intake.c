@@ -78,7 +78,33 @@ static int on_request(void *arg, const char *agent, const Picket__Request *rq, s
 	return 0;
 }
 
-static const struct intake_ops ops = { on_record, on_committed, on_notice, on_request };
+static char policy_text[] = "mode: monitor\n",
+	    policy_digest[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/* What the room of the audit does: who has another policy gets this one. */
+static int on_heartbeat(void *arg, const char *agent, const char *host, const Picket__Heartbeat *h, struct arena *a,
+			Picket__HeartbeatReply *ret, struct err *err)
+{
+	struct door *d = arg;
+	Picket__Configuration *c = arena_alloc(a, sizeof(*c));
+
+	if (d->fail_agent && !strcmp(agent, d->fail_agent))
+		return err_set(err, d->fail_code, "told to fail");
+	if (!h->policy || !c)
+		return 0;
+	picket__configuration__init(c);
+	c->policy = msg_bytes(slice_of(policy_text));
+	c->policy_digest = policy_digest;
+	ret->configuration = c;
+	snprintf(d->host, sizeof(d->host), "%s", host);
+	return store_audit_log(d->store, agent, "test", "a policy was handed over", err);
+}
+
+static const struct intake_ops ops = { .on_record = on_record,
+				       .on_committed = on_committed,
+				       .on_notice = on_notice,
+				       .on_heartbeat = on_heartbeat,
+				       .on_request = on_request };
 
 static void enrol(struct store *s, const char *id, const char *host, const struct pki_pair *cert)
 {
@@ -296,6 +322,50 @@ static void hello_batch_and_heartbeat_are_answered(void **state)
 	assert_int_equal(is.peers, 2);
 	assert_int_equal(is.batches, 1);
 	assert_int_equal(d.committed, is.groups);
+	end(&d);
+}
+
+static void a_heartbeat_brings_the_policy_after_the_commit(void **state)
+{
+	struct door d;
+	Picket__Heartbeat beat = PICKET__HEARTBEAT__INIT;
+	Picket__PolicyState policy = PICKET__POLICY_STATE__INIT;
+	Picket__Request rq = PICKET__REQUEST__INIT;
+	CLEANUP(buf_finip) struct buf b = { 0 };
+
+	begin(&d);
+	connect_both(&d);
+	rq.protocol = PROTO_VERSION;
+	rq.agent_id = TEXT(AGENT_A);
+	rq.body_case = PICKET__REQUEST__BODY_HEARTBEAT;
+	rq.heartbeat = &beat;
+	beat.time_unix_ns = clock_unix_ns(clock_real());
+	beat.epoch = EPOCH;
+	beat.policy = &policy;
+	buf_init(&b, 0);
+	OK(msg_pack_request(&rq, &b, err));
+	const Picket__Reply *r = caller_ask(&d.a, buf_slice(&b));
+	assert_int_equal(r->body_case, PICKET__REPLY__BODY_HEARTBEAT);
+	assert_true(r->heartbeat->server_unix_ns > 0);
+	assert_non_null(r->heartbeat->configuration);
+	assert_string_equal(r->heartbeat->configuration->policy_digest, policy_digest);
+	assert_true(slice_is(msg_slice(r->heartbeat->configuration->policy), policy_text));
+	assert_string_equal(d.host, "alpha");
+	/* it fails: nothing is handed out, nothing is stored, the agent comes again */
+	d.fail_agent = AGENT_A;
+	d.fail_code = EIO;
+	r = caller_ask(&d.a, buf_slice(&b));
+	assert_int_equal(r->body_case, PICKET__REPLY__BODY_REFUSAL);
+	assert_int_equal(r->refusal->reason, PICKET__REFUSAL__REASON__REASON_BUSY);
+	d.fail_agent = NULL;
+	r = caller_ask(&d.a, buf_slice(&b));
+	assert_non_null(r->heartbeat->configuration);
+	/* one that says nothing of it gets nothing */
+	beat.policy = NULL;
+	buf_reset(&b);
+	OK(msg_pack_request(&rq, &b, err));
+	r = caller_ask(&d.a, buf_slice(&b));
+	assert_null(r->heartbeat->configuration);
 	end(&d);
 }
 
@@ -920,6 +990,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hello_batch_and_heartbeat_are_answered),
+		cmocka_unit_test(a_heartbeat_brings_the_policy_after_the_commit),
 		cmocka_unit_test(two_agents_share_a_group),
 		cmocka_unit_test(a_hundred_batches_need_fewer_commits),
 		cmocka_unit_test(what_was_stored_is_not_stored_again),
