@@ -61,7 +61,7 @@ MAP(net_names, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct net_id, u32, 4096);	
 MAP(net_cgroups, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, u64, u32, 8192);			     /* loader */
 MAP(net_netns, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, u64, u32, 4096);			     /* loader */
 MAP(net_devices, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, u32, struct net_device, 8192);	     /* loader */
-MAP(net_slots, BPF_MAP_TYPE_ARRAY, 0, u32, u64, 4096);					     /* loader */
+MAP(net_slots, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, u32, u64, 4096);			     /* loader */
 MAP(net_sets, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, u32, struct net_set, 4096);		     /* loader */
 MAP(net_v4, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, struct net_v4_key, struct net_verdict, 131072); /* loader */
 MAP(net_v6, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, struct net_v6_key, struct net_verdict, 131072); /* loader */
@@ -538,6 +538,29 @@ static __always_inline void tell_packet(u8 hook, const struct net_flow_key *key,
 
 /* --- cgroup_skb --- */
 
+/* What a network needs to work, and that goes no further than the link. */
+static __always_inline bool is_of_the_link(const struct packet *p)
+{
+	if (!p->is_v6) /* IGMP to 224.0.0.0/24 */
+		return p->protocol == PROTO_IGMP && p->to[0] == 224 && !p->to[1] && !p->to[2];
+	bool is_near = (p->to[0] == 0xff && (p->to[1] & 15) <= 2) || (p->to[0] == 0xfe && (p->to[1] & 0xc0) == 0x80);
+	/* multicast listeners; neighbours and routers */
+	return p->protocol == PROTO_ICMPV6 && is_near &&
+	       ((p->icmp_type >= 130 && p->icmp_type <= 137) || p->icmp_type == 143);
+}
+
+/* The kernel's own answers to what came from outside: dropped like all else, but not the container's doing. */
+static __always_inline bool is_kernels_answer(const struct packet *p)
+{
+	u8 t = p->icmp_type;
+
+	if (p->protocol == PROTO_TCP)
+		return p->tcp_flags & TCP_RST;
+	if (p->protocol == PROTO_ICMP)
+		return t == 0 || t == 3 || t == 11;
+	return p->protocol == PROTO_ICMPV6 && ((t >= 1 && t <= 4) || t == 129);
+}
+
 static __always_inline u32 slot_of_skb(struct __sk_buff *skb)
 {
 	u64 id = bpf_skb_cgroup_id(skb);
@@ -697,6 +720,9 @@ static __always_inline int on_skb(struct __sk_buff *skb, bool is_egress)
 	u32 mode = knobs->mode, epoch = knobs->epoch;
 	if (!read_packet(skb, &p))
 		return !(mode == MODE_ENFORCE && FLAGS_OF(word) & NET_DENIES);
+	/* A namespace's own sockets have the cgroup of who made it. */
+	if (is_of_the_link(&p))
+		return GO_ON;
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
 	if (sk) {
@@ -739,7 +765,7 @@ static __always_inline int on_skb(struct __sk_buff *skb, bool is_egress)
 		}
 	}
 	if (denied) {
-		if (!is_told)
+		if (!is_told && !(by.type == SOCK_RAW_TYPE && is_kernels_answer(&p)))
 			tell_packet(is_egress ? HOOK_EGRESS : HOOK_INGRESS, &key, rule, mode == MODE_ENFORCE);
 		if (mode == MODE_ENFORCE)
 			return 0;
@@ -761,29 +787,6 @@ SEC("cgroup_skb/ingress") int net_ingress(struct __sk_buff *skb)
 }
 
 /* --- the host's end of a veth --- */
-
-/* What a network needs to work, and that goes no further than the link. */
-static __always_inline bool is_of_the_link(const struct packet *p)
-{
-	if (!p->is_v6) /* IGMP to 224.0.0.0/24 */
-		return p->protocol == PROTO_IGMP && p->to[0] == 224 && !p->to[1] && !p->to[2];
-	bool is_near = (p->to[0] == 0xff && (p->to[1] & 15) <= 2) || (p->to[0] == 0xfe && (p->to[1] & 0xc0) == 0x80);
-	/* multicast listeners; neighbours and routers */
-	return p->protocol == PROTO_ICMPV6 && is_near &&
-	       ((p->icmp_type >= 130 && p->icmp_type <= 137) || p->icmp_type == 143);
-}
-
-/* The kernel's own answers to what came from outside: dropped like all else, but not the container's doing. */
-static __always_inline bool is_kernels_answer(const struct packet *p)
-{
-	u8 t = p->icmp_type;
-
-	if (p->protocol == PROTO_TCP)
-		return p->tcp_flags & TCP_RST;
-	if (p->protocol == PROTO_ICMP)
-		return t == 0 || t == 3 || t == 11;
-	return p->protocol == PROTO_ICMPV6 && ((t >= 1 && t <= 4) || t == 129);
-}
 
 static __always_inline void fragment_key(struct net_fragment_key *k, const struct __sk_buff *skb,
 					 const struct packet *p)

@@ -1,6 +1,7 @@
 /* load.c - the programs into the kernel, and their links; what an earlier process pinned is taken over.
  *
  *   PIN_DIR/maps-<layout>/<map>                       what holds, for whoever loads next
+ *   PIN_DIR/maps-<layout>-new/<map>                   while they are made larger (bpffs takes no dots)
  *   PIN_DIR/links/connect4 ... egress-<cgroup id> ... each replaced in place by bpf_link_update: no packet between
  */
 #include "agent/guard/net/net_priv.h"
@@ -161,10 +162,10 @@ static int set_pins(const struct net *n, struct net_bpf *skel, bool has_grown, s
 
 	if (!n->is_pinned)
 		return 0;
-	map_path(n, has_grown ? ".new" : "", "", path, sizeof(path));
+	map_path(n, has_grown ? "-new" : "", "", path, sizeof(path));
 	int r = file_make_dirs(path, 0700, err);
 	for (unsigned id = 0; id < NET_MAP_COUNT && r >= 0; id++) {
-		map_path(n, has_grown ? ".new" : "", map_names[id], path, sizeof(path));
+		map_path(n, has_grown ? "-new" : "", map_names[id], path, sizeof(path));
 		r = bpf_map__set_pin_path(map_of(skel, id), path);
 		if (r < 0)
 			return err_set(err, -r, "pin the network's maps");
@@ -319,7 +320,7 @@ void net_drop_old_pins(struct net *n)
 
 	if (!n->is_pinned)
 		return;
-	map_path(n, ".new", "", new, sizeof(new));
+	map_path(n, "-new", "", new, sizeof(new));
 	map_path(n, "", "", path, sizeof(path));
 	if (!access(new, F_OK)) {
 		remove_dir(path);
@@ -332,13 +333,14 @@ void net_drop_old_pins(struct net *n)
 /* Something is in force that was made by another layout. */
 static bool has_other_layout(const struct net *n)
 {
-	char keep[64];
+	char ours[64], new[64];
 	bool has = false;
 	DIR *d = opendir(n->pin_dir);
 
-	snprintf(keep, sizeof(keep), "maps-%d", NET_LAYOUT);
+	snprintf(ours, sizeof(ours), "maps-%d", NET_LAYOUT);
+	snprintf(new, sizeof(new), "maps-%d-new", NET_LAYOUT);
 	for (struct dirent *e; d && (e = readdir(d));)
-		has |= !strncmp(e->d_name, "maps-", 5) && strncmp(e->d_name, keep, strlen(keep));
+		has |= !strncmp(e->d_name, "maps-", 5) && strcmp(e->d_name, ours) && strcmp(e->d_name, new);
 	if (d)
 		closedir(d);
 	return has;
@@ -369,7 +371,7 @@ static int load_quietly(struct net *n, struct err *err)
 	char stale[PATH_MAX];
 	bool has_grown = false;
 
-	map_path(n, ".new", "", stale, sizeof(stale));
+	map_path(n, "-new", "", stale, sizeof(stale));
 	if (n->is_pinned)
 		remove_dir(stale); /* of one who ended half-way */
 	int r = load_what_goes(n, &skel, &has_grown, err);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/statfs.h>
 
 #include <bpf/bpf.h>
 
@@ -42,10 +44,13 @@ static void name_key(const char *id, char ret[NET_ID_BYTES])
 	memcpy(ret, id, strnlen(id, NET_ID_BYTES));
 }
 
-/* From one set to the next by one word. */
+/* From one set to the next by one store: the kernel's own update of a map copies bytes. */
 static void put_slot(struct net *n, const struct box *b, const struct net_slot *slot)
 {
-	put(n, NET_MAP_slots, &b->slot, slot);
+	uint64_t word;
+
+	memcpy(&word, slot, sizeof(word));
+	__atomic_store_n(&n->words[b->slot], word, __ATOMIC_RELEASE);
 }
 
 static void why_not(struct net *n, unsigned layer, const char *what)
@@ -426,10 +431,10 @@ static void take_names(struct net *n)
 		    slot > n->slot_max || n->boxes[slot])
 			continue;
 		struct box *b = new_box(n, key, slot);
-		struct net_slot word = { 0 };
+		struct net_slot word;
 		if (!b)
 			return;
-		(void)bpf_map_lookup_elem(n->map_fd[NET_MAP_slots], &slot, &word);
+		memcpy(&word, &n->words[slot], sizeof(word));
 		b->set = word.set;
 		net_set_ref(n, word.set);
 	}
@@ -495,6 +500,17 @@ static void take_links(struct net *n)
 	}
 }
 
+static int map_words(struct net *n, struct err *err)
+{
+	void *p = mmap(NULL, (n->slot_max + 1) * sizeof(*n->words), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       n->map_fd[NET_MAP_slots], 0);
+
+	if (p == MAP_FAILED)
+		return err_set(err, errno, "map the network's slots");
+	n->words = p;
+	return 0;
+}
+
 static int take_over(struct net *n, struct err *err)
 {
 	struct net_knobs before = { 0 };
@@ -503,7 +519,9 @@ static int take_over(struct net *n, struct err *err)
 	(void)bpf_map_lookup_elem(n->map_fd[NET_MAP_knobs], &first, &before);
 	n->knobs = (struct net_knobs){ .mode = n->cfg.mode, .is_unknown_denied = n->cfg.is_unknown_denied,
 				       .counts_traffic = n->cfg.counts_traffic, .epoch = before.epoch + 1 };
-	int r = net_sets_take_over(n, err);
+	int r = map_words(n, err);
+	if (r >= 0)
+		r = net_sets_take_over(n, err);
 	if (r < 0)
 		return r;
 	take_names(n);
@@ -551,15 +569,26 @@ static void on_settle(void *arg)
 static int find_cgroup_root(struct net *n, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf text = { 0 };
+	struct statfs fs;
+	int r = 0;
 
-	if (n->cfg.cgroup_root && n->cfg.cgroup_root[0])
-		return slice_copy(slice_of(n->cfg.cgroup_root), n->cgroup_root, sizeof(n->cgroup_root)) ?
-			       0 :
-			       err_set(err, ENAMETOOLONG, "cgroup_root");
-	int r = file_read("/proc/self/mountinfo", MOUNTINFO_MAX, &text, err);
-	if (r >= 0)
-		r = place_parse_mountinfo(buf_slice(&text), n->cgroup_root, sizeof(n->cgroup_root), err);
-	return r == -ERR_NOT_FOUND ? err_set(err, ENOTSUP, "cgroup v2 is not mounted") : r;
+	if (n->cfg.cgroup_root && n->cfg.cgroup_root[0]) {
+		if (!slice_copy(slice_of(n->cfg.cgroup_root), n->cgroup_root, sizeof(n->cgroup_root)))
+			return err_set(err, ENAMETOOLONG, "cgroup_root");
+	} else {
+		r = file_read("/proc/self/mountinfo", MOUNTINFO_MAX, &text, err);
+		if (r >= 0)
+			r = place_parse_mountinfo(buf_slice(&text), n->cgroup_root, sizeof(n->cgroup_root), err);
+	}
+	if (r == -ERR_NOT_FOUND)
+		return err_set(err, ENOTSUP, "cgroup v2 is not mounted");
+	if (r < 0)
+		return r;
+	if (statfs(n->cgroup_root, &fs) < 0)
+		return err_set(err, errno, "cgroup v2 at '%s'", n->cgroup_root);
+	if ((uint32_t)fs.f_type != CGROUP2_MAGIC_NUMBER)
+		return err_set(err, ENOTSUP, "'%s' is no cgroup v2", n->cgroup_root);
+	return 0;
 }
 
 static int configure(struct net *n, const struct net_config *cfg, struct err *err)
@@ -648,6 +677,8 @@ void net_free(struct net *n)
 		fd_closep(&n->prog_fd[i]);
 	for (size_t i = 0; i < NET_MAP_COUNT; i++)
 		fd_closep(&n->map_fd[i]);
+	if (n->words)
+		munmap(n->words, (n->slot_max + 1) * sizeof(*n->words));
 	free(n->boxes);
 	free(n->sets);
 	free(n);

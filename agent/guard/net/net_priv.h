@@ -41,9 +41,10 @@ enum {
 	FOLD_MS = 1000,
 	SETTLE_MS = 5000, /* what another version left goes on until we were told of the containers */
 	TC_PRIORITY = 1,
-	TC_HANDLE = 0x7069636b,
-	BPFFS_MAGIC_NUMBER = 0xcafe4a11,
+	TC_HANDLE = 0x7069636b, /* "pick" */
 };
+#define BPFFS_MAGIC_NUMBER 0xcafe4a11U
+#define CGROUP2_MAGIC_NUMBER 0x63677270U
 
 /* Rules of one or more containers, in the kernel under a number. */
 struct set {
@@ -77,6 +78,7 @@ struct net {
 	char why_not[NET_LAYER_COUNT][160];
 	struct net_knobs knobs;
 	struct box **boxes; /* by slot; [0] is nobody */
+	uint64_t *words;    /* the map of slots: struct net_slot each */
 	uint32_t slot_max, next_slot;
 	struct set *sets;
 	size_t set_count, set_max;
