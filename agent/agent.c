@@ -177,10 +177,13 @@ void agent_on_folded(void *arg, const struct folded *f)
 void agent_judge(void *arg, const struct event *e, uint64_t event_seq)
 {
 	struct agent *a = arg;
-	struct rules_live live = { .world = a->world,
-				   .event = e,
-				   .container = world_container(a->world, &e->p),
-				   .number = ++a->judged };
+
+	agent_judge_in(a, e, event_seq, world_container(a->world, &e->p));
+}
+
+void agent_judge_in(struct agent *a, const struct event *e, uint64_t event_seq, const struct container *c)
+{
+	struct rules_live live = { .world = a->world, .event = e, .container = c, .number = ++a->judged };
 	struct rules_source src = rules_live_source(&live);
 	const char *type = rules_live_type(e);
 
@@ -191,7 +194,7 @@ void agent_judge(void *arg, const struct event *e, uint64_t event_seq)
 	a->event = e;
 	a->container = live.container;
 	a->event_seq = event_seq;
-	a->is_event_told = e->type == EV_EXEC || e->type == EV_EXIT;
+	a->is_event_told = e->type == EV_EXEC || e->type == EV_EXIT || e->type == EV_STATS;
 	rules_eval(a->rules, type, &src, on_match, a);
 	a->event = NULL;
 }
@@ -323,6 +326,8 @@ void agent_on_event(void *arg, const struct event *e)
 		world_apply(a->world, e);
 	const struct container *c = world_container(a->world, &e->p);
 	count_noise(a, e, c);
+	if (c && e->type != EV_CALL)
+		stats_cgroup(a->stats, e->p.cgroup_id, c->id);
 	tell_cgroup(a, e, c);
 	switch (e->type) {
 	case EV_EXEC:
@@ -347,6 +352,7 @@ void agent_on_event(void *arg, const struct event *e)
 		break;
 	case EV_NONE:
 	case EV_GAP:
+	case EV_STATS: /* made here, not read */
 	case EV_TYPE_COUNT:
 		break;
 	}

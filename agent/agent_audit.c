@@ -93,6 +93,8 @@ void agent_audit_container(struct agent *a, const struct container *c, enum worl
 {
 	if (a->audit)
 		audit_live_container(a->audit, c, change);
-	if (change == WORLD_REMOVED)
-		configs_drop(a->configs, c->id);
+	if (change != WORLD_REMOVED)
+		return;
+	configs_drop(a->configs, c->id);
+	stats_gone(a->stats, c->id);
 }

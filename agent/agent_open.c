@@ -162,7 +162,12 @@ static int open_judging(struct agent *a, struct loop *l, struct err *err)
 
 static void seed(void *arg, const struct event_process *p)
 {
-	world_seed(((struct agent *)arg)->world, p);
+	struct agent *a = arg;
+
+	world_seed(a->world, p);
+	const struct container *c = world_container(a->world, p);
+	if (c)
+		stats_cgroup(a->stats, p->cgroup_id, c->id);
 }
 
 static int open_probe(struct agent *a, struct loop *l, struct err *err)
@@ -277,6 +282,8 @@ int agent_new(struct loop *l, const struct clock *clk, const struct agent_config
 	if (r >= 0)
 		r = open_record(a, err);
 	if (r >= 0)
+		r = agent_open_stats(a, l, err);
+	if (r >= 0)
 		r = open_world(a, l, err);
 	if (r >= 0)
 		r = open_judging(a, l, err);
@@ -318,6 +325,7 @@ void agent_free(struct agent *a)
 	loop_timer_free(a->tick_timer);
 	live_free(take_ptr(a->live));
 	agent_close_audit(a);
+	agent_close_stats(a);
 	world_free(a->world);
 	configs_free(a->configs);
 	fetch_pool_free(a->fetch);

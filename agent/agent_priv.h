@@ -15,6 +15,7 @@
 #include "agent/noisy.h"
 #include "agent/probe/probe.h"
 #include "agent/rules/rules.h"
+#include "agent/stats.h"
 #include "agent/status.h"
 #include "agent/uplink/uplink.h"
 #include "agent/watch.h"
@@ -41,6 +42,10 @@ struct agent {
 	struct live *live; /* nullable: no engine, or not wanted */
 	struct audit_live *audit; /* nullable, the same */
 	struct configs *configs;
+	struct stats *stats;
+	struct levels *levels;
+	struct loop_timer *stats_timer;
+	uint64_t levels_saved_ns;
 	struct watch *watch, *engine_watch, *policy_watch; /* of the rules; nullable */
 	struct event_log *event_log; /* nullable */
 	struct status_server *status;
@@ -89,6 +94,8 @@ struct agent {
 void agent_on_event(void *arg, const struct event *e);
 /* Runs the rules; the hold's callback, too. */
 void agent_judge(void *arg, const struct event *e, uint64_t event_seq);
+/* The same, where the container is known otherwise than by the event's process. */
+void agent_judge_in(struct agent *a, const struct event *e, uint64_t event_seq, const struct container *c);
 void agent_on_container(void *arg, const struct container *c, enum world_change change);
 void agent_on_engine(void *arg, bool is_connected, const char *why);
 void agent_on_loss(void *arg, const struct uplink_loss *loss);
@@ -100,6 +107,10 @@ void agent_on_tick(void *arg);
 void agent_on_hold_tick(void *arg);
 
 void agent_send_audit(struct agent *a, const Picket__AuditReport *r);
+
+/* ---- agent_stats.c ---- */
+int agent_open_stats(struct agent *a, struct loop *l, struct err *err) WARN_UNUSED;
+void agent_close_stats(struct agent *a);
 
 /* ---- agent_audit.c ---- */
 int agent_open_audit(struct agent *a, struct loop *l, struct err *err) WARN_UNUSED;

@@ -74,6 +74,8 @@ static const struct conf_key keys[] = {
 	  .doc = "check how containers, images, the engine and the host are configured, as they start and change" },
 	{ "audit.every", CONF_DURATION, AT(audit_every_ms), 0, 30 * DAY_MS,
 	  .doc = "how often everything is checked again; 0: only at the start" },
+	{ "stats.interval", CONF_DURATION, AT(stats_ms), 1000, 3600000,
+	  .doc = "how often processes and traffic of containers are counted, for rules about container_stats" },
 	{ "policy.file", CONF_STR, AT(policy_path), .doc = "the access-control policy; need not be there" },
 	{ "limits.processes", CONF_U64, AT(max_processes), 1024, 1048576,
 	  .doc = "processes remembered for ancestors" },
@@ -116,6 +118,7 @@ void agent_config_init(struct agent_config *c)
 		.images_docker_config = conf_strdup(""),
 		.audit_enabled = true,
 		.audit_every_ms = DAY_MS,
+		.stats_ms = 60000,
 		.policy_path = conf_strdup("/etc/picket/policy.yaml"),
 		.max_processes = 32768,
 		.spool_max_bytes = 1024 * MIB,
@@ -201,6 +204,8 @@ void agent_config_write(const struct agent_config *c, struct buf *out)
 		   "#audit:\n"
 		   "#  enabled: true      # how containers, images, engine and host are configured, as they start and change\n"
 		   "#  every: 24h         # how often everything is checked again; 0 = only at the start\n"
+		   "#stats:\n"
+		   "#  interval: 60s      # how often processes and traffic of containers are counted\n"
 		   "#policy:\n"
 		   "#  file: /etc/picket/policy.yaml   # the access-control policy; need not be there\n"
 		   "#limits:\n"

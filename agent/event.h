@@ -17,6 +17,7 @@ enum event_type {
 	EV_GAP,	 /* records of a class were lost */
 	EV_CALL, /* a system call ended, see calls.def; FAMILY_EXEC: it failed */
 	EV_KILL, /* the kernel's side killed a process at its exec; kill.rule is the row of the filter */
+	EV_STATS, /* how much a container does, once an interval; of no process: p is empty */
 	EV_TYPE_COUNT
 };
 
@@ -106,6 +107,13 @@ struct event {
 		const char *reason;
 	} gap;
 	struct event_call call; /* EV_CALL */
+	struct { /* EV_STATS; borrowed like all else */
+		uint64_t process_count;
+		const struct slice *names; /* comm of its processes, each once */
+		size_t name_count;
+		bool has_net; /* what it sends and receives is counted */
+		uint64_t net_per_minute, net_learned, net_above; /* bytes a minute: now, usual, above the usual */
+	} stats;
 	struct { /* EV_KILL; p is as in EV_EXEC */
 		uint32_t row;
 	} kill;

@@ -308,7 +308,7 @@ int record_finding(struct world *w, const struct event *e, const struct containe
 	fill_names(w, e, scratch, &p);
 	p.n_ancestors = fill_ancestors(w, e, LIMIT_ANCESTORS, scratch, ancestors, ancestor_ptrs);
 	p.ancestors = ancestor_ptrs;
-	f.process = &p;
+	f.process = e->type == EV_STATS ? NULL : &p;
 	if (c) {
 		fill_container(c, &pc);
 		f.container = &pc;

@@ -43,6 +43,8 @@ int record_event_type(const struct event *e)
 		return PICKET__EVENT_TYPE__EVENT_FORK;
 	case EV_CALL:
 		return call_event_type(&e->call);
+	case EV_STATS:
+		return PICKET__EVENT_TYPE__EVENT_TRAFFIC;
 	case EV_NONE:
 	case EV_GAP:
 	case EV_TYPE_COUNT:

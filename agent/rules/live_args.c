@@ -226,6 +226,7 @@ static struct arg_list args_of(const struct event *e)
 		return call_args[e->call.call];
 	case EV_NONE:
 	case EV_GAP:
+	case EV_STATS:
 	case EV_KILL:
 	case EV_TYPE_COUNT:
 		break;

@@ -293,6 +293,47 @@ static bool info(const struct live_query *q, struct rules_value *ret)
 						   SLICE_FMT(i.str), SLICE_FMT(n.str))));
 }
 
+/* ---- container_stats ---- */
+
+static bool is_stats(const struct live_query *q)
+{
+	return q->live->event->type == EV_STATS;
+}
+
+static bool process_count(const struct live_query *q, struct rules_value *ret)
+{
+	return is_stats(q) && live_num(ret, (int64_t)q->live->event->stats.process_count);
+}
+
+static bool process_names(const struct live_query *q, struct rules_value *ret)
+{
+	if (!is_stats(q))
+		return false;
+	ret->list = q->live->event->stats.names;
+	ret->list_count = q->live->event->stats.name_count;
+	return ret->list_count;
+}
+
+static bool has_net(const struct live_query *q)
+{
+	return is_stats(q) && q->live->event->stats.has_net;
+}
+
+static bool net_per_minute(const struct live_query *q, struct rules_value *ret)
+{
+	return has_net(q) && live_num(ret, (int64_t)q->live->event->stats.net_per_minute);
+}
+
+static bool net_learned(const struct live_query *q, struct rules_value *ret)
+{
+	return has_net(q) && live_num(ret, (int64_t)q->live->event->stats.net_learned);
+}
+
+static bool net_above(const struct live_query *q, struct rules_value *ret)
+{
+	return has_net(q) && live_num(ret, (int64_t)q->live->event->stats.net_above);
+}
+
 live_getter live_container_getter(unsigned field)
 {
 	static const live_getter getters[FIELD_COUNT] = {
@@ -301,6 +342,11 @@ live_getter live_container_getter(unsigned field)
 		[FIELD_CONTAINER_NAME] = name,
 		[FIELD_CONTAINER_TYPE] = type,
 		[FIELD_CONTAINER_USER] = user,
+		[FIELD_CONTAINER_PROCESS_COUNT] = process_count,
+		[FIELD_CONTAINER_PROCESS_NAMES] = process_names,
+		[FIELD_CONTAINER_NET_PER_MINUTE] = net_per_minute,
+		[FIELD_CONTAINER_NET_LEARNED] = net_learned,
+		[FIELD_CONTAINER_NET_ABOVE] = net_above,
 		[FIELD_CONTAINER_IMAGE] = image,
 		[FIELD_CONTAINER_IMAGE_REPOSITORY] = image_repository,
 		[FIELD_CONTAINER_IMAGE_TAG] = image_tag,

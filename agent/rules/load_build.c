@@ -192,7 +192,7 @@ static bool copy_macros(struct loader *l, struct rules *rules, const struct cond
 /* Does a live event have this type? Every fork comes as clone, so a rule that has clone lacks nothing. */
 static bool is_produced(struct slice type, const struct strings *all)
 {
-	static const char *const others[] = { "execve", "procexit", "clone" };
+	static const char *const others[] = { "execve", "procexit", "clone", "container_stats" };
 	static const char *const forks[] = { "fork", "vfork", "clone3" };
 
 	for (unsigned c = 0; c < CALL_COUNT; c++)

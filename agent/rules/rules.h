@@ -152,7 +152,7 @@ struct rules_live {
 	const struct container *container; /* NULL on the host */
 	uint64_t number; /* of the event in this run, from 1: evt.num. 0 reads as 1 */
 };
-/* "execve", "procexit", "clone"; NULL for what is no event to rules. */
+/* "execve", "procexit", "clone", "container_stats"; NULL for what is no event to rules. */
 const char *rules_live_type(const struct event *e);
 /* A source over one live event; live is borrowed as long as it is used. */
 struct rules_source rules_live_source(struct rules_live *live);

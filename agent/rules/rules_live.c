@@ -14,6 +14,8 @@ const char *rules_live_type(const struct event *e)
 		return "clone";
 	case EV_CALL:
 		return e->call.call < CALL_COUNT ? call_name(e->call.call) : NULL;
+	case EV_STATS:
+		return "container_stats";
 	case EV_NONE:
 	case EV_GAP:
 	case EV_KILL:

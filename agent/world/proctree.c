@@ -407,6 +407,7 @@ void proctree_apply(struct proctree *t, const struct event *e)
 	case EV_NONE:
 	case EV_GAP:
 	case EV_CALL:
+	case EV_STATS:
 	case EV_KILL: /* its exec was told too */
 	case EV_TYPE_COUNT:
 		return;
@@ -437,6 +438,18 @@ const struct proc *proctree_ancestor(struct proctree *t, const struct proc *p, u
 	while (n && level--)
 		n = n->link_pid ? find_exact(t, n->link_pid, n->link_ns, false) : NULL;
 	return n ? &n->p : NULL;
+}
+
+void proctree_each(const struct proctree *t, void (*fn)(void *arg, const struct proc *p), void *arg)
+{
+	const struct node *n;
+
+	TAILQ_FOREACH(n, &t->lists[NODE_FORKED], of_class)
+	if (!n->is_placeholder)
+		fn(arg, &n->p);
+	TAILQ_FOREACH(n, &t->lists[NODE_RUNNING], of_class)
+	if (!n->is_placeholder)
+		fn(arg, &n->p);
 }
 
 void proctree_stats(const struct proctree *t, struct world_stats *ret)

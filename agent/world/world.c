@@ -92,6 +92,11 @@ const struct proc *world_proc(struct world *w, uint32_t pid)
 	return proctree_find(w->tree, pid);
 }
 
+void world_procs_each(struct world *w, void (*fn)(void *arg, const struct proc *p), void *arg)
+{
+	proctree_each(w->tree, fn, arg);
+}
+
 const struct proc *world_ancestor(struct world *w, const struct proc *p, unsigned level)
 {
 	return proctree_ancestor(w->tree, p, level);

@@ -102,6 +102,8 @@ static inline const struct proc *world_proc_of(struct world *w, const struct eve
 		return NULL;
 	return p;
 }
+/* Every process that runs, in no order. fn must not call back into the world. */
+void world_procs_each(struct world *w, void (*fn)(void *arg, const struct proc *p), void *arg);
 /* level 1 = parent. NULL when not known. Falls back to the event's own parent_name for level 1. */
 const struct proc *world_ancestor(struct world *w, const struct proc *p, unsigned level);
 /* The container of the event's cgroup, made known by this call if it was not; NULL on the host. */

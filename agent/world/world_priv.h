@@ -26,6 +26,7 @@ void proctree_seed(struct proctree *t, const struct event_process *p, bool is_ap
 /* The youngest of that pid, running rather than exited. Nullable. */
 const struct proc *proctree_find(struct proctree *t, uint32_t pid);
 const struct proc *proctree_ancestor(struct proctree *t, const struct proc *p, unsigned level);
+void proctree_each(const struct proctree *t, void (*fn)(void *arg, const struct proc *p), void *arg);
 void proctree_stats(const struct proctree *t, struct world_stats *ret);
 DEFINE_CLEANUP(struct proctree, proctree_free)
 

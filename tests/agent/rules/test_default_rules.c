@@ -3,11 +3,12 @@
 #include "agent/rules/rules_json.h"
 #include "vectors.h"
 
-enum { RULES = 91 };
+enum { RULES = 95 };
 #define FOLDER TEST_ROOT "/agent/packaging/rules.d/"
 static const char *const paths[] = {
 	FOLDER "picket_rules.yaml",	    FOLDER "picket_rules_credentials.yaml", FOLDER "picket_rules_escape.yaml",
 	FOLDER "picket_rules_network.yaml", FOLDER "picket_rules_tampering.yaml",
+	FOLDER "picket_rules_thresholds.yaml",
 };
 
 #define EXEC "{\"evt.type\":\"execve\",\"evt.num\":7,"
@@ -184,6 +185,7 @@ static const struct {
 #define DUP(where, by, to)                                                                          \
 	CALL_EVENT("dup2", where) by "\"evt.rawres\":" to ",\"fd.type\":\"ipv4\",\"fd.name\":\"x\"}"
 #define PLAIN(type, where, by, more) CALL_EVENT(type, where) by more ",\"evt.rawres\":0}"
+#define STATS "{\"evt.type\":\"container_stats\",\"evt.num\":7,\"container.id\":\"01\","
 #define CAT BY("cat", "/usr/bin/cat")
 #define APP BY("app", "/app/app")
 #define DPKG BY("dpkg", "/usr/bin/dpkg")
@@ -315,6 +317,18 @@ static const struct {
 	{ PLAIN("kill", "host", APP, "\"evt.arg.pid\":\"picket-agent\",\"evt.arg.sig\":\"SIGHUP\""), "" },
 	{ PLAIN("kill", "host", BY("systemd", "/usr/lib/systemd/systemd"), "\"evt.arg.pid\":\"picket-agent\",\"evt.arg.sig\":\"SIGTERM\""), "" },
 	{ PLAIN("process_vm_readv", "host", APP, "\"evt.arg.pid\":\"picket-agent\""), "Picket's agent stopped or looked into," },
+	/* thresholds */
+	{ STATS "\"container.process.count\":201,\"container.process.names\":[\"sh\",\"java\"]}",
+	  "Unusual number of processes in a container," },
+	{ STATS "\"container.process.count\":200,\"container.process.names\":[\"sh\",\"java\"],\"container.net.above\":1048576}", "" },
+	{ STATS "\"container.process.count\":2,\"container.process.names\":[\"sh\",\"xmrig\"]}", "Unusual process in a container," },
+	{ STATS "\"container.process.count\":2,\"container.net.above\":1048577}", "Unusual traffic of a container," },
+	{ IN_CONTAINER "\"proc.vpid\":1,\"container.privileged\":true," PROGRAM("/usr/bin/x", "x", "", "runc") "}",
+	  "Container with high privileges," },
+	{ IN_CONTAINER "\"proc.vpid\":1,\"thread.cap_effective\":\"CAP_CHOWN CAP_SYS_ADMIN\"," PROGRAM("/usr/bin/x", "x", "", "runc") "}",
+	  "Container with high privileges," },
+	{ IN_CONTAINER "\"proc.vpid\":1,\"thread.cap_effective\":\"CAP_CHOWN CAP_NET_RAW\"," PROGRAM("/usr/bin/x", "x", "", "runc") "}", "" },
+	{ IN_CONTAINER "\"proc.vpid\":9,\"container.privileged\":true," PROGRAM("/usr/bin/x", "x", "", "runc") "}", "" },
 	/* programs */
 	{ ON_HOST PROGRAM("/usr/bin/find", "find", "/ -name id_rsa", "bash") "}", "Search for keys or passwords," },
 	{ ON_HOST PROGRAM("/usr/bin/grep", "grep", "-r AKIA /srv", "bash") "}", "Search for keys or passwords," },

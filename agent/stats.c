@@ -1,0 +1,200 @@
+/* stats.c - see stats.h. */
+#include "agent/stats.h"
+
+#include <stdio.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+enum { COMM_BYTES = 16, REPOSITORY_BYTES = 256 };
+
+struct cgroup {
+	uint64_t cgroup_id;
+	char id[65];
+	UT_hash_handle hh;
+	TAILQ_ENTRY(cgroup) entry;
+};
+
+struct sum {
+	char id[65];
+	uint64_t bytes, interval_ns; /* interval 0: its traffic is not counted */
+	uint64_t process_count;
+	char names[STATS_NAMES][COMM_BYTES];
+	size_t name_count;
+	UT_hash_handle hh;
+};
+
+struct stats {
+	struct cgroup *cgroups;
+	TAILQ_HEAD(, cgroup) oldest;
+	struct sum *sums;
+};
+
+struct stats *stats_new(void)
+{
+	struct stats *s = calloc(1, sizeof(*s));
+
+	if (s)
+		TAILQ_INIT(&s->oldest);
+	return s;
+}
+
+static void drop_cgroup(struct stats *s, struct cgroup *g)
+{
+	HASH_DEL(s->cgroups, g);
+	TAILQ_REMOVE(&s->oldest, g, entry);
+	free(g);
+}
+
+void stats_cgroup(struct stats *s, uint64_t cgroup_id, const char *id)
+{
+	struct cgroup *g;
+
+	if (!cgroup_id || strlen(id) >= sizeof(g->id))
+		return;
+	HASH_FIND(hh, s->cgroups, &cgroup_id, sizeof(cgroup_id), g);
+	if (!g) {
+		if (HASH_COUNT(s->cgroups) >= STATS_CGROUPS)
+			drop_cgroup(s, TAILQ_FIRST(&s->oldest));
+		g = calloc(1, sizeof(*g));
+		if (!g)
+			return;
+		g->cgroup_id = cgroup_id;
+		HASH_ADD(hh, s->cgroups, cgroup_id, sizeof(cgroup_id), g);
+		TAILQ_INSERT_TAIL(&s->oldest, g, entry);
+	}
+	if (strcmp(g->id, id) != 0)
+		(void)slice_copy(slice_of(id), g->id, sizeof(g->id));
+}
+
+static struct sum *sum_of(struct stats *s, const char *id)
+{
+	struct sum *m;
+
+	HASH_FIND_STR(s->sums, id, m);
+	if (m || HASH_COUNT(s->sums) >= STATS_CONTAINERS)
+		return m;
+	m = calloc(1, sizeof(*m));
+	if (!m || !slice_copy(slice_of(id), m->id, sizeof(m->id))) {
+		free(m);
+		return NULL;
+	}
+	HASH_ADD_STR(s->sums, id, m);
+	return m;
+}
+
+void stats_traffic(struct stats *s, const char *id, uint64_t bytes, uint64_t interval_ns)
+{
+	struct sum *m = sum_of(s, id);
+
+	if (!m)
+		return;
+	m->bytes += bytes;
+	m->interval_ns += interval_ns;
+}
+
+static void drop_sum(struct stats *s, struct sum *m)
+{
+	HASH_DEL(s->sums, m);
+	free(m);
+}
+
+void stats_gone(struct stats *s, const char *id)
+{
+	struct cgroup *g, *next;
+	struct sum *m;
+
+	HASH_FIND_STR(s->sums, id, m);
+	if (m)
+		drop_sum(s, m);
+	HASH_ITER(hh, s->cgroups, g, next)
+	if (!strcmp(g->id, id))
+		drop_cgroup(s, g);
+}
+
+static void count_process(void *arg, const struct proc *p)
+{
+	struct stats *s = arg;
+	struct cgroup *g;
+	char name[COMM_BYTES];
+
+	HASH_FIND(hh, s->cgroups, &p->cgroup_id, sizeof(p->cgroup_id), g);
+	struct sum *m = g ? sum_of(s, g->id) : NULL;
+	if (!m)
+		return;
+	m->process_count++;
+	(void)slice_copy(p->name, name, sizeof(name));
+	for (size_t i = 0; i < m->name_count; i++)
+		if (!strcmp(m->names[i], name))
+			return;
+	if (m->name_count < STATS_NAMES)
+		memcpy(m->names[m->name_count++], name, sizeof(name));
+}
+
+/* "registry/app:1.2@sha256:…" -> "registry/app": what is usual outlives a version. */
+static void repository_of(const char *image, char *dst, size_t size)
+{
+	struct slice s = slice_of(image ? image : "");
+	ptrdiff_t at = slice_find_char(s, '@');
+
+	if (at >= 0)
+		s = slice_sub(s, 0, (size_t)at);
+	for (size_t i = s.n; i && s.p[i - 1] != '/'; i--)
+		if (s.p[i - 1] == ':') {
+			s.n = i - 1;
+			break;
+		}
+	(void)slice_copy(s, dst, size);
+}
+
+static void fill(const struct sum *m, const struct container *c, struct levels *levels, uint64_t unix_ns, struct event *e)
+{
+	char repository[REPOSITORY_BYTES];
+	struct level v;
+
+	e->stats.process_count = m->process_count;
+	if (!m->interval_ns || !levels)
+		return;
+	repository_of(c->image, repository, sizeof(repository));
+	levels_add(levels, *c->name ? c->name : c->id, *repository ? repository : c->image_id, m->bytes, m->interval_ns,
+		   unix_ns / 1000000000, &v);
+	e->stats.has_net = true;
+	e->stats.net_per_minute = v.per_minute;
+	e->stats.net_learned = v.learned;
+	e->stats.net_above = v.above;
+}
+
+void stats_take(struct stats *s, struct world *w, struct levels *levels, uint64_t boot_ns, uint64_t unix_ns, stats_fn fn, void *arg)
+{
+	struct sum *m, *next;
+
+	world_procs_each(w, count_process, s);
+	HASH_ITER(hh, s->sums, m, next)
+	{
+		const struct container *c = world_container_by_id(w, slice_of(m->id));
+		struct slice names[STATS_NAMES];
+		struct event e = { .type = EV_STATS, .class = EVC_PROCESS, .boot_ns = boot_ns, .unix_ns = unix_ns };
+
+		if (c && !c->is_gone && (m->process_count || m->interval_ns)) {
+			for (size_t i = 0; i < m->name_count; i++)
+				names[i] = slice_of(m->names[i]);
+			e.stats.names = names;
+			e.stats.name_count = m->name_count;
+			fill(m, c, levels, unix_ns, &e);
+			fn(arg, &e, c);
+		}
+		drop_sum(s, m);
+	}
+}
+
+void stats_free(struct stats *s)
+{
+	struct sum *m, *next;
+
+	if (!s)
+		return;
+	while (!TAILQ_EMPTY(&s->oldest))
+		drop_cgroup(s, TAILQ_FIRST(&s->oldest));
+	HASH_ITER(hh, s->sums, m, next)
+	drop_sum(s, m);
+	free(s);
+}
