@@ -184,7 +184,7 @@ static void run_one(struct judge *j, const struct row *row, struct audit_result 
 	j->path = row->check.subject == SUBJECT_DAEMON && j->daemon->config_path[0] ? j->daemon->config_path : "";
 	j->is_weaker = false;
 	ret->status = row->fn(j);
-	ret->fix = fill(j);
+	ret->fix = ret->status == AUDIT_PASS || ret->status == AUDIT_NA ? "" : fill(j);
 	*ret_weaker = j->is_weaker;
 	j->failed |= !ret->fix;
 }

@@ -36,7 +36,7 @@ struct audit_result {
 	enum audit_severity severity;
 	/* What was seen, one line: "CapEff 3fffffffff"; in the arena. This and fix have been through show_text. */
 	const char *evidence;
-	const char *fix; /* the check's, filled in, with words quoted for a shell */
+	const char *fix; /* the check's, filled in, with words quoted for a shell; "" where nothing is to be mended */
 	bool differs;	      /* asked for and real are not the same: evidence names both */
 };
 

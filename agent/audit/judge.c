@@ -228,7 +228,7 @@ static uint64_t caps_of(const struct facts_texts *t)
 	return caps;
 }
 
-/* As the engine does it: "drop ALL, add X" is X, "add ALL, drop X" is all but X. */
+/* As the engine does it: "drop ALL, add X" is X, "add ALL, drop X" is all but X, and of both ALL the adding wins. */
 uint64_t judge_asked_caps(const struct judge *j)
 {
 	uint64_t all = CAP_BIT(ARRAY_LEN(cap_names)) - 1, add = caps_of(&j->asked->cap_add), drop = caps_of(&j->asked->cap_drop);
@@ -236,7 +236,7 @@ uint64_t judge_asked_caps(const struct judge *j)
 	if (j->asked->is_privileged)
 		return all;
 	if (add == all)
-		return all & ~drop;
+		return drop == all ? all : all & ~drop;
 	if (drop == all)
 		return add;
 	return (j->host->default_caps & ~drop) | add;
