@@ -48,7 +48,7 @@ fi
 for d in common proto agent/bpf agent/probe agent/world agent/rules agent/uplink agent/audit agent/image \
 	agent/guard agent/learn agent/scan agent/packaging collector/intake collector/store collector/correlate \
 	collector/alert collector/notify collector/vuln collector/fleet collector/api collector/web \
-	collector/ctl collector/packaging common/version common/vulndb; do
+	collector/ctl collector/packaging common/version common/vulndb common/policy; do
 	for h in Owns 'May include' 'Included by' 'Flow in -> out' Decisions; do
 		if ! grep -qsF "**$h**" "$d/README.md"; then
 			echo "$d/README.md: no **$h**" >&2
