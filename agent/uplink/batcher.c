@@ -393,6 +393,13 @@ static struct flight take_flight(struct batcher *b, uint32_t id)
 	return f;
 }
 
+static void got_heartbeat(struct batcher *b, const Picket__HeartbeatReply *r)
+{
+	b->credit += !b->credit; /* it is there: try one */
+	if (r->configuration && b->ops->on_configuration)
+		b->ops->on_configuration(b->arg, r->configuration);
+}
+
 void batcher_reply(struct batcher *b, uint32_t id, struct slice msg)
 {
 	Picket__Reply *m;
@@ -414,7 +421,7 @@ void batcher_reply(struct batcher *b, uint32_t id, struct slice msg)
 	else if (m->body_case == PICKET__REPLY__BODY_ACK && f.count)
 		got_ack(b, &f, m->ack);
 	else if (m->body_case == PICKET__REPLY__BODY_HEARTBEAT && !f.count && !is_hello)
-		b->credit += !b->credit; /* it is there: try one */
+		got_heartbeat(b, m->heartbeat);
 	else
 		start_again(b, "the collector's answer does not fit the request");
 	if (b->state == RUNNING) {

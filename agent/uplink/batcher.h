@@ -10,6 +10,7 @@
 #include "agent/uplink/spool.h"
 #include "agent/uplink/uplink.h"
 #include "common/buf.h"
+#include "proto/msg.h"
 
 struct batcher;
 
@@ -23,6 +24,8 @@ struct batcher_ops {
 	void (*restart)(void *arg);
 	/* Packs a heartbeat request into out. */
 	int (*heartbeat)(void *arg, struct buf *out, struct err *err);
+	/* What the collector wants this host to be like; borrowed for the call. Nullable. */
+	void (*on_configuration)(void *arg, const Picket__Configuration *c);
 	/* Only when it changes. */
 	void (*on_state)(void *arg, bool is_connected, const char *why);
 };

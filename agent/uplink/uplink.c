@@ -276,6 +276,16 @@ static int do_heartbeat(void *arg, struct buf *out, struct err *err)
 		pointers[h.n_sensors++] = &sensors[i];
 	}
 	h.sensors = pointers;
+	Picket__PolicyState policy = PICKET__POLICY_STATE__INIT;
+	policy.digest = text(said.policy.digest);
+	policy.source = text(said.policy.source);
+	policy.mode = text(said.policy.mode);
+	policy.error = text(said.policy.error);
+	policy.has_admission = said.policy.has_admission;
+	policy.has_network = said.policy.has_network;
+	policy.denied = said.policy.denied;
+	policy.would_deny = said.policy.would_deny;
+	h.policy = &policy;
 	m.protocol = PROTO_VERSION;
 	m.agent_id = u->who.agent_id;
 	m.body_case = PICKET__REQUEST__BODY_HEARTBEAT;
@@ -293,8 +303,19 @@ static void do_state(void *arg, bool is_connected, const char *why)
 		u->ops->on_state(u->arg, is_connected, why);
 }
 
-static const struct batcher_ops batcher_ops = {
-	.send = do_send, .restart = do_restart, .heartbeat = do_heartbeat, .on_state = do_state};
+static void do_configuration(void *arg, const Picket__Configuration *c)
+{
+	struct uplink *u = arg;
+
+	if (u->ops->on_policy && c->policy_digest && *c->policy_digest)
+		u->ops->on_policy(u->arg, msg_slice(c->policy), c->policy_digest);
+}
+
+static const struct batcher_ops batcher_ops = { .send = do_send,
+						.restart = do_restart,
+						.heartbeat = do_heartbeat,
+						.on_configuration = do_configuration,
+						.on_state = do_state };
 
 /* ---- for the agent ---- */
 

@@ -43,6 +43,11 @@ struct uplink_heartbeat {
 	const struct uplink_sensor *sensors; /* borrowed until the next call */
 	size_t sensor_count;
 	uint64_t folded, actions; /* since the agent started: matches folded, responses done */
+	struct uplink_policy {	  /* borrowed until the next call; NULL counts as "" */
+		const char *digest, *source, *mode, *error; /* as PolicyState has them */
+		bool has_admission, has_network;
+		uint64_t denied, would_deny;
+	} policy;
 };
 
 struct uplink_ops {
@@ -50,6 +55,9 @@ struct uplink_ops {
 	void (*on_heartbeat)(void *arg, struct uplink_heartbeat *ret);
 	/* Records were lost between here and the collector: make a Gap record of it and append it. */
 	void (*on_loss)(void *arg, const struct uplink_loss *loss);
+	/* The collector wants this policy to be in force; text is left out while the last heartbeat had its digest.
+	 * Nullable. */
+	void (*on_policy)(void *arg, struct slice text, const char *digest);
 	/* For the log and status: "connected", or why not. */
 	void (*on_state)(void *arg, bool is_connected, const char *why);
 };

@@ -57,6 +57,7 @@ struct shared {
 struct names {
 	struct shared *shared; /* NULL: the thread has not been needed */
 	struct answers *now;   /* nullable */
+	uint64_t count;	       /* of answers */
 	names_resolver resolve;
 };
 
@@ -302,17 +303,41 @@ int names_watch(struct names *n, const char *const *names, size_t count, struct 
 	return (int)kept;
 }
 
-const char *names_of(struct names *n, const uint8_t *address, size_t bytes, size_t index)
+static void take_answers(struct names *n)
 {
 	struct answers *newer;
 
+	while (n->shared && (newer = queue_take(n->shared->answers))) {
+		answers_free(n->now);
+		n->now = newer;
+		n->count++;
+	}
+}
+
+uint64_t names_count(struct names *n)
+{
+	take_answers(n);
+	return n->count;
+}
+
+void names_addresses(struct names *n, const char *name, void (*fn)(void *arg, const uint8_t *address, size_t bytes), void *arg)
+{
+	take_answers(n);
+	for (size_t i = 0; n->now && i < n->now->count; i++) {
+		const struct answer *a = &n->now->all[i];
+
+		if (!strcmp(n->now->names[a->name], name))
+			fn(arg, a->address.bytes, a->address.n);
+	}
+}
+
+const char *names_of(struct names *n, const uint8_t *address, size_t bytes, size_t index)
+{
 	if (!n->shared || (bytes != 4 && bytes != 16))
 		return NULL;
 	/* Not within a walk over one address's names. */
-	while (!index && (newer = queue_take(n->shared->answers))) {
-		answers_free(n->now);
-		n->now = newer;
-	}
+	if (!index)
+		take_answers(n);
 	if (!n->now)
 		return NULL;
 	struct address a = address_of(address, bytes);

@@ -8,7 +8,7 @@ enum { SWEEP_MS = 5000 };
 struct world {
 	struct proctree *tree;
 	struct users *users;
-	struct names *names;
+	struct names *names, *resolved;
 	struct resolver *resolver;
 	struct containers *containers;
 	struct docker *docker; /* nullable */
@@ -39,10 +39,11 @@ int world_new(struct loop *l, struct fetch_pool *fetch, const struct clock *clk,
 	w->tree = proctree_new(cfg->max_processes);
 	w->users = users_new(clk, proc_root);
 	w->names = names_new(NULL);
+	w->resolved = names_new(NULL);
 	w->resolver = resolver_new(proc_root);
 	w->containers = containers_new(clk, &w->ops, arg);
 	w->sweep = loop_timer_new(l, on_sweep, w);
-	if (!w->proc_root || !w->tree || !w->users || !w->names || !w->resolver || !w->containers || !w->sweep)
+	if (!w->proc_root || !w->tree || !w->users || !w->names || !w->resolved || !w->resolver || !w->containers || !w->sweep)
 		return err_set(err, ENOMEM, "make the world");
 	if (cfg->docker_socket && *cfg->docker_socket) {
 		w->docker =
@@ -184,6 +185,21 @@ int world_watch_names(struct world *w, const char *const *names, size_t count, s
 	return names_watch(w->names, names, count, err);
 }
 
+int world_resolve_names(struct world *w, const char *const *names, size_t count, struct err *err)
+{
+	return names_watch(w->resolved, names, count, err);
+}
+
+void world_addresses_of(struct world *w, const char *name, void (*fn)(void *arg, const uint8_t *address, size_t bytes), void *arg)
+{
+	names_addresses(w->resolved, name, fn, arg);
+}
+
+uint64_t world_resolved_count(struct world *w)
+{
+	return names_count(w->resolved);
+}
+
 const char *world_name_of(struct world *w, const uint8_t *address, size_t bytes, size_t index)
 {
 	return names_of(w->names, address, bytes, index);
@@ -206,6 +222,7 @@ void world_free(struct world *w)
 	containers_free(w->containers);
 	resolver_free(w->resolver);
 	names_free(w->names);
+	names_free(w->resolved);
 	users_free(w->users);
 	proctree_free(w->tree);
 	free(w->proc_root);

@@ -132,6 +132,14 @@ int world_watch_names(struct world *w, const char *const *names, size_t count, s
  * Borrowed until the next call with index 0. */
 const char *world_name_of(struct world *w, const uint8_t *address, size_t bytes, size_t index);
 
+/* Names whose addresses are wanted, apart from those: again every minute, the same bounds. */
+int world_resolve_names(struct world *w, const char *const *names, size_t count, struct err *err) WARN_UNUSED;
+/* The addresses of one of them, 4 or 16 bytes each. */
+void world_addresses_of(struct world *w, const char *name, void (*fn)(void *arg, const uint8_t *address, size_t bytes),
+			void *arg);
+/* Changes when an answer came, whatever it says. */
+uint64_t world_resolved_count(struct world *w);
+
 struct world_stats {
 	uint64_t processes, process_bytes, processes_evicted;
 	uint64_t containers, containers_evicted;

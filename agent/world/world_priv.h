@@ -62,6 +62,9 @@ struct names *names_new(names_resolver resolve);
 int names_watch(struct names *n, const char *const *names, size_t count, struct err *err) WARN_UNUSED;
 const char *names_of(struct names *n, const uint8_t *address, size_t bytes, size_t index);
 /* Does not wait for the resolver. */
+/* See world_addresses_of and world_resolved_count. */
+void names_addresses(struct names *n, const char *name, void (*fn)(void *arg, const uint8_t *address, size_t bytes), void *arg);
+uint64_t names_count(struct names *n);
 void names_free(struct names *n);
 DEFINE_CLEANUP(struct names, names_free)
 

@@ -36,6 +36,8 @@ struct rig {
 	unsigned restarts, states;
 	char why[200];
 	bool is_connected;
+	unsigned configurations;
+	char policy[100];
 };
 
 static int do_send(void *arg, uint32_t id, struct slice msg, struct err *err)
@@ -73,6 +75,14 @@ static int do_heartbeat(void *arg, struct buf *out, struct err *err)
 	return msg_pack_request(&m, out, err);
 }
 
+static void do_configuration(void *arg, const Picket__Configuration *c)
+{
+	struct rig *r = arg;
+
+	r->configurations++;
+	slice_copy(msg_slice(c->policy), r->policy, sizeof(r->policy));
+}
+
 static void do_state(void *arg, bool is_connected, const char *why)
 {
 	struct rig *r = arg;
@@ -83,7 +93,8 @@ static void do_state(void *arg, bool is_connected, const char *why)
 }
 
 static const struct batcher_ops ops = {
-	.send = do_send, .restart = do_restart, .heartbeat = do_heartbeat, .on_state = do_state};
+	.send = do_send, .restart = do_restart, .heartbeat = do_heartbeat, .on_configuration = do_configuration,
+	.on_state = do_state};
 
 static int setup(void **state)
 {
@@ -297,6 +308,27 @@ static void without_credit_it_asks_with_a_heartbeat(void **state)
 	assert_int_equal(r->received, 3);
 }
 
+static void what_the_collector_wants_comes_with_the_heartbeats_answer(void **state)
+{
+	struct rig *r = *state;
+	Picket__Reply m = PICKET__REPLY__INIT;
+	Picket__HeartbeatReply h = PICKET__HEARTBEAT_REPLY__INIT;
+	Picket__Configuration c = PICKET__CONFIGURATION__INIT;
+
+	batcher_open(r->b);
+	answer(r, 3);
+	struct sent beat = next(r);
+	assert_int_equal(r->configurations, 0);
+	c.policy = msg_bytes(SLICE_LIT("mode: monitor"));
+	c.policy_digest = (char *)(uintptr_t)"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	h.configuration = &c;
+	m.body_case = PICKET__REPLY__BODY_HEARTBEAT;
+	m.heartbeat = &h;
+	reply(r, beat.id, &m);
+	assert_int_equal(r->configurations, 1);
+	assert_string_equal(r->policy, "mode: monitor");
+}
+
 static void acks_may_come_twice_and_out_of_order(void **state)
 {
 	struct rig *r = *state;
@@ -505,6 +537,7 @@ int main(void)
 		TEST(it_greets_sends_and_lets_go),
 		TEST(no_more_batches_than_credit_are_under_way),
 		TEST(without_credit_it_asks_with_a_heartbeat),
+		TEST(what_the_collector_wants_comes_with_the_heartbeats_answer),
 		TEST(acks_may_come_twice_and_out_of_order),
 		TEST(an_ack_for_what_was_not_sent_ends_the_connection),
 		TEST(a_lost_connection_sends_again_what_is_not_stored),

@@ -63,6 +63,44 @@ static const char *name_of(struct names *n, const char *address, size_t index, b
 	}
 }
 
+static char told[512];
+
+static void tell_address(void *arg, const uint8_t *address, size_t bytes)
+{
+	char text[64] = "";
+	size_t n = strlen(told);
+
+	(void)arg;
+	assert_non_null(inet_ntop(bytes == 4 ? AF_INET : AF_INET6, address, text, sizeof(text)));
+	snprintf(told + n, sizeof(told) - n, "%s;", text);
+}
+
+static const char *addresses_of(struct names *n, const char *name)
+{
+	told[0] = 0;
+	names_addresses(n, name, tell_address, NULL);
+	return told;
+}
+
+static void the_addresses_of_a_name_are_told(void **state)
+{
+	static const char *const watched[] = {"same.one", "4.192.0.2.7", "6.15", "nowhere"};
+	CLEANUP(names_freep) struct names *n = names_new(fake);
+
+	(void)state;
+	assert_string_equal(addresses_of(n, "same.one"), "");
+	assert_int_equal(names_count(n), 0);
+	assert_int_equal(names_watch(n, watched, ARRAY_LEN(watched), NULL), 4);
+	for (uint64_t until = now_ms() + 5000; !names_count(n) && now_ms() < until;)
+		usleep(1000);
+	assert_int_equal(names_count(n), 1);
+	assert_string_equal(addresses_of(n, "same.one"), "10.0.0.1;");
+	assert_string_equal(addresses_of(n, "4.192.0.2.7"), "192.0.2.7;");
+	assert_string_equal(addresses_of(n, "6.15"), "2001:db8::f;");
+	assert_string_equal(addresses_of(n, "nowhere"), "");
+	assert_string_equal(addresses_of(n, "other"), "");
+}
+
 static void every_name_of_an_address_is_told(void **state)
 {
 	static const char *const watched[] = {"same.one", "4.192.0.2.7", "same.two", "6.15", "nowhere", "same.three"};
@@ -150,6 +188,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_name_of_an_address_is_told),
+		cmocka_unit_test(the_addresses_of_a_name_are_told),
 		cmocka_unit_test(another_list_replaces_the_first),
 		cmocka_unit_test(past_the_bounds_the_first_are_watched),
 		cmocka_unit_test(without_a_need_there_is_no_thread),
