@@ -82,10 +82,7 @@ static void read_kernel(const struct host *x, const char *proc_root)
 	x->h->has_cgroup_v2 = is_mounted("/sys/fs/cgroup", CGROUP2_SUPER_MAGIC);
 	(void)snprintf(path, sizeof(path), "%s/sys/kernel/pid_max", proc_root);
 	x->h->pid_max = facts_read_number_at(AT_FDCWD, path);
-	(void)snprintf(path, sizeof(path), "%s/1", proc_root);
-	CLEANUP(fd_closep) int init = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (init >= 0)
-		facts_read_ns(init, x->h->ns);
+	facts_read_host_ns(proc_root, x->h->ns);
 }
 
 /* ---- the engine's folder ---- */

@@ -61,6 +61,9 @@ int64_t facts_read_number_at(int dir, const char *name);
 const char *facts_link_at(struct facts_out *o, int dir, const char *name);
 /* Inode numbers of dir/ns/... */
 void facts_read_ns(int dir, uint64_t ret[NS_COUNT]);
+/* The host's: those of process 1; where the kernel lets nobody look there (a sandbox, no ptrace), our own, as the agent
+ * runs beside the engine. */
+void facts_read_host_ns(const char *proc_root, uint64_t ret[NS_COUNT]);
 
 /* ---- mounts: facts_mounts.c ---- */
 

@@ -2,6 +2,7 @@
  * comes again is another folder, so nothing of two processes is ever mixed. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -62,6 +63,24 @@ void facts_read_ns(int dir, uint64_t ret[NS_COUNT])
 
 	for (size_t i = 0; i < NS_COUNT; i++)
 		ret[i] = fstatat(dir, names[i], &st, 0) < 0 ? 0 : st.st_ino;
+}
+
+void facts_read_host_ns(const char *proc_root, uint64_t ret[NS_COUNT])
+{
+	static const char *const processes[] = { "1", "self" };
+	char path[PATH_MAX];
+	uint64_t v[NS_COUNT];
+
+	memset(ret, 0, NS_COUNT * sizeof(*ret));
+	for (size_t k = 0; k < ARRAY_LEN(processes); k++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", proc_root, processes[k]);
+		CLEANUP(fd_closep) int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir < 0)
+			continue;
+		facts_read_ns(dir, v);
+		for (size_t i = 0; i < NS_COUNT; i++)
+			ret[i] = ret[i] ? ret[i] : v[i];
+	}
 }
 
 /* The label of AppArmor or SELinux; where there is none, the kernel has no such file or refuses to read it. */

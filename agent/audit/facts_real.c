@@ -85,17 +85,6 @@ static void read_ulimits(const struct real *x, struct facts_real *r)
 	r->nproc_max = hard_limit(buf_slice(&b), SLICE_LIT("Max processes"));
 }
 
-/* ---- sockets that listen ---- */
-
-static uint64_t host_ns(const struct real *x, const char *name)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	(void)snprintf(path, sizeof(path), "%s/1/ns/%s", x->proc_root, name);
-	return stat(path, &st) < 0 ? 0 : st.st_ino;
-}
-
 /* ---- the filter ---- */
 
 static void read_filter(const struct real *x, unsigned flags, bool is_frozen, struct facts_real *r)
@@ -124,6 +113,7 @@ static int read_all(const struct real *x, pid_t pid, unsigned flags, const struc
 {
 	struct facts_mount_table host;
 	struct facts_process again;
+	uint64_t hosts[NS_COUNT];
 	bool is_frozen = false;
 	int e = facts_read_process(x->dir, pid, x->o, &r->init);
 
@@ -136,7 +126,8 @@ static int read_all(const struct real *x, pid_t pid, unsigned flags, const struc
 	read_uid_map(x, r);
 	read_ulimits(x, r);
 	facts_read_cgroup(x->proc_root, x->dir, host, x->o, r, &is_frozen);
-	if (r->init.ns[NS_NET] != host_ns(x, "net"))
+	facts_read_host_ns(x->proc_root, hosts);
+	if (r->init.ns[NS_NET] != hosts[NS_NET])
 		facts_read_listeners(x->dir, x->o, r);
 	read_filter(x, flags, is_frozen, r);
 	/* The folder of a process that has ended tells nothing any more: then the filter may be another's. */
