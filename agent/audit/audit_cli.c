@@ -222,7 +222,8 @@ static int judge(struct audit *a, struct report_subject s, const struct facts_im
 			s.results[n++] = s.results[i];
 	}
 	s.count = n;
-	a->report.subjects[a->report.subject_count++] = s;
+	if (n)
+		a->report.subjects[a->report.subject_count++] = s;
 	return 0;
 }
 

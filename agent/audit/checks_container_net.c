@@ -100,7 +100,8 @@ enum audit_status check_c_listeners(struct judge *j)
 
 	if (!j->real)
 		return judge_na(j, "it does not run");
-	if (j->real->init.ns[NS_NET] && j->real->init.ns[NS_NET] == j->host->ns[NS_NET])
+	if (!strcmp(j->asked->network_mode, "host") ||
+	    (j->real->init.ns[NS_NET] && j->real->init.ns[NS_NET] == j->host->ns[NS_NET]))
 		return judge_na(j, "the network is the host's: PKT-C-010");
 	for (size_t i = 0; i < j->real->listener_count; i++) {
 		const struct facts_listener *l = &j->real->listeners[i];

@@ -35,10 +35,8 @@ static enum audit_status judge_ns(struct judge *j, enum facts_ns ns, const char 
 	}
 	if (is_hosts)
 		return judge_fail(j, "the host's (%llu)", number);
-	if (asked) {
-		judge_differs(j, false);
+	if (asked)
 		return judge_fail(j, "the engine's (%llu), which is not the host's", number);
-	}
 	return judge_pass(j, "%s (%llu)", other ? "another container's, not the host's" : "its own", number);
 }
 
@@ -64,32 +62,39 @@ enum audit_status check_c_host_uts(struct judge *j)
 
 enum audit_status check_c_cgroupns(struct judge *j)
 {
-	/* under cgroup v1 the engine's own default is the host's: then nobody asked */
-	if (j->asked->is_privileged && j->real && j->real->init.ns[NS_CGROUP] == j->host->ns[NS_CGROUP] &&
-	    j->host->ns[NS_CGROUP])
-		return judge_fail(j, "the host's (%llu)", (unsigned long long)j->host->ns[NS_CGROUP]);
-	if (!j->asked->cgroupns_mode[0] && j->real && j->real->init.ns[NS_CGROUP] == j->host->ns[NS_CGROUP] &&
-	    j->host->ns[NS_CGROUP])
-		return judge_fail_as(j, AUDIT_LOW, "the host's (%llu), by the engine's default",
-				     (unsigned long long)j->host->ns[NS_CGROUP]);
-	return judge_ns(j, NS_CGROUP, j->asked->cgroupns_mode);
+	const char *mode = j->asked->cgroupns_mode;
+	uint64_t own = j->real ? j->real->init.ns[NS_CGROUP] : 0;
+
+	/* With cgroup v1 the engine gives every container the host's and writes "host" into its options; nobody can
+	 * tell it from one that was asked for. */
+	if (j->daemon->cgroup_version == 1 && (is_host_mode(mode) || !mode[0]) && (!own || own == j->host->ns[NS_CGROUP]))
+		return judge_warn_as(j, AUDIT_LOW, "the host's: the engine's default with cgroup v1%s", judge_asked_only(j));
+	if (!mode[0] && own && own == j->host->ns[NS_CGROUP])
+		return judge_fail_as(j, AUDIT_LOW, "the host's (%llu), by the engine's default", (unsigned long long)own);
+	if (j->asked->is_privileged && own && own == j->host->ns[NS_CGROUP])
+		return judge_fail(j, "the host's (%llu)", (unsigned long long)own);
+	return judge_ns(j, NS_CGROUP, mode);
 }
 
 enum audit_status check_c_userns(struct judge *j)
 {
 	bool asked = is_host_mode(j->asked->userns_mode), remaps = j->daemon->has_userns || j->daemon->is_rootless;
 
+	/* The engine's own check says once that it has none; here it counts where this container was left out. */
+	if (!j->real && asked)
+		return judge_fail(j, "the host's, as asked for%s", judge_asked_only(j));
 	if (!j->real)
-		return asked || !remaps ? judge_fail_as(j, asked ? AUDIT_MEDIUM : AUDIT_LOW, "the host's, %s%s",
-							asked ? "as asked for" : "as the engine has none", judge_asked_only(j)) :
-					  judge_pass(j, "remapped by the engine%s", judge_asked_only(j));
+		return remaps ? judge_pass(j, "remapped by the engine%s", judge_asked_only(j)) :
+				judge_warn_as(j, AUDIT_LOW, "the host's: the engine has no userns-remap%s", judge_asked_only(j));
 	if (!j->real->is_user_ns_host)
 		return judge_pass(j, "root in it is uid %u on the host", (unsigned)j->real->root_uid);
-	if (remaps && !asked && !j->asked->is_privileged)
+	if (asked)
+		return judge_fail(j, "uid 0 in it is uid 0 of the host, as asked for");
+	if (!remaps)
+		return judge_warn_as(j, AUDIT_LOW, "uid 0 in it is uid 0 of the host; the engine has no userns-remap");
+	if (!j->asked->is_privileged)
 		judge_differs(j, true);
-	/* the engine's own check says it once; here it is worth more only where this container was left out */
-	return judge_fail_as(j, asked || remaps ? AUDIT_MEDIUM : AUDIT_LOW, "uid 0 in it is uid 0 of the host%s",
-			     asked ? ", as asked for" : remaps ? ", though the engine remaps" : "; the engine has no userns-remap");
+	return judge_fail(j, "uid 0 in it is uid 0 of the host, though the engine remaps");
 }
 
 enum audit_status check_c_joined(struct judge *j)

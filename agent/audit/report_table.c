@@ -7,7 +7,7 @@
 #include "common/show.h"
 #include "common/table.h"
 
-enum { PLACES_SHOWN = 4 };
+enum { PLACES_SHOWN = 2 };
 
 /* A line: results of one check, alike in status and severity. */
 struct line {
@@ -16,6 +16,7 @@ struct line {
 	size_t order; /* of the check in the table */
 	const struct report_subject *more[PLACES_SHOWN - 1];
 	size_t count;
+	bool is_mixed; /* in evidence */
 };
 
 struct lines {
@@ -71,6 +72,7 @@ static void add(struct lines *l, const struct report_subject *s, const struct au
 	if (line->count < PLACES_SHOWN)
 		line->more[line->count - 1] = s;
 	line->count++;
+	line->is_mixed |= strcmp(line->first->evidence, x->evidence) != 0;
 }
 
 /* Findings first, by severity; then what could not be told, and the rest. */
@@ -116,9 +118,9 @@ enum { COL_SEVERITY, COL_CHECK, COL_WHERE, COL_WANTED, COL_SEEN };
 static const struct table_column columns[] = {
 	[COL_SEVERITY] = { .title = "SEVERITY" },
 	[COL_CHECK] = { .title = "CHECK" },
-	[COL_WHERE] = { .title = "WHERE", .cut_turn = 3, .min = 16 },
-	[COL_WANTED] = { .title = "SHOULD BE", .cut_turn = 2, .min = 24 },
-	[COL_SEEN] = { .title = "IS", .cut_turn = 1, .min = 24 },
+	[COL_WHERE] = { .title = "WHERE", .cut_turn = 1, .min = 18 },
+	[COL_WANTED] = { .title = "SHOULD BE", .cut_turn = 3, .min = 18 },
+	[COL_SEEN] = { .title = "IS", .cut_turn = 2, .min = 28 },
 };
 
 static const char *verdict(const struct audit_result *x)
@@ -174,8 +176,8 @@ static void cell(void *arg, size_t row, size_t column, struct buf *out, const ch
 		break;
 	case COL_SEEN:
 		buf_printf(out, "%s%s", x->differs ? "(not as asked) " : "", x->evidence);
-		if (l->count > 1)
-			buf_add_str(out, " (the first of them)");
+		if (l->is_mixed)
+			buf_add_str(out, " (the first)");
 		break;
 	}
 }
