@@ -7,7 +7,13 @@
 #include "common/fetch.h"
 #include "common/json.h"
 
-enum { HOST_ARENA_BYTES = 16 * 1024 * 1024, ANSWER_BYTES = 8 * 1024 * 1024, URL_BYTES = 1024 };
+enum {
+	HOST_ARENA_BYTES = 16 * 1024 * 1024,
+	ANSWER_BYTES = 8 * 1024 * 1024,
+	URL_BYTES = 1024,
+	IMAGES_KEPT = 128, /* hosts run few images in many containers */
+	IMAGES_ARENA_BYTES = 64 * 1024 * 1024,
+};
 
 struct gather {
 	const char *docker_socket, *proc_root;
@@ -15,6 +21,9 @@ struct gather {
 	struct facts_host host;
 	struct facts_daemon daemon;
 	struct facts_sockets sockets;
+	struct arena *images_arena;
+	struct facts_image images[IMAGES_KEPT];
+	size_t image_count;
 };
 
 int gather_new(const char *docker_socket, const char *proc_root, struct gather **ret, struct err *err)
@@ -26,7 +35,8 @@ int gather_new(const char *docker_socket, const char *proc_root, struct gather *
 	g->docker_socket = docker_socket;
 	g->proc_root = proc_root;
 	g->arena = arena_new(HOST_ARENA_BYTES);
-	if (!g->arena)
+	g->images_arena = arena_new(IMAGES_ARENA_BYTES);
+	if (!g->arena || !g->images_arena)
 		return err_set(err, ENOMEM, "audit");
 	facts_host_init(&g->host);
 	facts_daemon_init(&g->daemon);
@@ -38,6 +48,7 @@ void gather_free(struct gather *g)
 {
 	if (!g)
 		return;
+	arena_free(g->images_arena);
 	arena_free(g->arena);
 	free(g);
 }
@@ -106,6 +117,8 @@ static void ask_engine(struct gather *g)
 int gather_host(struct gather *g, const struct facts_host **ret_host, const struct facts_daemon **ret_daemon, struct err *err)
 {
 	arena_reset(g->arena);
+	arena_reset(g->images_arena);
+	g->image_count = 0;
 	facts_host_init(&g->host);
 	facts_daemon_init(&g->daemon);
 	g->sockets = (struct facts_sockets){ 0 };
@@ -172,6 +185,23 @@ static void read_kernel(struct gather *g, struct arena *a, struct facts_containe
 	c->real.why = why ? why : "out of memory";
 }
 
+/* An image that was removed under its container leaves what the container knows. */
+static void image_of(struct gather *g, const char *id, struct arena *a, struct facts_image *ret)
+{
+	bool is_kept = g->image_count < IMAGES_KEPT;
+
+	for (size_t i = 0; i < g->image_count; i++) {
+		if (!strcmp(g->images[i].id, id)) {
+			*ret = g->images[i];
+			return;
+		}
+	}
+	if (gather_image(g, id, is_kept ? g->images_arena : a, ret, NULL) < 0)
+		facts_image_init(ret);
+	else if (is_kept)
+		g->images[g->image_count++] = *ret;
+}
+
 int gather_container(struct gather *g, const char *id, struct arena *a, struct facts_container *ret,
 		     struct facts_image *ret_image, struct err *err)
 {
@@ -189,9 +219,7 @@ int gather_container(struct gather *g, const char *id, struct arena *a, struct f
 		return r;
 	ask_more(g, a, ret);
 	read_kernel(g, a, ret);
-	/* An image that was removed under its container leaves what the container knows. */
-	if (gather_image(g, ret->image_id, a, ret_image, NULL) < 0)
-		facts_image_init(ret_image);
+	image_of(g, ret->image_id, a, ret_image);
 	return 0;
 }
 

@@ -19,7 +19,8 @@ DEFINE_CLEANUP(struct gather, gather_free)
 int gather_host(struct gather *g, const struct facts_host **ret_host, const struct facts_daemon **ret_daemon,
 		struct err *err) WARN_UNUSED;
 /* One container by id or name, whole: its execs, the devices behind its volumes, the kernel's side, its image. *ret_image:
- * what could be had of it. Both in a. ENOENT: no such container. gather_host first. */
+ * what could be had of it, asked for once for all its containers until the next gather_host, and borrowed until then; the
+ * container is in a. ENOENT: no such container. gather_host first. */
 int gather_container(struct gather *g, const char *id, struct arena *a, struct facts_container *ret,
 		     struct facts_image *ret_image, struct err *err) WARN_UNUSED;
 /* An image by id or name, with its history. ENOENT. */
