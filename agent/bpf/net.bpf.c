@@ -317,6 +317,20 @@ static __always_inline int whose(struct bpf_sock_addr *ctx, const struct net_kno
 
 /* --- sock_addr --- */
 
+/* A datagram back to who sent one to this very socket's port. */
+static __always_inline bool is_answer(struct bpf_sock_addr *ctx, u32 slot, u16 port, const struct side *s)
+{
+	struct net_flow_key key = { .slot = slot, .peer_port = port, .protocol = PROTO_UDP, .is_v6 = s->is_v6 };
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!sk || ctx->protocol != PROTO_UDP)
+		return false;
+	key.local_port = sk->src_port;
+	__builtin_memcpy(key.peer, s->address, 16);
+	struct net_flow *f = bpf_map_lookup_elem(&net_flows, &key);
+	return f && !f->is_outgoing && bpf_ktime_get_ns() - f->seen_ns <= UDP_ANSWER_NS;
+}
+
 static __always_inline int judge_call(struct bpf_sock_addr *ctx, u8 hook, struct side *s)
 {
 	struct net_knobs *knobs = knobs_of();
@@ -336,7 +350,7 @@ static __always_inline int judge_call(struct bpf_sock_addr *ctx, u8 hook, struct
 		if (hook == HOOK_BIND)
 			denied = port && is_port_denied(word, port, &s->rule);
 		else
-			denied = is_denied(word, s);
+			denied = is_denied(word, s) && !is_answer(ctx, slot, port, s);
 	}
 	if (!denied)
 		return GO_ON;
@@ -732,19 +746,15 @@ static __always_inline int on_skb(struct __sk_buff *skb, bool is_egress)
 	by.is_syn = p.protocol == PROTO_TCP && (p.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	flow_key(&key, slot, &p, is_egress);
 	struct net_flow *f = bpf_map_lookup_elem(&net_flows, &key);
-	if (f && !f->is_outgoing && p.protocol == PROTO_UDP) {
-		u64 now = bpf_ktime_get_ns();
-
-		if (!is_egress) {
-			if (by.type != SOCK_RAW_TYPE && !by.is_loopback)
-				f->seen_ns = now;
-		} else if (f->seen_ns && now - f->seen_ns > UDP_ANSWER_NS) {
-			f->is_outgoing = true;
-			f->set = 0;
-		}
+	bool is_udp = p.protocol == PROTO_UDP;
+	if (f && is_udp && is_egress && !f->is_outgoing && bpf_ktime_get_ns() - f->seen_ns > UDP_ANSWER_NS) {
+		f->is_outgoing = true; /* too late for an answer */
+		f->set = 0;
 	}
 	if (!f || by.is_syn)
 		f = open_flow(skb, &p, &by, &key, f, epoch);
+	if (f && is_udp && !is_egress && !f->is_outgoing && by.type != SOCK_RAW_TYPE && !by.is_loopback)
+		f->seen_ns = bpf_ktime_get_ns();
 	if (mode != MODE_OFF) {
 		if (f && f->is_outgoing) {
 			if (f->set != SET_OF(word) || !f->set)
@@ -771,7 +781,7 @@ static __always_inline int on_skb(struct __sk_buff *skb, bool is_egress)
 			return 0;
 	}
 	/* A raw socket gets a copy of what another socket gets. */
-	bool is_copy = !is_egress && by.type == SOCK_RAW_TYPE && (p.protocol == PROTO_TCP || p.protocol == PROTO_UDP);
+	bool is_copy = !is_egress && by.type == SOCK_RAW_TYPE && (p.protocol == PROTO_TCP || is_udp);
 	if (knobs->counts_traffic && !by.is_loopback && !is_copy)
 		count(skb, &p, f, slot, is_egress, epoch);
 	return GO_ON;
