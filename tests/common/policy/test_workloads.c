@@ -4,6 +4,7 @@
 #include "common/clock.h"
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define HEX63 "123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define HUB "docker.io/library/nginx@sha256:" HEX64
 #define COMPANY "registry.company.com/library/app@sha256:" HEX64
 
@@ -65,6 +66,7 @@ static void what_is_forbidden_is_refused(void **state)
 {
 	const struct row rows[] = {
 		{ "privileged", { GOOD, .is_privileged = true }, "AC-401" },
+		{ "privileged with all it brings", { GOOD, .is_privileged = true, .devices = TEXTS("/dev/sda"), .cap_add = TEXTS("ALL") }, "AC-401" },
 		{ "all capabilities", { GOOD, .cap_add = TEXTS("ALL") }, "AC-412 AC-412 AC-412 AC-402" },
 		{ "all, lower case", { GOOD, .cap_add = TEXTS("all"), .cap_drop = TEXTS("CAP_NET_ADMIN") }, "AC-412 AC-412 AC-402" },
 		{ "ALL added outweighs ALL dropped", { GOOD, .cap_add = TEXTS("CAP_ALL"), .cap_drop = TEXTS("ALL") }, "AC-412 AC-412 AC-412 AC-402" },
@@ -80,6 +82,7 @@ static void what_is_forbidden_is_refused(void **state)
 		{ "host pid through another", { GOOD, .pid_mode = "container:x", .real_pid_mode = "host" }, "AC-411" },
 		{ "host pid and ptrace", { GOOD, .pid_mode = "host", .cap_add = TEXTS("SYS_PTRACE") }, "AC-412 AC-406 AC-411" },
 		{ "host ipc", { GOOD, .ipc_mode = "host" }, "AC-411" },
+		{ "host ipc through another", { GOOD, .ipc_mode = "container:x", .real_ipc_mode = "host" }, "AC-411" },
 		{ "host network", { GOOD, .network_mode = "host" }, "AC-411" },
 		{ "host network by its endpoint", { GOOD, .networks = TEXTS("host") }, "AC-411" },
 		{ "host network through another", { GOOD, .network_mode = "container:x", .real_network_mode = "host" }, "AC-411" },
@@ -114,6 +117,7 @@ static void what_is_forbidden_is_refused(void **state)
 		{ "device rule: disks", { GOOD, .device_rules = TEXTS("b 8:* r") }, "AC-408" },
 		{ "device rule: memory", { GOOD, .device_rules = TEXTS("c 1:1 rw") }, "AC-408" },
 		{ "device rule: any character device", { GOOD, .device_rules = TEXTS("c *:* rwm") }, "AC-408" },
+		{ "device rule: memory, all of it", { GOOD, .device_rules = TEXTS("c 1:* r") }, "AC-408" },
 		{ "device rule: unreadable", { GOOD, .device_rules = TEXTS("x") }, "AC-408" },
 		{ "device rule: by number", { GOOD, .device_rules = TEXTS("c 10:232 rw") }, "AC-433" },
 		{ "a GPU", { GOOD, .device_requests = 1 }, "AC-435" },
@@ -141,6 +145,7 @@ static void what_is_forbidden_is_refused(void **state)
 		{ "cgroup parent", { GOOD, .cgroup_parent = "/" }, "AC-459" },
 		{ "foreign image", { GOOD, .image = "nginx:1", .digests = TEXTS(HUB) }, "AC-102" },
 		{ "foreign image, renamed", { GOOD, .digests = TEXTS(HUB) }, "AC-102" },
+		{ "foreign image, two digests of it", { GOOD, .digests = TEXTS(HUB, "nginx@sha256:a" HEX63) }, "AC-102" },
 		{ "denied repository", { GOOD, .digests = TEXTS("registry.company.com/legacy/a@sha256:" HEX64) }, "AC-101" },
 		{ "local image", { GOOD, .digests = { 0 } }, "AC-103" },
 		{ "mutable tag", { GOOD, .image = "registry.company.com/library/app" }, "AC-108" },
@@ -215,10 +220,11 @@ static void what_is_not_forbidden_is_let_through(void **state)
 		{ "a volume named like a path", { GOOD, MOUNT(.type = "volume", .source = "etc") } },
 		{ "a local volume over a harmless folder", { GOOD, MOUNT(.type = "volume", .source = "v", .device = "/srv/v", .is_writable = true) } },
 		{ "a local volume over NFS", { GOOD, MOUNT(.type = "volume", .source = "v", .device = ":/etc") } },
+		{ "a tmpfs, whatever its source says", { GOOD, MOUNT(.type = "tmpfs", .source = "/etc") } },
 		{ "a tmpfs over /etc", { GOOD, MOUNT(.type = "tmpfs", .source = "", .dest = "/etc") } },
 		{ "a device", { GOOD, .devices = TEXTS("/dev/fuse:/dev/fuse:rwm") } },
 		{ "a device whose name begins as a disk's", { GOOD, .devices = TEXTS("/dev/snd", "/dev/sdr-radio", "/dev/loop-control", "/dev/vdpa0x") } },
-		{ "device rule: make nodes", { GOOD, .device_rules = TEXTS("c 1:3 m") } },
+		{ "device rule: make nodes", { GOOD, .device_rules = TEXTS("c 1:3 m", "b 8:0 m") } },
 		{ "the default runtime", { GOOD, .runtime = "" } },
 		{ "runc", { GOOD, .runtime = "runc" } },
 		{ "a network sysctl", { GOOD, .sysctls = TEXTS("net.core.somaxconn=1024") } },
@@ -294,6 +300,7 @@ static void the_other_keys_are_judged(void **state)
 		{ "network", "allowed_networks: [\"app-*\"]", { .network_mode = "" }, "AC-204" },
 		{ "network", "allowed_networks: [bridge]", { .network_mode = "default" }, "" },
 		{ "network", "allowed_networks: [\"app-*\"]", { .network_mode = "none" }, "" },
+		{ "network", "allowed_networks: [\"app-*\"]", { .network_mode = "container:x" }, "" },
 		{ "network", "allowed_networks: [\"app-*\"]", { .networks = TEXTS("app-1", "x"), .network_mode = "bridge" }, "AC-204" },
 		{ "network", "allowed_networks: [\"app-*\"]", { .network_mode = "host" }, "AC-204" },
 		{ "port", "deny_all_interfaces: true", { PORT(.host_port = 80, .port = 80) }, "AC-305" },
@@ -340,6 +347,8 @@ static void the_other_keys_are_judged(void **state)
 		  { MOUNT(.type = "volume", .source = "/var/lib/docker/volumes/x/_data", .protects = "/var/lib/docker") }, "" },
 		{ "runtime", "denied_mounts: [/var/lib/docker]", { MOUNT(.type = "volume", .source = "x", .protects = "/var/lib/docker") }, "AC-421" },
 		{ "runtime", "{denied_mounts: [/etc], allowed_mounts: [/etc/ssl]}", { MOUNT(.type = "bind", .source = "/etc/ssl", .protects = "/etc") }, "" },
+		{ "runtime", "{denied_mounts: [/etc], allowed_mounts: [/srv/data]}",
+		  { MOUNT(.type = "bind", .source = "/srv/data/link", .protects = "/etc") }, "AC-421" },
 		{ "runtime", "{denied_mounts: [/etc], allowed_mounts: [/srv]}",
 		  { MOUNT(.type = "bind", .source = "/srv/link", .protects = "/etc") }, "AC-421" },
 	};
