@@ -44,20 +44,35 @@ static bool allow_holds(const struct policy_allow *al, const struct policy_told 
 	return !al->only.is_set || is_in(&al->only, policy_words[row->word].kind, t);
 }
 
+/* Asked once for each: a workload may be denied for many reasons, an exception match by many globs. */
+static bool exception_matches(struct judge *j, size_t i)
+{
+	unsigned score;
+
+	if (!j->matches)
+		j->matches = arena_zalloc(j->v.arena, j->v.p->exception_count, 1);
+	if (!j->matches) {
+		j->is_failed = true;
+		return false;
+	}
+	if (!j->matches[i])
+		j->matches[i] = view_matches(&j->v, &j->v.p->exceptions[i].match, &score) ? 2 : 1;
+	return j->matches[i] == 2;
+}
+
 /* *ret_ended: one that would have let it pass, had it not ended. */
-static const struct policy_exception *find_exception(const struct view *v, const struct policy_told *t,
+static const struct policy_exception *find_exception(struct judge *j, const struct policy_told *t,
 						     const struct policy_exception **ret_ended)
 {
-	for (size_t i = 0; i < v->p->exception_count; i++) {
-		const struct policy_exception *x = &v->p->exceptions[i];
+	for (size_t i = 0; i < j->v.p->exception_count; i++) {
+		const struct policy_exception *x = &j->v.p->exceptions[i];
 		bool allows = false;
-		unsigned score;
 
 		for (size_t k = 0; k < x->allow_count && !allows; k++)
 			allows = allow_holds(&x->allow[k], t);
-		if (!allows || !view_matches(v, &x->match, &score))
+		if (!allows || !exception_matches(j, i))
 			continue;
-		if (policy_exception_holds(x, v->now_unix_s))
+		if (policy_exception_holds(x, j->v.now_unix_s))
 			return x;
 		*ret_ended = x;
 	}
@@ -106,7 +121,7 @@ static struct policy_denial *add(struct judge *j)
 void judge_deny(struct judge *j, const struct policy_told *t)
 {
 	const struct policy_rule_row *row = &policy_rules[t->rule];
-	const struct policy_exception *ended = NULL, *x = find_exception(&j->v, t, &ended);
+	const struct policy_exception *ended = NULL, *x = find_exception(j, t, &ended);
 	bool is_enforced = j->v.mode[row->section] == POLICY_ENFORCE;
 
 	j->is_denied = j->is_denied || (is_enforced && !x);
@@ -182,6 +197,19 @@ int policy_judge(const struct policy *p, const struct policy_workload *w, uint64
 		return err_set(err, ENOMEM, "judge");
 	*ret = (struct policy_verdict){ .is_allowed = !j.is_denied, .denials = j.denials, .count = j.count };
 	return 0;
+}
+
+enum policy_mode policy_mode_strictest(const struct policy *p)
+{
+	int most = POLICY_OFF;
+
+	for (size_t layer = 0; layer <= p->scope_count; layer++) {
+		const int *mode = layer ? p->scopes[layer - 1].mode : p->general.mode;
+
+		for (size_t s = 0; s < POLICY_SECTION_COUNT; s++)
+			most = mode[s] > most ? mode[s] : most;
+	}
+	return (enum policy_mode)most;
 }
 
 enum policy_mode policy_mode_for(const struct policy *p, const struct policy_workload *w, enum policy_section s)

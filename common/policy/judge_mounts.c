@@ -232,22 +232,27 @@ void judge_mounts(struct judge *j)
 	}
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 void policy_each_denied_mount(const struct policy *p, void (*fn)(void *arg, const char *path), void *arg)
 {
-	for (size_t layer = 0; layer <= p->scope_count; layer++) {
-		const struct policy_value *v = layer ? &p->scopes[layer - 1].v[KEY_DENIED_MOUNTS] : &p->general.v[KEY_DENIED_MOUNTS];
+	size_t count = 0, n = 0;
 
-		for (size_t i = 0; i < v->count; i++) {
-			bool is_told = false;
+	for (size_t layer = 0; layer <= p->scope_count; layer++)
+		count += (layer ? &p->scopes[layer - 1] : &p->general)->v[KEY_DENIED_MOUNTS].count;
+	CLEANUP(freep) const char **paths = calloc(count + 1, sizeof(*paths));
+	for (size_t layer = 0; paths && layer <= p->scope_count; layer++) {
+		const struct policy_value *v = &(layer ? &p->scopes[layer - 1] : &p->general)->v[KEY_DENIED_MOUNTS];
 
-			for (size_t k = 0; k <= layer && !is_told; k++) {
-				const struct policy_value *before = k ? &p->scopes[k - 1].v[KEY_DENIED_MOUNTS] : &p->general.v[KEY_DENIED_MOUNTS];
-
-				for (size_t n = 0; n < (k == layer ? i : before->count) && !is_told; n++)
-					is_told = !strcmp(before->entries[n].text, v->entries[i].text);
-			}
-			if (!is_told)
-				fn(arg, v->entries[i].text);
-		}
+		for (size_t i = 0; i < v->count; i++)
+			paths[n++] = v->entries[i].text;
 	}
+	if (n)
+		qsort(paths, n, sizeof(*paths), by_text);
+	for (size_t i = 0; i < n; i++)
+		if (!i || strcmp(paths[i - 1], paths[i]) != 0)
+			fn(arg, paths[i]);
 }

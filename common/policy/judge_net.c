@@ -40,8 +40,7 @@ void judge_networks(struct judge *j)
 struct reach {
 	struct view v;
 	const struct policy_value *yes, *no;
-	const struct policy_value **only; /* of exceptions that hold */
-	size_t only_count;
+	struct policy_value only; /* what exceptions that hold let pass */
 	bool is_off;	  /* nothing is refused */
 	bool is_loopback_own; /* 127.0.0.0/8 never leaves its network namespace */
 };
@@ -60,28 +59,49 @@ static bool is_about_addresses(const struct policy_allow *al)
 	return al->word == WORD_ADDRESSES || al->rule == RULE_DENIED_ADDRESS || al->rule == RULE_OTHER_ADDRESS;
 }
 
-static void find_exceptions(struct reach *r)
+/* What exceptions that hold say of addresses; into: nullable, else there is room. */
+static size_t gather(struct reach *r, struct policy_entry *into)
 {
 	const struct policy *p = r->v.p;
-	size_t most = 0;
+	size_t count = 0;
 	unsigned score;
 
-	for (size_t i = 0; i < p->exception_count; i++)
-		most += p->exceptions[i].allow_count;
-	r->only = arena_zalloc(r->v.arena, most + 1, sizeof(*r->only));
-	for (size_t i = 0; r->only && i < p->exception_count; i++) {
+	for (size_t i = 0; i < p->exception_count; i++) {
 		const struct policy_exception *x = &p->exceptions[i];
+		bool is_asked = false, matches = false;
 
 		for (size_t k = 0; k < x->allow_count; k++) {
-			if (!is_about_addresses(&x->allow[k]) || !policy_exception_holds(x, r->v.now_unix_s) ||
-			    !view_matches(&r->v, &x->match, &score))
+			const struct policy_value *only = &x->allow[k].only;
+
+			if (!is_about_addresses(&x->allow[k]))
 				continue;
-			if (!x->allow[k].only.is_set)
-				r->is_off = true;
-			else
-				r->only[r->only_count++] = &x->allow[k].only;
+			if (!is_asked)
+				matches = policy_exception_holds(x, r->v.now_unix_s) && view_matches(&r->v, &x->match, &score);
+			is_asked = true;
+			if (!matches)
+				break;
+			r->is_off = r->is_off || !only->is_set;
+			if (into && only->count)
+				memcpy(into + count, only->entries, only->count * sizeof(*into));
+			count += only->count;
 		}
 	}
+	return count;
+}
+
+/* One list of all, so that each address is looked up once however many exceptions there are. */
+static bool find_exceptions(struct reach *r)
+{
+	size_t count = gather(r, NULL);
+
+	if (!count)
+		return true;
+	r->only.is_set = true;
+	r->only.entries = arena_zalloc(r->v.arena, count, sizeof(*r->only.entries));
+	if (!r->only.entries)
+		return false;
+	r->only.count = gather(r, r->only.entries);
+	return policy_value_index(&r->only, r->v.arena, true);
 }
 
 static bool reach_init(struct reach *r, const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s,
@@ -96,16 +116,12 @@ static bool reach_init(struct reach *r, const struct policy *p, const struct pol
 	r->no = r->v.v[KEY_BLACKLIST];
 	r->is_off = r->v.mode[POLICY_NETWORK] == POLICY_OFF || (!r->yes->is_set && !r->no->count);
 	r->is_loopback_own = strcmp(mode, "host") != 0;
-	find_exceptions(r);
-	return r->only != NULL;
+	return find_exceptions(r);
 }
 
 static bool is_excepted(const struct reach *r, const struct policy_address *a)
 {
-	for (size_t i = 0; i < r->only_count; i++)
-		if (policy_value_address(r->only[i], a))
-			return true;
-	return false;
+	return policy_value_address(&r->only, a) != NULL;
 }
 
 static bool is_loopback(const struct policy_address *a)
@@ -201,33 +217,29 @@ static void tell_list(const struct reach *r, const struct telling *t, const stru
 	}
 }
 
-/* Is the very prefix of an exception told already by one before it, or held by a wider one? */
-static bool is_told(const struct reach *r, size_t list, const struct policy_entry *e)
+/* Does a wider prefix of the exceptions hold it? */
+static bool is_covered(const struct reach *r, const struct policy_address *a)
 {
-	for (size_t i = 0; i < r->only_count; i++) {
-		const struct policy_entry *other = policy_value_address(r->only[i], &e->prefix);
+	struct policy_address wider = *a;
 
-		if (!other || other == e)
-			continue;
-		if (other->prefix.bits < e->prefix.bits || i < list || (i == list && other < e))
-			return true;
-	}
-	return false;
+	if (!a->bits)
+		return false;
+	wider.bits--;
+	return policy_value_address(&r->only, &wider) != NULL;
 }
 
 static void tell_exceptions(const struct reach *r, const struct telling *t)
 {
 	static const struct policy_address no_address = { 0 };
 
-	for (size_t i = 0; i < r->only_count; i++) {
-		for (size_t k = 0; k < r->only[i]->count; k++) {
-			const struct policy_entry *e = &r->only[i]->entries[k];
+	for (size_t i = 0; i < r->only.count; i++) {
+		const struct policy_entry *e = &r->only.entries[i];
 
-			if (e->is_name)
-				tell(t, &no_address, e->text, RULE_COUNT);
-			else if (!is_told(r, i, e) && !is_same(&e->prefix, &any4) && !is_same(&e->prefix, &any6))
-				tell(t, &e->prefix, "", RULE_COUNT);
-		}
+		if (e->is_name)
+			tell(t, &no_address, e->text, RULE_COUNT);
+		else if (policy_value_prefix(&r->only, &e->prefix) == e && !is_covered(r, &e->prefix) &&
+			 !is_same(&e->prefix, &any4) && !is_same(&e->prefix, &any6))
+			tell(t, &e->prefix, "", RULE_COUNT);
 	}
 }
 

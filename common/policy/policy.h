@@ -115,6 +115,8 @@ const char *policy_digest(const struct policy *p);    /* sha256 of the text, hex
 enum policy_mode policy_mode_of(const struct policy *p, enum policy_section s);
 /* The same with the scopes that w lies in. */
 enum policy_mode policy_mode_for(const struct policy *p, const struct policy_workload *w, enum policy_section s);
+/* Of all sections, in every scope: what holds where it is not known yet who it is about. */
+enum policy_mode policy_mode_strictest(const struct policy *p);
 /* Everything the policy says of the workload. now_unix_s: for exceptions that end. verdict lives in the arena. */
 int policy_judge(const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s, struct arena *a,
 		 struct policy_verdict *ret, struct err *err) WARN_UNUSED;
@@ -147,7 +149,7 @@ struct policy_port_range {
 };
 void policy_each_port(const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s,
 		      void (*fn)(void *arg, const struct policy_port_range *r), void *arg);
-/* Paths of denied_mounts, of every scope, each once, for who looks them up by device and inode. */
+/* Paths of denied_mounts, of every scope, each once, sorted, for who looks them up by device and inode. */
 void policy_each_denied_mount(const struct policy *p, void (*fn)(void *arg, const char *path), void *arg);
 
 /* For people: modes, what each section says, scopes, exceptions and which of them have ended. Lines of text. */

@@ -151,6 +151,8 @@ int policy_value_read(const struct policy_reader *r, const struct conf_node *n, 
 /* A text, or a list of texts. */
 int policy_texts_read(const struct policy_reader *r, const struct conf_node *n, const char *key,
 		      struct policy_texts *ret) WARN_UNUSED;
+/* Makes entries quick to look up; of equal ones the first is found: its place is told. false: out of memory. */
+bool policy_value_index(struct policy_value *v, struct arena *a, bool is_prefix) WARN_UNUSED;
 /* The entry that is the longest prefix (whole path components) of the canonical repository; NULL: none. */
 const struct policy_entry *policy_value_repository(const struct policy_value *v, struct slice repository);
 /* The longest prefix that holds the address; NULL: none. Names are passed by. */
@@ -211,6 +213,7 @@ struct judge {
 	struct view v;
 	struct policy_denial *denials;
 	size_t count, size;
+	uint8_t *matches; /* of each exception: 0 not asked, 1 it does not match the workload, 2 it does */
 	bool is_denied; /* an enforced denial without exception */
 	bool is_failed; /* out of memory: the verdict is none */
 };

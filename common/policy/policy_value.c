@@ -310,8 +310,7 @@ static uint64_t hash_entry(const struct policy_entry *e, bool is_prefix)
 	return is_prefix && !e->is_name ? hash_address(&e->prefix) : slice_hash(slice_of(e->text));
 }
 
-/* The first of equal entries is kept: its place is told. */
-static bool make_index(struct policy_value *v, struct arena *a, bool is_prefix)
+bool policy_value_index(struct policy_value *v, struct arena *a, bool is_prefix)
 {
 	for (v->slot_count = 16; v->slot_count < v->count * 2; v->slot_count *= 2)
 		;
@@ -447,7 +446,7 @@ static int read_list(const struct policy_reader *r, const struct conf_node *n, c
 		if (e < 0)
 			return e;
 	}
-	if (is_long && !make_index(v, r->p->arena, kind == POLICY_KIND_PREFIXES))
+	if (is_long && !policy_value_index(v, r->p->arena, kind == POLICY_KIND_PREFIXES))
 		return fail_memory(r, n);
 	return 0;
 }

@@ -510,6 +510,27 @@ static void a_local_image_s_name_gives_no_scope_where_repositories_are_allowed_o
 	assert_int_equal(policy_mode_for(strict, &w, POLICY_RUNTIME), POLICY_MONITOR);
 }
 
+static void a_tag_counts_only_with_the_repository_it_stands_behind(void **state)
+{
+	const struct {
+		const char *image, *tag;
+		enum policy_mode mode;
+	} rows[] = {
+		{ "quay.io/a/b:2", "2", POLICY_OFF },
+		{ "quay.io/a/b:1", "1", POLICY_MONITOR },
+		{ "mine:2", "2", POLICY_MONITOR },
+		{ "quay.io/a/c:2", "2", POLICY_MONITOR },
+	};
+	CLEANUP(policy_freep) struct policy *p = must_parse("scopes: [{match: {image: \"quay.io/a/b:2\"}, mode: off}]");
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct policy_workload w = { .image = rows[i].image, .tag = rows[i].tag, .image_id = "sha256:" HEX64,
+						   .digests = TEXTS("quay.io/a/b" AT) };
+
+		assert_int_equal(policy_mode_for(p, &w, POLICY_IMAGE), rows[i].mode);
+	}
+}
+
 static void modes_decide_what_is_refused_told_or_not_looked_at(void **state)
 {
 	static const char text[] = "access_control: {runtime_access: {deny_privileged: true}, image_access: {denied_tags: [latest]}}\n"
@@ -535,6 +556,31 @@ static void modes_decide_what_is_refused_told_or_not_looked_at(void **state)
 		assert_int_equal(is_allowed, rows[i].is_allowed);
 	}
 	assert_int_equal(policy_mode_of(p, POLICY_RUNTIME), POLICY_ENFORCE);
+	CLEANUP(policy_freep) struct policy *by_scope = must_parse("scopes: [{match: {name: a}, mode: {port: enforce}}]");
+	CLEANUP(policy_freep) struct policy *none = must_parse("mode: off\nscopes: [{match: {name: a}, access_control: {}}]");
+	assert_int_equal(policy_mode_strictest(p), POLICY_ENFORCE);
+	assert_int_equal(policy_mode_strictest(by_scope), POLICY_ENFORCE);
+	assert_int_equal(policy_mode_strictest(none), POLICY_OFF);
+}
+
+static void on_path(void *arg, const char *path)
+{
+	strcat(arg, path);
+	strcat(arg, " ");
+}
+
+static void denied_mounts_are_told_once_for_all_scopes(void **state)
+{
+	CLEANUP(policy_freep) struct policy *p = must_parse("access_control: {runtime_access: {denied_mounts: [/var/run/x, \"/etc:rw\", /etc]}}\n"
+							    "scopes: [{match: {name: a}, access_control: {runtime_access: {denied_mounts: [/srv, /run/x]}}}]");
+	CLEANUP(policy_freep) struct policy *none = must_parse("");
+	char told[200] = "";
+
+	policy_each_denied_mount(p, on_path, told);
+	assert_string_equal(told, "/etc /run/x /srv ");
+	told[0] = 0;
+	policy_each_denied_mount(none, on_path, told);
+	assert_string_equal(told, "");
 }
 
 /* ---- exceptions ---- */
@@ -638,7 +684,9 @@ int main(void)
 		cmocka_unit_test(the_most_literal_name_decides),
 		cmocka_unit_test(the_more_specific_scope_is_laid_on_top),
 		cmocka_unit_test(a_local_image_s_name_gives_no_scope_where_repositories_are_allowed_one_by_one),
+		cmocka_unit_test(a_tag_counts_only_with_the_repository_it_stands_behind),
 		cmocka_unit_test(modes_decide_what_is_refused_told_or_not_looked_at),
+		cmocka_unit_test(denied_mounts_are_told_once_for_all_scopes),
 		cmocka_unit_test(an_exception_lets_pass_what_it_names_until_it_ends),
 		cmocka_unit_test(a_denial_tells_of_the_exception_that_ended_and_where_the_rule_stands),
 	};
