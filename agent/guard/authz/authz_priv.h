@@ -61,6 +61,8 @@ int authz_query(struct slice query, const char *name, struct arena *a, const cha
 /* Config and HostConfig, as in a request to create or an answer to inspect; both nullable. */
 int authz_workload_of(const struct authz_body *config, const struct authz_body *host, struct arena *a,
 		      struct policy_workload *ret, struct err *err) WARN_UNUSED;
+/* Of an EndpointsConfig (nullable) or what inspect says. */
+int authz_networks(const struct authz_body *endpoints, struct arena *a, struct policy_workload *w, struct err *err) WARN_UNUSED;
 /* Every text "", no pointer NULL. */
 void authz_workload_init(struct policy_workload *w);
 /* User as declared; "" root. */

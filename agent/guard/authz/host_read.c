@@ -59,20 +59,11 @@ static int read_mounts(const struct authz_body *list, struct arena *a, struct po
 static int read_networks(const struct authz_body *b, struct arena *a, struct policy_workload *w, struct err *err)
 {
 	const struct authz_body *settings, *networks = NULL;
-	size_t n = 0;
 	int r = authz_object(b, "NetworkSettings", &settings, err);
 
 	if (r >= 0)
 		r = authz_object(settings, "Networks", &networks, err);
-	if (r < 0 || !networks)
-		return r;
-	const char **v = arena_zalloc(a, networks->count + 1, sizeof(*v));
-	if (!v)
-		return err_set(err, ERR_LIMIT, "Networks is too long");
-	for (const struct authz_body *m = networks->first; m; m = m->next)
-		v[n++] = m->name.p;
-	w->networks = (struct policy_texts){ v, n };
-	return 0;
+	return r < 0 ? r : authz_networks(networks, a, w, err);
 }
 
 int authz_read_container(struct slice text, struct arena *a, struct policy_workload *ret, struct err *err)

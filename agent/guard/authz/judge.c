@@ -397,9 +397,15 @@ static bool find_container(struct judge *j, const char *id, struct policy_worklo
 static void judge_start(struct judge *j)
 {
 	struct policy_workload w;
+	const char *folder;
 
 	if (j->rq->has_body && j->rq->body.n) {
 		refuse_form(j, AZ_START_BODY, "");
+		return;
+	}
+	/* Processes out of a folder of the host, with whatever privileges its files say. */
+	if (authz_query(j->path.query, "checkpoint-dir", j->a, &folder, &j->err) < 0 || *folder) {
+		refuse_form(j, AZ_START_BODY, "checkpoint-dir");
 		return;
 	}
 	if (find_container(j, j->path.id, &w) && complete(j, &w))
@@ -511,19 +517,20 @@ static void judge_rename(struct judge *j)
 
 static void judge_connect(struct judge *j)
 {
-	const struct authz_body *b = body_of(j);
+	const struct authz_body *b = body_of(j), *endpoint;
 	struct policy_workload w;
-	const char *container, *v[1] = { j->path.id };
+	const char *container, *v[2] = { j->path.id };
 
 	if (!b)
 		return;
-	if (authz_text(b, "Container", &container, &j->err) < 0) {
+	if (authz_text(b, "Container", &container, &j->err) < 0 || authz_object(b, "EndpointConfig", &endpoint, &j->err) < 0 ||
+	    authz_text(endpoint, "NetworkID", &v[1], &j->err) < 0) {
 		refuse_body(j);
 		return;
 	}
 	if (!find_container(j, container, &w) || !know_image(j, &w, w.image_id))
 		return;
-	w.networks = (struct policy_texts){ v, 1 };
+	w.networks = (struct policy_texts){ v, *v[1] ? 2 : 1 };
 	w.subject = POLICY_NETWORKS;
 	if (name_networks(j, &w))
 		(void)is_refused(j, &w, EVERY_SECTION);

@@ -129,10 +129,10 @@ static int take_version(const char **path, struct authz_path *ret, struct err *e
 	return 0;
 }
 
-/* id: what the first star stands for. */
+/* id: what the star stands for. */
 static bool matches(const char *pattern, const char *path, struct slice *id)
 {
-	const char *star = strchr(pattern, '*');
+	const char *star = strchr(pattern, '*'), *second;
 	size_t n = strlen(path), head, tail;
 
 	if (!star)
@@ -140,13 +140,14 @@ static bool matches(const char *pattern, const char *path, struct slice *id)
 	head = (size_t)(star - pattern);
 	if (strncmp(pattern, path, head) != 0)
 		return false;
-	tail = strlen(star + 1);
-	if (strchr(star + 1, '*')) { /* a second name: the fixed words between them, then something */
-		const char *word = strstr(path + head, "/checkpoints/");
+	second = strchr(star + 1, '*');
+	if (second) { /* the pattern's end: anything behind the word between the two */
+		char word[64];
 
-		*id = (struct slice){ path + head, word ? (size_t)(word - path) - head : 0 };
-		return word && id->n && word[strlen("/checkpoints/")];
+		(void)slice_copy((struct slice){ star + 1, (size_t)(second - star) - 1 }, word, sizeof(word));
+		return strstr(path + head, word) != NULL;
 	}
+	tail = strlen(star + 1);
 	if (n <= head + tail || strcmp(path + n - tail, star + 1) != 0)
 		return false;
 	*id = (struct slice){ path + head, n - head - tail };

@@ -351,26 +351,34 @@ static int find_host(const struct authz_body *b, const struct authz_body **ret, 
 	return 0;
 }
 
+/* The names, and the ids that stand in them: where both are, the engine goes by the id. */
+int authz_networks(const struct authz_body *endpoints, struct arena *a, struct policy_workload *w, struct err *err)
+{
+	const char **v = arena_zalloc(a, 2 * (endpoints ? endpoints->count : 0) + 1, sizeof(*v));
+	size_t n = 0;
+
+	if (!v)
+		return err_set(err, ERR_LIMIT, "too many networks");
+	for (const struct authz_body *m = endpoints ? endpoints->first : NULL; m; m = m->next) {
+		int r = authz_text(m, "NetworkID", &v[n], err);
+
+		if (r < 0)
+			return r;
+		n += *v[n] != 0;
+		v[n++] = m->name.p;
+	}
+	w->networks = (struct policy_texts){ v, n };
+	return 0;
+}
+
 static int read_networks(const struct authz_body *b, struct arena *a, struct policy_workload *w, struct err *err)
 {
 	const struct authz_body *networking, *endpoints = NULL;
-	size_t n = 0;
 	int r = authz_object(b, "NetworkingConfig", &networking, err);
 
 	if (r >= 0)
 		r = authz_object(networking, "EndpointsConfig", &endpoints, err);
-	if (r < 0)
-		return r;
-	const char **v = arena_zalloc(a, (endpoints ? endpoints->count : 0) + 1, sizeof(*v));
-	if (!v)
-		return err_set(err, ERR_LIMIT, "EndpointsConfig is too long");
-	for (const struct authz_body *m = endpoints ? endpoints->first : NULL; m; m = m->next) {
-		v[n++] = m->name.p;
-		if (m->name.n == 4 && !strcmp(m->name.p, "host"))
-			w->real_network_mode = "host";
-	}
-	w->networks = (struct policy_texts){ v, n };
-	return 0;
+	return r < 0 ? r : authz_networks(endpoints, a, w, err);
 }
 
 int authz_workload(const struct authz_body *b, struct slice query, struct arena *a, struct policy_workload *ret,

@@ -209,6 +209,9 @@ static const struct row creations[] = {
 	{ C, "{\"Image\":\"registry.company.com/library/slow\",\"User\":\"1\"}", "AZ-006" },
 	{ C, "{" IMAGE ",\"NetworkingConfig\":{\"EndpointsConfig\":{\"secret\":{}}}}", "AC-203" },
 	{ C, "{" IMAGE ",\"NetworkingConfig\":{\"EndpointsConfig\":{\"0123\":{}}}}", "AC-203" },
+	{ C, "{" IMAGE ",\"NetworkingConfig\":{\"EndpointsConfig\":{\"blue\":{\"NetworkID\":\"0123\"}}}}", "AC-203" },
+	{ C, "{" IMAGE ",\"NetworkingConfig\":{\"EndpointsConfig\":{\"blue\":{\"NetworkID\":\"4567\"}}}}", "AC-411" },
+	{ C, "{" IMAGE ",\"NetworkingConfig\":{\"EndpointsConfig\":{\"blue\":null}}}", "" },
 };
 
 static void creations_are_judged(void **state)
@@ -227,6 +230,9 @@ static const struct row others[] = {
 	{ "/v1.41/containers/plain/start", "{\"Privileged\":true}", "AZ-007" },
 	{ "/v1.23/containers/plain/start", "{\"Privileged\":true}", "AZ-002" },
 	{ "/v1.23/containers/plain/start", "", "AZ-002" },
+	{ "/v1.41/containers/plain/start?checkpoint=c", "", "" },
+	{ "/v1.41/containers/plain/start?checkpoint=c&checkpoint-dir=/tmp", "", "AZ-007" },
+	{ "/v1.41/containers/plain/checkpoints", "{\"CheckpointDir\":\"/etc\"}", "AZ-005" },
 	{ "/v1.41/containers/plain/exec", "{\"Cmd\":[\"x\"]}", "" },
 	{ "/v1.41/containers/plain/exec", "{\"Privileged\":true}", "AC-407" },
 	{ "/v1.41/containers/plain/exec", "{\"pRivileged\":true}", "AC-407" },
@@ -248,6 +254,7 @@ static const struct row others[] = {
 	{ "/v1.41/networks/blue/connect", "{\"Container\":\"plain\"}", "" },
 	{ "/v1.41/networks/secret/connect", "{\"Container\":\"plain\"}", "AC-203" },
 	{ "/v1.41/networks/0123/connect", "{\"container\":\"plain\"}", "AC-203" },
+	{ "/v1.41/networks/blue/connect", "{\"Container\":\"plain\",\"EndpointConfig\":{\"NetworkID\":\"0123\"}}", "AC-203" },
 	{ "/v1.41/networks/slow/connect", "{\"container\":\"plain\"}", "AZ-006" },
 	{ "/v1.41/images/create?fromImage=registry.company.com/library/app&tag=1", "", "" },
 	{ "/v1.41/images/create?fromImage=nginx&tag=latest", "", "AC-101" },
