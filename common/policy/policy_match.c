@@ -23,6 +23,7 @@ static int find_sources(struct view *v, struct err *err)
 
 	v->sources = arena_zalloc(v->arena, most + 1, sizeof(*v->sources));
 	v->named = "";
+	v->tag = policy_text(w->tag);
 	if (!v->sources)
 		return err_set(err, ENOMEM, "judge");
 	for (size_t i = 0; i < w->digests.count && v->source_count < most; i++) {
@@ -35,10 +36,13 @@ static int find_sources(struct view *v, struct err *err)
 		if (!source_is_there(v, repository, digest))
 			v->sources[v->source_count++] = (struct policy_source){ repository, digest };
 	}
+	bool is_reference = policy_reference(w->image, v->arena, &repository, &tag, &digest);
 	if (policy_text(w->repository)[0])
 		v->named = policy_canonical(slice_of(w->repository), v->arena);
-	else if (policy_reference(w->image, v->arena, &repository, &tag, &digest))
+	else if (is_reference)
 		v->named = policy_canonical(slice_of(repository), v->arena);
+	if (!v->tag[0] && is_reference)
+		v->tag = tag;
 	v->is_local = !v->source_count && policy_text(w->image_id)[0];
 	return v->named ? 0 : err_set(err, ENOMEM, "judge");
 }
@@ -92,17 +96,15 @@ static bool allows_local(const struct view *v)
 /* By where it came from; by its name only where the engine has yet to fetch it, or names of local images are believed. */
 static bool image_matches(const struct view *v, const char *glob)
 {
-	const char *tag = policy_text(v->w->tag);
-
 	for (size_t i = 0; i < v->source_count; i++) {
 		const struct policy_source *s = &v->sources[i];
 
-		if (image_is(v, glob, s->repository, strcmp(s->repository, v->named) ? "" : tag, s->digest))
+		if (image_is(v, glob, s->repository, strcmp(s->repository, v->named) ? "" : v->tag, s->digest))
 			return true;
 	}
 	if (v->source_count || !v->named[0] || (v->is_local && !allows_local(v)))
 		return false;
-	return image_is(v, glob, v->named, tag, "");
+	return image_is(v, glob, v->named, v->tag, "");
 }
 
 static bool name_matches(const struct view *v, const char *glob)

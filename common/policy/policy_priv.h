@@ -198,7 +198,7 @@ struct view {
 	/* the image: where it came from, else what it is called */
 	struct policy_source *sources;
 	size_t source_count;
-	const char *named; /* canonical repository of the reference; "" none */
+	const char *named, *tag; /* canonical repository of the reference; "" none */
 	bool is_local;	   /* here, and no digest vouches for it */
 };
 int view_init(struct view *v, const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s,

@@ -309,6 +309,8 @@ static void the_narrowest_range_of_ports_decides(void **state)
 		{ "{allowed_ports: [1-65535], restricted_ports: [1-65535]}", "", 80, "AC-301", "AC-301" },
 		{ "{allowed_ports: [8080], restricted_ports: [8000-9000]}", "", 8080, "", "" },
 		{ "{allowed_ports: [8080], restricted_ports: [8000-9000]}", "", 8081, "AC-301", "AC-301" },
+		{ "{allowed_ports: [8000-9000, 8080], restricted_ports: [8000-9500, 8070-8090]}", "", 8080, "", "" },
+		{ "{allowed_ports: [8000-9000, 8080], restricted_ports: [8000-9500, 8070-8090]}", "", 8081, "AC-301", "AC-301" },
 		{ "{allowed_ports: [8000-8100], restricted_ports: [8050-8150]}", "", 8070, "AC-301", "AC-301" },
 		{ "{allowed_ports: [8000-8100], restricted_ports: [8050-8151]}", "", 8070, "", "" },
 		{ "restricted_ports: [22]", EXCEPT("{ports: [22]}"), 22, "", "(AC-301)" },
@@ -517,6 +519,7 @@ static void a_tag_counts_only_with_the_repository_it_stands_behind(void **state)
 		enum policy_mode mode;
 	} rows[] = {
 		{ "quay.io/a/b:2", "2", POLICY_OFF },
+		{ "quay.io/a/b:2", "", POLICY_OFF },
 		{ "quay.io/a/b:1", "1", POLICY_MONITOR },
 		{ "mine:2", "2", POLICY_MONITOR },
 		{ "quay.io/a/c:2", "2", POLICY_MONITOR },
@@ -529,6 +532,37 @@ static void a_tag_counts_only_with_the_repository_it_stands_behind(void **state)
 
 		assert_int_equal(policy_mode_for(p, &w, POLICY_IMAGE), rows[i].mode);
 	}
+}
+
+static void an_image_is_matched_as_people_write_it(void **state)
+{
+	static const struct {
+		const char *pattern, *image;
+		bool matches;
+	} rows[] = {
+		{ "nginx", "nginx", true },
+		{ "nginx", "docker.io/library/nginx:1.25", true },
+		{ "nginx:1.*", "nginx:1.25", true },
+		{ "nginx:1.*", "nginx:2", false },
+		{ "docker.io/library/nginx", "nginx", true },
+		{ "prom/*", "prom/node-exporter", true },
+		{ "prom/*", "quay.io/prom/node-exporter", false },
+		{ "nginx@sha256:0*", "nginx@sha256:" HEX64, false }, /* not here yet: what it will be is not known */
+		{ "nginx", "evil/nginx", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct policy_workload w = { .image = rows[i].image };
+		char text[200];
+
+		snprintf(text, sizeof(text), "scopes: [{match: {image: \"%s\"}, mode: off}]", rows[i].pattern);
+		CLEANUP(policy_freep) struct policy *p = must_parse(text);
+		if ((policy_mode_for(p, &w, POLICY_PORT) == POLICY_OFF) != rows[i].matches)
+			fail_msg("%s, %s", rows[i].pattern, rows[i].image);
+	}
+	const struct policy_workload here = { .image = "mine", .digests = TEXTS("nginx" AT) };
+	CLEANUP(policy_freep) struct policy *p = must_parse("scopes: [{match: {image: \"nginx@sha256:01*\"}, mode: off}]");
+	assert_int_equal(policy_mode_for(p, &here, POLICY_PORT), POLICY_OFF);
 }
 
 static void modes_decide_what_is_refused_told_or_not_looked_at(void **state)
@@ -685,6 +719,7 @@ int main(void)
 		cmocka_unit_test(the_more_specific_scope_is_laid_on_top),
 		cmocka_unit_test(a_local_image_s_name_gives_no_scope_where_repositories_are_allowed_one_by_one),
 		cmocka_unit_test(a_tag_counts_only_with_the_repository_it_stands_behind),
+		cmocka_unit_test(an_image_is_matched_as_people_write_it),
 		cmocka_unit_test(modes_decide_what_is_refused_told_or_not_looked_at),
 		cmocka_unit_test(denied_mounts_are_told_once_for_all_scopes),
 		cmocka_unit_test(an_exception_lets_pass_what_it_names_until_it_ends),
