@@ -185,11 +185,16 @@ static void pin_name(const struct box *b, size_t which, char *ret, size_t size)
 	snprintf(ret, size, "%s-%016llx", links[which], (unsigned long long)b->cgroup_id);
 }
 
-/* cgroup_fd: -1 to take over what is pinned only. Returns whether both hold. */
-static bool attach_cgroup(struct net *n, struct box *b, int cgroup_fd)
+/* What is pinned is taken over; where nobody told of the container yet, only that. */
+static void attach_cgroup(struct net *n, struct box *b)
 {
-	bool are_both = true;
+	char path[PATH_MAX];
+	CLEANUP(fd_closep) int fd = -1;
 
+	if (b->cgroup) {
+		snprintf(path, sizeof(path), "%s%s", n->cgroup_root, b->cgroup);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	}
 	for (size_t i = 0; n->is_settled && i < ARRAY_LEN(links); i++) {
 		enum net_program p = NET_PROGRAM_egress + (unsigned)i;
 		struct err e = { 0 };
@@ -198,12 +203,10 @@ static bool attach_cgroup(struct net *n, struct box *b, int cgroup_fd)
 		if (b->has_link[i])
 			continue;
 		pin_name(b, i, pin, sizeof(pin));
-		b->has_link[i] = net_attach_cgroup(n, p, cgroup_fd, pin, &b->link_fd[i], &e) >= 0;
-		if (!b->has_link[i] && cgroup_fd >= 0)
+		b->has_link[i] = net_attach_cgroup(n, p, fd, pin, &b->link_fd[i], &e) >= 0;
+		if (!b->has_link[i] && fd >= 0)
 			why_not(n, p, e.msg);
-		are_both &= b->has_link[i];
 	}
-	return are_both;
 }
 
 static void leave_cgroup(struct net *n, struct box *b)
@@ -242,22 +245,19 @@ static void forget_cgroups(struct net *n, uint32_t slot)
 
 static void enter_cgroup(struct net *n, struct box *b, const struct place *p)
 {
-	char path[PATH_MAX];
-
 	if (b->cgroup_id != p->cgroup_id) {
 		leave_cgroup(n, b);
 		b->cgroup_id = p->cgroup_id;
 	}
+	free(b->cgroup);
+	b->cgroup = b->cgroup_id ? slice_dup(slice_of(p->cgroup)) : NULL;
 	if (!b->cgroup_id) {
 		why_not(n, NET_PROGRAM_egress, "a container has no cgroup of version 2");
 		why_not(n, NET_PROGRAM_ingress, "a container has no cgroup of version 2");
 		return;
 	}
 	put(n, NET_MAP_cgroups, &b->cgroup_id, &b->slot);
-	snprintf(path, sizeof(path), "%s%s", n->cgroup_root, p->cgroup);
-	CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0)
-		(void)attach_cgroup(n, b, fd);
+	attach_cgroup(n, b);
 }
 
 /* --- network namespaces --- */
@@ -365,6 +365,7 @@ void net_container_gone(struct net *n, const char *id)
 	net_traffic_end(n, b);
 	net_set_put(n, b->set);
 	n->boxes[b->slot] = NULL;
+	free(b->cgroup);
 	free(b);
 }
 
@@ -493,7 +494,9 @@ static void take_links(struct net *n)
 
 		if (!b)
 			continue;
-		if (b->cgroup_id && can_tell && !attach_cgroup(n, b, -1) && !b->has_link[0] && !b->has_link[1])
+		if (b->cgroup_id)
+			attach_cgroup(n, b);
+		if (b->cgroup_id && !b->cgroup && can_tell && !b->has_link[0] && !b->has_link[1])
 			net_container_gone(n, b->id);
 		else
 			attach_veths(n, b);
@@ -558,12 +561,7 @@ static void settle(struct net *n)
 /* Containers told of since are in the new maps now. */
 static void on_settle(void *arg)
 {
-	struct net *n = arg;
-
-	settle(n);
-	for (uint32_t i = 1; i <= n->slot_max; i++)
-		if (n->boxes[i])
-			attach_veths(n, n->boxes[i]);
+	settle(arg);
 }
 
 static int find_cgroup_root(struct net *n, struct err *err)
@@ -669,6 +667,7 @@ void net_free(struct net *n)
 			net_veth_detach(b->veths[k]);
 		fd_closep(&b->link_fd[0]);
 		fd_closep(&b->link_fd[1]);
+		free(b->cgroup);
 		free(b);
 	}
 	for (size_t i = 0; i < NET_PROGRAM_ROOT_COUNT; i++)

@@ -6,6 +6,10 @@
  *
  * Prefix maps keyed by the container's number (an LPM trie whose first 32 bits are that number). Links and maps are
  * pinned: what is enforced goes on without the agent, and an agent that starts takes it over without a gap.
+ *
+ * Judged is where a container opens a connection or sends first; what others open to it, and its answers, are not
+ * (ports restrict those). The loopback is judged like any address: who denies by default allows 127.0.0.0/8 and ::1/128,
+ * unless the container is on the host's network.
  * One thread: the loop. */
 #pragma once
 #include "common/clock.h"
@@ -39,14 +43,15 @@ struct net_event {
 	bool is_refused;	  /* false: monitored */
 	uint8_t address[16];	  /* of the other side; bind: own */
 	bool is_v6;
-	uint16_t port;
+	uint16_t port;		  /* of the other side; bind, and ingress of a new connection: own */
 	uint8_t protocol;	  /* IPPROTO_* */
 	uint32_t pid;		  /* 0 where a packet has none */
 	char comm[16];
 	uint32_t rule;		  /* what net_prefix.rule said; 0: the default */
 	uint64_t boot_ns, count;
 };
-/* Of one container over one interval. */
+/* Of one container over one interval, or until it went; one that neither sent nor received is not told of. Without the
+ * loopback; IP's bytes, without the link's headers. */
 struct net_traffic {
 	const char *container_id;
 	uint64_t from_unix_ns, to_unix_ns;
@@ -81,7 +86,8 @@ struct net_ports {
 	bool is_denied;
 	uint32_t rule;
 };
-/* What holds for one container. The longest prefix decides; none: is_denied_by_default. */
+/* What holds for one container. The longest prefix decides (of the same one twice the denial); none:
+ * is_denied_by_default. ::ffff:a.b.c.d/96+n is a.b.c.d/n. */
 struct net_rules {
 	const struct net_prefix *prefixes;
 	size_t prefix_count;
@@ -95,16 +101,19 @@ struct net_rules {
 int net_new(struct loop *l, const struct clock *clk, const struct net_config *cfg, const struct net_ops *ops, void *arg,
 	    struct net **ret, struct err *err) WARN_UNUSED;
 /* A container runs: pid is its init's. Finds its cgroup (v2, also under v1 + unified), its network namespace's veth on
- * the host, attaches, writes its rules, looks at connections already open (sock_diag) and at who shares its namespace.
- * Idempotent; rules replaced without a moment in which neither holds. ESRCH: it is gone. */
+ * the host, attaches, writes its rules. Of connections already open the packets are judged; who shares a namespace
+ * keeps rules of its own. Idempotent; rules replaced without a moment in which neither holds. rules: borrowed, nullable: counted only.
+ * Call it again when the container is connected to another network.
+ * Errors: ESRCH (it is gone), ERR_LIMIT (containers, prefixes; what held before goes on). */
 int net_container(struct net *n, const char *id, pid_t pid, const struct net_rules *rules, struct err *err) WARN_UNUSED;
 void net_container_gone(struct net *n, const char *id);
-/* Before its first process runs: its cgroup as it will be, from the id alone ("/docker/ID" beside those there are). */
+/* Before its first process runs: the kernel knows its cgroup by the id in the name ("/docker/ID", "docker-ID.scope").
+ * Errors: EINVAL (the id is not 64 hex digits), ERR_LIMIT. net_container_gone if it never starts. */
 int net_container_announce(struct net *n, const char *id, const struct net_rules *rules, struct err *err) WARN_UNUSED;
 void net_set_mode(struct net *n, enum net_mode mode);
 
 struct net_layer {
-	const char *name; /* "connect4", "egress", "veth" */
+	const char *name; /* "connect4", "egress", "veth"; "pin": whether it outlives the process */
 	const char *why_not; /* "" when attached */
 	size_t attached;     /* to how many cgroups, devices */
 	uint64_t runs, run_ns; /* 0 unless kernel.bpf_stats_enabled */

@@ -56,6 +56,7 @@ struct box {
 	char id[ID_BYTES];
 	uint32_t slot, set;
 	uint64_t cgroup_id, netns_cookie; /* 0: none of its own */
+	char *cgroup;			  /* its path; NULL until this process was told of it */
 	uint32_t veths[PLACE_VETHS];
 	bool is_veth_attached[PLACE_VETHS];
 	size_t veth_count;

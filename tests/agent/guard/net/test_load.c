@@ -123,14 +123,16 @@ static void another_layout_goes_on_until_ours_knows_the_containers(void **state)
 	net_open(&cfg);
 	assert_int_equal(in_box(&t.a, tcp_connect, &denied), EPERM); /* the old one's doing */
 	tell_box(&t.a, &rules);
+	tell_box(&t.b, &rules); /* which the old one has never heard of */
 	assert_int_equal(in_box(&t.a, tcp_connect, &denied), EPERM);
 	t.event_count = 0;
 	turn(5200);
 	assert_int_equal(access(theirs, F_OK), -1);
 	assert_int_equal(in_box(&t.a, tcp_connect, &denied), EPERM);
 	assert_non_null(find_event(ID_A, NET_CONNECT)); /* ours */
-	assert_int_equal(layer("egress").attached, 1);
-	assert_int_equal(layer("veth").attached, 1);
+	assert_int_equal(in_box(&t.b, tcp_connect, &denied), EPERM);
+	assert_int_equal(layer("egress").attached, 2);
+	assert_int_equal(layer("veth").attached, 2);
 }
 
 static void a_container_that_ended_meanwhile_is_forgotten(void **state)
