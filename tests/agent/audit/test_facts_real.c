@@ -34,8 +34,13 @@ static void read_child(const struct child *c, struct arena *a, struct facts_real
 {
 	struct err err = { 0 };
 
-	if (facts_read_real("/proc", c->pid, 0, &no_sockets, a, r, &err) < 0)
-		fail_msg("%s", err.msg);
+	/* On a very busy machine a process may not get to stop in time: told, and asked again. */
+	for (unsigned i = 0; i < 3; i++) {
+		if (facts_read_real("/proc", c->pid, 0, &no_sockets, a, r, &err) < 0)
+			fail_msg("%s", err.msg);
+		if (c->from < 0 || r->filter.is_read || !strstr(r->filter.why, "stop it"))
+			break;
+	}
 	assert_true(r->is_known);
 	assert_int_equal(r->init.pid, c->pid);
 }
@@ -236,7 +241,7 @@ static void a_process_that_does_not_stop_in_time_is_let_go(void **state)
 	assert_int_equal(read(fds[0], &c, 1), 1);
 	for (unsigned i = 0; i < 200 && child_state(pid, NULL) != 'D'; i++)
 		usleep(1000);
-	const struct child waiting = { .pid = pid };
+	const struct child waiting = { .pid = pid, .from = -1 };
 	int64_t start = now_ms();
 	read_child(&waiting, *state, &r);
 	int64_t took = now_ms() - start;
