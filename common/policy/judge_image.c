@@ -53,6 +53,9 @@ static void judge_origin(struct judge *j)
 		if (!is_told)
 			judge_repository(j, v->sources[i].repository);
 	}
+	if (v->has_more_sources)
+		judge_deny(j, &(struct policy_told){ .rule = RULE_OTHER_REPOSITORY, .value = yes->is_set ? yes : no,
+						     .a = "more repositories than can be judged" });
 	if (v->source_count)
 		return;
 	if (v->named[0])
@@ -73,14 +76,13 @@ static bool is_by_id(const struct policy_workload *w)
 static void judge_name_of_image(struct judge *j)
 {
 	const struct view *v = &j->v;
-	const char *repository, *tag = policy_text(v->w->tag), *digest = "";
-	bool is_reference = policy_reference(v->w->image, v->arena, &repository, &tag, &digest), is_named;
+	bool is_named;
 
-	if (view_is_on(v, KEY_REQUIRE_DIGEST) && is_reference && !digest[0] && !is_by_id(v->w))
+	if (view_is_on(v, KEY_REQUIRE_DIGEST) && v->is_reference && !v->digest[0] && !is_by_id(v->w))
 		judge_deny(j, &(struct policy_told){ .rule = RULE_NO_DIGEST, .value = v->v[KEY_REQUIRE_DIGEST], .a = shown_image(v) });
 	/* With a digest the tag is only a remark. */
-	if (v->v[KEY_DENIED_TAGS]->count && tag[0] && !digest[0])
-		judge_name(j, tag, KEY_NONE, KEY_DENIED_TAGS, RULE_DENIED_TAG, RULE_DENIED_TAG, &is_named);
+	if (v->v[KEY_DENIED_TAGS]->count && v->tag[0] && !v->digest[0])
+		judge_name(j, v->tag, KEY_NONE, KEY_DENIED_TAGS, RULE_DENIED_TAG, RULE_DENIED_TAG, &is_named);
 }
 
 static uint64_t severity_rank(const char *word)

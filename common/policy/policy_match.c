@@ -15,6 +15,9 @@ static bool source_is_there(const struct view *v, const char *repository, const 
 	return false;
 }
 
+/* More than any reference takes: where there is as much, none was taken for no reference for want of memory. */
+enum { REFERENCE_BYTES = 2048 };
+
 static int find_sources(struct view *v, struct err *err)
 {
 	const struct policy_workload *w = v->w;
@@ -23,28 +26,35 @@ static int find_sources(struct view *v, struct err *err)
 
 	v->sources = arena_zalloc(v->arena, most + 1, sizeof(*v->sources));
 	v->named = "";
+	v->digest = "";
 	v->tag = policy_text(w->tag);
 	if (!v->sources)
 		return err_set(err, ENOMEM, "judge");
-	for (size_t i = 0; i < w->digests.count && v->source_count < most; i++) {
+	for (size_t i = 0; i < w->digests.count; i++) {
 		/* "<none>@<none>" and their like vouch for nothing. */
 		if (!policy_reference(w->digests.v[i], v->arena, &repository, &tag, &digest) || !digest[0])
 			continue;
 		repository = policy_canonical(slice_of(repository), v->arena);
 		if (!repository)
 			return err_set(err, ENOMEM, "judge");
-		if (!source_is_there(v, repository, digest))
-			v->sources[v->source_count++] = (struct policy_source){ repository, digest };
+		if (source_is_there(v, repository, digest))
+			continue;
+		v->has_more_sources = v->source_count == most;
+		if (v->has_more_sources)
+			break;
+		v->sources[v->source_count++] = (struct policy_source){ repository, digest };
 	}
-	bool is_reference = policy_reference(w->image, v->arena, &repository, &tag, &digest);
+	v->is_reference = policy_reference(w->image, v->arena, &repository, &tag, &digest);
 	if (policy_text(w->repository)[0])
 		v->named = policy_canonical(slice_of(w->repository), v->arena);
-	else if (is_reference)
+	else if (v->is_reference)
 		v->named = policy_canonical(slice_of(repository), v->arena);
-	if (!v->tag[0] && is_reference)
-		v->tag = tag;
+	if (v->is_reference) {
+		v->tag = v->tag[0] ? v->tag : tag;
+		v->digest = digest;
+	}
 	v->is_local = !v->source_count && policy_text(w->image_id)[0];
-	return v->named ? 0 : err_set(err, ENOMEM, "judge");
+	return v->named && arena_alloc(v->arena, REFERENCE_BYTES) ? 0 : err_set(err, ENOMEM, "judge");
 }
 
 /* ---- match ---- */
@@ -104,7 +114,7 @@ static bool image_matches(const struct view *v, const char *glob)
 	}
 	if (v->source_count || !v->named[0] || (v->is_local && !allows_local(v)))
 		return false;
-	return image_is(v, glob, v->named, v->tag, "");
+	return image_is(v, glob, v->named, v->tag, v->digest);
 }
 
 static bool name_matches(const struct view *v, const char *glob)

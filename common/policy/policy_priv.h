@@ -198,7 +198,9 @@ struct view {
 	/* the image: where it came from, else what it is called */
 	struct policy_source *sources;
 	size_t source_count;
-	const char *named, *tag; /* canonical repository of the reference; "" none */
+	bool has_more_sources; /* than POLICY_SOURCES_MAX */
+	const char *named, *tag, *digest; /* of the reference, the repository canonical; "" none */
+	bool is_reference; /* not an id */
 	bool is_local;	   /* here, and no digest vouches for it */
 };
 int view_init(struct view *v, const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s,

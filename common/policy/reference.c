@@ -2,7 +2,7 @@
  * otherwise than we do would be judged as another image. */
 #include "common/policy/policy_priv.h"
 
-enum { NAME_MAX_BYTES = 255, TAG_MAX = 128, DIGEST_HEX_MIN = 32 };
+enum { NAME_MAX_BYTES = 255, TAG_MAX = 128, DIGEST_HEX_MIN = 32, DIGEST_MAX = 256 };
 
 static bool is_lower(char c)
 {
@@ -129,7 +129,7 @@ static bool is_digest(struct slice s)
 {
 	ptrdiff_t colon = slice_find_char(s, ':');
 
-	if (colon <= 0 || !is_letter(s.p[0]))
+	if (colon <= 0 || !is_letter(s.p[0]) || s.n > DIGEST_MAX)
 		return false;
 	for (ptrdiff_t i = 1; i < colon; i++) {
 		bool is_separator = strchr("-_+.", s.p[i]) != NULL;

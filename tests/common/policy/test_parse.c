@@ -216,6 +216,7 @@ static void every_mistake_has_its_place_and_words(void **state)
 		{ NETWORK "whitelist: [\"2001:db8::1/32\"]", "3:17: bits are set beyond the prefix: write 2001:db8::/32, or the address alone" },
 		{ NETWORK "whitelist: [10.0.0]", "3:17: not an address, a prefix (10.0.0.0/8) or a host name" },
 		{ NETWORK "whitelist: [300.0.0.1]", "3:17: not an address, a prefix (10.0.0.0/8) or a host name" },
+		{ NETWORK "whitelist: [x10.0.0.1]", "3:17: not an address, a prefix (10.0.0.0/8) or a host name" },
 		{ NETWORK "whitelist: [010.0.0.1]", "3:17: not an address, a prefix (10.0.0.0/8) or a host name" },
 		{ NETWORK "whitelist: [\"*.example.org\"]", "3:17: not an address, a prefix (10.0.0.0/8) or a host name" },
 		{ NETWORK "whitelist: [example.org/24]", "3:17: not an address, a prefix (10.0.0.0/8) or a host name" },

@@ -547,7 +547,8 @@ static void an_image_is_matched_as_people_write_it(void **state)
 		{ "docker.io/library/nginx", "nginx", true },
 		{ "prom/*", "prom/node-exporter", true },
 		{ "prom/*", "quay.io/prom/node-exporter", false },
-		{ "nginx@sha256:0*", "nginx@sha256:" HEX64, false }, /* not here yet: what it will be is not known */
+		{ "nginx@sha256:0*", "nginx@sha256:" HEX64, true }, /* not here yet, but what it will be is said */
+		{ "nginx@sha256:1*", "nginx@sha256:" HEX64, false },
 		{ "nginx", "evil/nginx", false },
 	};
 

@@ -401,6 +401,35 @@ static void a_flood_of_denials_is_cut_and_refused(void **state)
 	assert_true(policy_judge(p, &w, NOW, small, &v, &err) < 0);
 }
 
+static void an_image_of_too_many_repositories_is_refused_and_never_judged_by_its_name(void **state)
+{
+	enum { MANY = 300 };
+	static char texts[MANY][160];
+	const char *digests[MANY];
+	CLEANUP(policy_freep) struct policy *p = must_parse(strict);
+	struct policy_workload w = { .name = "a", .image = "registry.company.com/library/app:1", .image_id = "sha256:" HEX64,
+				     .digests = { digests, MANY }, .subject = POLICY_PULL };
+	struct policy_verdict v;
+	struct err err;
+
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "%s/a%zu@sha256:" HEX64, i + 1 < MANY ? "registry.company.com" : "evil.example", i);
+		digests[i] = texts[i];
+	}
+	assert_string_equal(denials(p, &w, NOW, NULL), "AC-102");
+	w.digests.count = 256;
+	assert_string_equal(denials(p, &w, NOW, NULL), "");
+	/* However little memory there is: refused, or an error. */
+	digests[0] = digests[MANY - 1];
+	w.digests.count = 1;
+	for (size_t cap = 0; cap < 8000; cap += 16) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(cap);
+
+		if (policy_judge(p, &w, NOW, a, &v, &err) >= 0)
+			assert_false(v.is_allowed);
+	}
+}
+
 /* 1,000 repositories, 10,000 prefixes. Bounds are loose: the sanitizers and the neighbours of the machine cost. */
 static void a_large_policy_is_judged_in_a_fraction_of_a_millisecond(void **state)
 {
@@ -444,6 +473,7 @@ int main(void)
 		cmocka_unit_test(the_other_keys_are_judged),
 		cmocka_unit_test(nothing_given_is_judged_without_a_fault),
 		cmocka_unit_test(a_flood_of_denials_is_cut_and_refused),
+		cmocka_unit_test(an_image_of_too_many_repositories_is_refused_and_never_judged_by_its_name),
 		cmocka_unit_test(a_large_policy_is_judged_in_a_fraction_of_a_millisecond),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
