@@ -430,16 +430,36 @@ static void an_image_of_too_many_repositories_is_refused_and_never_judged_by_its
 	}
 }
 
-/* 1,000 repositories, 10,000 prefixes. Bounds are loose: the sanitizers and the neighbours of the machine cost. */
+/* The quickest of some rounds, in us: the neighbours of the machine are not measured. */
+static double quickest(const struct policy *p, const struct policy_workload *w, bool is_address)
+{
+	enum { ROUNDS = 20, EACH = 10 };
+	const struct clock *clk = clock_real();
+	const uint8_t address[16] = { 10, 3, 7, 9 };
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		uint64_t from = clock_boot_ns(clk), took;
+
+		for (unsigned k = 0; k < EACH; k++) {
+			if (is_address)
+				assert_false(policy_may_reach(p, w, NOW, address, false, NULL));
+			else
+				assert_string_equal(denials(p, w, NOW, NULL), "");
+		}
+		took = clock_boot_ns(clk) - from;
+		best = took < best ? took : best;
+	}
+	return (double)best / 1e3 / EACH;
+}
+
+/* 1,000 repositories, 10,000 prefixes. Loose bounds: with the sanitizers it is twenty times what it is without. */
 static void a_large_policy_is_judged_in_a_fraction_of_a_millisecond(void **state)
 {
-	enum { ROUNDS = 200 };
 	const struct policy_workload w = { .name = "app", .image = "registry-500.example.org/team/app:1", .digests = TEXTS(
 						"registry-500.example.org/team/app@sha256:" HEX64), .user = "1000" };
 	CLEANUP(buf_finip) struct buf b = { 0 };
 	CLEANUP(policy_freep) struct policy *p = NULL;
-	const struct clock *clk = clock_real();
-	const uint8_t address[16] = { 10, 3, 7, 9 };
 	struct err err;
 
 	buf_add_str(&b, "access_control:\n  image_access:\n    allowed_repositories:\n");
@@ -448,20 +468,12 @@ static void a_large_policy_is_judged_in_a_fraction_of_a_millisecond(void **state
 	buf_add_str(&b, "  network_access:\n    whitelist: [10.0.0.0/8]\n    blacklist:\n");
 	for (unsigned i = 0; i < 10000; i++)
 		buf_printf(&b, "      - 10.%u.%u.0/24\n", i / 256, i % 256);
-	uint64_t t0 = clk->boot_ns(clk);
 	if (policy_parse(buf_slice(&b), "large.yaml", &p, &err) < 0)
 		fail_msg("%s", err.msg);
-	uint64_t t1 = clk->boot_ns(clk);
-	for (unsigned i = 0; i < ROUNDS; i++)
-		assert_string_equal(denials(p, &w, NOW, NULL), "");
-	uint64_t t2 = clk->boot_ns(clk);
-	for (unsigned i = 0; i < ROUNDS; i++)
-		assert_false(policy_may_reach(p, &w, NOW, address, false, NULL));
-	uint64_t t3 = clk->boot_ns(clk);
-	print_message("parse %.1f ms, judge %.1f us, reach %.1f us\n", (double)(t1 - t0) / 1e6, (double)(t2 - t1) / 1e3 / ROUNDS,
-		      (double)(t3 - t2) / 1e3 / ROUNDS);
-	assert_true((t2 - t1) / ROUNDS < 1000000);
-	assert_true((t3 - t2) / ROUNDS < 1000000);
+	double judged_us = quickest(p, &w, false), reach_us = quickest(p, &w, true);
+	print_message("a container %.1f us, an address %.1f us\n", judged_us, reach_us);
+	assert_true(judged_us < 1000);
+	assert_true(reach_us < 1000);
 }
 
 int main(void)
