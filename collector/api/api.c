@@ -160,6 +160,9 @@ int api_new(struct loop *l, struct store *s, const struct clock *clk, const stru
 	evhttp_set_gencb(a->http, on_request, a);
 	evhttp_set_max_headers_size(a->http, API_HEADER_BYTES);
 	evhttp_set_max_body_size(a->http, API_BODY_BYTES);
+	/* What is too long is read and thrown away, within the time that a request has: cut off in the middle, the
+	 * client would see a broken connection instead of the answer. */
+	evhttp_set_flags(a->http, EVHTTP_SERVER_LINGERING_CLOSE);
 	evhttp_set_timeout(a->http, API_REQUEST_MS / 1000);
 	evhttp_set_default_content_type(a->http, NULL);
 	evhttp_set_allowed_methods(a->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |

@@ -3,11 +3,30 @@
 
 #include "collector/api/api_priv.h"
 #include "collector/store/filter.h"
+#include "collector/store/store_checks.h"
 
 enum { ROW_ARENA_BYTES = 256 * 1024 };
 
 static const char *const host_keys[] = { "host", "name", "id", "state", "kernel", "agent_version",
 					 "lost", "containers", NULL };
+
+/* "policy": null where the agent says nothing of it. */
+static void add_policy(struct api *a, struct json *j, const struct store_agent *h)
+{
+	CLEANUP(arena_freep) struct arena *arena = arena_new(ROW_ARENA_BYTES);
+	struct store_policy_state st;
+	char digest[65];
+
+	json_key(j, "policy");
+	if (!arena || store_policy_state_get(a->store, h->id, arena, &st, NULL) < 0 || !st.is_told ||
+	    store_policy_digest(a->store, digest, NULL) < 0) {
+		json_null(j);
+		return;
+	}
+	json_object_open(j);
+	api_policy_state_json(j, &st, digest);
+	json_object_close(j);
+}
 
 static void host_json(struct api *a, struct json *j, const struct store_agent *h)
 {
@@ -46,6 +65,7 @@ static void host_json(struct api *a, struct json *j, const struct store_agent *h
 	json_kv_u64(j, "rss_bytes", h->rss_bytes);
 	json_kv_u64(j, "cpu_ns", h->cpu_ns);
 	json_kv_str(j, "rules_version", h->rules_version);
+	add_policy(a, j, h);
 	json_object_close(j);
 }
 

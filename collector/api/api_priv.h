@@ -8,7 +8,7 @@
 
 enum {
 	API_HEADER_BYTES = 16 * 1024,
-	API_BODY_BYTES = 64 * 1024,
+	API_BODY_BYTES = 256 * 1024, /* a policy with ten thousand prefixes */
 	API_ANSWER_BYTES = 8 * 1024 * 1024,
 	API_CONNECTIONS = 256,
 	API_CONNECTIONS_PER_ADDRESS = 64,
@@ -78,7 +78,7 @@ void api_reply_err(struct api_call *c, const struct err *err);
 void api_route(struct api_call *c);
 
 /* Handlers: 0 and call->out, or an error. api_alerts.c, api_hosts.c, api_events.c,
- * api_audit.c, api_status.c, api_images.c, api_vulns.c */
+ * api_audit.c, api_status.c, api_images.c, api_vulns.c, api_findings.c, api_containers.c, api_policy.c */
 int api_alerts_list(struct api_call *c, struct err *err);
 int api_alert_show(struct api_call *c, struct err *err);
 int api_alert_ack(struct api_call *c, struct err *err);
@@ -98,6 +98,16 @@ int api_vuln_show(struct api_call *c, struct err *err);
 int api_vuln_accept(struct api_call *c, struct err *err);
 int api_acceptances_list(struct api_call *c, struct err *err);
 int api_acceptance_end(struct api_call *c, struct err *err);
+int api_findings_list(struct api_call *c, struct err *err);
+int api_finding_show(struct api_call *c, struct err *err);
+int api_waivers_list(struct api_call *c, struct err *err);
+int api_waiver_add(struct api_call *c, struct err *err);
+int api_waiver_end(struct api_call *c, struct err *err);
+int api_containers_list(struct api_call *c, struct err *err);
+int api_container_show(struct api_call *c, struct err *err);
+int api_policy_show(struct api_call *c, struct err *err);
+int api_policy_apply(struct api_call *c, struct err *err);
+int api_policy_diff(struct api_call *c, struct err *err);
 int api_status_show(struct api_call *c, struct err *err);
 int api_metrics(struct api_call *c, struct err *err);
 int api_health(struct api_call *c, struct err *err);
@@ -116,6 +126,16 @@ void api_vuln_json(struct json *j, const struct store_vuln *v);
 /* The package of an image that has the vulnerability, without the image. */
 void api_place_json(struct api *a, struct json *j, const struct store_place *p);
 void api_acceptance_json(struct json *j, const struct store_acceptance *x);
+/* checks_json.c: of findings of checks, waivers, containers; members, but a waiver, which is an object. */
+struct store_check_finding;
+struct store_waiver;
+struct store_container;
+struct store_policy_state;
+void api_finding_json(struct json *j, const struct store_check_finding *f);
+void api_waiver_json(struct json *j, const struct store_waiver *w);
+void api_container_json(struct json *j, const struct store_container *c);
+/* api_policy.c: members; digest: of the policy in force here. */
+void api_policy_state_json(struct json *j, const struct store_policy_state *st, const char *digest);
 /* A JSON array of ours, put in as it is. */
 void api_raw_list(struct json *j, const char *key, const char *list);
 

@@ -38,6 +38,17 @@ static const struct route {
 	{ EVHTTP_REQ_POST, "/api/v1/vulns/*/accept", ROLE_ANALYST, api_vuln_accept, { NULL } },
 	{ EVHTTP_REQ_GET, "/api/v1/acceptances", ROLE_VIEWER, api_acceptances_list, { "limit", "cursor", "ended" } },
 	{ EVHTTP_REQ_POST, "/api/v1/acceptances/*/end", ROLE_ANALYST, api_acceptance_end, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/findings", ROLE_VIEWER, api_findings_list,
+	  { "filter", "since", "until", "limit", "cursor" } },
+	{ EVHTTP_REQ_GET, "/api/v1/findings/*", ROLE_VIEWER, api_finding_show, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/waivers", ROLE_VIEWER, api_waivers_list, { "limit", "cursor", "ended" } },
+	{ EVHTTP_REQ_POST, "/api/v1/waivers", ROLE_ANALYST, api_waiver_add, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/waivers/*/end", ROLE_ANALYST, api_waiver_end, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/containers", ROLE_VIEWER, api_containers_list, { "filter", "limit", "cursor" } },
+	{ EVHTTP_REQ_GET, "/api/v1/containers/*", ROLE_VIEWER, api_container_show, { "host" } },
+	{ EVHTTP_REQ_GET, "/api/v1/policy", ROLE_VIEWER, api_policy_show, { "version" } },
+	{ EVHTTP_REQ_POST, "/api/v1/policy", ROLE_ADMIN, api_policy_apply, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/policy/diff", ROLE_ANALYST, api_policy_diff, { NULL } },
 	{ EVHTTP_REQ_GET, "/api/v1/hosts", ROLE_VIEWER, api_hosts_list, { "filter", "limit", "cursor" } },
 	{ EVHTTP_REQ_GET, "/api/v1/hosts/*", ROLE_VIEWER, api_host_show, { NULL } },
 };
@@ -118,7 +129,7 @@ void api_route(struct api_call *c)
 	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(c->req));
 	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(c->req));
 	char id[ID_MAX];
-	const char *allowed = NULL; /* each path has one method */
+	const char *allowed = NULL;
 
 	if (!path || !path[0])
 		path = "/";
@@ -131,7 +142,7 @@ void api_route(struct api_call *c)
 
 		if (!path_matches(routes[i].path, path, &raw))
 			continue;
-		allowed = routes[i].method == EVHTTP_REQ_POST ? "POST" : "GET";
+		allowed = allowed ? "GET, POST" : routes[i].method == EVHTTP_REQ_POST ? "POST" : "GET";
 		if (routes[i].method != evhttp_request_get_command(c->req))
 			continue;
 		decode_id(c, raw, id, sizeof(id));

@@ -16,7 +16,7 @@ struct ctl {
 	/* where: option, else environment, else ~/.config/picket/config.yaml; owned strings */
 	char *server, *token_file, *ca;
 	enum ctl_format format;
-	const char *since, *until, *comment, *reason, *image, *package; /* nullable, borrowed from argv */
+	const char *since, *until, *comment, *reason, *image, *package, *subject, *host; /* nullable, borrowed from argv */
 	uint64_t limit, timeout_ms; /* 0: the defaults */
 	bool is_watching, wants_help, is_oldest_first, wants_ended;
 	const char *noun, *verb;	   /* nullable */
@@ -109,6 +109,17 @@ int ctl_vuln_show(struct ctl *c, struct err *err);
 int ctl_vuln_accept(struct ctl *c, struct err *err);
 int ctl_vuln_accepted(struct ctl *c, struct err *err);
 int ctl_vuln_unaccept(struct ctl *c, struct err *err);
+/* ctl_finding.c, ctl_policy.c */
+int ctl_finding_list(struct ctl *c, struct err *err);
+int ctl_finding_show(struct ctl *c, struct err *err);
+int ctl_finding_waive(struct ctl *c, struct err *err);
+int ctl_finding_waivers(struct ctl *c, struct err *err);
+int ctl_finding_unwaive(struct ctl *c, struct err *err);
+int ctl_container_list(struct ctl *c, struct err *err);
+int ctl_container_show(struct ctl *c, struct err *err);
+int ctl_policy_show(struct ctl *c, struct err *err);
+int ctl_policy_apply(struct ctl *c, struct err *err);
+int ctl_policy_diff(struct ctl *c, struct err *err);
 /* Of one image, urgent first. */
 extern const struct ctl_view ctl_image_vuln_view;
 void ctl_epss(const cJSON *row, struct buf *out);

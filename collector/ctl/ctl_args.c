@@ -11,6 +11,7 @@ static const char *const formats[] = { "auto", "table", "wide", "json", "ndjson"
 static const char *const options[] = { "--server", "--token-file", "--ca", "--output", "--since",
 				       "--until", "--limit", "--watch", "--comment", "--reason",
 				       "--order", "--timeout", "--image", "--package", "--ended",
+				       "--subject", "--host",
 				       "--help" };
 
 static int set_format(struct ctl *c, const char *text, struct err *err)
@@ -74,6 +75,10 @@ static int set_option(struct ctl *c, const char *name, const char *value, struct
 		c->image = value;
 	else if (!strcmp(name, "--package"))
 		c->package = value;
+	else if (!strcmp(name, "--subject"))
+		c->subject = value;
+	else if (!strcmp(name, "--host"))
+		c->host = value;
 	else if (!strcmp(name, "--limit"))
 		return set_limit(c, value, err);
 	else if (!strcmp(name, "--timeout"))

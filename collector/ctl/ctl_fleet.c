@@ -30,6 +30,29 @@ static void container(const cJSON *row, struct buf *out)
 		buf_add_slice(out, slice_sub(slice_of(str(row, "container.id")), 0, 12));
 }
 
+/* How a container was made, in short: what a reader of a log looks for. */
+static void made_with(const cJSON *row, struct buf *out)
+{
+	const cJSON *item;
+
+	buf_add_str(out, str(row, "container.image"));
+	if (json_get_bool(ctl_at(row, "container"), "privileged", false))
+		buf_add_str(out, " privileged");
+	if (str(row, "container.user")[0])
+		buf_printf(out, " user %s", str(row, "container.user"));
+	cJSON_ArrayForEach(item, ctl_at(row, "container.config.mounts"))
+		buf_printf(out, " mount %s:%s%s", str(item, "source"), str(item, "target"),
+			   json_get_bool(item, "writable", false) ? "" : ":ro");
+	cJSON_ArrayForEach(item, ctl_at(row, "container.config.ports"))
+	{
+		if (json_get_u64(item, "host_port", 0))
+			buf_printf(out, " port %.0f:%.0f", (double)json_get_u64(item, "host_port", 0),
+				   (double)json_get_u64(item, "port", 0));
+	}
+	cJSON_ArrayForEach(item, ctl_at(row, "container.config.networks"))
+		buf_printf(out, " network %s", cJSON_IsString(item) ? item->valuestring : "");
+}
+
 /* What there is to say depends on what happened. */
 static void detail(const cJSON *row, struct buf *out)
 {
@@ -52,10 +75,19 @@ static void detail(const cJSON *row, struct buf *out)
 			buf_printf(out, ", rule %s", str(row, "action.rule"));
 		return;
 	}
+	if (cJSON_IsObject(ctl_at(row, "admission")) || cJSON_IsObject(ctl_at(row, "traffic")) ||
+	    cJSON_IsObject(ctl_at(row, "audit"))) {
+		buf_add_str(out, str(row, "summary"));
+		return;
+	}
 	if (str(row, "call")[0] || str(row, "summary")[0]) {
 		buf_add_str(out, str(row, "summary")[0] ? str(row, "summary") : str(row, "call"));
 		if (str(row, "process.name")[0])
 			buf_printf(out, " by %s", str(row, "process.name"));
+		return;
+	}
+	if (cJSON_IsObject(ctl_at(row, "container.config"))) {
+		made_with(row, out);
 		return;
 	}
 	buf_add_str(out, str(row, "process.cmdline"));

@@ -55,7 +55,8 @@ static const struct ctl_command commands[] = {
 	  "responses, containers, findings, gaps.\n"
 	  "\nKeys\n"
 	  "  host agent container container.id image user process exe cmdline pid ppid parent\n"
-	  "  type     exec exit fork file network call action finding gap container, or a call: openat\n"
+	  "  type     exec exit fork file network call action finding gap container, or a call: openat;\n"
+	  "           container.start container.stop container.update admission traffic audit\n"
 	  "  call     openat, of findings too\n"
 	  "  path     /etc/shadow; shadow: any file of that name; /etc/: what lies in it; path~part\n"
 	  "  address  of either end, or a network: 10.0.0.0/8\n"
@@ -120,6 +121,67 @@ static const struct ctl_command commands[] = {
 	  "  --ended              those that ended, too\n" },
 	{ "vuln", "unaccept", ctl_vuln_unaccept,
 	  "picketctl vuln unaccept 7\n\nEnds an acceptance, by the number that `vuln accepted` says.\n" COMMON_OPTIONS },
+	{ "finding", "list", ctl_finding_list,
+	  "picketctl finding list 'severity>=high'\n"
+	  "picketctl finding list container=web-1 status:open\n"
+	  "picketctl finding list check=PKT-C-005 status:mended --since 7d\n"
+	  "\nWhat is wrong with how hosts, engines, images and containers are set up; the worst first.\n"
+	  "Without a status: what is open.\n"
+	  "\nKeys\n"
+	  "  severity info low medium high critical\n"
+	  "  status   open (new, still, reopened), mended, waived\n"
+	  "  check    PKT-C-005; cis~5.4, mitre=T1611, title~part\n"
+	  "  container a name, or 12 digits of its id; subject: of an image, too\n"
+	  "  kind     host daemon image container\n"
+	  "  result   fail, warn (not for sure), error (could not be told)\n"
+	  "  differs:yes   what was asked for and what is are not the same\n"
+	  "  host image trigger evidence waiver id text since until\n" FILTER_HELP COMMON_OPTIONS LIST_OPTIONS
+	  "  --since, --until T   first seen then\n" },
+	{ "finding", "show", ctl_finding_show,
+	  "picketctl finding show 12\npicketctl finding show 12 -o json\n"
+	  "\nOne finding: what was seen, why it matters, how to mend it, its history.\n" COMMON_OPTIONS },
+	{ "finding", "waive", ctl_finding_waive,
+	  "picketctl finding waive 12 --reason 'the backup needs it' --until 90d\n"
+	  "picketctl finding waive PKT-C-005 --subject 'ci-*' --host 'build-*' --reason 'builds in containers'\n"
+	  "\nLives with it, for a while: its alerts close, lists leave it out. It comes back by itself, and is told.\n"
+		  COMMON_OPTIONS
+	  "  --subject NAME       a container's or image's name (* and ?); of a finding by its number: its own\n"
+	  "  --host NAME          likewise\n"
+	  "  --reason TEXT        why; needed\n"
+	  "  --until T            90d (the default), 2027-01-31; at most 366 days\n" },
+	{ "finding", "waivers", ctl_finding_waivers,
+	  "picketctl finding waivers\npicketctl finding waivers --ended\n"
+	  "\nWhat is waived, by whom, why and until when; how many findings that covers, and which never did.\n"
+		  COMMON_OPTIONS
+	  "  --limit N            rows at most (100)\n"
+	  "  --ended              those that ended, too\n" },
+	{ "finding", "unwaive", ctl_finding_unwaive,
+	  "picketctl finding unwaive 7\n\nEnds a waiver, by the number that `finding waivers` says.\n" COMMON_OPTIONS },
+	{ "container", "list", ctl_container_list,
+	  "picketctl container list\n"
+	  "picketctl container list host=web-1 privileged:yes\n"
+	  "picketctl container list mount=/var/run/docker.sock\n"
+	  "\nWhat runs where, how it was made, and how much is wrong with it.\n"
+	  "\nKeys\n"
+	  "  host container container.id image user network label text\n"
+	  "  port     published or inside; mount: its source or target; cap: added capabilities\n"
+	  "  running privileged   yes or no; without running: what runs\n" FILTER_HELP COMMON_OPTIONS LIST_OPTIONS },
+	{ "container", "show", ctl_container_show,
+	  "picketctl container show web-1\npicketctl container show web-1 --host host-07 -o json\n"
+	  "\nOne container, by name or id: its configuration, and its open findings.\n" COMMON_OPTIONS
+	  "  --host NAME          where several hosts have one of that name\n" },
+	{ "policy", "show", ctl_policy_show,
+	  "picketctl policy show\npicketctl policy show 3\n"
+	  "\nThe access-control policy in force, which hosts have it, and earlier versions.\n" COMMON_OPTIONS },
+	{ "policy", "apply", ctl_policy_apply,
+	  "picketctl policy diff policy.yaml\npicketctl policy apply policy.yaml --comment 'no more host networks'\n"
+	  "\nPuts a policy in force: hosts that have no file of their own take it with their next heartbeat.\n"
+	  "A file with a mistake is refused, with its place. For admins.\n" COMMON_OPTIONS
+	  "  --comment TEXT       kept with it\n" },
+	{ "policy", "diff", ctl_policy_diff,
+	  "picketctl policy diff policy.yaml\npicketctl policy diff policy.yaml -o csv\n"
+	  "\nWhich running containers the policy in the file would newly refuse, tell of or let through again,\n"
+	  "by the collector's record of how each was made: links on the hosts are not followed here.\n" COMMON_OPTIONS },
 	{ "audit-log", NULL, ctl_audit_list,
 	  "picketctl audit-log\npicketctl audit-log list who=alice --since 7d\n"
 	  "picketctl audit-log list 'what=action.*'\n"
@@ -146,7 +208,8 @@ static int wrong_word(const char *kind, const char *word, const char *const *kno
 
 static int unknown_noun(const char *noun, struct err *err)
 {
-	static const char *const nouns[] = { "alert", "event", "host", "image", "vuln", "audit-log", "status" };
+	static const char *const nouns[] = { "alert",   "event",  "host",	"image",  "vuln",
+					     "finding", "container", "policy", "audit-log", "status" };
 
 	return wrong_word("command", noun, nouns, ARRAY_LEN(nouns), err);
 }

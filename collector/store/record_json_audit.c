@@ -34,8 +34,12 @@ static void add_element(struct json *j, struct slice s)
 
 	s = slice_sub(s, 0, LIMIT_PATH_BYTES);
 	buf_init(&clean, 4 * LIMIT_PATH_BYTES);
-	for (size_t i = 0; i < s.n; i++)
-		buf_add_slice(&clean, s.p[i] ? slice_sub(s, i, i + 1) : SLICE_LIT("\xef\xbf\xbd"));
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i])
+			buf_add_char(&clean, s.p[i]);
+		else
+			buf_add_str(&clean, "\xef\xbf\xbd");
+	}
 	json_str(j, buf_slice(&clean));
 }
 

@@ -308,7 +308,7 @@ static void metrics_count_folded_findings_responses_and_loss_by_class(void **sta
 
 static void a_body_or_a_header_past_the_bound_is_refused(void **state)
 {
-	static char big[80 * 1024], path[20 * 1024];
+	static char big[300 * 1024], path[20 * 1024];
 
 	(void)state;
 	memset(big, ' ', sizeof(big) - 1);
