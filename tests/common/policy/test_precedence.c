@@ -35,6 +35,7 @@ static void the_longest_repository_decides_and_of_equal_ones_the_denial(void **s
 		{ NULL, "docker.io/library", "index.docker.io/nginx", "AC-101" },
 		{ NULL, "docker.io/library", "registry-1.docker.io/library/nginx", "AC-101" },
 		{ NULL, "docker.io/library", "registry.hub.docker.com/library/nginx", "AC-101" },
+		{ NULL, "docker.io/library", "registry-1.docker.io/nginx", "AC-101" },
 		{ NULL, "docker.io/library", "docker.io:443/library/nginx", "AC-101" },
 		{ NULL, "docker.io/library", "DOCKER.IO/library/nginx", "AC-101" },
 		{ NULL, "docker.io/library", "bitnami/redis", "" },
