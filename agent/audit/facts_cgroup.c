@@ -82,7 +82,7 @@ static int open_group(const struct facts_mount *m, const char *path)
 	/* Below what is mounted: a bind of a part of the hierarchy shows no more. */
 	struct slice rest = slice_of(path), root = slice_of(m->root);
 	if (!slice_is(root, "/")) {
-		if (!slice_starts(rest, root))
+		if (!slice_starts(rest, root) || (rest.n > root.n && rest.p[root.n] != '/'))
 			return -1;
 		rest = slice_sub(rest, root.n, rest.n);
 	}
