@@ -102,8 +102,8 @@ int net_new(struct loop *l, const struct clock *clk, const struct net_config *cf
 	    struct net **ret, struct err *err) WARN_UNUSED;
 /* A container runs: pid is its init's. Finds its cgroup (v2, also under v1 + unified), its network namespace's veth on
  * the host, attaches, writes its rules. Of connections already open the packets are judged; who shares a namespace
- * keeps rules of its own. Idempotent; rules replaced without a moment in which neither holds. rules: borrowed, nullable: counted only.
- * Call it again when the container is connected to another network.
+ * keeps rules of its own. Idempotent; rules replaced without a moment in which neither holds. rules: borrowed,
+ * nullable: counted only. Call it again when the container is connected to another network.
  * Errors: ESRCH (it is gone), ERR_LIMIT (containers, prefixes; what held before goes on). */
 int net_container(struct net *n, const char *id, pid_t pid, const struct net_rules *rules, struct err *err) WARN_UNUSED;
 void net_container_gone(struct net *n, const char *id);

@@ -258,8 +258,6 @@ static int run(void)
 		BOX_TEST(without_cgroup_v2_it_says_so),
 	};
 
-	if (getenv("ONLY"))
-		cmocka_set_test_filter(getenv("ONLY"));
 	return cmocka_run_group_tests(tests, boxes_setup, boxes_teardown);
 }
 
