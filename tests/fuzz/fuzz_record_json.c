@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "collector/alert/alert_loss.h"
+#include "collector/alert/alert_policy.h"
 #include "collector/alert/alert_text.h"
 #include "collector/api/event_json.h"
 #include "collector/store/record.h"
@@ -64,6 +65,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		alert_text_document(&document, rec->finding, 128 * 1024);
 	} else if (rec->body_case == PICKET__RECORD__BODY_GAP) {
 		alert_loss_write(rec->gap, "h", NULL, &title, &document);
+	} else if (rec->body_case == PICKET__RECORD__BODY_EVENT && rec->event->admission) {
+		alert_policy_title(&title, "h", rec->event);
+		alert_policy_document(&document, rec->event, buf_slice(&title));
 	} else {
 		return 0;
 	}
