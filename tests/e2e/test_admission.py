@@ -450,6 +450,8 @@ def bypasses(g):
         "I pull, two names": lambda: g.post("/v1.41/images/create?fromImage=evil/x&fromImage=test/x&tag=1", b"", kind=None),
         "I pull by a form": lambda: g.post("/v1.41/images/create?fromImage=test/x&tag=1", "fromImage=evil/x", kind="application/x-www-form-urlencoded"),
         "J commit": lambda: g.post("/v1.41/commit?container=plain", {}),
+        "K checkpoint": lambda: g.post("/v1.41/containers/plain/checkpoints", {"CheckpointID": "x", "CheckpointDir": "/tmp"}),
+        "K start from a folder": lambda: g.post("/v1.41/containers/plain/start?checkpoint=x&checkpoint-dir=/tmp", b""),
         "K old copy": lambda: g.post("/v1.41/containers/plain/copy", {"Resource": "/"}),
         "K unknown": lambda: g.post("/v1.41/containers/plain/thing", {}),
     }
