@@ -61,20 +61,39 @@ static const struct facts_asked_mount *asked_at(const struct judge *j, const cha
 	return NULL;
 }
 
+/* Of two names on the host the one that is worse. */
+static bool is_sensitive(const struct judge *j, const struct facts_mount *m, struct facts_mount *ret, enum audit_severity *ret_s,
+			 const char **ret_what)
+{
+	const char *root_dir = j->daemon->root_dir, *what;
+	bool found = mounts_sensitive(m->host_path, m->is_writable, root_dir, ret_s, ret_what);
+	enum audit_severity s;
+
+	*ret = *m;
+	if (mounts_sensitive(m->host_other, m->is_writable, root_dir, &s, &what) && (!found || s > *ret_s)) {
+		*ret_s = s;
+		*ret_what = what;
+		ret->host_path = m->host_other;
+		found = true;
+	}
+	return found;
+}
+
 static void sensitive_real(struct judge *j, struct found *f)
 {
 	for (size_t i = 0; i < j->real->mount_count; i++) {
 		const struct facts_mount *m = &j->real->mounts[i];
+		struct facts_mount as;
 		enum audit_severity s;
 		const char *what;
 
 		/* an engine's socket itself has a check of its own */
-		if (mounts_is_runtimes(j, m) || (m->is_socket && m->api_socket[0]) || !mounts_sensitive(m->host_path, m->is_writable, j->daemon->root_dir, &s, &what) ||
+		if (mounts_is_runtimes(j, m) || (m->is_socket && m->api_socket[0]) || !is_sensitive(j, m, &as, &s, &what) ||
 		    is_within_another(j, m))
 			continue;
 		const struct facts_asked_mount *asked = asked_at(j, m->point);
 		f->unasked |= asked && m->is_writable && !asked->is_writable;
-		found_add(f, m->host_path, m->point, m->is_writable, s, what);
+		found_add(f, as.host_path, m->point, m->is_writable, s, what);
 	}
 }
 
@@ -380,9 +399,11 @@ enum audit_status check_c_root_writes(struct judge *j)
 
 	for (size_t i = 0; j->real && i < j->real->mount_count; i++) {
 		const struct facts_mount *m = &j->real->mounts[i];
+		bool is_volume = mounts_is_volume(m->host_path, j->daemon->root_dir) &&
+				 (!m->host_other[0] || mounts_is_volume(m->host_other, j->daemon->root_dir));
 
-		if (!m->is_writable || !m->host_path[0] || mounts_is_runtimes(j, m) || m->is_socket ||
-		    mounts_is_volume(m->host_path, j->daemon->root_dir) || is_within_another(j, m))
+		if (!m->is_writable || !m->host_path[0] || mounts_is_runtimes(j, m) || m->is_socket || is_volume ||
+		    is_within_another(j, m))
 			continue;
 		j->path = m->host_path;
 		names_add(&names, "%s at %s", m->host_path, m->point);

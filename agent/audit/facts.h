@@ -134,7 +134,10 @@ struct facts_mount {
 	bool is_shared;	     /* shared:N: mounts made here are seen elsewhere */
 	bool is_slave;
 	/* filled by looking through the mount on the host's side; "" / false where it can't be told */
-	const char *host_path;	/* where the same files are on the host */
+	const char *host_path;	/* where the same files are on the host, by the mount that is nearest */
+	/* Where else, by the mount that was made first; "" the same. A volume with o=bind puts a second name on /etc:
+	 * neither of both may hide the other. */
+	const char *host_other;
 	bool is_directory, is_socket, is_block, is_char;
 	ino_t inode;		/* of what is mounted */
 	/* The socket of an engine that is this file or lies below it, at most 4 levels deep: compared by device

@@ -40,12 +40,12 @@ static const char *join(struct facts_out *o, const char *folder, struct slice re
 	return facts_format(o, "%s%.*s", strcmp(folder, "/") ? folder : "", SLICE_FMT(rest));
 }
 
-const char *facts_host_path(struct facts_mount_table host, dev_t dev, const char *root, struct facts_out *o)
+/* The mount with the nearest root; of the same, the first: binds of it come later. */
+static const struct facts_mount *nearest(struct facts_mount_table host, dev_t dev, const char *root, struct slice *ret_rest)
 {
 	const struct facts_mount *best = NULL;
 	struct slice rest = SLICE_NONE;
 
-	/* The mount with the nearest root; of the same, the first: binds of it come later. */
 	for (size_t i = 0; i < host.count; i++) {
 		struct slice r;
 
@@ -56,7 +56,38 @@ const char *facts_host_path(struct facts_mount_table host, dev_t dev, const char
 			rest = r;
 		}
 	}
+	*ret_rest = rest;
+	return best;
+}
+
+static const struct facts_mount *first(struct facts_mount_table host, dev_t dev, const char *root, struct slice *ret_rest)
+{
+	for (size_t i = 0; i < host.count; i++) {
+		*ret_rest = below(root, host.v[i].root);
+		if (host.v[i].dev == dev && ret_rest->p)
+			return &host.v[i];
+	}
+	return NULL;
+}
+
+const char *facts_host_path(struct facts_mount_table host, dev_t dev, const char *root, struct facts_out *o)
+{
+	struct slice rest;
+	const struct facts_mount *best = nearest(host, dev, root, &rest);
+
 	return best ? join(o, best->point, rest) : "";
+}
+
+const char *facts_host_other(struct facts_mount_table host, dev_t dev, const char *root, struct facts_out *o)
+{
+	struct slice rest;
+	const struct facts_mount *best = nearest(host, dev, root, &rest), *other = first(host, dev, root, &rest);
+
+	if (!other || other == best)
+		return "";
+	/* the engine mounts its folder onto itself: another mount, the same name */
+	const char *path = join(o, other->point, rest);
+	return strcmp(path, facts_host_path(host, dev, root, o)) != 0 ? path : "";
 }
 
 /* ---- looking, without waiting ---- */
@@ -245,6 +276,7 @@ void facts_look_behind(int dir, struct facts_mount_table mounts, struct facts_mo
 		struct facts_mount *m = &mounts.v[i];
 
 		m->host_path = facts_host_path(host, m->dev, m->root, o);
+		m->host_other = facts_host_other(host, m->dev, m->root, o);
 		if (root >= 0 && !is_behind_waiting(mounts, m->point))
 			look_at(&l, m);
 	}

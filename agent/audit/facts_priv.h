@@ -76,6 +76,8 @@ void facts_look_behind(int dir, struct facts_mount_table mounts, struct facts_mo
 		       const struct facts_sockets *sockets, struct facts_out *o);
 /* Where (dev, path within the file system) is seen in the table; "" nowhere. */
 const char *facts_host_path(struct facts_mount_table host, dev_t dev, const char *root, struct facts_out *o);
+/* The same by the first mount that has it; "" where it is that one. */
+const char *facts_host_other(struct facts_mount_table host, dev_t dev, const char *root, struct facts_out *o);
 /* Reads the table of dir ("/proc/self" and the like), at most FACTS_HOST_MOUNTS_MAX of the host. */
 enum { FACTS_HOST_MOUNTS_MAX = 4096 };
 int facts_parse_mounts(struct slice text, size_t max, struct facts_out *o, struct facts_mount **ret, size_t *ret_count);

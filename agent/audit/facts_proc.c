@@ -165,7 +165,7 @@ static bool parse_mount(struct slice line, struct facts_out *o, struct facts_mou
 {
 	uint32_t id;
 
-	*m = (struct facts_mount){ .root = "", .point = "", .fs_type = "", .source = "", .super_options = "", .host_path = "", .api_socket = "" };
+	*m = (struct facts_mount){ .root = "", .point = "", .fs_type = "", .source = "", .super_options = "", .host_path = "", .host_other = "", .api_socket = "" };
 	if (!u32_of(word(&line), &id) || id > INT32_MAX || !word(&line).n || !parse_dev(word(&line), &m->dev))
 		return false;
 	struct slice root = word(&line), point = word(&line), options = word(&line), w;

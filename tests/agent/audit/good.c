@@ -251,6 +251,7 @@ struct facts_mount *good_mount(struct good *w, const char *host_path, const char
 				   .super_options = "",
 				   .is_writable = is_writable,
 				   .host_path = host_path,
+				   .host_other = "",
 				   .is_directory = true,
 				   .is_noexec = true,
 				   .api_socket = "" };
