@@ -373,6 +373,8 @@ int policy_load(const char *path, struct policy **ret, struct err *err)
 	CLEANUP(buf_finip) struct buf text = { 0 };
 	int e = file_read(path, POLICY_TEXT_MAX, &text, err);
 
+	if (e == -ERR_LIMIT)
+		return err_set(err, ERR_SYNTAX, "%s:1:1: larger than 1 MiB", path);
 	return e < 0 ? e : policy_parse(buf_slice(&text), path, ret, err);
 }
 

@@ -321,6 +321,8 @@ static void a_file_is_read_or_said_to_be_missing(void **state)
 	struct err err = { 0 };
 
 	assert_int_equal(policy_load("/nonexistent/policy.yaml", &p, &err), -ENOENT);
+	assert_int_equal(policy_load("/dev/zero", &p, &err), -ERR_SYNTAX); /* without an end */
+	assert_string_equal(err.msg, "/dev/zero:1:1: larger than 1 MiB");
 	if (policy_load(TEST_ROOT "/agent/packaging/policy.yaml", &p, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_string_equal(policy_name(p), TEST_ROOT "/agent/packaging/policy.yaml");
