@@ -154,7 +154,9 @@ static int read_answer(const char *p, size_t left, struct facts_out *o, struct f
 
 static bool read_kernel(struct facts_out *o, struct facts_texts *t)
 {
-	const struct nlmsghdr ask = { .nlmsg_len = sizeof(ask), .nlmsg_type = AUDIT_LIST_RULES, .nlmsg_flags = NLM_F_REQUEST };
+	const struct nlmsghdr ask = { .nlmsg_len = sizeof(ask),
+				      .nlmsg_type = AUDIT_LIST_RULES,
+				      .nlmsg_flags = NLM_F_REQUEST };
 	const struct timeval patience = { .tv_usec = 200000 };
 	CLEANUP(fd_closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT);
 	CLEANUP(freep) char *answer = malloc(ANSWER_BYTES);

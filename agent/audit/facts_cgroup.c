@@ -15,7 +15,8 @@ enum { GROUPS_MAX = 512, DEPTH_MAX = 8, PATH_BYTES = 4096 };
 
 enum controller { UNIFIED, MEMORY, PIDS, CPU, DEVICES, FREEZER, CONTROLLER_COUNT };
 static const char *const controller_names[] = {
-	[UNIFIED] = "", [MEMORY] = "memory", [PIDS] = "pids", [CPU] = "cpu", [DEVICES] = "devices", [FREEZER] = "freezer",
+	[UNIFIED] = "", [MEMORY] = "memory",   [PIDS] = "pids",
+	[CPU] = "cpu",	[DEVICES] = "devices", [FREEZER] = "freezer",
 };
 
 struct groups {

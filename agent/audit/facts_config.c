@@ -39,7 +39,8 @@ static const struct option {
 
 static bool parse_bool(struct slice s, enum facts_tri *ret)
 {
-	static const char *const yes[] = { "1", "t", "T", "true", "TRUE", "True" }, *const no[] = { "0", "f", "F", "false", "FALSE", "False" };
+	static const char *const yes[] = { "1", "t", "T", "true", "TRUE", "True" };
+	static const char *const no[] = { "0", "f", "F", "false", "FALSE", "False" };
 
 	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
 		if (slice_is(s, yes[i]) || slice_is(s, no[i])) {
@@ -182,7 +183,9 @@ static void argv_ulimit(struct facts_out *o, struct slice v, struct facts_daemon
 		return;
 	hard = v.p ? v : soft;
 	bool is_soft = slice_to_u64(soft, &s) && s <= INT64_MAX, is_hard = slice_to_u64(hard, &h) && h <= INT64_MAX;
-	const struct facts_ulimit row = { .name = facts_text(o, name), .soft = is_soft ? (int64_t)s : -1, .hard = is_hard ? (int64_t)h : -1 };
+	const struct facts_ulimit row = { .name = facts_text(o, name),
+					  .soft = is_soft ? (int64_t)s : -1,
+					  .hard = is_hard ? (int64_t)h : -1 };
 	add_ulimit(o, d, &row);
 }
 
@@ -238,7 +241,8 @@ static struct slice next_word(const struct facts_texts *argv, size_t *i)
 	return *i + 1 < argv->count ? slice_of(argv->v[++*i]) : SLICE_NONE;
 }
 
-static void read_long(struct facts_out *o, struct slice w, const struct facts_texts *argv, size_t *i, struct facts_daemon *d)
+static void read_long(struct facts_out *o, struct slice w, const struct facts_texts *argv, size_t *i,
+		      struct facts_daemon *d)
 {
 	struct slice rest = w, name = SLICE_NONE;
 
@@ -254,7 +258,8 @@ static void read_long(struct facts_out *o, struct slice w, const struct facts_te
 	argv_value(o, p, v, d);
 }
 
-static void read_letters(struct facts_out *o, struct slice w, const struct facts_texts *argv, size_t *i, struct facts_daemon *d)
+static void read_letters(struct facts_out *o, struct slice w, const struct facts_texts *argv, size_t *i,
+			 struct facts_daemon *d)
 {
 	while (w.n) {
 		const struct option *p = find_letter(w.p[0]);

@@ -34,10 +34,10 @@ static enum facts_restart restart_of(const cJSON *policy)
 {
 	struct slice s = json_get_str(policy, "Name");
 
-	return slice_is(s, "always")	     ? RESTART_ALWAYS :
-	       slice_is(s, "unless-stopped") ? RESTART_UNLESS_STOPPED :
-	       slice_is(s, "on-failure")     ? RESTART_ON_FAILURE :
-					       RESTART_NO;
+	return slice_is(s, "always")	       ? RESTART_ALWAYS
+	       : slice_is(s, "unless-stopped") ? RESTART_UNLESS_STOPPED
+	       : slice_is(s, "on-failure")     ? RESTART_ON_FAILURE
+					       : RESTART_NO;
 }
 
 /* ---- lists of HostConfig ---- */
@@ -196,8 +196,14 @@ static void read_tmpfs(struct facts_out *o, const cJSON *v, struct facts_asked *
 		if (!t->string)
 			continue;
 		to->mounts[to->mount_count++] = (struct facts_asked_mount){
-			.type = "tmpfs", .source = "", .name = "", .driver = "", .device = "", .propagation = "",
-			.dest = facts_text(o, slice_of(t->string)), .is_writable = true,
+			.type = "tmpfs",
+			.source = "",
+			.name = "",
+			.driver = "",
+			.device = "",
+			.propagation = "",
+			.dest = facts_text(o, slice_of(t->string)),
+			.is_writable = true,
 		};
 	}
 }
@@ -393,7 +399,8 @@ static bool has_bind(struct slice options)
 	return false;
 }
 
-int facts_read_volume(struct slice body, struct arena *a, const char **ret_name, const char **ret_device, struct err *err)
+int facts_read_volume(struct slice body, struct arena *a, const char **ret_name, const char **ret_device,
+		      struct err *err)
 {
 	CLEANUP(cJSON_Deletep) cJSON *doc = NULL;
 	struct facts_out o = { .a = a };

@@ -40,7 +40,8 @@ static void add_registry(struct facts_out *o, struct slice name, struct facts_te
 
 static void read_registries(struct facts_out *o, const cJSON *registries, struct facts_texts *to)
 {
-	const cJSON *cidrs = facts_get(registries, "InsecureRegistryCIDRs"), *index = facts_get(registries, "IndexConfigs"), *v;
+	const cJSON *cidrs = facts_get(registries, "InsecureRegistryCIDRs"),
+		    *index = facts_get(registries, "IndexConfigs"), *v;
 
 	if (!facts_texts_open(o, to, (size_t)cJSON_GetArraySize(cidrs) + (size_t)cJSON_GetArraySize(index)))
 		return;
@@ -179,9 +180,9 @@ int facts_read_swarm(struct slice body, struct arena *a, struct facts_daemon *re
 		return err_wrap(err, r, "the engine's swarm");
 	const cJSON *spec = facts_get(doc, "Spec"), *lock = facts_get(spec, "EncryptionConfig");
 	/* Off is left out of the answer. */
-	ret->has_swarm_autolock = cJSON_IsObject(lock) && !facts_get(lock, "AutoLockManagers") ?
-					  FACTS_NO :
-					  facts_json_tri(lock, "AutoLockManagers");
+	ret->has_swarm_autolock = cJSON_IsObject(lock) && !facts_get(lock, "AutoLockManagers")
+					  ? FACTS_NO
+					  : facts_json_tri(lock, "AutoLockManagers");
 	ret->swarm_cert_expiry_ns = facts_json_i64(facts_get(spec, "CAConfig"), "NodeCertExpiry", 0);
 	return 0;
 }

@@ -9,7 +9,7 @@ enum how { SOME, ALWAYS };
 #define NONE UINT32_MAX
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38
-#define CAP_BPF 39
+#define CAP_BPF	    39
 #endif
 
 static const struct call {
@@ -18,7 +18,7 @@ static const struct call {
 	enum how how;
 	uint8_t until;
 } calls[] = {
-#define CAP_NONE NONE
+#define CAP_NONE					  NONE
 #define CALL(name, x86_64, arm64, capability, how, until) { x86_64, arm64, CAP_##capability, how, until },
 #include "agent/audit/facts_default.def"
 #undef CALL

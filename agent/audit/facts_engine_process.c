@@ -2,7 +2,8 @@
  *
  * sock_diag tells device and inode of the file a unix socket is bound to, and the socket's own inode; who holds that
  * is in /proc/PID/fd. With socket activation the service manager holds it too, so process 1 is only the last resort.
- * An engine in another network namespace is not in our sock_diag: then the socket is asked who listens (SO_PEERCRED). */
+ * An engine in another network namespace is not in our sock_diag: then the socket is asked who listens (SO_PEERCRED).
+ */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -63,7 +64,8 @@ static bool read_answer(const char *p, size_t left, struct facts_unix *ret, size
 	while (left >= sizeof(struct nlmsghdr)) {
 		const struct nlmsghdr *h = (const void *)p;
 
-		if (h->nlmsg_len < sizeof(*h) || h->nlmsg_len > left || h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+		if (h->nlmsg_len < sizeof(*h) || h->nlmsg_len > left || h->nlmsg_type == NLMSG_DONE ||
+		    h->nlmsg_type == NLMSG_ERROR)
 			return false;
 		if (*count < max && h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct unix_diag_msg)) &&
 		    read_attributes(NLMSG_DATA(h), h->nlmsg_len - NLMSG_HDRLEN, &ret[*count]))
@@ -83,7 +85,9 @@ size_t facts_unix_listeners(struct facts_unix *ret, size_t max)
 		struct nlmsghdr h;
 		struct unix_diag_req r;
 	} ask = {
-		.h = { .nlmsg_len = sizeof(ask), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.h = { .nlmsg_len = sizeof(ask),
+		       .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
 		.r = { .sdiag_family = AF_UNIX, .udiag_states = 1U << STAT_IS_LISTENING, .udiag_show = UDIAG_SHOW_VFS },
 	};
 	const struct timeval patience = { .tv_usec = 500000 };
@@ -200,7 +204,8 @@ static pid_t ask_peer(const char *path)
 	socklen_t n = sizeof(who);
 
 	if (fd < 0 || !slice_copy(slice_of(path), to.sun_path, sizeof(to.sun_path)) ||
-	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
+	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
 		return 0;
 	return who.pid > 0 ? who.pid : 0;
 }
@@ -241,7 +246,8 @@ static bool any_word(struct facts_out *o, struct slice w, const char **ret)
 /* NAME=scheme://user:password@host without the middle. */
 static bool wanted_variable(struct facts_out *o, struct slice w, const char **ret)
 {
-	static const char *const names[] = { "DOCKER_CONTENT_TRUST", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy" };
+	static const char *const names[] = { "DOCKER_CONTENT_TRUST", "HTTP_PROXY",  "HTTPS_PROXY", "NO_PROXY",
+					     "http_proxy",	     "https_proxy", "no_proxy" };
 	ptrdiff_t eq = slice_find_char(w, '=');
 
 	if (eq < 0)
@@ -391,7 +397,8 @@ static void read_unix(struct listening *l)
 		return;
 	rest = buf_slice(&b);
 	while (slice_split(&rest, '\n', &line)) {
-		if (!slice_is(column(line, 3), "00010000") || !slice_to_u64(column(line, 6), &inode) || !is_own(l, inode))
+		if (!slice_is(column(line, 3), "00010000") || !slice_to_u64(column(line, 6), &inode) ||
+		    !is_own(l, inode))
 			continue;
 		ptrdiff_t at = slice_find(line, SLICE_LIT(" /"));
 		if (at < 0)
@@ -427,7 +434,8 @@ static bool is_api_port(const struct facts_daemon *d, uint16_t port)
 		if (!strncmp(d->hosts.v[i], "tcp://", 6) && port_of(d->hosts.v[i]) == port)
 			return true;
 	bool is_swarm = *d->swarm && strcmp(d->swarm, "inactive") != 0;
-	return !(is_swarm && (port == 2377 || port == 7946)) && (!*d->metrics_address || port_of(d->metrics_address) != port);
+	return !(is_swarm && (port == 2377 || port == 7946)) &&
+	       (!*d->metrics_address || port_of(d->metrics_address) != port);
 }
 
 static void read_tcp(struct listening *l, const char *file, const char *protocol)
@@ -444,10 +452,12 @@ static void read_tcp(struct listening *l, const char *file, const char *protocol
 		size_t count;
 
 		if (!slice_to_u64(column(line, 9), &inode) || !inode || !is_own(l, inode) ||
-		    facts_parse_sockets(line, protocol, l->o->a, &v, &count, NULL) < 0 || !count || !is_api_port(l->d, v->port))
+		    facts_parse_sockets(line, protocol, l->o->a, &v, &count, NULL) < 0 || !count ||
+		    !is_api_port(l->d, v->port))
 			continue;
 		bool is6 = strchr(v->address, ':');
-		struct facts_listen *r = add_listen(l, facts_format(l->o, is6 ? "tcp:[%s]:%u" : "tcp:%s:%u", v->address, v->port));
+		struct facts_listen *r =
+			add_listen(l, facts_format(l->o, is6 ? "tcp:[%s]:%u" : "tcp:%s:%u", v->address, v->port));
 		if (!r)
 			continue;
 		r->is_tcp = true;
@@ -512,10 +522,12 @@ static void read_config(int proc, struct facts_out *o, struct facts_daemon *d)
 		return;
 	}
 	(void)!facts_read_config(buf_slice(&b), o->a, d, NULL); /* kept in d: is_config_bad */
-	d->is_config_newer = d->started_unix_s && st.st_mtim.tv_sec > 0 && (uint64_t)st.st_mtim.tv_sec > d->started_unix_s;
+	d->is_config_newer =
+		d->started_unix_s && st.st_mtim.tv_sec > 0 && (uint64_t)st.st_mtim.tv_sec > d->started_unix_s;
 }
 
-void facts_read_engine_process(const char *proc_root, const char *docker_socket, struct facts_out *o, struct facts_daemon *d)
+void facts_read_engine_process(const char *proc_root, const char *docker_socket, struct facts_out *o,
+			       struct facts_daemon *d)
 {
 	struct facts_process p;
 	char path[PATH_MAX];

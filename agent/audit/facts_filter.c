@@ -29,11 +29,11 @@ struct regs {
 struct run {
 	const struct facts_program *p;
 	uint32_t nr, arch;
-	struct regs *at;    /* of each instruction; valid where stamp says so */
-	uint32_t *stamp;    /* round in which the instruction was reached */
+	struct regs *at; /* of each instruction; valid where stamp says so */
+	uint32_t *stamp; /* round in which the instruction was reached */
 	uint32_t round;
-	size_t waiting;     /* instructions reached and not yet done */
-	size_t next[2];	    /* where the last step leads; [1] with next_a for A */
+	size_t waiting; /* instructions reached and not yet done */
+	size_t next[2]; /* where the last step leads; [1] with next_a for A */
 	unsigned next_count;
 	struct value next_a;
 	uint64_t steps;
@@ -268,10 +268,10 @@ static void step(struct run *r, size_t pc, struct regs *g)
 		return;
 	case BPF_LD:
 	case BPF_LDX: {
-		struct value v = BPF_MODE(i->code) == BPF_ABS ? load(r, i->k) :
-				 BPF_MODE(i->code) == BPF_MEM ? g->m[i->k] :
-				 BPF_MODE(i->code) == BPF_LEN ? known(DATA_BYTES) :
-								known(i->k);
+		struct value v = BPF_MODE(i->code) == BPF_ABS	? load(r, i->k)
+				 : BPF_MODE(i->code) == BPF_MEM ? g->m[i->k]
+				 : BPF_MODE(i->code) == BPF_LEN ? known(DATA_BYTES)
+								: known(i->k);
 		if (BPF_CLASS(i->code) == BPF_LD)
 			g->a = v;
 		else
@@ -317,7 +317,8 @@ static int try_program(struct run *r, const struct facts_program *p, struct err 
 	r->round++;
 	r->waiting = 0;
 	r->may_allow = r->may_refuse = false;
-	/* What a program has not written to its memory is "any". As long as there is one path only, nothing is copied. */
+	/* What a program has not written to its memory is "any". As long as there is one path only, nothing is copied.
+	 */
 	for (;;) {
 		if (++r->steps > STEPS_MAX)
 			return err_set(err, ERR_LIMIT, "the filters take too long to follow");
@@ -339,7 +340,8 @@ static int try_program(struct run *r, const struct facts_program *p, struct err 
 }
 
 /* Through all of them: the strictest verdict counts, so every one has to let it through. */
-static int try_call(struct run *r, const struct facts_program *programs, size_t count, bool *ret_allows, bool *ret_always, struct err *err)
+static int try_call(struct run *r, const struct facts_program *programs, size_t count, bool *ret_allows,
+		    bool *ret_always, struct err *err)
 {
 	*ret_allows = *ret_always = true;
 	for (size_t i = 0; i < count && *ret_allows; i++) {
@@ -354,7 +356,8 @@ static int try_call(struct run *r, const struct facts_program *programs, size_t 
 	return 0;
 }
 
-static int try_other_abi(struct run *r, const struct facts_program *programs, size_t count, struct facts_filter *f, struct err *err)
+static int try_other_abi(struct run *r, const struct facts_program *programs, size_t count, struct facts_filter *f,
+			 struct err *err)
 {
 	const struct {
 		uint32_t of, arch, bit;
@@ -386,7 +389,8 @@ static void set_bit(uint64_t *set, uint32_t n)
 	set[n / 64] |= 1ULL << n % 64;
 }
 
-static int try_all(struct run *r, const struct facts_program *programs, size_t count, struct facts_filter *f, struct err *err)
+static int try_all(struct run *r, const struct facts_program *programs, size_t count, struct facts_filter *f,
+		   struct err *err)
 {
 	bool allows, always;
 
@@ -404,7 +408,8 @@ static int try_all(struct run *r, const struct facts_program *programs, size_t c
 	return try_other_abi(r, programs, count, f, err);
 }
 
-int facts_filter_evaluate(const struct facts_program *programs, size_t count, uint32_t arch, struct facts_filter *ret, struct err *err)
+int facts_filter_evaluate(const struct facts_program *programs, size_t count, uint32_t arch, struct facts_filter *ret,
+			  struct err *err)
 {
 	struct facts_filter f = { .why = "", .is_read = true, .filters = (unsigned)count };
 	size_t most = 1;

@@ -90,7 +90,9 @@ static void read_kernel(const struct host *x, const char *proc_root)
 /* A file system that holds nothing else by custom: not that of / or of a folder that everything shares. */
 static bool has_own_file_system(const char *root_dir)
 {
-	static const char *const shared[] = { "/", "/var", "/var/lib", "/home", "/usr", "/opt", "/srv", "/tmp", "/run" };
+	static const char *const shared[] = {
+		"/", "/var", "/var/lib", "/home", "/usr", "/opt", "/srv", "/tmp", "/run"
+	};
 	char real[PATH_MAX];
 	struct stat st, other;
 
@@ -170,7 +172,8 @@ static void add_group(const struct host *x, gid_t gid, struct slice group, struc
 			add_members(x, slice_trim(field(line, 3)), passwd);
 	rest = passwd;
 	while (slice_split(&rest, '\n', &line))
-		if (slice_to_u64(field(line, 3), &n) && n == gid && slice_to_u64(field(line, 2), &uid) && uid <= UINT32_MAX)
+		if (slice_to_u64(field(line, 3), &n) && n == gid && slice_to_u64(field(line, 2), &uid) &&
+		    uid <= UINT32_MAX)
 			add_user(x, field(line, 0), (uid_t)uid);
 }
 
@@ -273,8 +276,9 @@ static void add_drop_ins(const struct host *x, const char *what, const char *fol
 
 static void add_unit(const struct host *x, const char *what)
 {
-	static const char *const folders[] = { "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
-					       "/usr/lib/systemd/system", "/lib/systemd/system" };
+	static const char *const folders[] = { "/etc/systemd/system", "/run/systemd/system",
+					       "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+					       "/lib/systemd/system" };
 	char path[PATH_MAX];
 	bool found = false;
 
@@ -323,7 +327,8 @@ static bool has_file(const struct facts_host *h, const char *what, const char *p
 
 static void add_sockets(const struct host *x, const char *docker_socket)
 {
-	static const char *const containerd[] = { "/run/containerd/containerd.sock", "/run/docker/containerd/containerd.sock" };
+	static const char *const containerd[] = { "/run/containerd/containerd.sock",
+						  "/run/docker/containerd/containerd.sock" };
 	bool found = false;
 	char real[PATH_MAX];
 
@@ -332,7 +337,8 @@ static void add_sockets(const struct host *x, const char *docker_socket)
 	for (size_t i = 0; i < x->d->listen_count; i++) {
 		const char *path = x->d->listens[i].address + strlen("unix:");
 
-		if (x->d->listens[i].is_tcp || *path != '/' || !realpath(path, real) || has_file(x->h, "docker socket", real))
+		if (x->d->listens[i].is_tcp || *path != '/' || !realpath(path, real) ||
+		    has_file(x->h, "docker socket", real))
 			continue;
 		(void)add_file(x, "docker socket", real);
 	}

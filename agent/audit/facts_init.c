@@ -3,7 +3,9 @@
 
 void facts_process_init(struct facts_process *p)
 {
-	*p = (struct facts_process){ .seccomp = SECCOMP_UNKNOWN, .comm = "", .exe = "", .label = "", .uid = (uid_t)-1, .euid = (uid_t)-1 };
+	*p = (struct facts_process){
+		.seccomp = SECCOMP_UNKNOWN, .comm = "", .exe = "", .label = "", .uid = (uid_t)-1, .euid = (uid_t)-1
+	};
 }
 
 void facts_filter_init(struct facts_filter *f)
@@ -31,8 +33,18 @@ void facts_container_init(struct facts_container *c)
 {
 	*c = (struct facts_container){ .id = "", .name = "", .image = "", .image_id = "", .image_digest = "" };
 	c->asked = (struct facts_asked){
-		.user = "", .pid_mode = "", .ipc_mode = "", .network_mode = "", .uts_mode = "", .userns_mode = "",
-		.cgroupns_mode = "", .cgroup_parent = "", .runtime = "", .apparmor = "", .health = "", .log_driver = "",
+		.user = "",
+		.pid_mode = "",
+		.ipc_mode = "",
+		.network_mode = "",
+		.uts_mode = "",
+		.userns_mode = "",
+		.cgroupns_mode = "",
+		.cgroup_parent = "",
+		.runtime = "",
+		.apparmor = "",
+		.health = "",
+		.log_driver = "",
 	};
 	facts_real_init(&c->real);
 }
@@ -45,10 +57,29 @@ void facts_image_init(struct facts_image *i)
 void facts_daemon_init(struct facts_daemon *d)
 {
 	*d = (struct facts_daemon){
-		.why = "", .version = "", .api_version = "", .os = "", .arch = "", .root_dir = "", .driver = "",
-		.logging_driver = "", .cgroup_driver = "", .default_runtime = "", .seccomp_profile = "", .swarm = "",
-		.uid = (uid_t)-1, .exe = "", .config_path = "", .config_error = "", .log_level = "", .cgroup_parent = "",
-		.basesize = "", .metrics_address = "", .tls_ca = "", .tls_cert = "", .tls_key = "",
+		.why = "",
+		.version = "",
+		.api_version = "",
+		.os = "",
+		.arch = "",
+		.root_dir = "",
+		.driver = "",
+		.logging_driver = "",
+		.cgroup_driver = "",
+		.default_runtime = "",
+		.seccomp_profile = "",
+		.swarm = "",
+		.uid = (uid_t)-1,
+		.exe = "",
+		.config_path = "",
+		.config_error = "",
+		.log_level = "",
+		.cgroup_parent = "",
+		.basesize = "",
+		.metrics_address = "",
+		.tls_ca = "",
+		.tls_cert = "",
+		.tls_key = "",
 	};
 }
 

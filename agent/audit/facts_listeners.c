@@ -86,8 +86,11 @@ static int ask(struct work *w, int fd, size_t table, char *answer)
 		struct nlmsghdr h;
 		struct inet_diag_req_v2 r;
 	} q = {
-		.h = { .nlmsg_len = sizeof(q), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.r = { .sdiag_family = tables[table].family, .sdiag_protocol = tables[table].number,
+		.h = { .nlmsg_len = sizeof(q),
+		       .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.r = { .sdiag_family = tables[table].family,
+		       .sdiag_protocol = tables[table].number,
 		       .idiag_states = 1U << tables[table].state },
 	};
 
@@ -133,7 +136,9 @@ static void keep(const struct work *w, struct facts_out *o, struct facts_real *r
 		if (!inet_ntop(t->family, w->v[i].address, text, sizeof(text)))
 			continue;
 		r->listeners[r->listener_count++] = (struct facts_listener){
-			.address = facts_text(o, slice_of(text)), .port = w->v[i].port, .protocol = t->protocol,
+			.address = facts_text(o, slice_of(text)),
+			.port = w->v[i].port,
+			.protocol = t->protocol,
 		};
 	}
 }

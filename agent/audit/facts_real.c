@@ -29,7 +29,8 @@ static void read_host_mounts(const struct real *x, struct facts_mount_table *ret
 		(void)facts_parse_mounts(buf_slice(&b), FACTS_HOST_MOUNTS_MAX, x->scratch, &ret->v, &ret->count);
 }
 
-static int read_mounts(const struct real *x, struct facts_mount_table host, const struct facts_sockets *sockets, struct facts_real *r)
+static int read_mounts(const struct real *x, struct facts_mount_table host, const struct facts_sockets *sockets,
+		       struct facts_real *r)
 {
 	static const struct facts_sockets none;
 	CLEANUP(buf_finip) struct buf b = { 0 };
@@ -109,7 +110,8 @@ static void read_filter(const struct real *x, unsigned flags, bool is_frozen, st
 
 /* ---- all of it ---- */
 
-static int read_all(const struct real *x, pid_t pid, unsigned flags, const struct facts_sockets *sockets, struct facts_real *r)
+static int read_all(const struct real *x, pid_t pid, unsigned flags, const struct facts_sockets *sockets,
+		    struct facts_real *r)
 {
 	struct facts_mount_table host;
 	struct facts_process again;
@@ -134,8 +136,8 @@ static int read_all(const struct real *x, pid_t pid, unsigned flags, const struc
 	return facts_read_process(x->dir, pid, x->scratch, &again);
 }
 
-int facts_read_real(const char *proc_root, pid_t pid, unsigned flags, const struct facts_sockets *sockets, struct arena *a,
-		    struct facts_real *ret, struct err *err)
+int facts_read_real(const char *proc_root, pid_t pid, unsigned flags, const struct facts_sockets *sockets,
+		    struct arena *a, struct facts_real *ret, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *scratch = arena_new(SCRATCH_BYTES);
 	struct facts_out o = { .a = a }, so = { .a = scratch };

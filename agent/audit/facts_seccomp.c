@@ -91,7 +91,8 @@ static void read_filters(struct work *w)
 			return;
 		}
 		w->programs[w->count] = (struct facts_program){ .v = v, .count = (size_t)n };
-		/* Filters are only ever added, in front; a stopped process adds none, but its threads may, to all (TSYNC). */
+		/* Filters are only ever added, in front; a stopped process adds none, but its threads may, to all
+		 * (TSYNC). */
 		if (ptrace(PTRACE_SECCOMP_GET_FILTER, w->pid, (void *)w->count++, v) != n) {
 			fail(w, "read its filters");
 			return;

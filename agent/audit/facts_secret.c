@@ -9,9 +9,9 @@
 
 /* Ends of a name's words: DB_PASSWORD, dbPassword, PGPASSWORD. */
 static const char *const secret_words[] = {
-	"PASSWORD", "PASSWD",  "PASSPHRASE",  "PWD",	   "SECRET",	 "SECRETS",    "TOKEN",	      "APIKEY",
-	"API_KEY",  "SECRETKEY", "SECRET_KEY", "ACCESS_KEY", "PRIVATE_KEY", "ENCRYPTION_KEY", "SIGNING_KEY", "MASTER_KEY",
-	"AUTH_KEY", "CREDENTIAL", "CREDENTIALS", "PASS",
+	"PASSWORD",    "PASSWD",     "PASSPHRASE", "PWD",	 "SECRET",	"SECRETS",     "TOKEN",
+	"APIKEY",      "API_KEY",    "SECRETKEY",  "SECRET_KEY", "ACCESS_KEY",	"PRIVATE_KEY", "ENCRYPTION_KEY",
+	"SIGNING_KEY", "MASTER_KEY", "AUTH_KEY",   "CREDENTIAL", "CREDENTIALS", "PASS",
 };
 /* Whole names that end like a secret and are none. */
 static const char *const plain_names[] = { "PWD", "OLDPWD" };
@@ -40,15 +40,16 @@ static bool is_secret_name(struct slice name)
 	return slice_starts(name, SLICE_LIT("AWS_SECRET_")) || slice_starts(name, SLICE_LIT("SECRET_KEY_"));
 }
 
-/* Forms that issuers gave their secrets so that they can be found. min: characters of [A-Za-z0-9_-] after the prefix. */
+/* Forms that issuers gave their secrets so that they can be found. min: characters of [A-Za-z0-9_-] after the prefix.
+ */
 static const struct form {
 	const char *prefix;
 	size_t min;
 } forms[] = {
-	{ "AKIA", 16 },	      { "ASIA", 16 },	    { "ghp_", 36 },	  { "gho_", 36 },     { "ghs_", 36 },
-	{ "github_pat_", 22 }, { "glpat-", 20 },    { "xoxb-", 10 },	  { "xoxp-", 10 },    { "xoxa-", 10 },
-	{ "sk_live_", 16 },   { "rk_live_", 16 },   { "AIza", 35 },	  { "npm_", 36 },     { "dop_v1_", 40 },
-	{ "hvs.", 20 },	      { "sk-ant-", 20 },    { "pypi-", 40 },	  { "eyJhbGciOi", 20 },
+	{ "AKIA", 16 },	       { "ASIA", 16 },	   { "ghp_", 36 },  { "gho_", 36 },	  { "ghs_", 36 },
+	{ "github_pat_", 22 }, { "glpat-", 20 },   { "xoxb-", 10 }, { "xoxp-", 10 },	  { "xoxa-", 10 },
+	{ "sk_live_", 16 },    { "rk_live_", 16 }, { "AIza", 35 },  { "npm_", 36 },	  { "dop_v1_", 40 },
+	{ "hvs.", 20 },	       { "sk-ant-", 20 },  { "pypi-", 40 }, { "eyJhbGciOi", 20 },
 };
 
 static size_t token_length(struct slice s)

@@ -81,7 +81,8 @@ static void limits_of_v2_are_read(void **state)
 	put(t, "system.slice/docker-" ID ".scope/cgroup.freeze", "0\n");
 	put(t, "system.slice/docker-" ID ".scope/cgroup.procs", "");
 	assert_false(read_tree(t, &r, &a));
-	assert_string_equal(r.cgroup, "/system.slice/docker-" ID ".scope"); /* the container's, not what it made below */
+	assert_string_equal(r.cgroup,
+			    "/system.slice/docker-" ID ".scope"); /* the container's, not what it made below */
 	assert_int_equal(r.memory_max, 67108864);
 	assert_int_equal(r.pids_max, 100);
 	assert_int_equal(r.cpu_quota_us, 50000);
@@ -111,7 +112,9 @@ static void limits_of_v1_are_read(void **state)
 
 	t->mount.fs_type = "cgroup";
 	t->mount.super_options = "rw,memory,pids,cpu,devices,freezer";
-	put(t, "cgroup", "5:memory,pids:/docker/" ID "\n4:cpu,cpuacct:/docker/" ID "\n3:devices:/docker/" ID "\n2:freezer:/docker/" ID "\n1:name=systemd:/x\n0::/y\n");
+	put(t, "cgroup",
+	    "5:memory,pids:/docker/" ID "\n4:cpu,cpuacct:/docker/" ID "\n3:devices:/docker/" ID
+	    "\n2:freezer:/docker/" ID "\n1:name=systemd:/x\n0::/y\n");
 	put(t, "docker/" ID "/memory.limit_in_bytes", "9223372036854771712\n");
 	put(t, "docker/" ID "/pids.max", "max\n");
 	put(t, "docker/" ID "/cpu.cfs_quota_us", "-1\n");
@@ -165,7 +168,8 @@ static void processes_of_groups_below_are_found(void **state)
 
 static void a_group_that_leads_elsewhere_is_not_followed(void **state)
 {
-	static const char *const texts[] = { "0::/../../etc\n", "0::/..\n", "", "0:", "::\n", "0::\n", "9:pids\n", "0::relative\n" };
+	static const char *const texts[] = { "0::/../../etc\n", "0::/..\n",	"", "0:", "::\n", "0::\n",
+					     "9:pids\n",	"0::relative\n" };
 	struct tree *t = *state;
 	struct facts_real r;
 	struct arena *a;

@@ -2,24 +2,36 @@
 #include "facts_test.h"
 
 static const char full[] =
-	"{\"Id\":\"abc\",\"Name\":\"/web\",\"Image\":\"sha256:11\",\"Created\":\"2026-11-30T10:00:00.5Z\",\"AppArmorProfile\":\"docker-default\","
+	"{\"Id\":\"abc\",\"Name\":\"/"
+	"web\",\"Image\":\"sha256:11\",\"Created\":\"2026-11-30T10:00:00.5Z\",\"AppArmorProfile\":\"docker-default\","
 	"\"ExecIDs\":[\"e1\",\"e2\"],"
-	"\"State\":{\"Status\":\"paused\",\"Pid\":4711,\"StartedAt\":\"2026-11-30T10:00:01Z\",\"Health\":{\"Status\":\"unhealthy\"}},"
-	"\"Config\":{\"Image\":\"nginx@sha256:22\",\"User\":\"app\",\"Env\":[\"DB_PASSWORD=hunter2\",\"PATH=/bin\",\"DB_PASSWORD_FILE=/run/secrets/x\"],"
+	"\"State\":{\"Status\":\"paused\",\"Pid\":4711,\"StartedAt\":\"2026-11-30T10:00:01Z\",\"Health\":{\"Status\":"
+	"\"unhealthy\"}},"
+	"\"Config\":{\"Image\":\"nginx@sha256:22\",\"User\":\"app\",\"Env\":[\"DB_PASSWORD=hunter2\",\"PATH=/"
+	"bin\",\"DB_PASSWORD_FILE=/run/secrets/x\"],"
 	"\"Healthcheck\":{\"Test\":[\"NONE\"]}},"
 	"\"HostConfig\":{\"Privileged\":true,\"ReadonlyRootfs\":true,\"OomKillDisable\":true,\"PublishAllPorts\":true,"
 	"\"CapAdd\":[\"SYS_ADMIN\",7,\"NET_ADMIN\"],\"CapDrop\":null,\"SecurityOpt\":[\"no-new-privileges:false\"],"
-	"\"PidMode\":\"host\",\"IpcMode\":\"container:x\",\"NetworkMode\":\"n\",\"UTSMode\":\"\",\"UsernsMode\":\"host\",\"CgroupnsMode\":\"host\","
-	"\"CgroupParent\":\"/p\",\"Runtime\":\"runc\",\"Devices\":[{\"PathOnHost\":\"/dev/kmsg\",\"PathInContainer\":\"/dev/k\",\"CgroupPermissions\":\"rwm\"}],"
-	"\"DeviceCgroupRules\":[\"a *:* rwm\"],\"DeviceRequests\":[{}],\"MaskedPaths\":[],\"Sysctls\":{\"net.ipv4.ip_forward\":\"1\"},"
-	"\"Memory\":1048576,\"NanoCpus\":500000000,\"CpuQuota\":-1,\"CpuShares\":2,\"PidsLimit\":-1,\"OomScoreAdj\":-500,"
-	"\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":7},\"Ulimits\":[{\"Name\":\"nofile\",\"Soft\":1,\"Hard\":-1}],"
+	"\"PidMode\":\"host\",\"IpcMode\":\"container:x\",\"NetworkMode\":\"n\",\"UTSMode\":\"\",\"UsernsMode\":"
+	"\"host\",\"CgroupnsMode\":\"host\","
+	"\"CgroupParent\":\"/p\",\"Runtime\":\"runc\",\"Devices\":[{\"PathOnHost\":\"/dev/"
+	"kmsg\",\"PathInContainer\":\"/dev/k\",\"CgroupPermissions\":\"rwm\"}],"
+	"\"DeviceCgroupRules\":[\"a *:* "
+	"rwm\"],\"DeviceRequests\":[{}],\"MaskedPaths\":[],\"Sysctls\":{\"net.ipv4.ip_forward\":\"1\"},"
+	"\"Memory\":1048576,\"NanoCpus\":500000000,\"CpuQuota\":-1,\"CpuShares\":2,\"PidsLimit\":-1,\"OomScoreAdj\":-"
+	"500,"
+	"\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":7},\"Ulimits\":[{\"Name\":\"nofile\","
+	"\"Soft\":1,\"Hard\":-1}],"
 	"\"VolumesFrom\":[\"other\"],\"LogConfig\":{\"Type\":\"none\"},\"Tmpfs\":{\"/tmp\":\"rw\"},"
 	"\"PortBindings\":{\"1/tcp\":[{\"HostPort\":\"9\"}]}},"
-	"\"NetworkSettings\":{\"Ports\":{\"80/tcp\":[{\"HostIp\":\"0.0.0.0\",\"HostPort\":\"8080\"},{\"HostIp\":\"::\",\"HostPort\":\"8080\"}],\"53/udp\":null},"
+	"\"NetworkSettings\":{\"Ports\":{\"80/"
+	"tcp\":[{\"HostIp\":\"0.0.0.0\",\"HostPort\":\"8080\"},{\"HostIp\":\"::\",\"HostPort\":\"8080\"}],\"53/"
+	"udp\":null},"
 	"\"Networks\":{\"n\":{\"NetworkID\":\"id1\",\"IPAddress\":\"10.0.0.2\",\"GlobalIPv6Address\":\"fd00::2\"}}},"
-	"\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/etc\",\"Destination\":\"/e\",\"RW\":true,\"Propagation\":\"rshared\"},"
-	"{\"Type\":\"volume\",\"Name\":\"v\",\"Driver\":\"local\",\"Source\":\"/var/lib/docker/volumes/v/_data\",\"Destination\":\"/v\",\"RW\":false}]}";
+	"\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/etc\",\"Destination\":\"/"
+	"e\",\"RW\":true,\"Propagation\":\"rshared\"},"
+	"{\"Type\":\"volume\",\"Name\":\"v\",\"Driver\":\"local\",\"Source\":\"/var/lib/docker/volumes/v/"
+	"_data\",\"Destination\":\"/v\",\"RW\":false}]}";
 
 static void an_inspect_is_read_field_by_field(void **state)
 {
@@ -37,7 +49,8 @@ static void an_inspect_is_read_field_by_field(void **state)
 	assert_int_equal(c.pid, 4711);
 	assert_int_equal(c.created_unix_s, 1796032800);
 	assert_int_equal(c.started_unix_s, 1796032801);
-	assert_true(a->is_privileged && a->is_root_readonly && a->is_oom_kill_disabled && a->is_publish_all && a->is_health_none);
+	assert_true(a->is_privileged && a->is_root_readonly && a->is_oom_kill_disabled && a->is_publish_all &&
+		    a->is_health_none);
 	assert_int_equal(a->cap_add.count, 2);
 	assert_string_equal(a->cap_add.v[1], "NET_ADMIN");
 	assert_int_equal(a->cap_drop.count, 0);
@@ -89,8 +102,10 @@ static void lists_of_an_inspect_are_read(void **state)
 
 static void what_was_asked_for_counts_before_the_start(void **state)
 {
-	static const char body[] = "{\"HostConfig\":{\"PortBindings\":{\"22/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"\"}],\"x\":[{}],\"70000/tcp\":[{}]},"
-				   "\"MaskedPaths\":null},\"NetworkSettings\":{\"Ports\":{}},\"State\":{\"Status\":\"created\",\"StartedAt\":\"0001-01-01T00:00:00Z\"}}";
+	static const char body[] = "{\"HostConfig\":{\"PortBindings\":{\"22/"
+				   "tcp\":[{\"HostIp\":\"\",\"HostPort\":\"\"}],\"x\":[{}],\"70000/tcp\":[{}]},"
+				   "\"MaskedPaths\":null},\"NetworkSettings\":{\"Ports\":{}},\"State\":{\"Status\":"
+				   "\"created\",\"StartedAt\":\"0001-01-01T00:00:00Z\"}}";
 	struct facts_container c;
 
 	assert_int_equal(facts_read_container(slice_of(body), *state, &c, NULL), 0);
@@ -106,9 +121,12 @@ static void what_was_asked_for_counts_before_the_start(void **state)
 
 static void values_of_the_wrong_type_count_as_absent(void **state)
 {
-	static const char body[] = "{\"Id\":7,\"Name\":[],\"State\":\"x\",\"Config\":[1],\"HostConfig\":{\"Privileged\":\"true\",\"CapAdd\":{\"a\":\"b\"},"
-				   "\"Memory\":\"1\",\"PidsLimit\":1e300,\"CpuShares\":-1e300,\"Ulimits\":[1,null,{}],\"Devices\":[1],\"Sysctls\":[1],\"RestartPolicy\":1},"
-				   "\"Mounts\":[1,{}],\"NetworkSettings\":{\"Networks\":[1],\"Ports\":[1]},\"ExecIDs\":{\"a\":1}}";
+	static const char body[] =
+		"{\"Id\":7,\"Name\":[],\"State\":\"x\",\"Config\":[1],\"HostConfig\":{\"Privileged\":\"true\","
+		"\"CapAdd\":{\"a\":\"b\"},"
+		"\"Memory\":\"1\",\"PidsLimit\":1e300,\"CpuShares\":-1e300,\"Ulimits\":[1,null,{}],\"Devices\":[1],"
+		"\"Sysctls\":[1],\"RestartPolicy\":1},"
+		"\"Mounts\":[1,{}],\"NetworkSettings\":{\"Networks\":[1],\"Ports\":[1]},\"ExecIDs\":{\"a\":1}}";
 	struct facts_container c;
 
 	assert_int_equal(facts_read_container(slice_of(body), *state, &c, NULL), 0);
@@ -165,8 +183,10 @@ static void an_exec_is_read(void **state)
 {
 	struct facts_exec e;
 
-	assert_int_equal(facts_read_exec(SLICE_LIT("{\"ID\":\"e\",\"Running\":true,\"Pid\":9,\"ProcessConfig\":{\"user\":\"root\",\"privileged\":true}}"),
-					 *state, &e, NULL), 0);
+	assert_int_equal(facts_read_exec(SLICE_LIT("{\"ID\":\"e\",\"Running\":true,\"Pid\":9,\"ProcessConfig\":{"
+						   "\"user\":\"root\",\"privileged\":true}}"),
+					 *state, &e, NULL),
+			 0);
 	assert_true(e.is_privileged && e.is_running && e.pid == 9);
 	assert_string_equal(e.user, "root");
 	assert_int_equal(facts_read_exec(SLICE_LIT("{\"Pid\":99999999999}"), *state, &e, NULL), 0);
@@ -179,14 +199,19 @@ static void a_volume_that_is_a_bind_names_its_folder(void **state)
 {
 	const char *name, *device;
 
-	assert_int_equal(facts_read_volume(SLICE_LIT("{\"Name\":\"v\",\"Options\":{\"type\":\"none\",\"o\":\"ro,bind\",\"device\":\"/etc\"}}"), *state,
-					   &name, &device, NULL), 0);
+	assert_int_equal(facts_read_volume(SLICE_LIT("{\"Name\":\"v\",\"Options\":{\"type\":\"none\",\"o\":\"ro,bind\","
+						     "\"device\":\"/etc\"}}"),
+					   *state, &name, &device, NULL),
+			 0);
 	assert_string_equal(name, "v");
 	assert_string_equal(device, "/etc");
-	assert_int_equal(facts_read_volume(SLICE_LIT("{\"Name\":\"v\",\"Options\":{\"type\":\"nfs\",\"o\":\"addr=binder\",\"device\":\":/x\"}}"), *state,
-					   &name, &device, NULL), 0);
+	assert_int_equal(facts_read_volume(SLICE_LIT("{\"Name\":\"v\",\"Options\":{\"type\":\"nfs\",\"o\":\"addr="
+						     "binder\",\"device\":\":/x\"}}"),
+					   *state, &name, &device, NULL),
+			 0);
 	assert_string_equal(device, "");
-	assert_int_equal(facts_read_volume(SLICE_LIT("{\"Name\":\"v\",\"Options\":null}"), *state, &name, &device, NULL), 0);
+	assert_int_equal(
+		facts_read_volume(SLICE_LIT("{\"Name\":\"v\",\"Options\":null}"), *state, &name, &device, NULL), 0);
 	assert_string_equal(device, "");
 }
 
@@ -244,10 +269,13 @@ static void an_image_and_its_history_are_read(void **state)
 {
 	struct facts_image i;
 
-	assert_int_equal(facts_read_image(SLICE_LIT("{\"Id\":\"sha256:1\",\"RepoTags\":[\"a:1\"],\"RepoDigests\":[\"a@sha256:2\"],\"Created\":\"2026-11-30T10:00:00Z\","
-						    "\"Size\":12,\"Config\":{\"User\":\"root\",\"ExposedPorts\":{\"22/tcp\":{}},\"Env\":[\"API_TOKEN=abc\"],"
+	assert_int_equal(facts_read_image(SLICE_LIT("{\"Id\":\"sha256:1\",\"RepoTags\":[\"a:1\"],\"RepoDigests\":[\"a@"
+						    "sha256:2\"],\"Created\":\"2026-11-30T10:00:00Z\","
+						    "\"Size\":12,\"Config\":{\"User\":\"root\",\"ExposedPorts\":{\"22/"
+						    "tcp\":{}},\"Env\":[\"API_TOKEN=abc\"],"
 						    "\"Healthcheck\":{\"Test\":[\"CMD\",\"x\"]}}}"),
-					  *state, &i, NULL), 0);
+					  *state, &i, NULL),
+			 0);
 	assert_string_equal(i.tags.v[0], "a:1");
 	assert_string_equal(i.digests.v[0], "a@sha256:2");
 	assert_string_equal(i.exposed_ports.v[0], "22/tcp");
@@ -255,7 +283,12 @@ static void an_image_and_its_history_are_read(void **state)
 	assert_int_equal(i.health_test.count, 2);
 	assert_int_equal(i.size_bytes, 12);
 	assert_int_equal(i.created_unix_s, 1796032800);
-	assert_int_equal(facts_read_history(SLICE_LIT("[{\"CreatedBy\":\"newest\"},{\"CreatedBy\":\"middle\"},7,{\"CreatedBy\":\"oldest\"}]"), *state, &i, NULL), 0);
+	assert_int_equal(
+		facts_read_history(
+			SLICE_LIT(
+				"[{\"CreatedBy\":\"newest\"},{\"CreatedBy\":\"middle\"},7,{\"CreatedBy\":\"oldest\"}]"),
+			*state, &i, NULL),
+		0);
 	assert_int_equal(i.history.count, 3);
 	assert_string_equal(i.history.v[0], "oldest");
 	assert_string_equal(i.history.v[2], "newest");

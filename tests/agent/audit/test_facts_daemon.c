@@ -1,23 +1,27 @@
 /* test_facts_daemon.c - the engine's answers about itself, its file and its command line. */
 #include "facts_test.h"
 
-
 static void info_is_read(void **state)
 {
 	static const char body[] =
-		"{\"ServerVersion\":\"28.2.2\",\"OSType\":\"linux\",\"Architecture\":\"x86_64\",\"DockerRootDir\":\"/var/lib/docker\",\"Driver\":\"overlay2\","
-		"\"LoggingDriver\":\"json-file\",\"CgroupDriver\":\"systemd\",\"CgroupVersion\":\"2\",\"DefaultRuntime\":\"runc\",\"LiveRestoreEnabled\":true,"
+		"{\"ServerVersion\":\"28.2.2\",\"OSType\":\"linux\",\"Architecture\":\"x86_64\",\"DockerRootDir\":\"/"
+		"var/lib/docker\",\"Driver\":\"overlay2\","
+		"\"LoggingDriver\":\"json-file\",\"CgroupDriver\":\"systemd\",\"CgroupVersion\":\"2\","
+		"\"DefaultRuntime\":\"runc\",\"LiveRestoreEnabled\":true,"
 		"\"ExperimentalBuild\":true,\"Containers\":5,\"ContainersRunning\":3,\"Images\":-1,"
-		"\"SecurityOptions\":[\"name=apparmor\",\"name=seccomp,profile=default\",\"name=userns\",\"name=cgroupns\"],"
+		"\"SecurityOptions\":[\"name=apparmor\",\"name=seccomp,profile=default\",\"name=userns\",\"name="
+		"cgroupns\"],"
 		"\"RegistryConfig\":{\"InsecureRegistryCIDRs\":[\"127.0.0.0/8\",\"::1/128\",\"10.0.0.0/8\"],"
 		"\"IndexConfigs\":{\"docker.io\":{\"Secure\":true},\"r:5000\":{\"Secure\":false}}},"
-		"\"Plugins\":{\"Authorization\":[\"picket\"]},\"Runtimes\":{\"runc\":{},\"kata\":{}},\"Swarm\":{\"LocalNodeState\":\"active\",\"ControlAvailable\":true},"
+		"\"Plugins\":{\"Authorization\":[\"picket\"]},\"Runtimes\":{\"runc\":{},\"kata\":{}},\"Swarm\":{"
+		"\"LocalNodeState\":\"active\",\"ControlAvailable\":true},"
 		"\"Warnings\":[\"w\"]}";
 	struct facts_daemon d;
 
 	facts_daemon_init(&d);
 	assert_int_equal(facts_read_info(slice_of(body), *state, &d, NULL), 0);
-	assert_true(d.is_known && d.has_live_restore && d.is_experimental && d.has_apparmor && d.has_seccomp && d.has_userns);
+	assert_true(d.is_known && d.has_live_restore && d.is_experimental && d.has_apparmor && d.has_seccomp &&
+		    d.has_userns);
 	assert_false(d.has_selinux || d.is_rootless);
 	assert_string_equal(d.seccomp_profile, "builtin");
 	assert_int_equal(d.cgroup_version, 2);
@@ -39,15 +43,22 @@ static void version_networks_and_swarm_are_read(void **state)
 	struct facts_daemon d;
 
 	facts_daemon_init(&d);
-	assert_int_equal(facts_read_version(SLICE_LIT("{\"Version\":\"20.10.24\",\"ApiVersion\":\"1.41\",\"Experimental\":true}"), *state, &d, NULL), 0);
+	assert_int_equal(facts_read_version(
+				 SLICE_LIT("{\"Version\":\"20.10.24\",\"ApiVersion\":\"1.41\",\"Experimental\":true}"),
+				 *state, &d, NULL),
+			 0);
 	assert_string_equal(d.version, "20.10.24");
 	assert_true(d.is_experimental);
-	assert_int_equal(facts_read_networks(SLICE_LIT("[{\"Name\":\"bridge\",\"Driver\":\"bridge\",\"Internal\":false,\"Options\":{"
-						       "\"com.docker.network.bridge.enable_icc\":\"false\",\"com.docker.network.bridge.default_bridge\":\"true\"}},"
-						       "{\"Name\":\"u\",\"Driver\":\"bridge\",\"Internal\":true,\"Options\":{}},"
-						       "{\"Name\":\"o\",\"Driver\":\"overlay\",\"Options\":{\"encrypted\":\"\"}},"
-						       "{\"Name\":\"p\",\"Driver\":\"overlay\",\"Options\":null},3]"),
-					     *state, &d, NULL), 0);
+	assert_int_equal(
+		facts_read_networks(
+			SLICE_LIT("[{\"Name\":\"bridge\",\"Driver\":\"bridge\",\"Internal\":false,\"Options\":{"
+				  "\"com.docker.network.bridge.enable_icc\":\"false\",\"com.docker.network.bridge."
+				  "default_bridge\":\"true\"}},"
+				  "{\"Name\":\"u\",\"Driver\":\"bridge\",\"Internal\":true,\"Options\":{}},"
+				  "{\"Name\":\"o\",\"Driver\":\"overlay\",\"Options\":{\"encrypted\":\"\"}},"
+				  "{\"Name\":\"p\",\"Driver\":\"overlay\",\"Options\":null},3]"),
+			*state, &d, NULL),
+		0);
 	assert_int_equal(d.network_count, 4);
 	assert_int_equal(d.networks[0].has_icc, FACTS_NO);
 	assert_true(d.networks[0].is_default && !d.networks[1].is_default);
@@ -56,8 +67,10 @@ static void version_networks_and_swarm_are_read(void **state)
 	assert_int_equal(d.networks[2].is_encrypted, FACTS_YES);
 	assert_int_equal(d.networks[3].is_encrypted, FACTS_NO);
 	assert_int_equal(d.networks[0].is_encrypted, FACTS_UNKNOWN);
-	assert_int_equal(facts_read_swarm(SLICE_LIT("{\"Spec\":{\"EncryptionConfig\":{\"AutoLockManagers\":true},\"CAConfig\":{\"NodeCertExpiry\":7776000000000000}}}"),
-					  *state, &d, NULL), 0);
+	assert_int_equal(facts_read_swarm(SLICE_LIT("{\"Spec\":{\"EncryptionConfig\":{\"AutoLockManagers\":true},"
+						    "\"CAConfig\":{\"NodeCertExpiry\":7776000000000000}}}"),
+					  *state, &d, NULL),
+			 0);
 	assert_int_equal(d.has_swarm_autolock, FACTS_YES);
 	assert_int_equal(d.swarm_cert_expiry_ns, 7776000000000000);
 	assert_int_equal(facts_read_swarm(SLICE_LIT("{\"Spec\":{\"EncryptionConfig\":{}}}"), *state, &d, NULL), 0);
@@ -71,10 +84,15 @@ static void daemon_json_is_read(void **state)
 	struct facts_daemon d;
 
 	facts_daemon_init(&d);
-	assert_int_equal(facts_read_config(SLICE_LIT("\xef\xbb\xbf{\"icc\":false,\"userland-proxy\":false,\"tlsverify\":true,\"log-level\":\"debug\",\"hosts\":[\"tcp://0.0.0.0:2376\"],"
-						     "\"default-ulimits\":{\"nofile\":{\"Name\":\"nofile\",\"Hard\":64000,\"Soft\":32000}},\"storage-opts\":[\"dm.basesize=20G\"],"
-						     "\"tlscacert\":\"/ca\",\"no-new-privileges\":\"true\",\"metrics-addr\":\"127.0.0.1:9323\"}"),
-					   *state, &d, NULL), 0);
+	assert_int_equal(
+		facts_read_config(SLICE_LIT("\xef\xbb\xbf{\"icc\":false,\"userland-proxy\":false,\"tlsverify\":true,"
+					    "\"log-level\":\"debug\",\"hosts\":[\"tcp://0.0.0.0:2376\"],"
+					    "\"default-ulimits\":{\"nofile\":{\"Name\":\"nofile\",\"Hard\":64000,"
+					    "\"Soft\":32000}},\"storage-opts\":[\"dm.basesize=20G\"],"
+					    "\"tlscacert\":\"/"
+					    "ca\",\"no-new-privileges\":\"true\",\"metrics-addr\":\"127.0.0.1:9323\"}"),
+				  *state, &d, NULL),
+		0);
 	assert_true(d.has_config && !d.is_config_bad);
 	assert_int_equal(d.icc, FACTS_NO);
 	assert_int_equal(d.userland_proxy, FACTS_NO);
@@ -106,18 +124,22 @@ static void a_broken_daemon_json_is_told(void **state)
 	assert_true(d.has_config && !d.is_config_bad);
 }
 
-#define ARGV(...) \
+#define ARGV(...)                                         \
 	const char *words[] = { "dockerd", __VA_ARGS__ }; \
 	const struct facts_texts argv = { words, ARRAY_LEN(words) }
 
 static void the_command_line_wins_over_the_file(void **state)
 {
 	struct facts_daemon d;
-	ARGV("--icc=false", "--no-new-privileges", "-DH", "tcp://1.2.3.4:1", "-Hunix:///a", "--host=fd://", "-l", "warn", "--default-ulimit", "nofile=64:128",
-	     "--default-ulimit=nproc=9", "--storage-opt", "dm.basesize=5G", "--userland-proxy=0", "--live-restore", "--tlsverify=nonsense", "--iptables=T");
+	ARGV("--icc=false", "--no-new-privileges", "-DH", "tcp://1.2.3.4:1", "-Hunix:///a", "--host=fd://", "-l",
+	     "warn", "--default-ulimit", "nofile=64:128", "--default-ulimit=nproc=9", "--storage-opt", "dm.basesize=5G",
+	     "--userland-proxy=0", "--live-restore", "--tlsverify=nonsense", "--iptables=T");
 
 	facts_daemon_init(&d);
-	assert_int_equal(facts_read_config(SLICE_LIT("{\"icc\":true,\"log-level\":\"info\",\"default-ulimits\":{\"nofile\":{\"Hard\":1,\"Soft\":1}}}"), *state, &d, NULL), 0);
+	assert_int_equal(facts_read_config(SLICE_LIT("{\"icc\":true,\"log-level\":\"info\",\"default-ulimits\":{"
+						     "\"nofile\":{\"Hard\":1,\"Soft\":1}}}"),
+					   *state, &d, NULL),
+			 0);
 	facts_read_argv(&argv, *state, &d);
 	assert_int_equal(d.icc, FACTS_NO);
 	assert_int_equal(d.no_new_privileges, FACTS_YES);
@@ -151,7 +173,16 @@ static void a_value_that_looks_like_an_option_is_none(void **state)
 
 static void a_command_line_that_ends_early_is_read(void **state)
 {
-	static const char *const ends[] = { "-H", "--log-level", "-l", "-", "--", "-D=", "--icc=", "--default-ulimit", "--default-ulimit=x", "--default-ulimit=x=" };
+	static const char *const ends[] = { "-H",
+					    "--log-level",
+					    "-l",
+					    "-",
+					    "--",
+					    "-D=",
+					    "--icc=",
+					    "--default-ulimit",
+					    "--default-ulimit=x",
+					    "--default-ulimit=x=" };
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		struct facts_daemon d;

@@ -48,7 +48,8 @@ static void evaluate(const struct program *p, size_t count, struct facts_filter 
 
 static scmp_filter_ctx allow_list(void)
 {
-	static const int names[] = { SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(getppid), SCMP_SYS(rt_sigreturn) };
+	static const int names[] = { SCMP_SYS(exit),  SCMP_SYS(exit_group), SCMP_SYS(read),
+				     SCMP_SYS(write), SCMP_SYS(getppid),    SCMP_SYS(rt_sigreturn) };
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSPC));
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -99,13 +100,17 @@ static void arguments_make_a_call_allowed_but_not_always(void **state)
 	struct facts_filter f;
 
 	assert_int_equal(seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, 8)), 0);
-	assert_int_equal(seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, 0x7e020000, 0)), 0);
+	assert_int_equal(
+		seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, 0x7e020000, 0)),
+		0);
 	assert_int_equal(seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, 40)), 0);
 	assemble(ctx, &p);
 	evaluate(&p, 1, &f);
 	assert_int_equal(f.allowed, 9);
-	assert_true(has_bit(f.allows, SYS_personality) && has_bit(f.allows, SYS_clone) && has_bit(f.allows, SYS_socket));
-	assert_false(has_bit(f.always, SYS_personality) || has_bit(f.always, SYS_clone) || has_bit(f.always, SYS_socket));
+	assert_true(has_bit(f.allows, SYS_personality) && has_bit(f.allows, SYS_clone) &&
+		    has_bit(f.allows, SYS_socket));
+	assert_false(has_bit(f.always, SYS_personality) || has_bit(f.always, SYS_clone) ||
+		     has_bit(f.always, SYS_socket));
 }
 
 static void of_several_filters_the_strictest_counts(void **state)
@@ -131,10 +136,11 @@ static void who_is_asked_counts_as_let_through(void **state)
 		uint32_t action;
 		bool lets;
 	} rows[] = {
-		{ SECCOMP_RET_ALLOW, true },	    { SECCOMP_RET_LOG, true },	       { SECCOMP_RET_USER_NOTIF, true },
-		{ SECCOMP_RET_TRACE | 7, true },    { SECCOMP_RET_ERRNO | 1, false },  { SECCOMP_RET_ERRNO, false },
-		{ SECCOMP_RET_TRAP, false },	    { SECCOMP_RET_KILL_THREAD, false }, { SECCOMP_RET_KILL_PROCESS, false },
-		{ 0x12340000, false } /* an action that is none kills */,
+		{ SECCOMP_RET_ALLOW, true },	     { SECCOMP_RET_LOG, true },
+		{ SECCOMP_RET_USER_NOTIF, true },    { SECCOMP_RET_TRACE | 7, true },
+		{ SECCOMP_RET_ERRNO | 1, false },    { SECCOMP_RET_ERRNO, false },
+		{ SECCOMP_RET_TRAP, false },	     { SECCOMP_RET_KILL_THREAD, false },
+		{ SECCOMP_RET_KILL_PROCESS, false }, { 0x12340000, false } /* an action that is none kills */,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -164,7 +170,8 @@ static void the_other_tables_of_calls_are_tried(void **state)
 	/* x32: the same arch, another bit in the number; whoever compares the number alone lets it through. */
 	struct program q = { .count = 4,
 			     .v = { BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-				    BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+				    BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),
+				    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 				    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS) } };
 	evaluate(&q, 1, &f);
 	assert_int_equal(f.allowed, 0);
@@ -179,8 +186,8 @@ static void arithmetic_is_the_kernels(void **state)
 		uint16_t code;
 		uint32_t a, b, want;
 	} rows[] = {
-		{ BPF_ADD, 0xffffffff, 2, 1 }, { BPF_SUB, 1, 2, 0xffffffff }, { BPF_MUL, 0x10000, 0x10001, 0x10000 },
-		{ BPF_DIV, 7, 2, 3 },	       { BPF_AND, 12, 10, 8 },	      { BPF_OR, 12, 10, 14 },
+		{ BPF_ADD, 0xffffffff, 2, 1 }, { BPF_SUB, 1, 2, 0xffffffff },  { BPF_MUL, 0x10000, 0x10001, 0x10000 },
+		{ BPF_DIV, 7, 2, 3 },	       { BPF_AND, 12, 10, 8 },	       { BPF_OR, 12, 10, 14 },
 		{ BPF_XOR, 12, 10, 6 },	       { BPF_LSH, 1, 31, 0x80000000 }, { BPF_RSH, 0x80000000, 31, 1 },
 	};
 
@@ -188,10 +195,12 @@ static void arithmetic_is_the_kernels(void **state)
 		const bool by_x = i & 1;
 		const __typeof__(rows[0]) *r = &rows[i / 2];
 		struct program p = { .count = 9,
-				     .v = { BPF_STMT(BPF_LDX | BPF_IMM, r->b), BPF_STMT(BPF_STX, 3), BPF_STMT(BPF_LD | BPF_MEM, 3),
-					    BPF_STMT(BPF_MISC | BPF_TAX, 0), BPF_STMT(BPF_LD | BPF_IMM, r->a),
+				     .v = { BPF_STMT(BPF_LDX | BPF_IMM, r->b), BPF_STMT(BPF_STX, 3),
+					    BPF_STMT(BPF_LD | BPF_MEM, 3), BPF_STMT(BPF_MISC | BPF_TAX, 0),
+					    BPF_STMT(BPF_LD | BPF_IMM, r->a),
 					    BPF_STMT((uint16_t)(BPF_ALU | r->code | (by_x ? BPF_X : BPF_K)), r->b),
-					    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, r->want, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+					    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, r->want, 0, 1),
+					    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 					    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO) } };
 		struct facts_filter f;
 
@@ -206,9 +215,9 @@ static void what_paths_disagree_about_is_not_known(void **state)
 	/* if (arg0) A = ALLOW; else A = ERRNO; return A */
 	struct program p = { .count = 6,
 			     .v = { BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-				    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2), BPF_STMT(BPF_LD | BPF_IMM, SECCOMP_RET_ERRNO),
-				    BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0), BPF_STMT(BPF_LD | BPF_IMM, SECCOMP_RET_ALLOW),
-				    BPF_STMT(BPF_RET | BPF_A, 0) } };
+				    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
+				    BPF_STMT(BPF_LD | BPF_IMM, SECCOMP_RET_ERRNO), BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
+				    BPF_STMT(BPF_LD | BPF_IMM, SECCOMP_RET_ALLOW), BPF_STMT(BPF_RET | BPF_A, 0) } };
 	struct facts_filter f;
 
 	evaluate(&p, 1, &f);
@@ -216,8 +225,8 @@ static void what_paths_disagree_about_is_not_known(void **state)
 	assert_false(has_bit(f.always, 1));
 	/* A division by an argument may kill. */
 	struct program q = { .count = 4,
-			     .v = { BPF_STMT(BPF_LDX | BPF_W | BPF_LEN, 0), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16), BPF_STMT(BPF_MISC | BPF_TAX, 0),
-				    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) } };
+			     .v = { BPF_STMT(BPF_LDX | BPF_W | BPF_LEN, 0), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16),
+				    BPF_STMT(BPF_MISC | BPF_TAX, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) } };
 	evaluate(&q, 1, &f);
 	assert_true(has_bit(f.always, 1));
 	q.v[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16);
@@ -275,7 +284,8 @@ static void a_filter_made_to_take_long_does_not(void **state)
 	assert_int_equal(facts_filter_evaluate(programs, 1, facts_native_arch(), &f, NULL), 0);
 	assert_int_equal(f.allowed, FACTS_SYSCALLS);
 	assert_int_equal(facts_filter_evaluate(programs, FACTS_FILTERS_MAX, facts_native_arch(), &f, NULL), -ERR_LIMIT);
-	assert_int_equal(facts_filter_evaluate(programs, FACTS_FILTERS_MAX + 1, facts_native_arch(), &f, NULL), -ERR_LIMIT);
+	assert_int_equal(facts_filter_evaluate(programs, FACTS_FILTERS_MAX + 1, facts_native_arch(), &f, NULL),
+			 -ERR_LIMIT);
 	free(p);
 }
 
@@ -289,9 +299,35 @@ struct shared {
 static bool is_harmless(unsigned nr)
 {
 	static const unsigned names[] = {
-		SYS_read, SYS_write, SYS_close, SYS_getppid, SYS_getuid, SYS_lseek, SYS_ioctl, SYS_mount, SYS_umount2, SYS_setns, SYS_bpf, SYS_keyctl,
-		SYS_socket, SYS_personality, SYS_ptrace, SYS_chroot, SYS_init_module, SYS_finit_module, SYS_swapon, SYS_add_key, SYS_openat,
-		SYS_fchmodat, SYS_mknodat, SYS_sched_getparam, SYS_kcmp, SYS_open_by_handle_at, SYS_perf_event_open, SYS_userfaultfd, SYS_acct,
+		SYS_read,
+		SYS_write,
+		SYS_close,
+		SYS_getppid,
+		SYS_getuid,
+		SYS_lseek,
+		SYS_ioctl,
+		SYS_mount,
+		SYS_umount2,
+		SYS_setns,
+		SYS_bpf,
+		SYS_keyctl,
+		SYS_socket,
+		SYS_personality,
+		SYS_ptrace,
+		SYS_chroot,
+		SYS_init_module,
+		SYS_finit_module,
+		SYS_swapon,
+		SYS_add_key,
+		SYS_openat,
+		SYS_fchmodat,
+		SYS_mknodat,
+		SYS_sched_getparam,
+		SYS_kcmp,
+		SYS_open_by_handle_at,
+		SYS_perf_event_open,
+		SYS_userfaultfd,
+		SYS_acct,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -349,7 +385,8 @@ static void the_kernel_agrees(void **state)
 			if (s->refused[n] < 0)
 				continue;
 			if (has_bit(f.allows, n) != !s->refused[n] || has_bit(f.always, n) != !s->refused[n])
-				fail_msg("round %u call %u: kernel %s, we say %d", round, n, s->refused[n] ? "refuses" : "lets through", has_bit(f.allows, n));
+				fail_msg("round %u call %u: kernel %s, we say %d", round, n,
+					 s->refused[n] ? "refuses" : "lets through", has_bit(f.allows, n));
 			tried++;
 			let += has_bit(f.allows, n);
 		}
@@ -369,13 +406,15 @@ static void the_default_profile_is_as_published(void **state)
 	assert_true(f.is_read && f.allows_other_abi);
 	assert_true(has_bit(f.always, SYS_openat) && has_bit(f.allows, SYS_clone) && has_bit(f.allows, SYS_chroot));
 	assert_false(has_bit(f.always, SYS_clone) || has_bit(f.always, SYS_personality));
-	assert_false(has_bit(f.allows, SYS_mount) || has_bit(f.allows, SYS_bpf) || has_bit(f.allows, SYS_keyctl) || has_bit(f.allows, SYS_unshare) ||
-		     has_bit(f.allows, SYS_kexec_load) || has_bit(f.allows, SYS_io_uring_setup));
+	assert_false(has_bit(f.allows, SYS_mount) || has_bit(f.allows, SYS_bpf) || has_bit(f.allows, SYS_keyctl) ||
+		     has_bit(f.allows, SYS_unshare) || has_bit(f.allows, SYS_kexec_load) ||
+		     has_bit(f.allows, SYS_io_uring_setup));
 	facts_default_filter(caps, "20.10.24", &old);
 	assert_true(has_bit(old.allows, SYS_io_uring_setup));
 	assert_int_equal(old.allowed, f.allowed + 3);
 	facts_default_filter(caps | sys_admin, "28.2.2", &more);
-	assert_true(has_bit(more.allows, SYS_mount) && has_bit(more.allows, SYS_bpf) && has_bit(more.always, SYS_clone) && has_bit(more.allows, SYS_unshare));
+	assert_true(has_bit(more.allows, SYS_mount) && has_bit(more.allows, SYS_bpf) &&
+		    has_bit(more.always, SYS_clone) && has_bit(more.allows, SYS_unshare));
 	assert_false(has_bit(more.allows, SYS_keyctl) || has_bit(more.allows, SYS_init_module));
 	unsigned bits = 0;
 	for (unsigned n = 0; n < FACTS_SYSCALLS; n++) {

@@ -41,7 +41,8 @@ static int be_engine(const char *sock)
 		a.sin_port = htons(2375);
 	}
 	snprintf(second, sizeof(second), "%s2", sock);
-	if (bind(tcp, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(tcp, 1) < 0 || listen_unix(second) < 0 || listen_unix(sock) < 0)
+	if (bind(tcp, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(tcp, 1) < 0 || listen_unix(second) < 0 ||
+	    listen_unix(sock) < 0)
 		return 1;
 	chmod(second, 0666);
 	chmod(sock, 0660);
@@ -72,7 +73,8 @@ static bool engine_start(struct engine *e, bool is_apart)
 	snprintf(e->sock, sizeof(e->sock), "%s/e", e->dir);
 	snprintf(e->second, sizeof(e->second), "%s/e2", e->dir);
 	snprintf(e->config, sizeof(e->config), "%s/d.json", e->dir);
-	write_config(e, "{\"icc\":false,\"log-level\":\"debug\",\"default-ulimits\":{\"nofile\":{\"Hard\":5,\"Soft\":4}}}");
+	write_config(
+		e, "{\"icc\":false,\"log-level\":\"debug\",\"default-ulimits\":{\"nofile\":{\"Hard\":5,\"Soft\":4}}}");
 	e->pid = fork();
 	if (!e->pid) {
 		setenv("FACTS_ENGINE", e->sock, 1);
@@ -81,7 +83,8 @@ static bool engine_start(struct engine *e, bool is_apart)
 		setenv("SECRET_OF_IT", "x", 1);
 		if (is_apart)
 			setenv("FACTS_APART", "1", 1);
-		execl("/proc/self/exe", "not-a-dockerd", "--config-file", e->config, "--log-level=warn", "--tlsverify", "-H", "fd://", NULL);
+		execl("/proc/self/exe", "not-a-dockerd", "--config-file", e->config, "--log-level=warn", "--tlsverify",
+		      "-H", "fd://", NULL);
 		_exit(1);
 	}
 	for (unsigned i = 0; i < 500; i++) {

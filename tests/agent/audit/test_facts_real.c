@@ -14,10 +14,10 @@
 #include "facts_test.h"
 #include "child.h"
 
-#define SKIP(why) \
-	do { \
+#define SKIP(why)                                        \
+	do {                                             \
 		print_message("[  SKIPPED ] %s\n", why); \
-		skip(); \
+		skip();                                  \
 	} while (0)
 
 static const struct facts_sockets no_sockets;
@@ -77,10 +77,12 @@ static bool become_small(void *arg)
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct d[2] = { { 0 } };
 
-	if (prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN) || prctl(PR_SET_KEEPCAPS, 1) || setresgid(1234, 1234, 1234) || setresuid(1234, 1235, 1236))
+	if (prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN) || prctl(PR_SET_KEEPCAPS, 1) || setresgid(1234, 1234, 1234) ||
+	    setresuid(1234, 1235, 1236))
 		return false;
 	d[0].permitted = d[0].effective = d[0].inheritable = 1U << CAP_NET_RAW;
-	if (syscall(SYS_capset, &h, d) || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+	if (syscall(SYS_capset, &h, d) || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return false;
 	prctl(PR_SET_NAME, "Uid:\t0\t0\n");
 	return true;
@@ -118,7 +120,8 @@ static bool install(uint32_t otherwise, int nr, uint32_t action)
 
 static bool become_filtered(void *arg)
 {
-	return install(SCMP_ACT_ALLOW, SCMP_SYS(mount), SCMP_ACT_ERRNO(1)) && install(SCMP_ACT_ALLOW, SCMP_SYS(keyctl), SCMP_ACT_ERRNO(1));
+	return install(SCMP_ACT_ALLOW, SCMP_SYS(mount), SCMP_ACT_ERRNO(1)) &&
+	       install(SCMP_ACT_ALLOW, SCMP_SYS(keyctl), SCMP_ACT_ERRNO(1));
 }
 
 static void assert_runs(pid_t pid)
@@ -313,15 +316,17 @@ static bool listen_on(int family, int type, const char *address, uint16_t port)
 	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(port) };
 
 	inet_pton(family, address, family == AF_INET ? (void *)&a4.sin_addr : (void *)&a6.sin6_addr);
-	if (bind(fd, family == AF_INET ? (struct sockaddr *)&a4 : (struct sockaddr *)&a6, family == AF_INET ? sizeof(a4) : sizeof(a6)) < 0)
+	if (bind(fd, family == AF_INET ? (struct sockaddr *)&a4 : (struct sockaddr *)&a6,
+		 family == AF_INET ? sizeof(a4) : sizeof(a6)) < 0)
 		return false;
 	return type != SOCK_STREAM || listen(fd, 1) == 0;
 }
 
 static bool become_apart(void *arg)
 {
-	return unshare(CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWCGROUP) == 0 && listen_on(AF_INET, SOCK_STREAM, "0.0.0.0", 2375) &&
-	       listen_on(AF_INET, SOCK_DGRAM, "0.0.0.0", 53) && listen_on(AF_INET6, SOCK_STREAM, "::", 22);
+	return unshare(CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWCGROUP) == 0 &&
+	       listen_on(AF_INET, SOCK_STREAM, "0.0.0.0", 2375) && listen_on(AF_INET, SOCK_DGRAM, "0.0.0.0", 53) &&
+	       listen_on(AF_INET6, SOCK_STREAM, "::", 22);
 }
 
 static void namespaces_of_its_own_are_told_and_what_listens_there(void **state)
@@ -453,10 +458,12 @@ static bool become_mounted(void *arg)
 {
 	const struct place *p = arg;
 
-	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && bind_to(p, p->sock, "s_file", MS_RDONLY) &&
-	       bind_to(p, "engine", "s_dir", 0) && bind_to(p, ".", "s_above", 0) && bind_to(p, "engine", "s_hidden", 0) && cover(p, "s_hidden") &&
-	       bind_to(p, "hard", "s_link", 0) && bind_to(p, "other", "s_other", MS_NOEXEC | MS_NOSUID | MS_NODEV) && bind_to(p, "/dev/null", "s_null", 0) &&
-	       bind_to(p, "foreign.sock", "s_foreign", 0) && bind_to(p, "second.sock", "s_second", 0);
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       bind_to(p, p->sock, "s_file", MS_RDONLY) && bind_to(p, "engine", "s_dir", 0) &&
+	       bind_to(p, ".", "s_above", 0) && bind_to(p, "engine", "s_hidden", 0) && cover(p, "s_hidden") &&
+	       bind_to(p, "hard", "s_link", 0) && bind_to(p, "other", "s_other", MS_NOEXEC | MS_NOSUID | MS_NODEV) &&
+	       bind_to(p, "/dev/null", "s_null", 0) && bind_to(p, "foreign.sock", "s_foreign", 0) &&
+	       bind_to(p, "second.sock", "s_second", 0);
 }
 
 static bool become_foreign(void *path)
@@ -492,7 +499,8 @@ static void remove_tree(const char *path)
 
 static void an_engines_socket_is_found_behind_any_mount(void **state)
 {
-	static const char *const names[] = { "s_dir", "s_above", "s_hidden", "s_link", "s_other", "engine", "hard", "other" };
+	static const char *const names[] = { "s_dir",	"s_above", "s_hidden", "s_link",
+					     "s_other", "engine",  "hard",     "other" };
 	struct place p = { .dir = "/tmp/factsXXXXXX" };
 	char link_path[96], foreign[96], second[96], alias[96];
 	struct facts_sockets sockets;
