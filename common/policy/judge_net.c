@@ -275,7 +275,8 @@ void policy_each_prefix(const struct policy *p, const struct policy_workload *w,
 	if (r.is_off)
 		return;
 	tell_default(&r, &t);
-	tell_list(&r, &t, r.no, NULL, RULE_DENIED_ADDRESS);
+	/* In this order who writes them down one by one is right too where a name leads to an address of the lists. */
 	tell_list(&r, &t, r.yes, r.no, RULE_COUNT);
+	tell_list(&r, &t, r.no, NULL, RULE_DENIED_ADDRESS);
 	tell_exceptions(&r, &t);
 }

@@ -130,7 +130,8 @@ bool policy_may_listen(const struct policy *p, const struct policy_workload *w, 
 
 /* For the kernel: every prefix that holds for this workload (its scope and exceptions applied), the default as
  * 0.0.0.0/0 and ::/0; no prefix twice; none: everything is allowed. IPv4 in the first four bytes. Names of hosts in the
- * lists come as names: who has a resolver asks, and puts in addresses of /32 and /128, a denial before an allowance. */
+ * lists come as names: who has a resolver asks, and puts in addresses of /32 and /128. Told are first allowances, then
+ * denials, then exceptions: of the same address the last holds. Where the mode for w (policy_mode_for) is off: none. */
 struct policy_prefix {
 	uint8_t address[16];
 	uint8_t bits; /* 0..32, 0..128 */

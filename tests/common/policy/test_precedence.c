@@ -279,6 +279,25 @@ static void host_names_are_told_as_names(void **state)
 	assert_int_equal(names, 3); /* the one in both lists once, denied */
 }
 
+/* Names lead to addresses that stand in the lists too: who writes them down one by one has the last. */
+static void allowances_are_told_before_denials_and_exceptions_last(void **state)
+{
+	CLEANUP(policy_freep) struct policy *p = must_parse("access_control:\n"
+							    "  network_access: {whitelist: [a.example.org, 10.0.0.1], blacklist: [b.example.org, 10.0.0.2]}\n"
+							    "  exceptions: [{match: {name: w}, allow: [{addresses: [c.example.org, 10.0.0.3]}], reason: r}]\n");
+	const struct policy_workload w = { .name = "w" };
+	struct told told = { 0 };
+	char order[64] = "";
+
+	policy_each_prefix(p, &w, NOW, on_prefix, &told);
+	for (size_t i = 0; i < told.count; i++)
+		if (told.v[i].name[0])
+			strncat(order, told.v[i].name, 1);
+		else if (told.v[i].address[0] == 10)
+			strncat(order, (const char[2]){ (char)('0' + told.v[i].address[3]) }, 1);
+	assert_string_equal(order, "a1b2c3");
+}
+
 /* ---- ports ---- */
 
 struct port_ranges {
@@ -715,6 +734,7 @@ int main(void)
 		cmocka_unit_test(the_host_s_loopback_is_no_container_s_own),
 		cmocka_unit_test(a_mapped_address_is_the_ipv4_address),
 		cmocka_unit_test(host_names_are_told_as_names),
+		cmocka_unit_test(allowances_are_told_before_denials_and_exceptions_last),
 		cmocka_unit_test(the_narrowest_range_of_ports_decides),
 		cmocka_unit_test(the_longest_path_decides_and_what_holds_a_denied_one_is_denied),
 		cmocka_unit_test(the_most_literal_name_decides),
