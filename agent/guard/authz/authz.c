@@ -139,6 +139,7 @@ static void on_request(struct authz *z, struct server_call *c, struct slice body
 	struct waiting *w = calloc(1, sizeof(*w));
 	struct err err = { 0 };
 
+	authz_host_ask_version(z->host); /* an engine that asks can answer */
 	if (!w) {
 		answer(c, AUTHZ_ERROR, "out of memory");
 		return;
@@ -168,10 +169,12 @@ static void on_request(struct authz *z, struct server_call *c, struct slice body
 
 static void on_call(void *arg, struct server_call *c, struct slice path, struct slice body)
 {
+	struct authz *z = arg;
+
 	if (slice_is(path, "/Plugin.Activate"))
 		server_answer(c, 200, SLICE_LIT("{\"Implements\":[\"authz\"]}"));
 	else if (slice_is(path, "/AuthZPlugin.AuthZReq"))
-		on_request(arg, c, body);
+		on_request(z, c, body);
 	else if (slice_is(path, "/AuthZPlugin.AuthZRes"))
 		answer(c, AUTHZ_ALLOW, ""); /* it is done already */
 	else

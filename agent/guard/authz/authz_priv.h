@@ -95,6 +95,9 @@ int authz_host_new(struct loop *l, const char *docker_socket, const char *scan_p
 void authz_host_free(struct authz_host *h);
 DEFINE_CLEANUP(struct authz_host, authz_host_free)
 
+/* Asks the engine for its version, once it has answered no more; what is open in it is a warning of the log. */
+void authz_host_ask_version(struct authz_host *h);
+
 struct authz_asked; /* the questions of one judgement and their answers */
 struct authz_asked *authz_asked_new(struct authz_host *h) WARN_UNUSED;
 /* For authz_judge, with the authz_asked as arg. */
@@ -114,6 +117,11 @@ int authz_read_network(struct slice text, struct arena *a, const char **ret, str
 void authz_read_scan(const struct authz_body *scans, const char *image_id, struct policy_workload *w);
 /* The path of a question below the engine's API; "" for a name that would lead elsewhere. */
 const char *authz_question_path(const char *before, const char *name, const char *after, struct arena *a);
+
+/* ---- engine_version.c ---- */
+
+/* CVEs of plugins' blindness that are open in the version, as upstream numbers it, with blanks between. false: no version. */
+bool authz_engine_holes(struct slice version, char *dst, size_t size);
 
 /* ---- server.c: HTTP ---- */
 

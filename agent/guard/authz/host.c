@@ -48,6 +48,7 @@ struct authz_host {
 	struct arena *scans_arena;
 	const struct authz_body *scans; /* nullable: nobody to ask */
 	struct stat scans_stat;
+	bool has_version; /* it was asked for and told, or is being */
 };
 
 /* ---- the agent's file ---- */
@@ -249,6 +250,44 @@ void authz_asked_free(struct authz_asked *q)
 		free(q->v[i].name);
 	}
 	free(q);
+}
+
+/* ---- the engine's version ---- */
+
+static void on_version(void *arg, const struct fetch_result *r)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(1 << 20);
+	struct authz_host *h = arg;
+	const struct authz_body *b;
+	const char *version;
+	char open[128];
+
+	h->has_version = !r->code && r->status == 200 && a && authz_body_of_engine(r->body, a, &b, NULL) >= 0 &&
+			 authz_text(b, "Version", &version, NULL) >= 0;
+	if (!h->has_version || !authz_engine_holes(slice_of(version), open, sizeof(open)))
+		return;
+	/* Requests whose body it keeps from us are refused; other plugins of the engine may let them through. */
+	if (*open)
+		LOG(WARN, "guard.engine", KV_STR("version", version), KV_STR("open_unless_patched", open));
+	else
+		LOG(INFO, "guard.engine", KV_STR("version", version));
+}
+
+void authz_host_ask_version(struct authz_host *h)
+{
+	struct fetch_request rq = {
+		.url = "http://docker/version",
+		.unix_socket = h->socket_path,
+		.timeout_ms = AUTHZ_WAIT_MS,
+		.max_body_bytes = 65536,
+		.on_done = on_version,
+		.arg = h,
+	};
+	struct err err;
+
+	if (h->has_version || !*h->socket_path)
+		return;
+	h->has_version = fetch_start(h->fetch, &rq, NULL, &err) >= 0;
 }
 
 int authz_host_new(struct loop *l, const char *docker_socket, const char *scan_path, struct authz_host **ret,

@@ -591,6 +591,7 @@ static void judge_made(struct judge *j)
 	struct policy_workload w;
 
 	authz_workload_init(&w);
+	w.network_mode = w.real_network_mode = "none"; /* nothing runs */
 	judge_image(j, "", POLICY_BUILD, &w);
 }
 
