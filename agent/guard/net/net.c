@@ -299,6 +299,8 @@ static void enter_netns(struct net *n, struct box *b, const struct place *p)
 	b->veth_count = p->veth_count;
 	put_netns(n, b->netns_cookie);
 	attach_veths(n, b);
+	if (!p->veth_count && !p->is_host_net)
+		why_not(n, NET_PROGRAM_veth, "a container's network has no veth on this host");
 }
 
 /* --- what the caller says --- */

@@ -114,7 +114,7 @@ void net_set_mode(struct net *n, enum net_mode mode);
 
 struct net_layer {
 	const char *name; /* "connect4", "egress", "veth"; "pin": whether it outlives the process */
-	const char *why_not; /* "" when attached */
+	const char *why_not; /* of the last that failed; "": none did */
 	size_t attached;     /* to how many cgroups, devices */
 	uint64_t runs, run_ns; /* 0 unless kernel.bpf_stats_enabled */
 };

@@ -88,7 +88,6 @@ struct net {
 	struct loop_fd *ring_watch;
 	struct loop_timer *fold, *traffic, *sweep, *settle;
 	bool is_folding;
-	uint64_t lost;
 	size_t cpu_count;
 	uint64_t interval_from_unix_ns;
 };

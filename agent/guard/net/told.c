@@ -43,6 +43,7 @@ static int take_record(void *arg, void *data, size_t size)
 	return 0;
 }
 
+/* Counted from zero again each time: the next process doesn't tell it once more. */
 static void tell_lost(struct net *n)
 {
 	CLEANUP(freep) uint64_t *by_cpu = calloc(n->cpu_count, sizeof(*by_cpu));
@@ -51,11 +52,15 @@ static void tell_lost(struct net *n)
 
 	if (!by_cpu || bpf_map_lookup_elem(n->map_fd[NET_MAP_lost], &which, by_cpu) < 0)
 		return;
-	for (size_t i = 0; i < n->cpu_count; i++)
+	for (size_t i = 0; i < n->cpu_count; i++) {
 		sum += by_cpu[i];
-	if (sum > n->lost && n->ops->on_lost)
-		n->ops->on_lost(n->arg, sum - n->lost);
-	n->lost = sum;
+		by_cpu[i] = 0;
+	}
+	if (!sum)
+		return;
+	(void)bpf_map_update_elem(n->map_fd[NET_MAP_lost], &which, by_cpu, BPF_ANY);
+	if (n->ops->on_lost)
+		n->ops->on_lost(n->arg, sum);
 }
 
 /* What came again within the second of its first. slot: whose at once, with nothing kept; 0: everybody's that is due.

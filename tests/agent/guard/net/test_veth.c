@@ -129,7 +129,7 @@ static ssize_t question(const char *from, const char *to_address)
 	struct to to = { to_address, 5353 }, own = { from, 0 };
 	struct sockaddr_storage a, mine;
 	socklen_t n = sockaddr_of(&to, &a), m = sockaddr_of(&own, &mine);
-	struct timeval patience = { 1, 0 };
+	struct timeval patience = { 5, 0 };
 	int fd = socket(a.ss_family, SOCK_DGRAM, 0);
 	char buf[LARGE + 1];
 
@@ -209,6 +209,23 @@ static void a_container_on_the_hosts_network_is_held_by_its_cgroup(void **state)
 	close(go[1]);
 }
 
+static void a_network_without_a_veth_is_named(void **state)
+{
+	struct net_rules rules = one_denied();
+	struct to denied = { "10.99.0.1", PORT };
+	struct err e = { 0 };
+	struct test_box c = { .init = 0 };
+
+	box_start(&c, ID_C, 3);
+	assert_int_equal(sh("ip link del pv3"), 0);
+	hold(&rules);
+	assert_string_equal(layer("veth").why_not, "");
+	assert_int_equal(net_container(t.net, ID_C, c.init, &rules, &e), 0);
+	assert_non_null(strstr(layer("veth").why_not, "no veth"));
+	assert_int_equal(in_box(&c, udp_connect, &denied), EPERM);
+	box_stop(&c);
+}
+
 static int wait_here(void *arg)
 {
 	if (write(*(int *)arg, "x", 1) < 0)
@@ -262,6 +279,7 @@ static int run(void)
 		BOX_TEST(an_answer_in_fragments_arrives_whole),
 		BOX_TEST(the_kernels_own_answers_are_no_event),
 		BOX_TEST(a_container_on_the_hosts_network_is_held_by_its_cgroup),
+		BOX_TEST(a_network_without_a_veth_is_named),
 		BOX_TEST(nine_that_share_a_network_are_not_judged_by_frame),
 	};
 
