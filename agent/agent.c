@@ -7,6 +7,7 @@
 #include "agent/agent_priv.h"
 
 #include "agent/record.h"
+#include "agent/record_policy.h"
 
 /* ---- out ---- */
 
@@ -61,7 +62,7 @@ static uint64_t send_event(struct agent *a, const struct event *e, const struct 
 
 /* ---- losses ---- */
 
-static void send_gap(void *arg, const struct loss *l)
+void agent_send_gap(void *arg, const struct loss *l)
 {
 	struct agent *a = arg;
 	const char *noisiest = noisy_most(&a->noisy[l->class]);
@@ -81,12 +82,12 @@ void agent_on_loss(void *arg, const struct uplink_loss *l)
 	struct agent *a = arg;
 
 	losses_add(&a->losses, (enum event_class)l->class, l->lost, l->from_unix_ns, l->to_unix_ns, l->reason,
-		   clock_boot_ns(a->clk), send_gap, a);
+		   clock_boot_ns(a->clk), agent_send_gap, a);
 }
 
 void agent_tell_losses(struct agent *a, bool all)
 {
-	losses_tick(&a->losses, all ? UINT64_MAX : clock_boot_ns(a->clk), send_gap, a);
+	losses_tick(&a->losses, all ? UINT64_MAX : clock_boot_ns(a->clk), agent_send_gap, a);
 }
 
 /* Who produces what is delivered: he also produces what is lost. */
@@ -316,7 +317,7 @@ void agent_on_event(void *arg, const struct event *e)
 
 	if (e->type == EV_GAP) {
 		losses_add(&a->losses, e->gap.class, e->gap.lost, e->gap.from_unix_ns, e->gap.to_unix_ns,
-			   e->gap.reason, clock_boot_ns(a->clk), send_gap, a);
+			   e->gap.reason, clock_boot_ns(a->clk), agent_send_gap, a);
 		return;
 	}
 	/* Finding out where a path leads is calls on files, too: a rule about them would never come to rest. */
@@ -335,6 +336,8 @@ void agent_on_event(void *arg, const struct event *e)
 			live_exec(a->live, c, e->p.pid, e->p.exe, e->p.exe_upper_layer || e->p.exe_from_memfd);
 		if (c && a->audit)
 			audit_live_exec(a->audit, c, &e->p);
+		if (c && e->p.vpid == 1)
+			agent_policy_init(a, c, e->p.pid);
 		judge_when_known(a, e, c, send_event(a, e, c));
 		break;
 	case EV_EXIT:
@@ -366,6 +369,39 @@ void agent_send_audit(struct agent *a, const Picket__AuditReport *report)
 	begin_record(a);
 	int r = record_audit(report, now, &a->out, &err);
 	send_packed(a, r, UPLINK_PROCESS, now, &err);
+}
+
+static const char *policy_in_force(const struct agent *a)
+{
+	return a->policy ? policy_digest(a->policy) : "";
+}
+
+void agent_send_net_event(struct agent *a, const struct net_event *e, const struct container *c)
+{
+	struct err err;
+	uint64_t now = clock_unix_ns(a->clk);
+
+	begin_record(a);
+	int r = record_net_event(e, c, policy_in_force(a), now, a->scratch, &a->out, &err);
+	send_packed(a, r, UPLINK_PROCESS, now, &err);
+}
+
+void agent_send_traffic(struct agent *a, const struct net_traffic *t, const struct container *c)
+{
+	struct err err;
+
+	begin_record(a);
+	int r = record_traffic(t, c, a->scratch, &a->out, &err);
+	send_packed(a, r, UPLINK_VOLUME, t->to_unix_ns, &err);
+}
+
+void agent_send_admission(struct agent *a, const struct admission *m, const struct container *c)
+{
+	struct err err;
+
+	begin_record(a);
+	int r = record_admission(m, c, policy_in_force(a), a->scratch, &a->out, &err);
+	send_packed(a, r, UPLINK_PROCESS, m->unix_ns, &err);
 }
 
 static void send_container_event(struct agent *a, const struct container *c, int type)
@@ -401,6 +437,7 @@ void agent_on_container(void *arg, const struct container *c, enum world_change 
 		hold_release(a->hold, c->id);
 	if (a->live)
 		live_container(a->live, c);
+	agent_policy_container(a, c, change);
 	agent_audit_container(a, c, change);
 }
 
@@ -423,6 +460,7 @@ void agent_on_tick(void *arg)
 
 	fold_tick(a->fold, clock_unix_ns(a->clk));
 	agent_tell_losses(a, false);
+	agent_policy_tick(a);
 	if (a->event_log)
 		event_log_flush(a->event_log);
 }

@@ -33,14 +33,6 @@ static void on_engine_file(void *arg)
 		audit_live_changed(a->audit, "daemon");
 }
 
-static void on_policy_file(void *arg)
-{
-	struct agent *a = arg;
-
-	if (a->audit)
-		audit_live_changed(a->audit, "policy");
-}
-
 static void watch_file(struct loop *l, const char *path, loop_fn fn, struct agent *a, struct watch **ret)
 {
 	struct err err;
@@ -68,14 +60,12 @@ int agent_open_audit(struct agent *a, struct loop *l, struct err *err)
 	if (r < 0)
 		return r;
 	watch_file(l, ENGINE_CONFIG, on_engine_file, a, &a->engine_watch);
-	watch_file(l, a->cfg->policy_path, on_policy_file, a, &a->policy_watch);
 	return 0;
 }
 
 void agent_close_audit(struct agent *a)
 {
 	watch_free(take_ptr(a->engine_watch));
-	watch_free(take_ptr(a->policy_watch));
 	audit_live_free(take_ptr(a->audit));
 }
 

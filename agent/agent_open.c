@@ -88,6 +88,7 @@ static int open_uplink(struct agent *a, struct loop *l, struct err *err)
 {
 	static const struct uplink_ops ops = { .on_heartbeat = agent_on_heartbeat,
 					       .on_loss = agent_on_loss,
+					       .on_policy = agent_on_policy,
 					       .on_state = on_state };
 	struct utsname u;
 
@@ -166,8 +167,11 @@ static void seed(void *arg, const struct event_process *p)
 
 	world_seed(a->world, p);
 	const struct container *c = world_container(a->world, p);
-	if (c)
-		stats_cgroup(a->stats, p->cgroup_id, c->id);
+	if (!c)
+		return;
+	stats_cgroup(a->stats, p->cgroup_id, c->id);
+	if (p->vpid == 1)
+		agent_policy_init(a, c, p->pid);
 }
 
 static int open_probe(struct agent *a, struct loop *l, struct err *err)
@@ -269,6 +273,7 @@ int agent_new(struct loop *l, const struct clock *clk, const struct agent_config
 	a->cfg = cfg;
 	a->clk = clk;
 	a->own_pid = (uint32_t)getpid();
+	a->admission_fd = -1;
 	buf_init(&a->out, LIMIT_RECORD_BYTES + 4096);
 	a->scratch = arena_new(SCRATCH_BYTES);
 	a->resolved = arena_new(RESOLVED_BYTES);
@@ -293,6 +298,10 @@ int agent_new(struct loop *l, const struct clock *clk, const struct agent_config
 		r = open_images(a, l, err);
 	if (r >= 0)
 		r = agent_open_audit(a, l, err);
+	if (r >= 0)
+		r = agent_open_policy(a, l, err);
+	if (r >= 0)
+		r = agent_open_admission(a, l, err);
 	if (r >= 0)
 		r = open_probe(a, l, err);
 	if (r >= 0)
@@ -325,6 +334,8 @@ void agent_free(struct agent *a)
 	loop_timer_free(a->tick_timer);
 	live_free(take_ptr(a->live));
 	agent_close_audit(a);
+	agent_close_admission(a);
+	agent_close_policy(a);
 	agent_close_stats(a);
 	world_free(a->world);
 	configs_free(a->configs);

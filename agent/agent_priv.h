@@ -8,9 +8,11 @@
 #include "agent/event_log.h"
 #include "agent/fold.h"
 #include "agent/guard/guard.h"
+#include "agent/guard/net/net.h"
 #include "agent/hold.h"
 #include "agent/hooks.h"
 #include "agent/image/live/live.h"
+#include "agent/inits.h"
 #include "agent/losses.h"
 #include "agent/noisy.h"
 #include "agent/probe/probe.h"
@@ -21,6 +23,7 @@
 #include "agent/watch.h"
 #include "agent/world/world.h"
 #include "common/log.h"
+#include "common/policy/policy.h"
 #include "proto/msg.h"
 
 _Static_assert((int)EVC_COUNT == (int)UPLINK_CLASS_COUNT && (int)EVC_VOLUME == (int)UPLINK_VOLUME,
@@ -42,6 +45,20 @@ struct agent {
 	struct live *live; /* nullable: no engine, or not wanted */
 	struct audit_live *audit; /* nullable, the same */
 	struct configs *configs;
+	struct policy *policy; /* in force; nullable */
+	const char *policy_source; /* file collector; "" none */
+	char policy_mode[100], policy_error[240];
+	char policy_refused[65]; /* digest of the collector's that did not load */
+	size_t policy_names;	 /* host names in it */
+	uint64_t policy_resolved, policy_applied_ns;
+	struct net *net; /* nullable: not wanted, or not to be had */
+	char net_why[240];
+	struct inits *inits;
+	uint64_t net_denied, net_would_deny, admission_denied, admission_would_deny;
+	int admission_fd;
+	struct loop_fd *admission_watch;
+	bool has_admission; /* the plugin has said something lately */
+	uint64_t admission_seen_ns;
 	struct stats *stats;
 	struct levels *levels;
 	struct loop_timer *stats_timer;
@@ -107,6 +124,27 @@ void agent_on_tick(void *arg);
 void agent_on_hold_tick(void *arg);
 
 void agent_send_audit(struct agent *a, const Picket__AuditReport *r);
+
+void agent_send_net_event(struct agent *a, const struct net_event *e, const struct container *c);
+void agent_send_traffic(struct agent *a, const struct net_traffic *t, const struct container *c);
+struct admission;
+void agent_send_admission(struct agent *a, const struct admission *m, const struct container *c);
+void agent_send_gap(void *arg, const struct loss *l);
+
+/* ---- agent_policy.c ---- */
+int agent_open_policy(struct agent *a, struct loop *l, struct err *err) WARN_UNUSED;
+void agent_close_policy(struct agent *a);
+void agent_load_policy(struct agent *a);
+void agent_on_policy(void *arg, struct slice text, const char *digest);
+void agent_policy_container(struct agent *a, const struct container *c, enum world_change change);
+void agent_policy_init(struct agent *a, const struct container *c, uint32_t pid);
+void agent_policy_tick(struct agent *a);
+void agent_write_policy(const struct agent *a, struct json *j);
+void agent_policy_state(const struct agent *a, struct uplink_policy *ret);
+
+/* ---- agent_admission.c ---- */
+int agent_open_admission(struct agent *a, struct loop *l, struct err *err) WARN_UNUSED;
+void agent_close_admission(struct agent *a);
 
 /* ---- agent_stats.c ---- */
 int agent_open_stats(struct agent *a, struct loop *l, struct err *err) WARN_UNUSED;

@@ -49,6 +49,7 @@ void agent_on_heartbeat(void *arg, struct uplink_heartbeat *hb)
 	hb->sensors = a->sensors;
 	hb->folded = fold_total(a->fold);
 	hb->actions = a->actions;
+	agent_policy_state(a, &hb->policy);
 }
 
 static const char *const response_modes[] = { [GUARD_OFF] = "off",
@@ -147,6 +148,10 @@ void agent_write_status(void *arg, struct json *j)
 	json_kv_bool(j, "enabled", a->live);
 	if (a->live)
 		live_write_status(a->live, j);
+	json_object_close(j);
+	json_key(j, "policy");
+	json_object_open(j);
+	agent_write_policy(a, j);
 	json_object_close(j);
 	json_key(j, "audit");
 	json_object_open(j);

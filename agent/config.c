@@ -74,6 +74,12 @@ static const struct conf_key keys[] = {
 	  .doc = "check how containers, images, the engine and the host are configured, as they start and change" },
 	{ "audit.every", CONF_DURATION, AT(audit_every_ms), 0, 30 * DAY_MS,
 	  .doc = "how often everything is checked again; 0: only at the start" },
+	{ "network.enabled", CONF_BOOL, AT(network_enabled),
+	  .doc = "hooks on the network of containers: the policy's addresses and ports, and traffic" },
+	{ "network.deny_unknown", CONF_BOOL, AT(network_unknown_denied),
+	  .doc = "a container nobody has told of yet reaches nothing, while the policy is enforced" },
+	{ "network.pin_dir", CONF_STR, AT(network_pin_dir),
+	  .doc = "below a bpffs: what is enforced goes on without the agent; \"\" = it ends with the agent" },
 	{ "stats.interval", CONF_DURATION, AT(stats_ms), 1000, 3600000,
 	  .doc = "how often processes and traffic of containers are counted, for rules about container_stats" },
 	{ "policy.file", CONF_STR, AT(policy_path), .doc = "the access-control policy; need not be there" },
@@ -118,6 +124,8 @@ void agent_config_init(struct agent_config *c)
 		.images_docker_config = conf_strdup(""),
 		.audit_enabled = true,
 		.audit_every_ms = DAY_MS,
+		.network_enabled = true,
+		.network_pin_dir = conf_strdup("/sys/fs/bpf/picket/net"),
 		.stats_ms = 60000,
 		.policy_path = conf_strdup("/etc/picket/policy.yaml"),
 		.max_processes = 32768,
@@ -204,6 +212,10 @@ void agent_config_write(const struct agent_config *c, struct buf *out)
 		   "#audit:\n"
 		   "#  enabled: true      # how containers, images, engine and host are configured, as they start and change\n"
 		   "#  every: 24h         # how often everything is checked again; 0 = only at the start\n"
+		   "#network:\n"
+		   "#  enabled: true      # hooks on containers' network: the policy's addresses and ports, traffic\n"
+		   "#  deny_unknown: false   # while the policy is enforced, a container not yet known reaches nothing\n"
+		   "#  pin_dir: /sys/fs/bpf/picket/net   # enforcement goes on without the agent; \"\" = not\n"
 		   "#stats:\n"
 		   "#  interval: 60s      # how often processes and traffic of containers are counted\n"
 		   "#policy:\n"

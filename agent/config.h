@@ -31,6 +31,8 @@ struct agent_config {
 	char *images_registry_ca, *images_docker_config; /* "": the system's */
 	bool audit_enabled;
 	uint64_t audit_every_ms; /* 0: only at the start */
+	bool network_enabled, network_unknown_denied;
+	char *network_pin_dir; /* "" = not pinned */
 	uint64_t stats_ms;
 	char *policy_path;	 /* "" = none */
 	uint64_t priority; /* 0 .. 20: how much nicer the kernel is to us than to others */

@@ -235,7 +235,8 @@ class Fleet:
         sock = f"{self.docker_dir}/d.sock" if self.docker_dir else ""
         self.agent_config(name).write_text(
             f"name: {name}-host\nstate_dir: {d}/state\nrun_dir: {d}/run\nrules:\n  - {rules or TOP / 'agent/packaging/rules.d'}\n"
-            f'engine:\n  docker_socket: "{sock}"\n{self.agent_extra}')
+            # nothing of a test's agent may outlive it, nor meet another's
+            f'engine:\n  docker_socket: "{sock}"\npolicy:\n  file: "{d}/policy.yaml"\nnetwork:\n  pin_dir: ""\n{self.agent_extra}')
         token = token or self.token()
         return self.run("agent", "enroll", "--token", token, "--config", self.agent_config(name))
 
