@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "agent/agent.h"
-#include "agent/audit/audit_cli.h"
+#include "agent/audit_command.h"
 #include "agent/guard_cli.h"
 #include "agent/hooks.h"
 #include "agent/audit/live/live.h"
@@ -348,7 +348,7 @@ static const struct command {
 	{ "run", command_run },		{ "enroll", command_enroll },	  { "status", command_status },
 	{ "replay", replay_cli },	{ "rules", rules_cli },		{ "version", command_version },	  { "--version", command_version },
 	{ "policy", policy_cli },
-	{ "audit", audit_cli },
+	{ "audit", audit_command },
 	{ "scan", scan_cli },		{ "vulndb", vulndb_cli },	  { "guard", guard_cli },
 	{ "version-compare", version_compare_cli }, { "version-match", version_match_cli },
 	{ "help", command_help },	{ "--help", command_help },	  { "-h", command_help },
@@ -361,7 +361,7 @@ static bool is_help(const char *arg)
 
 static bool has_own_help(int (*run)(int argc, char **argv))
 {
-	return run == rules_cli || run == scan_cli || run == audit_cli || run == guard_cli;
+	return run == rules_cli || run == scan_cli || run == audit_command || run == guard_cli;
 }
 
 int main(int argc, char **argv)

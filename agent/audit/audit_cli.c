@@ -30,6 +30,7 @@ static const char usage[] =
 	"  --check ID            this check only: PKT-C-005, or a number of the CIS Docker Benchmark: 5.5; again\n"
 	"  --format NAME         table, json, sarif\n"
 	"  --fail-on LEVEL       exit 1 when something fails with LEVEL or worse: info, low, medium, high, critical\n"
+	"  --files               look into the images' files, too: setuid programs, packages; takes seconds an image\n"
 	"  --fixes               why it matters and how to mend it, too (as with --container, --image, --check)\n"
 	"  --all                 what passes and what does not apply, too\n"
 	"  --list                the checks there are\n"
@@ -44,7 +45,8 @@ struct options {
 	const char *socket;
 	enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_SARIF } format;
 	enum audit_severity gate;
-	bool has_gate, fixes, all, list;
+	bool has_gate, files, fixes, all, list;
+	audit_stock_fn stock; /* nullable */
 };
 
 /* ---- the command line ---- */
@@ -105,7 +107,7 @@ static int default_socket(struct options *o, struct err *err)
 	return 0;
 }
 
-enum { OPT_CONTAINER = 256, OPT_IMAGE, OPT_CHECK, OPT_FORMAT, OPT_FAIL_ON, OPT_FIXES, OPT_ALL, OPT_LIST, OPT_SOCKET };
+enum { OPT_CONTAINER = 256, OPT_IMAGE, OPT_CHECK, OPT_FORMAT, OPT_FAIL_ON, OPT_FILES, OPT_FIXES, OPT_ALL, OPT_LIST, OPT_SOCKET };
 
 static int take_option(int c, struct options *o, struct err *err)
 {
@@ -120,6 +122,9 @@ static int take_option(int c, struct options *o, struct err *err)
 		return parse_format(optarg, o, err);
 	case OPT_FAIL_ON:
 		return parse_gate(optarg, o, err);
+	case OPT_FILES:
+		o->files = true;
+		return o->stock ? 0 : err_set(err, ERR_USAGE, "this program can't look into images");
 	case OPT_FIXES:
 		o->fixes = true;
 		return 0;
@@ -145,6 +150,7 @@ static int parse(int argc, char **argv, struct options *o, struct err *err)
 		{ "check", required_argument, NULL, OPT_CHECK },
 		{ "format", required_argument, NULL, OPT_FORMAT },
 		{ "fail-on", required_argument, NULL, OPT_FAIL_ON },
+		{ "files", no_argument, NULL, OPT_FILES },
 		{ "fixes", no_argument, NULL, OPT_FIXES },
 		{ "all", no_argument, NULL, OPT_ALL },
 		{ "list", no_argument, NULL, OPT_LIST },
@@ -167,6 +173,14 @@ static int parse(int argc, char **argv, struct options *o, struct err *err)
 
 /* ---- the audit ---- */
 
+/* What was found in an image's files. */
+struct stocked {
+	const char *id;
+	struct facts_texts setid_files;
+	size_t package_count;
+	bool has_stock;
+};
+
 struct audit {
 	const struct options *o;
 	struct gather *gather;
@@ -174,6 +188,8 @@ struct audit {
 	const struct facts_host *host;
 	const struct facts_daemon *daemon;
 	struct report report;
+	struct stocked *stocked;
+	size_t stocked_count, stocked_size;
 	char host_name[HOST_NAME_MAX_BYTES];
 };
 
@@ -227,6 +243,53 @@ static int judge(struct audit *a, struct report_subject s, const struct facts_im
 	return 0;
 }
 
+/* ---- files of images ---- */
+
+static void use(const struct stocked *s, struct facts_image *image)
+{
+	image->setid_files = s->setid_files;
+	image->package_count = s->package_count;
+	image->has_stock = s->has_stock;
+}
+
+/* Each image once, for all its containers. One that can't be read is told, and is no end of the audit. */
+static int look_into(struct audit *a, struct facts_image *image, struct err *err)
+{
+	char text[400];
+	struct err why = { 0 };
+
+	if (!a->o->files || !image->id[0])
+		return 0;
+	for (size_t i = 0; i < a->stocked_count; i++) {
+		if (!strcmp(a->stocked[i].id, image->id)) {
+			use(&a->stocked[i], image);
+			return 0;
+		}
+	}
+	if (a->stocked_count == a->stocked_size) {
+		size_t size = a->stocked_size ? a->stocked_size * 2 : 64;
+		struct stocked *v = realloc(a->stocked, size * sizeof(*v));
+
+		if (!v)
+			return err_set(err, ENOMEM, "audit");
+		a->stocked = v;
+		a->stocked_size = size;
+	}
+	struct facts_image found = *image;
+	if (a->o->stock(image->id, a->o->socket, a->arena, &found, &why) < 0) {
+		snprintf(text, sizeof(text), "%.80s: its files can't be read: %s",
+			 image->tags.count ? image->tags.v[0] : image->id, why.msg);
+		say(text);
+	}
+	struct stocked s = { image->id, found.setid_files, found.package_count, found.has_stock };
+	int r = keep(a, &s.id, err);
+	if (r < 0)
+		return r;
+	a->stocked[a->stocked_count++] = s;
+	use(&s, image);
+	return 0;
+}
+
 static int judge_container(struct audit *a, const char *id, struct err *err)
 {
 	struct facts_container *c = arena_zalloc(a->facts, 1, sizeof(*c));
@@ -235,6 +298,8 @@ static int judge_container(struct audit *a, const char *id, struct err *err)
 	if (!c || !image)
 		return err_set(err, ENOMEM, "audit");
 	int r = gather_container(a->gather, id, a->facts, c, image, err);
+	if (r >= 0)
+		r = look_into(a, image, err);
 	if (r < 0)
 		return r;
 	struct report_subject s = { .subject = SUBJECT_CONTAINER, .name = c->name[0] ? c->name : c->id, .id = c->id, .image = c->image };
@@ -248,6 +313,8 @@ static int judge_image(struct audit *a, const char *id, struct err *err)
 	if (!image)
 		return err_set(err, ENOMEM, "audit");
 	int r = gather_image(a->gather, id, a->facts, image, err);
+	if (r >= 0)
+		r = look_into(a, image, err);
 	if (r < 0)
 		return r;
 	struct report_subject s = { .subject = SUBJECT_IMAGE, .id = image->id, .image = "" };
@@ -282,7 +349,7 @@ static int judge_engine(struct audit *a, struct arena *lists, struct err *err)
 	bool everything = !o->container_count && !o->image_count;
 
 	if (!a->daemon->is_known && !everything)
-		return err_set(err, ECONNREFUSED, "%.200s", a->daemon->why);
+		return err_set(err, ERR_PEER, "%.200s", a->daemon->why);
 	if (everything && a->daemon->is_known) {
 		int r = gather_containers(a->gather, lists, &containers, err);
 		if (r >= 0)
@@ -391,22 +458,27 @@ static int run(const struct options *o)
 		code = err_exit_code(r);
 	} else if (!a.daemon->is_known) {
 		say(a.daemon->why);
-		code = err_exit_code(ECONNREFUSED);
+		code = err_exit_code(ERR_PEER);
 	} else if (o->has_gate && report_is_bad(&a.report, o->gate)) {
 		code = 1;
 	}
 	gather_free(a.gather);
+	free(a.stocked);
 	arena_free(a.facts);
 	arena_free(a.arena);
 	return code;
 }
 
-int audit_cli(int argc, char **argv)
+int audit_cli(int argc, char **argv, audit_stock_fn stock)
 {
 	struct options *o = calloc(1, sizeof(*o));
 	struct err err = { 0 };
-	int r = o ? parse(argc, argv, o, &err) : err_set(&err, ENOMEM, "audit");
+	int r = o ? 0 : err_set(&err, ENOMEM, "audit");
 
+	if (r >= 0) {
+		o->stock = stock;
+		r = parse(argc, argv, o, &err);
+	}
 	if (r > 0) {
 		fputs(usage, stdout);
 		r = 0;

@@ -121,8 +121,13 @@ class Engine:
         root = self.dir / "image"
         root.mkdir()
         shutil.copy(shutil.which("busybox", path=self.env["PATH"]), root / "busybox")
+        self.load(root, "bb:latest")
+        (root / "busybox").chmod(0o4755)
+        self.load(root, "setuid:1.0")
+
+    def load(self, root, name):
         tar = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
-        subprocess.run(["docker", "import", "-", "bb:latest"], stdin=tar.stdout, env=self.env, check=True, capture_output=True)
+        subprocess.run(["docker", "import", "-", name], stdin=tar.stdout, env=self.env, check=True, capture_output=True)
 
     def docker(self, *args, check=True):
         r = subprocess.run(["docker", *map(str, args)], env=self.env, capture_output=True, text=True, timeout=120)
@@ -239,6 +244,12 @@ def the_engine_and_its_image_are_judged():
                                ("aud-img-add", "PKT-I-009", "fail"), ("aud-img-good", "PKT-I-001", "pass"),
                                ("aud-img-good", "PKT-I-005", "pass"), ("bb", "PKT-I-001", "fail")):
         assert by["image", f"{image}:latest", check] == want, (image, check)
+    engine.docker("run", "-d", "--name", "x-setuid", "setuid:1.0", "/busybox", "sleep", "100000")
+    files = json.loads(engine.audit("--files", "--format", "json", "--image", "setuid:1.0", "--container", "x-setuid",
+                                    "--container", "aud-plain"))
+    seen = {(r["target"], r["id"]): r["status"] for r in files["results"]}
+    assert seen["setuid:1.0", "PKT-I-007"] == "fail" and seen["x-setuid", "PKT-C-111"] == "fail", seen
+    assert seen["aud-plain", "PKT-C-111"] == "pass", seen["aud-plain", "PKT-C-111"]
     sarif = json.loads(engine.audit("--format", "sarif"))
     assert sarif["version"] == "2.1.0" and len(sarif["runs"][0]["results"]) > 100
     engine.close()

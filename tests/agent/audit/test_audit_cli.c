@@ -40,7 +40,7 @@ static struct ran run(const char *const *args)
 	dup2(fileno(out), STDOUT_FILENO);
 	dup2(fileno(err), STDERR_FILENO);
 	optind = 0;
-	r.code = audit_cli(argc, argv);
+	r.code = audit_cli(argc, argv, NULL);
 	fflush(NULL);
 	dup2(old_out, STDOUT_FILENO);
 	dup2(old_err, STDERR_FILENO);
@@ -75,6 +75,7 @@ static void wrong_words_are_told(void **state)
 	assert_usage(RUN("--fail-on", "bad"), "none of info, low, medium, high, critical");
 	assert_usage(RUN("--check", "PKT-C-006x"), "did you mean 'PKT-C-006'");
 	assert_usage(RUN("--check", ""), "there is no check");
+	assert_usage(RUN("--files"), "can't look into images");
 	assert_usage(RUN("something"), "unexpected argument 'something'");
 	assert_usage(RUN("--nothing"), "--help");
 	assert_usage(RUN("--container"), "--help");
