@@ -102,22 +102,47 @@ static void on_ports(void *arg, const struct policy_port_range *r)
 	k->ports[k->port_count++] = (struct net_ports){ .from = r->from, .to = r->to, .is_denied = r->is_denied, .rule = rule_number(r->rule) };
 }
 
-/* Scope and exceptions are told by name, image and labels. */
-static bool workload_of(const struct container *c, struct arena *a, struct policy_workload *w)
+static char *copy_of(struct arena *a, const char *s)
 {
-	const char **labels = arena_zalloc(a, c->label_count + 1, sizeof(*labels)), *digest;
+	char *copy = arena_dup(a, slice_of(s ? s : ""));
 
-	if (!labels)
+	return copy ? copy : (char *)(uintptr_t)"";
+}
+
+/* With the host's network its own loopback is the host's. */
+static void fill_network(const struct agent *a, const struct container *c, struct arena *scratch, struct policy_workload *w)
+{
+	struct slice packed = configs_get(a->configs, c->id);
+	Picket__ContainerConfig *m = packed.n ? picket__container_config__unpack(NULL, packed.n, (const uint8_t *)packed.p) : NULL;
+
+	if (!m)
+		return;
+	w->network_mode = w->real_network_mode = copy_of(scratch, m->network_mode);
+	picket__container_config__free_unpacked(m, NULL);
+}
+
+/* Scope and exceptions are told by name, image and labels. */
+static bool workload_of(const struct agent *a, const struct container *c, struct arena *scratch, struct policy_workload *w)
+{
+	const char **labels = arena_zalloc(scratch, c->label_count + 1, sizeof(*labels)), **digests, *digest;
+
+	digests = arena_zalloc(scratch, 1, sizeof(*digests));
+	if (!labels || !digests)
 		return false;
 	*w = (struct policy_workload){ .subject = POLICY_CONTAINER, .name = c->name, .image = c->image, .image_id = c->image_id };
 	for (size_t i = 0; i < c->label_count; i++) {
-		labels[i] = arena_printf(a, "%s=%s", c->labels[i].key, c->labels[i].value);
+		labels[i] = arena_printf(scratch, "%s=%s", c->labels[i].key, c->labels[i].value);
 		if (!labels[i])
 			return false;
 	}
 	w->labels = (struct policy_texts){ .v = labels, .count = c->label_count };
-	if (!policy_reference(c->image, a, &w->repository, &w->tag, &digest))
+	if (!policy_reference(c->image, scratch, &w->repository, &w->tag, &digest))
 		w->repository = w->tag = "";
+	if (c->image_digest && *c->image_digest) {
+		digests[0] = arena_printf(scratch, "%s@%s", w->repository, c->image_digest);
+		w->digests = (struct policy_texts){ .v = digests, .count = digests[0] ? 1 : 0 };
+	}
+	fill_network(a, c, scratch, w);
 	return true;
 }
 
@@ -143,7 +168,7 @@ static int make_rules(struct agent *a, const struct container *c, struct collect
 	*k = (struct collecting){ .a = a };
 	(void)net_mode_of(a, &has_addresses, &has_ports);
 	arena_reset(a->scratch);
-	if (!a->policy || !workload_of(c, a->scratch, &w))
+	if (!a->policy || !workload_of(a, c, a->scratch, &w))
 		return a->policy ? -ENOMEM : 0;
 	if (has_addresses)
 		policy_each_prefix(a->policy, &w, now, on_prefix, k);
@@ -264,7 +289,7 @@ static void name_one(void *arg, const struct container *c)
 	struct policy_workload w;
 
 	arena_reset(n->a->scratch);
-	if (workload_of(c, n->a->scratch, &w))
+	if (workload_of(n->a, c, n->a->scratch, &w))
 		watch_names_of(n->a, &w, &n->names);
 }
 
