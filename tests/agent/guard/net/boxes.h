@@ -248,7 +248,9 @@ static inline int udp_send(void *arg)
 	socklen_t n = sockaddr_of(arg, &a);
 	int fd = socket(a.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	return sendto(fd, "hello", 5, 0, (struct sockaddr *)&a, n) < 0 ? errno : 0;
+	int r = sendto(fd, "hello", 5, 0, (struct sockaddr *)&a, n) < 0 ? errno : 0;
+	close(fd);
+	return r;
 }
 static inline int tcp_bind(void *arg)
 {
