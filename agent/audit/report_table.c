@@ -351,13 +351,36 @@ static const struct table_column check_columns[] = {
 	{ .title = "CIS", .cut_turn = 1, .min = 10 },
 };
 
+/* "1.6: 3.1, 3.2; 1.8: …": the version once, as long as it stays the same. */
+static void write_cis(const char *cis, struct buf *out)
+{
+	struct slice rest = slice_of(cis), one, last = SLICE_NONE;
+
+	while (slice_split(&rest, ',', &one)) {
+		struct slice item = slice_trim(one);
+		ptrdiff_t colon = slice_find_char(item, ':');
+		struct slice version = slice_sub(item, 0, (size_t)colon);
+
+		if (colon < 0)
+			continue;
+		if (slice_eq(version, last))
+			buf_printf(out, ", %.*s", SLICE_FMT(slice_trim(slice_sub(item, (size_t)colon + 1, item.n))));
+		else
+			buf_printf(out, "%s%.*s", last.n ? "; " : "", SLICE_FMT(item));
+		last = version;
+	}
+}
+
 static void check_cell(void *arg, size_t row, size_t column, struct buf *out, const char **colour)
 {
 	const struct audit_check *c = audit_check_at(row);
-	const char *const texts[] = { c->id, audit_subject_name(c->subject), audit_severity_name(c->severity), c->title, c->cis };
+	const char *const texts[] = { c->id, audit_subject_name(c->subject), audit_severity_name(c->severity), c->title };
 
 	(void)arg;
-	buf_add_str(out, texts[column]);
+	if (column == ARRAY_LEN(texts))
+		write_cis(c->cis, out);
+	else
+		buf_add_str(out, texts[column]);
 	if (column == 2)
 		*colour = colour_of(c->severity);
 }
