@@ -41,7 +41,8 @@ static const char *join(struct facts_out *o, const char *folder, struct slice re
 }
 
 /* The mount with the nearest root; of the same, the first: binds of it come later. */
-static const struct facts_mount *nearest(struct facts_mount_table host, dev_t dev, const char *root, struct slice *ret_rest)
+static const struct facts_mount *nearest(struct facts_mount_table host, dev_t dev, const char *root,
+					 struct slice *ret_rest)
 {
 	const struct facts_mount *best = NULL;
 	struct slice rest = SLICE_NONE;
@@ -60,7 +61,8 @@ static const struct facts_mount *nearest(struct facts_mount_table host, dev_t de
 	return best;
 }
 
-static const struct facts_mount *first(struct facts_mount_table host, dev_t dev, const char *root, struct slice *ret_rest)
+static const struct facts_mount *first(struct facts_mount_table host, dev_t dev, const char *root,
+				       struct slice *ret_rest)
 {
 	for (size_t i = 0; i < host.count; i++) {
 		*ret_rest = below(root, host.v[i].root);
@@ -95,8 +97,9 @@ const char *facts_host_other(struct facts_mount_table host, dev_t dev, const cha
 /* File systems that somebody else answers for: a lookup may wait for ever. */
 static bool may_wait(const char *type)
 {
-	static const char *const names[] = { "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "afs", "coda", "ncpfs",
-					     "glusterfs", "lustre", "gfs2", "ocfs2", "autofs", "virtiofs", "beegfs", "orangefs" };
+	static const char *const names[] = { "nfs",  "nfs4",  "cifs",	"smb3",	    "smbfs",	 "9p",
+					     "ceph", "afs",   "coda",	"ncpfs",    "glusterfs", "lustre",
+					     "gfs2", "ocfs2", "autofs", "virtiofs", "beegfs",	 "orangefs" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (!strcmp(type, names[i]))
@@ -122,12 +125,14 @@ static int open_in(int root, const char *path, uint64_t flags)
 
 static bool stat_fd(int fd, struct statx *ret)
 {
-	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | STATX_MNT_ID | STATX_NLINK, ret) == 0;
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | STATX_MNT_ID | STATX_NLINK,
+		     ret) == 0;
 }
 
 static bool is_socket_file(const struct statx *st, const struct facts_socket *s)
 {
-	return S_ISSOCK(st->stx_mode) && st->stx_ino == s->inode && makedev(st->stx_dev_major, st->stx_dev_minor) == s->dev;
+	return S_ISSOCK(st->stx_mode) && st->stx_ino == s->inode &&
+	       makedev(st->stx_dev_major, st->stx_dev_minor) == s->dev;
 }
 
 static const struct facts_socket *socket_of(const struct facts_sockets *sockets, const struct statx *st)
@@ -309,13 +314,16 @@ static bool add_socket(const char *path, struct facts_mount_table host, struct f
 	struct statx st;
 
 	if (ret->count == ENGINE_SOCKETS_MAX || !realpath(path, real) ||
-	    statx(AT_FDCWD, real, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_MNT_ID, &st) < 0 || !S_ISSOCK(st.stx_mode) ||
-	    socket_of(ret, &st))
+	    statx(AT_FDCWD, real, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_MNT_ID, &st) < 0 ||
+	    !S_ISSOCK(st.stx_mode) || socket_of(ret, &st))
 		return false;
 	struct facts_socket *s = &ret->v[ret->count++];
 	*s = (struct facts_socket){
-		.dev = makedev(st.stx_dev_major, st.stx_dev_minor), .inode = st.stx_ino,
-		.path = facts_text(o, slice_of(real)), .fs_path = "", .has_links = st.stx_nlink > 1,
+		.dev = makedev(st.stx_dev_major, st.stx_dev_minor),
+		.inode = st.stx_ino,
+		.path = facts_text(o, slice_of(real)),
+		.fs_path = "",
+		.has_links = st.stx_nlink > 1,
 	};
 	for (size_t i = 0; i < host.count && (st.stx_mask & STATX_MNT_ID); i++) {
 		struct slice rest;

@@ -28,9 +28,10 @@ static bool hex_u64(struct slice s, uint64_t *ret)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		unsigned d = c >= '0' && c <= '9' ? (unsigned)(c - '0') :
-			     c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 :
-			     c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10 : 16;
+		unsigned d = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+			     : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+			     : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
+						    : 16;
 
 		if (d > 15)
 			return false;
@@ -165,7 +166,14 @@ static bool parse_mount(struct slice line, struct facts_out *o, struct facts_mou
 {
 	uint32_t id;
 
-	*m = (struct facts_mount){ .root = "", .point = "", .fs_type = "", .source = "", .super_options = "", .host_path = "", .host_other = "", .api_socket = "" };
+	*m = (struct facts_mount){ .root = "",
+				   .point = "",
+				   .fs_type = "",
+				   .source = "",
+				   .super_options = "",
+				   .host_path = "",
+				   .host_other = "",
+				   .api_socket = "" };
 	if (!u32_of(word(&line), &id) || id > INT32_MAX || !word(&line).n || !parse_dev(word(&line), &m->dev))
 		return false;
 	struct slice root = word(&line), point = word(&line), options = word(&line), w;
@@ -207,7 +215,8 @@ int facts_parse_mounts(struct slice text, size_t max, struct facts_out *o, struc
 	return o->failed ? -ERR_LIMIT : 0;
 }
 
-int facts_parse_mountinfo(struct slice text, struct arena *a, struct facts_mount **ret, size_t *ret_count, struct err *err)
+int facts_parse_mountinfo(struct slice text, struct arena *a, struct facts_mount **ret, size_t *ret_count,
+			  struct err *err)
 {
 	struct facts_out o = { .a = a };
 
