@@ -171,6 +171,34 @@ static void add_vulnerability(struct buf *out, const cJSON *al)
 	}
 }
 
+/* Of an alert on a check: everything that fails it, as far as the alert lists it. */
+static void add_check(struct buf *out, const cJSON *al)
+{
+	const cJSON *check = ctl_at(al, "check"), *count = ctl_at(al, "subject_count"), *item;
+	int listed = cJSON_GetArraySize(ctl_at(al, "subjects"));
+
+	if (!cJSON_IsObject(check))
+		return;
+	buf_add_str(out, "\nCheck\n");
+	line_at(out, 2, "id", check, "id");
+	line_at(out, 2, "title", check, "title");
+	line_at(out, 2, "CIS", check, "cis");
+	line_at(out, 2, "MITRE", check, "mitre");
+	line_at(out, 2, "why", check, "why");
+	line_at(out, 2, "fix", check, "fix");
+	cJSON_ArrayForEach(item, ctl_at(al, "subjects"))
+	{
+		CLEANUP(buf_finip) struct buf text = { 0 };
+
+		ctl_value(ctl_at(item, "finding"), &text);
+		buf_printf(&text, ": %s%s%s%s%s", str(item, "name"), str(item, "image")[0] ? " (" : "", str(item, "image"),
+			   str(item, "image")[0] ? "): " : ": ", str(item, "evidence"));
+		ctl_line(out, 2, "finding", text.p);
+	}
+	if (cJSON_IsNumber(count) && count->valuedouble > listed)
+		buf_printf(out, "  %.0f more: picketctl finding list check=…\n", count->valuedouble - listed);
+}
+
 /* What else happened on its host around this time may not be known. */
 static void add_lost(struct buf *out, const cJSON *al)
 {
@@ -272,6 +300,7 @@ static void add_page(const struct ctl *c, const cJSON *al, struct buf *out)
 	add_network(out, al);
 	add_gap(out, al);
 	add_vulnerability(out, al);
+	add_check(out, al);
 	add_lost(out, al);
 	add_actions(out, al);
 	if (str(al, "output")[0]) {

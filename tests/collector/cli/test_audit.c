@@ -252,6 +252,7 @@ static void faults_are_told_waived_and_refused(struct agent *a)
 	send_report(a, &rep);
 	until("$ctl alert list source=audit -o csv", "PKT-C-005");
 	until("$ctl alert show 1 -o table", "`web-1` on host-1 fails PKT-C-005 (critical): The container is not privileged");
+	until("$ctl alert show 1 -o table", "finding     1: web-1 (nginx:1.25): CapEff 3fffffffff");
 	until("$ctl finding list -o csv", "\"CapEff 3fffffffff\"");
 	until("$ctl container show web-1 -o table", "/etc:/host/etc");
 	until("$ctl event search type=audit -o table", "container web-1: 1 of 1 checks do not pass");
