@@ -206,7 +206,7 @@ static const char *place_of(const struct facts_mount *m, const struct facts_sock
 {
 	struct slice rest;
 
-	if (m->dev != s->fs_dev || !(rest = below(s->fs_path, m->root)).p)
+	if (!*s->fs_path || m->dev != s->fs_dev || !(rest = below(s->fs_path, m->root)).p)
 		return NULL;
 	return join(o, m->point, rest);
 }
@@ -271,6 +271,14 @@ static void look_at(const struct look *l, struct facts_mount *m)
 		m->api_socket = facts_text(l->o, slice_of(s->path));
 }
 
+/* Where looking may take for ever (a root on FUSE), the place alone says it: better once too often than never. */
+static void tell_unseen(const struct look *l, struct facts_mount *m)
+{
+	for (size_t i = 0; i < l->sockets->count && !*m->api_socket; i++)
+		if (place_of(m, &l->sockets->v[i], l->o))
+			m->api_socket = facts_text(l->o, slice_of(l->sockets->v[i].path));
+}
+
 void facts_look_behind(int dir, struct facts_mount_table mounts, struct facts_mount_table host,
 		       const struct facts_sockets *sockets, struct facts_out *o)
 {
@@ -282,7 +290,9 @@ void facts_look_behind(int dir, struct facts_mount_table mounts, struct facts_mo
 
 		m->host_path = facts_host_path(host, m->dev, m->root, o);
 		m->host_other = facts_host_other(host, m->dev, m->root, o);
-		if (root >= 0 && !is_behind_waiting(mounts, m->point))
+		if (root < 0 || is_behind_waiting(mounts, m->point))
+			tell_unseen(&l, m);
+		else
 			look_at(&l, m);
 	}
 }
