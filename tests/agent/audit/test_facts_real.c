@@ -642,13 +642,15 @@ static void limits_and_processes_are_those_of_the_containers_group(void **state)
 		assert_int_equal(r.processes[0].pid, c[0].pid);
 		assert_true(r.filter.is_read);
 		/* Paused: nothing waits for it, nothing is left with it. */
-		assert_true(put(&g[2], "freezer.state", "FROZEN\n"));
+		/* Thawed before anything is judged: what is frozen can't even be killed. */
+		bool was_frozen = put(&g[2], "freezer.state", "FROZEN\n");
 		int64_t start = now_ms();
-		read_child(&c[0], *state, &r);
-		assert_true(now_ms() - start < 500);
+		int e = facts_read_real("/proc", c[0].pid, 0, &no_sockets, *state, &r, NULL);
+		int64_t took = now_ms() - start;
+		assert_true(put(&g[2], "freezer.state", "THAWED\n"));
+		assert_true(was_frozen && e == 0 && took < 500);
 		assert_false(r.filter.is_read);
 		assert_string_equal(r.filter.why, "the container is paused");
-		assert_true(put(&g[2], "freezer.state", "THAWED\n"));
 		read_child(&c[0], *state, &r);
 		assert_true(r.filter.is_read);
 	}
