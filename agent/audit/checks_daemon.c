@@ -7,7 +7,14 @@
 #define NEEDS_ENGINE(j)                                                                                                \
 	do {                                                                                                           \
 		if (!(j)->daemon->is_known)                                                                            \
-			return judge_unknown(j, "the engine did not answer: %s", (j)->daemon->why);                    \
+			return judge_unknown(j, "%s", (j)->daemon->why[0] ? (j)->daemon->why : "the engine did not answer");                    \
+	} while (0)
+
+/* Options are read from the file and the process; with neither nothing is known of them. */
+#define NEEDS_OPTIONS(j)                                                                                               \
+	do {                                                                                                           \
+		if (!(j)->daemon->pid && !(j)->daemon->has_config)                                                     \
+			NEEDS_ENGINE(j);                                                                               \
 	} while (0)
 
 /* ---- who may speak to it ---- */
@@ -141,6 +148,7 @@ enum audit_status check_d_icc(struct judge *j)
 
 enum audit_status check_d_iptables(struct judge *j)
 {
+	NEEDS_OPTIONS(j);
 	return j->daemon->iptables == FACTS_NO ? judge_fail(j, "iptables is false") : judge_pass(j, "on");
 }
 
@@ -164,6 +172,7 @@ enum audit_status check_d_registries(struct judge *j)
 
 enum audit_status check_d_nnp(struct judge *j)
 {
+	NEEDS_OPTIONS(j);
 	return j->daemon->no_new_privileges == FACTS_YES ? judge_pass(j, "on") : judge_fail(j, "not set");
 }
 
@@ -177,6 +186,7 @@ enum audit_status check_d_userns(struct judge *j)
 
 enum audit_status check_d_ulimits(struct judge *j)
 {
+	NEEDS_OPTIONS(j);
 	return j->daemon->ulimit_count ? judge_pass(j, "%zu set", j->daemon->ulimit_count) : judge_fail(j, "none");
 }
 
@@ -184,6 +194,7 @@ enum audit_status check_d_cgroup_parent(struct judge *j)
 {
 	const char *parent = j->daemon->cgroup_parent;
 
+	NEEDS_OPTIONS(j);
 	return parent[0] ? judge_warn(j, "%.100s", parent) : judge_pass(j, "the default");
 }
 
@@ -191,7 +202,8 @@ enum audit_status check_d_basesize(struct judge *j)
 {
 	const struct facts_daemon *d = j->daemon;
 
-	if (d->is_known && strcmp(d->driver, "devicemapper") != 0)
+	NEEDS_ENGINE(j);
+	if (strcmp(d->driver, "devicemapper") != 0)
 		return judge_na(j, "only devicemapper has one; this is %s", d->driver);
 	return d->basesize[0] ? judge_warn(j, "%.60s", d->basesize) : judge_pass(j, "the default");
 }
@@ -257,6 +269,7 @@ enum audit_status check_d_userland_proxy(struct judge *j)
 {
 	const struct facts_daemon *d = j->daemon;
 
+	NEEDS_OPTIONS(j);
 	if (d->proxies)
 		return judge_fail(j, "%zu docker-proxy processes", d->proxies);
 	return d->userland_proxy == FACTS_NO ? judge_pass(j, "off") : judge_fail(j, "on (the default); no port needs it now");
@@ -266,6 +279,7 @@ enum audit_status check_d_log_level(struct judge *j)
 {
 	const char *level = j->daemon->log_level;
 
+	NEEDS_OPTIONS(j);
 	return !level[0] || !strcmp(level, "info") ? judge_pass(j, "info") : judge_fail(j, "%.20s", level);
 }
 
@@ -312,6 +326,7 @@ enum audit_status check_d_trust(struct judge *j)
 {
 	const struct facts_texts *e = &j->daemon->environment_names;
 
+	NEEDS_OPTIONS(j);
 	if (judge_text_in(e, "DOCKER_CONTENT_TRUST=1"))
 		return judge_pass(j, "DOCKER_CONTENT_TRUST=1");
 	return judge_warn(j, "not required by the engine");

@@ -45,7 +45,7 @@ static size_t order_of(const struct audit_check *c)
 
 static bool is_shown(const struct report_options *o, const struct audit_result *x)
 {
-	return o->show_all || x->status == AUDIT_FAIL || x->status == AUDIT_WARN || x->status == AUDIT_ERROR;
+	return o->show_all || x->status == AUDIT_FAIL || x->status == AUDIT_WARN;
 }
 
 static struct line *same_line(struct lines *l, const struct audit_result *x)
@@ -273,6 +273,27 @@ static size_t count_subjects(const struct report *r, enum audit_subject s)
 	return n;
 }
 
+/* One line for all: they mostly have one reason. */
+static size_t write_unknown(const struct report *r, const struct report_options *o, enum audit_subject subject, struct out *out)
+{
+	const struct audit_result *first = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->subject_count; i++) {
+		for (size_t k = 0; r->subjects[i].subject == subject && k < r->subjects[i].count; k++) {
+			const struct audit_result *x = &r->subjects[i].results[k];
+
+			if (x->status != AUDIT_ERROR)
+				continue;
+			first = first ? first : x;
+			count++;
+		}
+	}
+	if (count && !o->show_all)
+		buf_printf(&out->text, "%zu could not be told, as %s: %s\n", count, first->check->id, first->evidence);
+	return count;
+}
+
 static void write_section(struct lines *l, const struct report_options *o, enum audit_subject subject, struct out *out)
 {
 	static const char *const words[] = { "Host", "Engine", "Images", "Containers" };
@@ -292,13 +313,13 @@ static void write_section(struct lines *l, const struct report_options *o, enum 
 	if (subject == SUBJECT_HOST)
 		snprintf(title, sizeof(title), "Host %.200s", l->r->host);
 	else if (subject == SUBJECT_DAEMON)
-		snprintf(title, sizeof(title), "Engine %.100s", l->r->engine);
+		snprintf(title, sizeof(title), "Engine %.100s", l->r->engine[0] ? l->r->engine : "(no answer)");
 	else
 		snprintf(title, sizeof(title), "%s: %zu", words[subject], n);
 	heading(o, out, title);
 	if (l->count)
 		table_write(&t, out);
-	else
+	if (!write_unknown(l->r, o, subject, out) && !l->count)
 		buf_add_str(&out->text, "nothing found\n");
 	write_fixes(l, o, out);
 	buf_add_char(&out->text, '\n');

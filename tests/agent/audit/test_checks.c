@@ -318,8 +318,8 @@ static void nothing_known_is_no_pass_of_the_engine(void **state)
 	f->good.daemon.why = "refused";
 	struct audit_result *v = run(f, SUBJECT_DAEMON, &n);
 	for (size_t i = 0; i < n; i++) {
-		if (v[i].status == AUDIT_ERROR)
-			assert_non_null(strstr(v[i].evidence, ""));
+		if (v[i].status != AUDIT_ERROR && v[i].status != AUDIT_NA)
+			fail_msg("%s: %s", v[i].check->id, audit_status_name(v[i].status));
 	}
 	/* empty facts crash nothing */
 	facts_host_init(&f->good.host);
