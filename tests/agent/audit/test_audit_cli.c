@@ -1,4 +1,4 @@
-/* test_audit_cli.c - the command line, without an engine; with one: tests/e2e/test_audit.py. */
+/* test_audit_cli.c - the command line, without an engine; with one: tests/e2e/test_audit_command.py. */
 #include "agent/audit/audit_cli.h"
 
 #include <fcntl.h>
