@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "collector/api/api_priv.h"
+#include "collector/store/store_checks.h"
 #include "collector/store/store_vulns.h"
 
 int api_health(struct api_call *c, struct err *err)
@@ -63,14 +64,26 @@ int api_status_show(struct api_call *c, struct err *err)
 	return 0;
 }
 
+static void add_checks(struct buf *out, const struct store_check_counts *n)
+{
+	buf_add_str(out, "# HELP picket_check_findings Open findings of checks, waived by nobody.\n"
+			 "# TYPE picket_check_findings gauge\n");
+	for (size_t i = ARRAY_LEN(n->open); i-- > 0;)
+		buf_printf(out, "picket_check_findings{severity=\"%s\"} %" PRIu64 "\n",
+			   msg_severity_name((enum msg_severity)i), n->open[i]);
+}
+
 int api_metrics(struct api_call *c, struct err *err)
 {
 	struct store_status st;
 	struct store_vuln_status v;
+	struct store_check_counts checks;
 
 	int r = store_status(c->api->store, &st, err);
 	if (r >= 0)
 		r = store_vuln_status(c->api->store, &v, err);
+	if (r >= 0)
+		r = store_check_counts(c->api->store, &checks, err);
 	if (r < 0)
 		return r;
 	const struct {
@@ -116,5 +129,6 @@ int api_metrics(struct api_call *c, struct err *err)
 		   "picket_agent_lost_total{class=\"rare\"} %" PRIu64 "\n"
 		   "picket_agent_lost_total{class=\"volume\"} %" PRIu64 "\n",
 		   st.lost_process, st.lost_rare, st.lost_volume);
+	add_checks(&c->out, &checks);
 	return 0;
 }

@@ -213,6 +213,23 @@ static void containers_are_listed_and_shown_with_their_faults(void **state)
 	status_is("GET", "/api/v1/containers?filter=prot%3D1", "viewer-token", NULL, 400);
 }
 
+static void metrics_count_what_is_open(void **state)
+{
+	char url[512];
+	const char *headers[] = { "Authorization: Bearer viewer-token", NULL };
+	struct fetch_request rq = { .url = url, .headers = headers, .ca_file = srv.ca, .timeout_ms = 10000 };
+	struct buf answer;
+	long status = 0;
+
+	(void)state;
+	snprintf(url, sizeof(url), "%s/metrics", srv.url);
+	MUST(fetch_wait(&rq, &status, &answer, &must_err));
+	assert_int_equal(status, 200);
+	assert_non_null(strstr(answer.p, "\npicket_check_findings{severity=\"critical\"} 1\n"));
+	assert_non_null(strstr(answer.p, "\npicket_check_findings{severity=\"high\"} 0\n"));
+	buf_fini(&answer);
+}
+
 static void a_host_tells_its_policy(void **state)
 {
 	cJSON *doc = get("/api/v1/hosts/host-07");
@@ -317,6 +334,7 @@ int main(void)
 		cmocka_unit_test(one_finding_says_why_and_how_to_mend_it),
 		cmocka_unit_test(waiving_needs_a_reason_and_a_role_and_is_logged),
 		cmocka_unit_test(containers_are_listed_and_shown_with_their_faults),
+		cmocka_unit_test(metrics_count_what_is_open),
 		cmocka_unit_test(a_host_tells_its_policy),
 		cmocka_unit_test(a_policy_is_tried_then_put_in_force),
 		cmocka_unit_test(a_policy_with_ten_thousand_prefixes_fits),
