@@ -17,7 +17,7 @@ static void hold(const struct net_rules *rules)
 	tell_box(&t.a, rules);
 }
 
-/* --- frames by hand: arrived or not, by what the host's device counts --- */
+/* --- frames by hand --- */
 
 struct frame {
 	unsigned char bytes[128];
@@ -44,8 +44,7 @@ static struct frame frame(unsigned ethertype, const void *payload, size_t n)
 	return f;
 }
 
-/* Whether it passed tc: a packet socket of the host's, on all protocols, sees frames only where tc lets them on? No: it
- * sees them before. So by the event. */
+/* By the event: a packet socket of the host's would see frames before tc does. */
 static bool is_refused(struct frame f)
 {
 	turn(1100); /* the second of the one before is over */
