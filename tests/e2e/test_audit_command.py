@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """`picket-agent audit` (the command) over a real dockerd with containers that have a fault each, and two that have none."""
+import atexit
 import ctypes
 import json
 import os
@@ -82,6 +83,7 @@ class Engine:
         self.env = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "W": str(self.dir / "w"),
                     "DOCKER_HOST": "unix:///run/docker.sock"}
         self.proc = None
+        atexit.register(self.close)
         try:
             self.start()
             self.image()
@@ -252,7 +254,6 @@ def the_engine_and_its_image_are_judged():
     assert seen["aud-plain", "PKT-C-111"] == "pass", seen["aud-plain", "PKT-C-111"]
     sarif = json.loads(engine.audit("--format", "sarif"))
     assert sarif["version"] == "2.1.0" and len(sarif["runs"][0]["results"]) > 100
-    engine.close()
 
 
 main(every_fault_is_found_in_its_container_and_none_elsewhere, the_whole_host_is_audited_quickly,
