@@ -455,6 +455,18 @@ static inline int may_bpf(void)
 	return 0;
 }
 
+/* Before 5.14 a network namespace has no number that both sides know. */
+static inline bool knows_netns(void)
+{
+	uint64_t cookie;
+	socklen_t n = sizeof(cookie);
+
+	if (!getsockopt(t.udp, SOL_SOCKET, 71 /* SO_NETNS_COOKIE */, &cookie, &n))
+		return true;
+	print_message("no cookies of network namespaces in this kernel\n");
+	return false;
+}
+
 /* In the child: everything of one's own. */
 static inline int enter(const char *dir)
 {
