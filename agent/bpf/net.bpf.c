@@ -361,7 +361,7 @@ static __always_inline int judge_call(struct bpf_sock_addr *ctx, u8 hook, struct
 	};
 	__builtin_memcpy(r.key.address, s->address, 16);
 	bpf_get_current_comm(r.seen.comm, sizeof(r.seen.comm));
-	bool is_refused = knobs->mode == MODE_ENFORCE;
+	bool is_refused = knobs->mode == MODE_ENFORCE && !(s->rule & NET_RULE_MONITORED);
 	tell(&r, is_refused);
 	return !is_refused;
 }
@@ -733,7 +733,7 @@ static __always_inline int on_skb(struct __sk_buff *skb, bool is_egress)
 	u64 word = word_of(slot);
 	u32 mode = knobs->mode, epoch = knobs->epoch;
 	if (!read_packet(skb, &p))
-		return !(mode == MODE_ENFORCE && FLAGS_OF(word) & NET_DENIES);
+		return !(mode == MODE_ENFORCE && FLAGS_OF(word) & NET_REFUSES);
 	/* A namespace's own sockets have the cgroup of who made it. */
 	if (is_of_the_link(&p))
 		return GO_ON;
@@ -761,7 +761,7 @@ static __always_inline int on_skb(struct __sk_buff *skb, bool is_egress)
 				judge_flow(f, &key, word, by.type == SOCK_RAW_TYPE);
 			denied = f->is_denied;
 			rule = f->rule;
-			is_told = f->is_told && mode == MODE_MONITOR;
+			is_told = f->is_told && !(mode == MODE_ENFORCE && !(rule & NET_RULE_MONITORED));
 		} else if (!f && is_egress) { /* no room to remember it */
 			struct side s = { .is_v6 = p.is_v6 };
 
@@ -775,9 +775,11 @@ static __always_inline int on_skb(struct __sk_buff *skb, bool is_egress)
 		}
 	}
 	if (denied) {
+		bool is_refused = mode == MODE_ENFORCE && !(rule & NET_RULE_MONITORED);
+
 		if (!is_told && !(by.type == SOCK_RAW_TYPE && is_kernels_answer(&p)))
-			tell_packet(is_egress ? HOOK_EGRESS : HOOK_INGRESS, &key, rule, mode == MODE_ENFORCE);
-		if (mode == MODE_ENFORCE)
+			tell_packet(is_egress ? HOOK_EGRESS : HOOK_INGRESS, &key, rule, is_refused);
+		if (is_refused)
 			return 0;
 	}
 	/* A raw socket gets a copy of what another socket gets. */
@@ -857,12 +859,12 @@ SEC("tc") int net_veth(struct __sk_buff *skb)
 		}
 		if (!refused_slot) {
 			refused_slot = slot;
-			rule = s.rule;
+			rule = is_ip || FLAGS_OF(word) & NET_REFUSES ? s.rule : NET_RULE_MONITORED;
 		}
 	}
 	if (!refused_slot)
 		return TC_UNSPEC;
-	bool is_refused = knobs->mode == MODE_ENFORCE;
+	bool is_refused = knobs->mode == MODE_ENFORCE && !(rule & NET_RULE_MONITORED);
 	/* Monitored, the socket's own hooks have told of it. */
 	if (!is_kernels_answer(&p) && (is_refused || !is_known)) {
 		key.slot = refused_slot;

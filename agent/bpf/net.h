@@ -12,14 +12,21 @@
 #include <linux/types.h>
 
 enum {
-	NET_LAYOUT = 1,
+	NET_LAYOUT = 2,
 	NET_ID_BYTES = 64,
 	NET_SHARERS = 8,   /* containers in one network namespace that are told apart */
 	NET_SLOT_NONE = 0, /* no container, or one that nobody told of */
 };
 
 /* struct net_slot.flags */
-enum { NET_DEFAULT_DENIED = 1, NET_DENIES = 2 /* anything at all */, NET_DENIES_PORTS = 4 };
+enum {
+	NET_DEFAULT_DENIED = 1,
+	NET_DENIES = 2, /* an address at all, if only to tell of it */
+	NET_DENIES_PORTS = 4,
+	NET_REFUSES = 8 /* an address for real */
+};
+/* In a rule's number: what it denies is told of and let through, whatever the mode. */
+#define NET_RULE_MONITORED 0x80000000U
 struct net_slot { /* read and written as one 64-bit word */
 	__u32 set, flags;
 };

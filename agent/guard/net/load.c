@@ -436,10 +436,29 @@ void net_attach_root(struct net *n)
 	for (unsigned p = 0; p < NET_PROGRAM_ROOT_COUNT; p++) {
 		struct err e = { 0 };
 
+		if (n->is_attached[p])
+			continue;
+		n->why_not[p][0] = n->prog_fd[p] < 0 ? n->why_not[p][0] : 0;
 		if (net_attach_cgroup(n, p, root, programs[p].name, &n->link_fd[p], &e) >= 0)
 			n->is_attached[p] = true;
 		else
 			(void)slice_copy(slice_of(e.msg), n->why_not[p], sizeof(n->why_not[p]));
+	}
+}
+
+void net_detach_root(struct net *n)
+{
+	char path[PATH_MAX];
+
+	for (unsigned p = 0; p < NET_PROGRAM_ROOT_COUNT; p++) {
+		snprintf(path, sizeof(path), "%s/links/%s", n->pin_dir, programs[p].name);
+		if (n->is_pinned)
+			(void)unlink(path);
+		fd_closep(&n->link_fd[p]);
+		n->link_fd[p] = -1;
+		n->is_attached[p] = false;
+		if (n->prog_fd[p] >= 0)
+			snprintf(n->why_not[p], sizeof(n->why_not[p]), "nothing is judged");
 	}
 }
 

@@ -377,7 +377,11 @@ void net_set_mode(struct net *n, enum net_mode mode)
 
 	n->cfg.mode = mode;
 	n->knobs.mode = mode;
+	if (n->is_settled && mode != NET_OFF)
+		net_attach_root(n);
 	put(n, NET_MAP_knobs, &first, &n->knobs);
+	if (n->is_settled && mode == NET_OFF)
+		net_detach_root(n);
 }
 
 /* --- layers --- */
@@ -555,7 +559,11 @@ static void on_sweep(void *arg)
 static void settle(struct net *n)
 {
 	n->is_settled = true;
-	net_attach_root(n);
+	/* Every connect of the host passes there: only where there is something to judge. */
+	if (n->cfg.mode != NET_OFF)
+		net_attach_root(n);
+	else
+		net_detach_root(n);
 	take_links(n);
 	net_drop_old_pins(n);
 }

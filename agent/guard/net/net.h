@@ -79,12 +79,14 @@ struct net_prefix {
 	uint8_t address[16];
 	uint8_t bits;	/* of the address: 0..32, 0..128 */
 	bool is_v6, is_denied;
-	uint32_t rule;
+	uint32_t rule;	   /* below 2^31 */
+	bool is_monitored; /* a denial that is only told of, also in mode NET_ENFORCE */
 };
 struct net_ports {
 	uint16_t from, to;
 	bool is_denied;
 	uint32_t rule;
+	bool is_monitored;
 };
 /* What holds for one container. The longest prefix decides (of the same one twice the denial); none:
  * is_denied_by_default. ::ffff:a.b.c.d/96+n is a.b.c.d/n. */
@@ -110,6 +112,7 @@ void net_container_gone(struct net *n, const char *id);
 /* Before its first process runs: the kernel knows its cgroup by the id in the name ("/docker/ID", "docker-ID.scope").
  * Errors: EINVAL (the id is not 64 hex digits), ERR_LIMIT. net_container_gone if it never starts. */
 int net_container_announce(struct net *n, const char *id, const struct net_rules *rules, struct err *err) WARN_UNUSED;
+/* While it is NET_OFF only the layers that count are attached. */
 void net_set_mode(struct net *n, enum net_mode mode);
 
 struct net_layer {

@@ -98,6 +98,7 @@ void net_loud(void);
 const char *net_last_message(void);
 int net_load(struct net *n, struct err *err) WARN_UNUSED;
 /* At the root; replaces what is pinned there. */
+void net_detach_root(struct net *n);
 void net_attach_root(struct net *n);
 /* Pins of other layouts and of our own maps before they grew. */
 void net_drop_old_pins(struct net *n);

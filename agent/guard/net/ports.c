@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "agent/bpf/net.h"
+
 enum { PORT_COUNT = 65536 };
 
 static void emit(struct port_prefix *to, size_t *count, uint32_t from, uint32_t end, const struct net_ports *p)
@@ -17,7 +19,8 @@ static void emit(struct port_prefix *to, size_t *count, uint32_t from, uint32_t 
 			bits--;
 		}
 		to[(*count)++] = (struct port_prefix){ .port = (uint16_t)from, .bits = (uint8_t)bits,
-						       .is_denied = p->is_denied, .rule = p->rule };
+						       .is_denied = p->is_denied,
+						       .rule = p->rule | (p->is_monitored ? NET_RULE_MONITORED : 0) };
 		from += size;
 	}
 }

@@ -65,6 +65,8 @@ static int compare(const void *a, const void *b)
 		r = x->bits - y->bits;
 	if (!r)
 		r = y->is_denied - x->is_denied;
+	if (!r)
+		r = x->is_monitored - y->is_monitored;
 	return r ? r : (x->rule > y->rule) - (x->rule < y->rule);
 }
 
@@ -100,13 +102,14 @@ static int write_prefixes(const struct net_rules *rules, struct written *w, stru
 			w->v4[at].bits = 32U + p->bits;
 			memcpy(w->v4[at].address, p->address, 4);
 		}
-		w->verdicts[family][at] = (struct net_verdict){ .rule = p->rule, .is_denied = p->is_denied };
+		w->verdicts[family][at] = (struct net_verdict){ .rule = p->rule | (p->is_monitored ? NET_RULE_MONITORED : 0),
+								.is_denied = p->is_denied };
 		w->count[family]++;
 		if (p->is_denied)
-			w->flags |= NET_DENIES;
+			w->flags |= NET_DENIES | (p->is_monitored ? 0 : NET_REFUSES);
 	}
 	if (rules->is_denied_by_default)
-		w->flags |= NET_DENIES | NET_DEFAULT_DENIED;
+		w->flags |= NET_DENIES | NET_REFUSES | NET_DEFAULT_DENIED;
 	return 0;
 }
 

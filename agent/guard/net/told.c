@@ -16,7 +16,7 @@ static void tell(struct net *n, const struct net_record *r, uint64_t count)
 		.port = r->key.port,
 		.protocol = r->seen.protocol,
 		.pid = r->seen.pid,
-		.rule = r->seen.rule,
+		.rule = r->seen.rule & ~NET_RULE_MONITORED,
 		.boot_ns = r->seen.from_ns,
 		.count = count,
 	};

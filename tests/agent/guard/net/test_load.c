@@ -1,4 +1,5 @@
 /* test_load.c - what is pinned goes on without its process, is taken over, grows, and is cleared. */
+#include "agent/bpf/net.h"
 #include "tests/agent/guard/net/boxes.h"
 
 static struct net_config pinned(void)
@@ -98,7 +99,7 @@ static void maps_grow_with_the_configuration_and_keep_what_holds(void **state)
 	turn(50);
 	*stop = 1;
 	assert_int_equal(box_end(pid), 0);
-	snprintf(path, sizeof(path), "%s/maps-1-new", t.pins);
+	snprintf(path, sizeof(path), "%s/maps-%d-new", t.pins, NET_LAYOUT);
 	assert_int_equal(access(path, F_OK), -1);
 	/* smaller again: the larger stay */
 	net_shut();
@@ -117,7 +118,7 @@ static void another_layout_goes_on_until_ours_knows_the_containers(void **state)
 	net_open(&cfg);
 	tell_box(&t.a, &rules);
 	net_shut();
-	snprintf(ours, sizeof(ours), "%s/maps-1", t.pins);
+	snprintf(ours, sizeof(ours), "%s/maps-%d", t.pins, NET_LAYOUT);
 	snprintf(theirs, sizeof(theirs), "%s/maps-0", t.pins);
 	assert_return_code(rename(ours, theirs), errno);
 	net_open(&cfg);

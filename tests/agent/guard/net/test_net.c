@@ -530,6 +530,52 @@ static void monitored_everything_passes_and_is_told(void **state)
 	assert_int_equal(t.event_count, 0);
 }
 
+static void where_nothing_is_judged_the_hosts_connections_pass_no_program(void **state)
+{
+	struct net_config cfg = config(NET_OFF);
+	struct net_rules rules = one_denied();
+	struct to to = { "10.99.0.1", PORT };
+
+	net_open(&cfg);
+	tell_box(&t.a, &rules);
+	assert_int_equal(layer("connect4").attached, 0);
+	assert_int_equal(layer("egress").attached, 1);
+	assert_int_equal(in_box(&t.a, tcp_connect, &to), 0);
+	net_set_mode(t.net, NET_ENFORCE);
+	assert_int_equal(layer("connect4").attached, 1);
+	assert_string_equal(layer("connect4").why_not, "");
+	assert_int_equal(in_box(&t.a, tcp_connect, &to), EPERM);
+	net_set_mode(t.net, NET_OFF);
+	assert_int_equal(layer("connect4").attached, 0);
+	assert_int_equal(in_box(&t.a, tcp_connect, &to), 0);
+}
+
+/* Of a policy with one section enforced and another only watched. */
+static void a_single_denial_can_be_only_told_of(void **state)
+{
+	struct net_prefix p[] = { prefix("10.99.0.1", 32, true, 7), prefix("10.99.0.2", 32, true, 8) };
+	struct net_ports ports[] = { { .from = 2375, .to = 2375, .is_denied = true, .rule = 9, .is_monitored = true } };
+	struct net_rules rules = { .prefixes = p, .prefix_count = 2, .ports = ports, .port_count = 1 };
+	struct net_config cfg = config(NET_ENFORCE);
+	struct to refused = { "10.99.0.1", PORT }, told = { "10.99.0.2", PORT };
+
+	p[1].is_monitored = true;
+	find_mac("pv1");
+	net_open(&cfg);
+	tell_box(&t.a, &rules);
+	assert_int_equal(in_box(&t.a, tcp_connect, &refused), EPERM);
+	assert_true(find_event(ID_A, NET_CONNECT)->is_refused);
+	t.event_count = 0;
+	assert_int_not_equal(in_box(&t.a, tcp_connect, &told), EPERM);
+	assert_non_null(find_event(ID_A, NET_CONNECT));
+	assert_false(find_event(ID_A, NET_CONNECT)->is_refused);
+	assert_int_equal(find_event(ID_A, NET_CONNECT)->rule, 8);
+	struct to port = { "0.0.0.0", 2375 };
+	assert_int_equal(in_box(&t.a, tcp_bind, &port), 0);
+	assert_false(find_event(ID_A, NET_BIND)->is_refused);
+	assert_int_equal(find_event(ID_A, NET_BIND)->rule, 9);
+}
+
 static void a_container_nobody_told_of_is_held_only_when_asked(void **state)
 {
 	struct net_config cfg = config(NET_ENFORCE);
@@ -757,6 +803,8 @@ static int run(void)
 		BOX_TEST(a_frame_by_hand_leaves_but_does_not_arrive),
 		BOX_TEST(who_connects_in_from_a_denied_address_is_answered),
 		BOX_TEST(monitored_everything_passes_and_is_told),
+		BOX_TEST(where_nothing_is_judged_the_hosts_connections_pass_no_program),
+		BOX_TEST(a_single_denial_can_be_only_told_of),
 		BOX_TEST(a_container_nobody_told_of_is_held_only_when_asked),
 		BOX_TEST(an_announced_container_is_known_by_its_first_call),
 		BOX_TEST(a_cgroup_made_below_is_the_containers),

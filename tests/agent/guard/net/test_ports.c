@@ -83,7 +83,7 @@ static void any_mixture_is_as_the_table_says(void **state)
 	unsigned seed = 7;
 
 	for (int round = 0; round < 50; round++) {
-		struct net_ports p[12];
+		struct net_ports p[12] = { 0 };
 
 		for (size_t i = 0; i < 12; i++) {
 			seed = seed * 1103515245 + 12345;
