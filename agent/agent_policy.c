@@ -29,7 +29,7 @@ struct collecting {
 	struct net_ports *ports;
 	size_t port_count, port_room;
 	const char *rule; /* of the name under way */
-	bool is_denied, failed;
+	bool is_denied, is_monitored, failed;
 };
 
 /* "AC-201" -> 201 */
@@ -63,7 +63,8 @@ static void on_address(void *arg, const uint8_t *address, size_t bytes)
 
 	if (!to)
 		return;
-	*to = (struct net_prefix){ .bits = (uint8_t)(8 * bytes), .is_v6 = bytes == 16, .is_denied = k->is_denied, .rule = rule_number(k->rule) };
+	*to = (struct net_prefix){ .bits = (uint8_t)(8 * bytes), .is_v6 = bytes == 16, .is_denied = k->is_denied,
+				     .is_monitored = k->is_monitored, .rule = rule_number(k->rule) };
 	memcpy(to->address, address, bytes);
 }
 
@@ -80,7 +81,8 @@ static void on_prefix(void *arg, const struct policy_prefix *p)
 	struct net_prefix *to = add_prefix(k);
 	if (!to)
 		return;
-	*to = (struct net_prefix){ .bits = p->bits, .is_v6 = p->is_v6, .is_denied = p->is_denied, .rule = rule_number(p->rule) };
+	*to = (struct net_prefix){ .bits = p->bits, .is_v6 = p->is_v6, .is_denied = p->is_denied,
+				     .is_monitored = k->is_monitored, .rule = rule_number(p->rule) };
 	memcpy(to->address, p->address, sizeof(to->address));
 }
 
@@ -99,7 +101,8 @@ static void on_ports(void *arg, const struct policy_port_range *r)
 		k->ports = p;
 		k->port_room = room;
 	}
-	k->ports[k->port_count++] = (struct net_ports){ .from = r->from, .to = r->to, .is_denied = r->is_denied, .rule = rule_number(r->rule) };
+	k->ports[k->port_count++] = (struct net_ports){ .from = r->from, .to = r->to, .is_denied = r->is_denied,
+							 .is_monitored = k->is_monitored, .rule = rule_number(r->rule) };
 }
 
 static char *copy_of(struct arena *a, const char *s)
@@ -146,33 +149,31 @@ static bool workload_of(const struct agent *a, const struct container *c, struct
 	return true;
 }
 
-/* Only what is in force at the mode of the whole: a section that is only monitored must not refuse. */
-static enum net_mode net_mode_of(const struct agent *a, bool *ret_addresses, bool *ret_ports)
+/* The strictest there is, scopes too: what holds for less is told of each denial. */
+static enum net_mode net_mode_of(const struct agent *a)
 {
-	enum policy_mode addresses = a->policy ? policy_mode_of(a->policy, POLICY_NETWORK) : POLICY_OFF;
-	enum policy_mode ports = a->policy ? policy_mode_of(a->policy, POLICY_PORT) : POLICY_OFF;
-	enum policy_mode mode = addresses > ports ? addresses : ports;
+	enum policy_mode mode = a->policy ? policy_mode_network(a->policy) : POLICY_OFF;
 
-	*ret_addresses = addresses == mode && mode != POLICY_OFF;
-	*ret_ports = ports == mode && mode != POLICY_OFF;
 	return mode == POLICY_ENFORCE ? NET_ENFORCE : mode == POLICY_MONITOR ? NET_MONITOR : NET_OFF;
 }
 
 static int make_rules(struct agent *a, const struct container *c, struct collecting *k, struct net_rules *ret)
 {
 	uint64_t now = clock_unix_ns(a->clk) / 1000000000;
-	bool has_addresses, has_ports;
 	struct policy_workload w;
 
 	*ret = (struct net_rules){ 0 };
 	*k = (struct collecting){ .a = a };
-	(void)net_mode_of(a, &has_addresses, &has_ports);
 	arena_reset(a->scratch);
 	if (!a->policy || !workload_of(a, c, a->scratch, &w))
 		return a->policy ? -ENOMEM : 0;
-	if (has_addresses)
+	enum policy_mode addresses = policy_mode_for(a->policy, &w, POLICY_NETWORK);
+	enum policy_mode ports = policy_mode_for(a->policy, &w, POLICY_PORT);
+	k->is_monitored = addresses == POLICY_MONITOR;
+	if (addresses != POLICY_OFF)
 		policy_each_prefix(a->policy, &w, now, on_prefix, k);
-	if (has_ports)
+	k->is_monitored = ports == POLICY_MONITOR;
+	if (ports != POLICY_OFF)
 		policy_each_port(a->policy, &w, now, on_ports, k);
 	*ret = (struct net_rules){ .prefixes = k->prefixes, .prefix_count = k->prefix_count, .ports = k->ports, .port_count = k->port_count };
 	return k->failed ? -ENOMEM : 0;
@@ -310,16 +311,16 @@ static void watch_names(struct agent *a)
 
 static void apply(struct agent *a)
 {
-	bool has_addresses, has_ports;
-
 	watch_names(a);
 	if (a->net) {
-		net_set_mode(a->net, net_mode_of(a, &has_addresses, &has_ports));
-		if (has_addresses != has_ports && a->policy && policy_mode_of(a->policy, POLICY_NETWORK) != POLICY_OFF &&
-		    policy_mode_of(a->policy, POLICY_PORT) != POLICY_OFF)
-			LOG(WARN, "policy.mode", KV_STR("why", "network and port have different modes"),
-			    KV_STR("instead", "in the kernel only the stricter one is looked at"));
+		/* Stricter: the rules first; milder: the mode first. A moment of too little is never. */
+		bool is_off = net_mode_of(a) == NET_OFF;
+
+		if (is_off)
+			net_set_mode(a->net, NET_OFF);
 		world_containers_each(a->world, apply_one, a);
+		if (!is_off)
+			net_set_mode(a->net, net_mode_of(a));
 	}
 	if (a->audit)
 		audit_live_changed(a->audit, "policy");
@@ -453,7 +454,7 @@ void agent_policy_tick(struct agent *a)
 		return;
 	a->policy_resolved = resolved;
 	a->policy_applied_ns = now;
-	if (a->policy_names || net_mode_of(a, &(bool){ 0 }, &(bool){ 0 }) != NET_OFF)
+	if (a->policy_names || net_mode_of(a) != NET_OFF)
 		world_containers_each(a->world, apply_one, a);
 }
 
@@ -464,7 +465,6 @@ int agent_open_policy(struct agent *a, struct loop *l, struct err *err)
 	static const struct net_ops ops = { .on_event = on_net_event, .on_traffic = on_traffic, .on_lost = on_net_lost };
 	struct net_config cfg = { .pin_dir = a->cfg->network_pin_dir,
 				  .cgroup_root = "",
-				  .mode = NET_OFF,
 				  .is_unknown_denied = a->cfg->network_unknown_denied,
 				  .counts_traffic = true,
 				  .interval_ms = a->cfg->stats_ms };
@@ -474,6 +474,9 @@ int agent_open_policy(struct agent *a, struct loop *l, struct err *err)
 	if (!a->inits)
 		return err_set(err, ENOMEM, "policy");
 	a->policy_source = "";
+	/* First: what an earlier agent left in force goes on without a gap. */
+	agent_load_policy(a);
+	cfg.mode = net_mode_of(a);
 	if (a->cfg->network_enabled && net_new(l, a->clk, &cfg, &ops, a, &a->net, &why) < 0) {
 		(void)slice_copy(slice_of(why.msg), a->net_why, sizeof(a->net_why));
 		LOG(WARN, "policy.network", KV_STR("why", why.msg),
@@ -488,7 +491,6 @@ int agent_open_policy(struct agent *a, struct loop *l, struct err *err)
 		if (r < 0)
 			LOG(WARN, "policy.watch", KV_STR("why", why.msg), KV_STR("instead", "SIGHUP loads it again"));
 	}
-	agent_load_policy(a);
 	return 0;
 }
 

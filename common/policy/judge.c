@@ -212,6 +212,35 @@ enum policy_mode policy_mode_strictest(const struct policy *p)
 	return (enum policy_mode)most;
 }
 
+static bool names_any(const struct policy *p, const int *keys, size_t count)
+{
+	for (size_t layer = 0; layer <= p->scope_count; layer++) {
+		const struct policy_value *v = layer ? p->scopes[layer - 1].v : p->general.v;
+
+		for (size_t i = 0; i < count; i++)
+			if (v[keys[i]].is_set)
+				return true;
+	}
+	return false;
+}
+
+enum policy_mode policy_mode_network(const struct policy *p)
+{
+	static const int addresses[] = { KEY_WHITELIST, KEY_BLACKLIST }, ports[] = { KEY_ALLOWED_PORTS, KEY_RESTRICTED_PORTS };
+	bool has_addresses = names_any(p, addresses, ARRAY_LEN(addresses)), has_ports = names_any(p, ports, ARRAY_LEN(ports));
+	int most = POLICY_OFF;
+
+	for (size_t layer = 0; layer <= p->scope_count; layer++) {
+		const int *mode = layer ? p->scopes[layer - 1].mode : p->general.mode;
+
+		if (has_addresses && mode[POLICY_NETWORK] > most)
+			most = mode[POLICY_NETWORK];
+		if (has_ports && mode[POLICY_PORT] > most)
+			most = mode[POLICY_PORT];
+	}
+	return (enum policy_mode)most;
+}
+
 enum policy_mode policy_mode_for(const struct policy *p, const struct policy_workload *w, enum policy_section s)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(SCRATCH_MAX);

@@ -616,6 +616,15 @@ static void modes_decide_what_is_refused_told_or_not_looked_at(void **state)
 	assert_int_equal(policy_mode_strictest(p), POLICY_ENFORCE);
 	assert_int_equal(policy_mode_strictest(by_scope), POLICY_ENFORCE);
 	assert_int_equal(policy_mode_strictest(none), POLICY_OFF);
+	/* what the kernel has to look at: only where addresses or ports are named */
+	CLEANUP(policy_freep) struct policy *addresses = must_parse(
+		"access_control: {network_access: {blacklist: [10.0.0.0/8]}, port_access: {deny_all_interfaces: true}}\n"
+		"mode: {network: monitor, port: enforce}\n");
+	CLEANUP(policy_freep) struct policy *ports = must_parse(
+		"scopes: [{match: {name: a}, access_control: {port_access: {restricted_ports: [22]}}, mode: {port: enforce}}]");
+	assert_int_equal(policy_mode_network(p), POLICY_OFF);
+	assert_int_equal(policy_mode_network(addresses), POLICY_MONITOR);
+	assert_int_equal(policy_mode_network(ports), POLICY_ENFORCE);
 }
 
 static void on_path(void *arg, const char *path)
