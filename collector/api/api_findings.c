@@ -92,6 +92,24 @@ static int read_id(const struct api_call *c, const char *what, int64_t *ret, str
 	return 0;
 }
 
+/* The waiver of that number. */
+enum { WAIVERS_MAX = 100000 };
+struct one {
+	struct json *j;
+	int64_t id;
+	bool is_written;
+};
+static int write_one(void *arg, const struct store_waiver *w)
+{
+	struct one *o = arg;
+
+	if (w->id != o->id)
+		return 0;
+	api_waiver_json(o->j, w);
+	o->is_written = true;
+	return 0;
+}
+
 int api_finding_show(struct api_call *c, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
@@ -115,6 +133,16 @@ int api_finding_show(struct api_call *c, struct err *err)
 	json_kv_str(&j, "why", check.why);
 	json_kv_str(&j, "check_fix", check.fix);
 	json_kv_str(&j, "check_severity", msg_severity_name(check.severity));
+	if (f.waiver) {
+		struct one o = { .j = &j, .id = f.waiver };
+
+		json_key(&j, "waived");
+		r = store_waivers_each(c->api->store, false, WAIVERS_MAX, write_one, &o, err);
+		if (r < 0)
+			return r;
+		if (!o.is_written)
+			json_null(&j);
+	}
 	json_object_close(&j);
 	return c->out.failed ? err_set(err, ERR_LIMIT, "the answer is too large") : 0;
 }
@@ -236,19 +264,6 @@ static int put_waiver(struct api_call *c, const struct wish *w, int64_t *ret, st
 	if (r >= 0 && c->api->ops.on_changed)
 		c->api->ops.on_changed(c->api->arg);
 	return r;
-}
-
-struct one {
-	struct json *j;
-	int64_t id;
-};
-static int write_one(void *arg, const struct store_waiver *w)
-{
-	struct one *o = arg;
-
-	if (w->id == o->id)
-		api_waiver_json(o->j, w);
-	return 0;
 }
 
 int api_waiver_add(struct api_call *c, struct err *err)

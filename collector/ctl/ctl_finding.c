@@ -109,6 +109,9 @@ static void print_finding(struct ctl *c, const cJSON *f)
 	line(&out, f, "mended", "mended");
 	line(&out, f, "", "mended_why");
 	line(&out, f, "waiver", "waiver");
+	line(&out, f, "waived by", "waived.who");
+	line(&out, f, "because", "waived.reason");
+	line(&out, f, "until", "waived.until");
 	buf_printf(&times, "%.0f", cJSON_IsNumber(ctl_at(f, "reopened")) ? ctl_at(f, "reopened")->valuedouble : 0);
 	if (strcmp(times.p, "0") != 0)
 		ctl_line(&out, 0, "came back", times.p);

@@ -118,10 +118,10 @@ def what_is_mended_closes_and_what_changes_is_seen():
         a.f.docker("exec", "-d", "--privileged", "web", "sleep", "50", check=False)
         ran = a.f.docker("exec", "web", "true", check=False)
         assert ran.returncode == 0, ran
+        first = {x["id"] for x in a.findings("container=web", "check=PKT-C-013")}
         a.f.docker("rm", "-f", "web")
         wait_until("it is closed with its container", 20, lambda: not a.of("web"))
         # one of the same name has the same finding again, not a new one
-        first = {x["id"] for x in a.findings("container=web", "check=PKT-C-013")}
         a.run("web", [])
         wait_until("it is open again", 20, lambda: "PKT-C-013" in a.of("web"))
         assert {x["id"] for x in a.findings("container=web", "check=PKT-C-013")} == first
@@ -136,8 +136,9 @@ def a_waiver_keeps_it_quiet_until_it_ends():
         a.run("priv", ["PRIVILEGED"])
         found = wait_until("privileged is found", 20, lambda: a.of("priv").get("PKT-C-005"))
         a.f.ctl("finding", "waive", str(found["id"]), "--reason", "needs the disk", "--until", time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86400)))
-        waived = wait_until("it is waived", 10, lambda: [x for x in a.findings("container=priv", "check=PKT-C-005") if x["status"] == "waived"])
-        assert "needs the disk" in json.dumps(waived[0]), waived
+        waived = wait_until("it is waived", 10, lambda: a.findings("container=priv", "check=PKT-C-005", "status=waived"))
+        assert "PKT-C-005" not in a.of("priv"), a.of("priv")
+        assert "needs the disk" in a.f.ctl("finding", "show", str(waived[0]["id"]), "-o", "json").stdout, waived
     finally:
         a.close()
 

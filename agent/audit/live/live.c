@@ -36,7 +36,7 @@ struct wanted {
 /* A container that a report was made of, or will be. */
 struct known {
 	char id[65];
-	char name[256], image_id[80];
+	char name[256], image[512], image_id[80]; /* by name and image the collector knows its subject */
 	uint64_t rights; /* of its first process */
 	bool has_rights, is_reported;
 	uint64_t stopped_ns; /* to be looked at once more, when it stays; 0: no */
@@ -296,6 +296,8 @@ static struct known *know(struct audit_live *v, const struct container *c)
 	}
 	if (k && c->name && *c->name)
 		(void)slice_copy(slice_of(c->name), k->name, sizeof(k->name));
+	if (k && c->image && *c->image)
+		(void)slice_copy(slice_of(c->image), k->image, sizeof(k->image));
 	if (k && c->image_id)
 		(void)slice_copy(slice_of(c->image_id), k->image_id, sizeof(k->image_id));
 	return k;
@@ -324,6 +326,7 @@ static void tell_gone(struct audit_live *v, const struct known *k)
 	r.subject = (char *)(uintptr_t)"container";
 	r.subject_id = (char *)(uintptr_t)k->id;
 	r.subject_name = msg_bytes(slice_of(k->name));
+	r.image = msg_bytes(slice_of(k->image));
 	r.image_id = (char *)(uintptr_t)k->image_id;
 	r.trigger = (char *)(uintptr_t)"gone";
 	r.catalogue = v->catalogue_key;

@@ -105,6 +105,8 @@ static void on_report(void *arg, const Picket__AuditReport *r)
 	struct fixture *f = arg;
 	size_t n = strlen(f->log);
 
+	if (r->is_gone)
+		assert_true(slice_is(msg_slice(r->image), "nginx:1") && slice_is(msg_slice(r->subject_name), "web"));
 	snprintf(f->log + n, sizeof(f->log) - n, "%s %.4s %s%s;", r->subject, r->subject_id, r->trigger,
 		 r->is_gone ? " gone" : "");
 	f->reports++;
@@ -144,7 +146,7 @@ static void close_live(void)
 
 static struct container of(const char *id)
 {
-	struct container c = { .name = "web", .image_id = IMAGE, .engine = "docker", .is_running = true };
+	struct container c = { .name = "web", .image = "nginx:1", .image_id = IMAGE, .engine = "docker", .is_running = true };
 
 	assert_true(slice_copy(slice_of(id), c.id, sizeof(c.id)));
 	return c;
