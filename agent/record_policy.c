@@ -83,6 +83,8 @@ int record_admission(const struct admission *m, const struct container *c, const
 	Picket__Container pc;
 
 	a.kind = word(scratch, m->kind);
+	if (!a.kind[0])
+		a.kind = TEXT("other");
 	a.is_allowed = m->is_allowed;
 	a.is_monitored = m->is_monitored;
 	a.rule = word(scratch, m->rule);
