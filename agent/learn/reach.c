@@ -407,6 +407,12 @@ static void tell_pairs(const struct reach_input *in, const struct reach_result *
 		buf_printf(out, "  and %zu more\n", count - told);
 }
 
+/* By its own networks, or those of the container whose namespace it is in. */
+static bool is_inside(const struct reach_input *in, size_t i, const char *network)
+{
+	return is_member(&in->containers[owner(in, i)], network);
+}
+
 struct use {
 	size_t members, used, unused; /* pairs, by this network */
 };
@@ -416,12 +422,11 @@ static struct use use_of(const struct reach_input *in, const struct reach_result
 	struct use u = { 0 };
 
 	for (size_t i = 0; i < in->container_count; i++)
-		u.members += is_member(&in->containers[i], network);
+		u.members += is_inside(in, i, network);
 	for (size_t i = 0; i < r->pair_count; i++) {
 		const struct reach_pair *p = &r->pairs[i];
 
-		if (p->way != REACH_NETWORK || !is_member(&in->containers[p->a], network) ||
-		    !is_member(&in->containers[p->b], network))
+		if (p->way != REACH_NETWORK || !is_inside(in, p->a, network) || !is_inside(in, p->b, network))
 			continue;
 		*(p->ab || p->ba ? &u.used : &u.unused) += 1;
 	}
@@ -482,7 +487,7 @@ void reach_text(const struct reach_input *in, size_t only, const struct reach_re
 	buf_add_str(out, "advice\n");
 	size_t before = out->n;
 	for (size_t i = 0; i < in->network_count; i++)
-		if (only == REACH_NOBODY || is_member(&in->containers[only], in->networks[i].name))
+		if (only == REACH_NOBODY || is_inside(in, only, in->networks[i].name))
 			advise_network(in, only, r, &in->networks[i], out);
 	for (size_t i = 0; i < r->on_default_count; i++)
 		if (only == REACH_NOBODY || r->on_default[i] == only)
