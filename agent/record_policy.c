@@ -1,6 +1,7 @@
 /* record_policy.c - see record_policy.h. */
 #include "agent/record_policy.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -141,8 +142,17 @@ int record_net_event(const struct net_event *e, const struct container *c, const
 	Picket__Process p = PICKET__PROCESS__INIT;
 	Picket__Container pc;
 	char *rule = e->rule ? arena_printf(scratch, "AC-%u", e->rule) : arena_printf(scratch, "AC-202");
-	char *reason = arena_printf(scratch, "%s %s by the policy of this host", net_hook_name(e->hook),
-				    e->is_refused ? "refused" : "would be refused");
+	const char *refused = e->is_refused ? "refused" : "would be refused", *protocol = protocol_name(scratch, e->protocol);
+	char address[INET6_ADDRSTRLEN] = "";
+	const char *reason;
+
+	inet_ntop(e->is_v6 ? AF_INET6 : AF_INET, e->address, address, sizeof(address));
+	if (e->hook == NET_INGRESS)
+		reason = arena_printf(scratch, "%s from %s to port %u %s by the policy of this host", protocol, address, e->port, refused);
+	else
+		reason = arena_printf(scratch, e->is_v6 ? "%s %s [%s]:%u %s by the policy of this host" :
+							  "%s %s %s:%u %s by the policy of this host",
+				      net_hook_name(e->hook), protocol, address, e->port, refused);
 
 	if (!rule || !reason)
 		return err_set(err, ENOMEM, "refused connection");
@@ -154,13 +164,13 @@ int record_net_event(const struct net_event *e, const struct container *c, const
 	a.policy = TEXT(policy);
 	a.method = cut(slice_of(net_hook_name(e->hook)), LIMIT_NAME_BYTES);
 	a.count = e->count;
-	n.protocol = TEXT(protocol_name(scratch, e->protocol));
+	n.protocol = TEXT(protocol);
 	if (e->hook == NET_BIND) {
 		n.local_address = address_of(e->address, e->is_v6);
 		n.local_port = e->port;
 	} else {
 		n.remote_address = address_of(e->address, e->is_v6);
-		n.remote_port = e->port;
+		*(e->hook == NET_INGRESS ? &n.local_port : &n.remote_port) = e->port;
 	}
 	ev.type = PICKET__EVENT_TYPE__EVENT_ADMISSION;
 	ev.admission = &a;

@@ -41,6 +41,8 @@ static void add_admission(struct json *j, const Picket__Event *ev)
 	CLEANUP(buf_finip) struct buf text = { 0 };
 
 	record_json_admission(j, "admission", ev->admission);
+	if (ev->network)
+		record_json_network(j, "network", ev->network);
 	buf_init(&text, LIMIT_RECORD_BYTES);
 	record_json_admission_text(&text, ev->admission, ev->container);
 	add_summary(j, &text);

@@ -41,6 +41,8 @@ struct record_json_deed {
 	const Picket__Network *network; /* nullable */
 };
 void record_json_deed(struct json *j, const struct record_json_deed *d);
+/* The member "network" alone, under a key. */
+void record_json_network(struct json *j, const char *key, const Picket__Network *n);
 /* "openat /etc/shadow (read) = EACCES", "connect tcp 10.0.0.1:40000 -> 203.0.113.9:80". Unescaped. */
 void record_json_summary(struct buf *out, const struct record_json_deed *d);
 /* The members of a response, into an open object: kind, rule, dry_run, done, why, by_kernel, finding_seq,

@@ -97,15 +97,17 @@ static void add_end(struct json *j, const char *address_key, const char *port_ke
 {
 	char text[RECORD_ADDRESS_MAX];
 
-	if (!record_json_address(msg_slice(address), text))
-		return;
-	json_kv_str(j, address_key, text);
-	json_kv_u64(j, port_key, port);
+	bool is_known = record_json_address(msg_slice(address), text);
+
+	if (is_known)
+		json_kv_str(j, address_key, text);
+	if (is_known || port)
+		json_kv_u64(j, port_key, port);
 }
 
-static void add_network(struct json *j, const Picket__Network *n)
+void record_json_network(struct json *j, const char *key, const Picket__Network *n)
 {
-	json_key(j, "network");
+	json_key(j, key);
 	json_object_open(j);
 	record_json_text(j, "protocol", slice_of(n->protocol), LIMIT_NAME_BYTES);
 	add_end(j, "local_address", "local_port", n->local_address, n->local_port);
@@ -142,7 +144,7 @@ void record_json_deed(struct json *j, const struct record_json_deed *d)
 	if (d->file)
 		add_file(j, d);
 	if (d->network)
-		add_network(j, d->network);
+		record_json_network(j, "network", d->network);
 	if (!d->file && !d->network && !d->args.n && d->result >= 0)
 		return; /* nothing that the call's name does not say */
 	buf_init(&summary, LIMIT_RECORD_BYTES);

@@ -70,6 +70,23 @@ static void a_refused_connection(void **state)
 	assert_int_equal(ev->process->pid, 77);
 	assert_true(slice_is(msg_slice(ev->process->name), "curl"));
 	assert_true(slice_is(msg_slice(ev->container->name), "web"));
+	assert_true(slice_is(msg_slice(ev->admission->reason), "connect tcp 203.0.113.5:443 refused by the policy of this host"));
+	end(&m);
+}
+
+static void from_outside_to_a_port_of_its_own(void **state)
+{
+	struct net_event e = { .container_id = web.id, .hook = NET_INGRESS, .port = 22, .protocol = 6, .is_v6 = true, .address = { 0xfd }, .count = 1 };
+	struct made m;
+	struct err err;
+
+	begin(&m);
+	assert_int_equal(record_net_event(&e, &web, POLICY, UNIX_NS, m.scratch, &m.out, &err), 0);
+	Picket__Event *ev = read_back(&m);
+	assert_int_equal(ev->network->local_port, 22);
+	assert_int_equal(ev->network->remote_port, 0);
+	assert_int_equal(ev->network->remote_address.len, 16);
+	assert_true(slice_is(msg_slice(ev->admission->reason), "tcp from fd00:: to port 22 would be refused by the policy of this host"));
 	end(&m);
 }
 
@@ -187,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refused_connection),
+		cmocka_unit_test(from_outside_to_a_port_of_its_own),
 		cmocka_unit_test(a_watched_listener_over_ipv6_without_process_and_container),
 		cmocka_unit_test(traffic_with_more_peers_than_a_record_takes),
 		cmocka_unit_test(a_verdict_of_the_plugin),
