@@ -80,7 +80,7 @@ void alert_policy_document(struct buf *out, const Picket__Event *ev, struct slic
 	json_init(&j, out);
 	json_object_open(&j);
 	record_json_container(&j, "container", ev->container ? &c : NULL);
-	record_json_process(&j, "process", NULL);
+	record_json_process(&j, "process", ev->process);
 	record_json_admission(&j, "admission", ev->admission);
 	if (ev->network)
 		record_json_deed(&j, &deed);

@@ -139,6 +139,7 @@ def who_is_named_is_refused_and_its_neighbour_is_not():
     try:
         n.container("db1")
         n.container("web")
+        n.container("db3", "--ip", V4 + "30", command=("dial", "echo", "2222"))
         n.container("cache", "--label", "tier=strict")
         n.up()
         db, web, cache = n.program("db1"), n.program("web"), n.program("cache")
@@ -147,6 +148,7 @@ def who_is_named_is_refused_and_its_neighbour_is_not():
             all_say("ok", p, ways)
         assert db("open", GATE, PORT) == "ok" and db("again", 10) == "ok"
         assert db("listen", 2222) == "ok"
+        assert web("tcp", V4 + "30", 2222, 10) == "ok"
         assert not n.refusals()
 
         n.policy(DENIED)  # these programs run already
@@ -162,6 +164,7 @@ def who_is_named_is_refused_and_its_neighbour_is_not():
         assert db("again", 10) == "timeout", "a connection that was open goes on"
         assert db("listen", 2222) == "EPERM" and db("listen", 2223) == "ok" and web("listen", 2222) == "ok"
         assert db("tcp", "127.0.0.1", PORT, 1) == "ECONNREFUSED", "its own loopback"
+        assert web("tcp", V4 + "30", 2222, 10) == "timeout", "who listened before is not reached"
         # one that starts after it
         n.container("db2")
         assert n.program("db2")("tcp", GATE, PORT, 10) == "EPERM"
@@ -173,9 +176,15 @@ def who_is_named_is_refused_and_its_neighbour_is_not():
                 assert x["container"]["name"] == container and x["network"]["remote_port"] == PORT, x
         assert {x["network"]["protocol"] for x in told(n, "db1", "AC-201", GATE)} == {"tcp", "udp"}
         assert any((x["process"] or {}).get("name") == "dial" for x in told(n, "db1", "AC-201", GATE))
+        own = wait_until("the port is told", 20, lambda: n.refusals("container=db3"), 0.3)[0]
+        assert own["admission"]["method"] == "ingress" and own["network"]["local_port"] == 2222 and own["network"]["remote_address"], own
+        found = {x["container"]["name"] for x in n.refusals(f"address={GATE}")}
+        assert {"db1", "db2", "cache"} <= found and "web" not in found, found
         assert not n.refusals("container=web"), n.refusals("container=web")
         alert = wait_until("an alert of the policy", 20, lambda: [
             x for x in n.f.alerts() if x["source"] == "policy" and x["rule"] == "AC-201" and "db1" in x["title"]])
+        shown = n.f.alert(alert[0]["id"])
+        assert shown["network"]["remote_port"] == PORT and shown["admission"]["kind"] == "network", shown
         state = n.f.status()["policy"]
         assert state["network_denied"] and not state["network_would_deny"], state
 
