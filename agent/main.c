@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "agent/advise_cli.h"
 #include "agent/agent.h"
 #include "agent/audit_command.h"
 #include "agent/guard_cli.h"
@@ -50,6 +51,8 @@ static const char usage_text[] =
 	"                                           guard --help\n"
 	"  picket-agent audit [--container NAME]    how host, engine, images and containers are configured: what is wrong\n"
 	"                                           and how to mend it; see audit --help\n"
+	"  picket-agent advise network CONTAINER    who it can reach and who it did; a network policy out of that, or from\n"
+	"                                           Kubernetes; see advise --help\n"
 	"  picket-agent version-compare SCHEME A B  which is newer: <, = or >\n"
 	"  picket-agent version-match SCHEME RANGE VERSION\n"
 	"                                           is the version in the range: true or false; SCHEME: deb apk rpm\n"
@@ -348,7 +351,7 @@ static const struct command {
 	{ "run", command_run },		{ "enroll", command_enroll },	  { "status", command_status },
 	{ "replay", replay_cli },	{ "rules", rules_cli },		{ "version", command_version },	  { "--version", command_version },
 	{ "policy", policy_cli },
-	{ "audit", audit_command },
+	{ "audit", audit_command },	{ "advise", advise_cli },
 	{ "scan", scan_cli },		{ "vulndb", vulndb_cli },	  { "guard", guard_cli },
 	{ "version-compare", version_compare_cli }, { "version-match", version_match_cli },
 	{ "help", command_help },	{ "--help", command_help },	  { "-h", command_help },
@@ -361,7 +364,7 @@ static bool is_help(const char *arg)
 
 static bool has_own_help(int (*run)(int argc, char **argv))
 {
-	return run == rules_cli || run == scan_cli || run == audit_command || run == guard_cli;
+	return run == rules_cli || run == scan_cli || run == audit_command || run == advise_cli || run == guard_cli;
 }
 
 int main(int argc, char **argv)
