@@ -256,5 +256,6 @@ def the_engine_and_its_image_are_judged():
     assert sarif["version"] == "2.1.0" and len(sarif["runs"][0]["results"]) > 100
 
 
-main(every_fault_is_found_in_its_container_and_none_elsewhere, the_whole_host_is_audited_quickly,
-     gates_close_and_what_is_not_there_is_told, the_engine_and_its_image_are_judged)
+if __name__ == "__main__":
+    main(every_fault_is_found_in_its_container_and_none_elsewhere, the_whole_host_is_audited_quickly,
+         gates_close_and_what_is_not_there_is_told, the_engine_and_its_image_are_judged)
