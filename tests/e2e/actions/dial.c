@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -129,6 +130,7 @@ static int echo(int port)
 		if (p[0].revents) {
 			int s = accept(p[0].fd, NULL, NULL);
 			if (s >= 0 && fork() == 0) {
+				prctl(PR_SET_PDEATHSIG, SIGKILL); /* who is on the other side may have gone without a word */
 				for (ssize_t n; (n = read(s, chunk, CHUNK)) > 0;)
 					if (send(s, chunk, (size_t)n, MSG_NOSIGNAL) != n)
 						break;
