@@ -39,10 +39,11 @@ static const char *const paths[] = {
 	"\"proc.exepath\":\"" exepath "\",\"proc.exe\":\"" argv0 "\",\"proc.name\":\"" name                 \
 	"\",\"proc.args\":\"" args "\",\"proc.cmdline\":\"" name " " args "\",\"proc.pname\":\"" parent "\""
 #define IN_FOLDER(cwd) EXEC "\"container.id\":\"01\",\"proc.tty\":0,\"proc.cwd\":\"" cwd "\","
-#define ENTERS(exepath, args, is_of_image, parent_exepath)                                         \
+#define ENTERS_AS(vpid, exepath, args, is_of_image, parent_exepath)                                \
 	EXEC "\"container.id\":\"01\",\"user.uid\":0,\"container.user\":\"app\",\"proc.is_exe_upper_layer\":false,"    \
-	     "\"proc.is_exe_lower_layer\":" is_of_image ",\"proc.pexepath\":\"" parent_exepath "\","            \
-	     PROGRAM(exepath, "runc", args, "runc") "}"
+	     "\"proc.pid\":4711,\"proc.vpid\":" vpid ",\"proc.is_exe_lower_layer\":" is_of_image                     \
+	     ",\"proc.pexepath\":\"" parent_exepath "\"," PROGRAM(exepath, "runc", args, "runc") "}"
+#define ENTERS(exepath, args, is_of_image, parent_exepath) ENTERS_AS("4711", exepath, args, is_of_image, parent_exepath)
 #define GLIBC_LOADER "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 
 static const struct {
@@ -89,6 +90,8 @@ static const struct {
 	{ ENTERS("/usr/sbin/runc", "init", "false", "/bin/sh"), ROOT "," },
 	{ ENTERS("/usr/sbin/runc", "init", "false", "memfd:runc_cloned:/proc/self/exe"), ROOT "," },
 	{ ENTERS("/opt/runc", "init", "false", "/usr/bin/runc"), ROOT "," },
+	/* from a volume, or where storage has no layers: in the container's own pid namespace */
+	{ ENTERS_AS("7", "/usr/local/sbin/runc", "init", "false", "/usr/bin/runc"), ROOT "," },
 	/* packages */
 	{ IN_CONTAINER PROGRAM("/sbin/apk", "apk", "add nmap", "sh") "}", PACKAGES "," },
 	{ IN_CONTAINER PROGRAM("/usr/bin/dpkg", "dpkg", "-i x", "apt-get") "}", "" },
