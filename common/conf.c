@@ -245,24 +245,31 @@ static int next_of_type(struct conf_reader *r, yaml_event_type_t type, const cha
 	return r->ev.type == type ? 0 : conf_fail(r, "%s", otherwise);
 }
 
+static int too_many_documents(struct conf_reader *r)
+{
+	if (!r->documents_max)
+		return conf_fail(r, "more than one document");
+	return conf_fail(r, "more than %u documents", r->documents_max);
+}
+
 static int read_stream(struct conf_reader *r, int (*root)(struct conf_reader *r, void *arg), void *arg)
 {
+	unsigned max = r->documents_max ? r->documents_max : 1;
 	int e = next_of_type(r, YAML_STREAM_START_EVENT, "not YAML");
 
-	if (e < 0)
-		return e;
-	e = conf_next(r);
-	if (e < 0 || r->ev.type == YAML_STREAM_END_EVENT)
-		return e; /* only comments: the defaults stand */
-	e = conf_next(r);
-	if (e >= 0)
-		e = root(r, arg);
-	if (e < 0)
-		return e;
-	e = next_of_type(r, YAML_DOCUMENT_END_EVENT, "expected the end");
-	if (e < 0)
-		return e;
-	return next_of_type(r, YAML_STREAM_END_EVENT, "more than one document");
+	for (unsigned n = 0;; n++) {
+		if (e >= 0)
+			e = conf_next(r);
+		if (e < 0 || r->ev.type == YAML_STREAM_END_EVENT)
+			return e; /* only comments: the defaults stand */
+		if (n == max)
+			return too_many_documents(r);
+		e = conf_next(r);
+		if (e >= 0)
+			e = root(r, arg);
+		if (e >= 0)
+			e = next_of_type(r, YAML_DOCUMENT_END_EVENT, "expected the end");
+	}
 }
 
 int conf_document(struct conf_reader *r, int (*root)(struct conf_reader *r, void *arg), void *arg)

@@ -11,10 +11,11 @@ struct conf_reader {
 	struct slice text;
 	struct err *err;
 	unsigned depth, nodes, nodes_max; /* nodes_max 0: conf.h's bound */
+	unsigned documents_max;		  /* 0: one */
 };
 
-/* Reads r->text, one document: root is called with the current event being the root node's first (a
- * mapping's or a sequence's start, a scalar), and not at all where there are only comments. */
+/* Reads r->text: root is called for each document with the current event being the root node's first (a mapping's or a
+ * sequence's start, a scalar), and not at all where there are only comments. */
 int conf_document(struct conf_reader *r, int (*root)(struct conf_reader *r, void *arg), void *arg) WARN_UNUSED;
 
 /* "NAME:LINE:COL: what" for the start of the current event. */

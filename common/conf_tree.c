@@ -8,7 +8,7 @@ enum { SHOWN_MAX = 60 };
 
 struct builder {
 	struct arena *arena;
-	struct conf_node *root;
+	struct conf_node *root, **tail;
 };
 
 static int read_node(struct conf_reader *r, struct arena *a, struct conf_node **ret);
@@ -121,18 +121,43 @@ static int read_node(struct conf_reader *r, struct arena *a, struct conf_node **
 static int read_root(struct conf_reader *r, void *arg)
 {
 	struct builder *b = arg;
+	struct conf_node *n = NULL;
+	int e = read_node(r, b->arena, &n);
 
-	return read_node(r, b->arena, &b->root);
+	/* Of one document nothing but comments is no tree, "~" is one of a null. */
+	if (e < 0 || (r->documents_max && n->kind == CONF_NODE_NULL))
+		return e;
+	*b->tail = n;
+	b->tail = &n->next;
+	return 0;
+}
+
+static int parse(struct conf_reader *r, struct arena *a, struct conf_node **ret)
+{
+	struct builder b = { .arena = a, .tail = &b.root };
+	int e = conf_document(r, read_root, &b);
+
+	if (e >= 0)
+		*ret = b.root;
+	return e;
 }
 
 int conf_tree_parse(const char *name, struct slice text, unsigned nodes_max, struct arena *a, struct conf_node **ret,
 		    struct err *err)
 {
 	struct conf_reader r = { .name = name, .text = text, .err = err, .nodes_max = nodes_max };
-	struct builder b = { .arena = a };
-	int e = conf_document(&r, read_root, &b);
 
-	if (e >= 0)
-		*ret = b.root;
-	return e;
+	return parse(&r, a, ret);
+}
+
+int conf_tree_parse_all(const char *name, struct slice text, unsigned nodes_max, unsigned documents_max, struct arena *a,
+			struct conf_node **ret, struct err *err)
+{
+	struct conf_reader r = { .name = name,
+				 .text = text,
+				 .err = err,
+				 .nodes_max = nodes_max,
+				 .documents_max = documents_max };
+
+	return parse(&r, a, ret);
 }

@@ -1,5 +1,5 @@
 /* conf_tree.h - YAML as a tree with places, for files whose shape no table of conf.h tells: the same part of YAML
- * (one document; no anchors, aliases, tags), the same bounds, the same words for what is wrong. */
+ * (no anchors, aliases, tags), the same bounds, the same words for what is wrong. */
 #pragma once
 #include "common/arena.h"
 #include "common/err.h"
@@ -20,3 +20,7 @@ struct conf_node {
  * ERR_SYNTAX, "NAME:LINE:COL: what"; a key twice in one mapping is one. */
 int conf_tree_parse(const char *name, struct slice text, unsigned nodes_max, struct arena *a, struct conf_node **ret,
 		    struct err *err) WARN_UNUSED;
+/* The same of several documents, parted by `---`: *ret is the first, next leads on; empty ones are left out. Places
+ * are the file's; nodes_max is for all together. */
+int conf_tree_parse_all(const char *name, struct slice text, unsigned nodes_max, unsigned documents_max, struct arena *a,
+			struct conf_node **ret, struct err *err) WARN_UNUSED;

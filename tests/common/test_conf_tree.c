@@ -104,6 +104,53 @@ static void a_mapping_of_many_keys_is_read(void **state)
 	assert_string_equal(err.msg, "t.yaml:50001:1: duplicate key 'k7'");
 }
 
+static struct conf_node *parse_all(struct arena *a, const char *text, unsigned nodes, unsigned documents, struct err *err)
+{
+	struct conf_node *n = NULL;
+	int r = conf_tree_parse_all("t.yaml", slice_of(text), nodes, documents, a, &n, err);
+
+	assert_int_equal(r, err->code ? -ERR_SYNTAX : 0);
+	return n;
+}
+
+static void several_documents_have_the_places_of_their_file(void **state)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(1 << 20);
+	struct err err = { 0 };
+	const struct conf_node *n = parse_all(a, "# x\n---\na: |\n  --- text\n--- # second\n---\nb\n...\n---\n  [c]\n", 100, 9, &err);
+
+	assert_string_equal(err.msg, "");
+	assert_int_equal(n->kind, CONF_NODE_MAP);
+	assert_int_equal(n->line, 3);
+	assert_string_equal(n->items->next->text.p, "--- text\n");
+	n = n->next;
+	assert_string_equal(n->text.p, "b");
+	assert_int_equal(n->line, 7);
+	n = n->next;
+	assert_int_equal(n->kind, CONF_NODE_LIST);
+	assert_int_equal(n->line, 10);
+	assert_int_equal(n->column, 3);
+	assert_null(n->next);
+	assert_null(parse_all(a, "# nothing\n---\n---\n", 100, 9, &err));
+	assert_string_equal(err.msg, "");
+}
+
+static void bounds_are_those_of_all_documents_together(void **state)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(1 << 20);
+	struct err err = { 0 };
+
+	assert_non_null(parse_all(a, "a\n---\nb\n---\nc\n", 3, 3, &err));
+	assert_null(parse_all(a, "a\n---\nb\n---\nc\n", 3, 2, &err));
+	assert_string_equal(err.msg, "t.yaml:4:1: more than 2 documents");
+	assert_null(parse_all(a, "a\n---\nb\n---\nc\n", 2, 3, &err));
+	assert_string_equal(err.msg, "t.yaml:5:1: more than 2 values");
+	assert_null(parse_all(a, "a: 1\n---\nb: {c: 1, c: 2}\n", 99, 3, &err));
+	assert_string_equal(err.msg, "t.yaml:3:11: duplicate key 'c'");
+	assert_null(parse_all(a, "a: 1\n---\nb: [\n---\n", 99, 3, &err));
+	assert_true(!strncmp(err.msg, "t.yaml:4:1: ", 12));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +159,8 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_refused_with_its_place),
 		cmocka_unit_test(an_arena_that_is_too_small_is_an_error),
 		cmocka_unit_test(a_mapping_of_many_keys_is_read),
+		cmocka_unit_test(several_documents_have_the_places_of_their_file),
+		cmocka_unit_test(bounds_are_those_of_all_documents_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
