@@ -17,7 +17,7 @@ enum {
 
 /* Which events a rule looks at; by `logsource`, see sigma_sources.def. */
 enum detect_source {
-#define SOURCE(name, what) DETECT_SOURCE_##name,
+#define SOURCE(name, word, what) DETECT_SOURCE_##name,
 #include "collector/correlate/sigma_sources.def"
 #undef SOURCE
 	DETECT_SOURCE_COUNT,
