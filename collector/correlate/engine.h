@@ -43,7 +43,9 @@ struct engine_value {
 };
 
 struct engine_event {
-	int64_t time_ns; /* Unix, as corrected by the agent's offset; 0 .. 2^62 */
+	/* Unix, as corrected by the agent's offset; 0 .. 2^62. It moves the clock for everybody: one from the future is the
+	 * caller's to cut. */
+	int64_t time_ns;
 	struct engine_ref ref;
 	const uint32_t *rules; /* the detection rules (documents) that matched, ascending */
 	size_t rule_count;
