@@ -108,7 +108,8 @@ static int add_tagged(struct linker *l, struct correlation *c)
 		return correlation_full(&r);
 	while (written < c->ref_count && c->refs[written].at)
 		written++;
-	memcpy(refs, c->refs, written * sizeof(*refs));
+	if (written)
+		memcpy(refs, c->refs, written * sizeof(*refs));
 	c->refs = refs;
 	c->ref_count = written;
 	for (uint32_t i = 0; i < l->count; i++) {

@@ -71,6 +71,9 @@ void window_age(struct engine *e, struct group *g)
 	const struct correlation *c = group_rule(e, g);
 	int64_t oldest = e->now_ns - e->config.lateness_ns;
 
+	/* As if the group had been freed meanwhile, and perhaps it nearly was. */
+	if (g->count && group_newest_ns(g) <= oldest - c->timespan_ns)
+		g->is_active = false;
 	if (!g->count || g->sketch)
 		return;
 	if (!c->is_bounded) {
@@ -131,14 +134,9 @@ static bool add_sketched(struct engine *e, struct group *g, const struct hit *h)
 }
 
 /* A sketch that has seen nothing for a timespan gives way to an exact count. */
-static void rearm(struct engine *e, struct group *g, const struct correlation *c, const struct hit *h)
+static void leave_sketch(struct engine *e, struct group *g, const struct correlation *c, const struct hit *h)
 {
-	int64_t newest = group_newest_ns(g);
-
-	if (newest == INT64_MIN || newest > h->time_ns - c->timespan_ns)
-		return;
-	g->is_active = false;
-	if (!g->sketch)
+	if (!g->sketch || group_newest_ns(g) > h->time_ns - c->timespan_ns)
 		return;
 	sketch_end(e, g);
 	g->lo = g->count; /* the one hit left is out of the window */
@@ -148,8 +146,7 @@ bool window_add(struct engine *e, struct group *g, const struct hit *h)
 {
 	const struct correlation *c = group_rule(e, g);
 
-	if (!c->is_bounded)
-		rearm(e, g, c, h);
+	leave_sketch(e, g, c, h);
 	if (g->sketch)
 		return add_sketched(e, g, h);
 	if (g->count >= e->config.events_max) {

@@ -6,7 +6,7 @@
 #include "collector/correlate/engine.h"
 #include "common/json.h"
 
-enum { REPLAY_FIELDS_MAX = 64, REPLAY_FIRES_MAX = 4096 };
+enum { REPLAY_FIELDS_MAX = 64 };
 
 struct replay_fire {
 	double time;
@@ -120,8 +120,11 @@ static inline void replay_fired(void *arg, const struct engine_match *m)
 	struct replay *r = arg;
 	CLEANUP(buf_finip) struct buf group = { 0 };
 
-	if (r->fire_count == REPLAY_FIRES_MAX)
-		abort();
+	if (!(r->fire_count & (r->fire_count + 1))) { /* room for 1, 3, 7 … */
+		r->fires = realloc(r->fires, (2 * r->fire_count + 2) * sizeof(*r->fires));
+		if (!r->fires)
+			abort();
+	}
 	struct replay_fire *f = &r->fires[r->fire_count++];
 	*f = (struct replay_fire){ .time = (double)m->time_ns / 1e9, .is_approx = m->is_approx, .evidence_count = m->evidence_count };
 	replay_group(&group, r, m);
@@ -148,7 +151,6 @@ static inline int replay_begin(struct replay *r, struct slice rules, bool refire
 	struct correlation_fields fields = { replay_field, r };
 
 	*r = (struct replay){ .arena = arena_new(64 << 20), .config = *config };
-	r->fires = calloc(REPLAY_FIRES_MAX, sizeof(*r->fires));
 	r->notes.arena = r->arena;
 	int e = sigma_parse("rules.yml", rules, r->arena, &r->file, &r->notes, err);
 	r->documents = e < 0 ? NULL : arena_zalloc(r->arena, r->file.count + 1, sizeof(*r->documents));
