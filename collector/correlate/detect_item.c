@@ -36,11 +36,16 @@ static int add_place(struct compiler *c, struct item *i, enum modifier m)
 
 static int add_encoding(struct compiler *c, struct item *i, enum modifier m)
 {
-	if (!is_plain_text(i))
-		return fail_key(c, i, "encodings and windash stand before contains, startswith, endswith, and are for texts");
+	bool is_base64 = m == MOD_BASE64 || m == MOD_BASE64OFFSET;
+
+	if (i->kind != CHECK_TEXTS)
+		return fail_key(c, i, "encodings and windash are for texts");
+	/* Others may stand behind a place, as public rules have them: what may stand around does not change. */
+	if (is_base64 && (i->starts || i->ends))
+		return fail_key(c, i, "base64 stands before contains, startswith, endswith");
 	i->encodings[i->encoding_count++] = m;
 	/* A letter's case is part of what base64 says. */
-	i->is_cased |= m == MOD_BASE64 || m == MOD_BASE64OFFSET;
+	i->is_cased |= is_base64;
 	return 0;
 }
 

@@ -16,8 +16,8 @@ static void what_is_wrong_has_a_place_and_words(void **state)
 		{ "  s: {F|contans: a}\n  condition: s", "r.yml:5:7: unknown modifier 'contans', did you mean 'contains'?" },
 		{ "  s: {F|zzzzzzzz: a}\n  condition: s", "r.yml:5:7: unknown modifier 'zzzzzzzz'" },
 		{ "  s:\n    F|expand: '%a%'\n  condition: s", "r.yml:6:5: placeholders (expand) are not replaced here: write the values into the rule" },
-		{ "  s: {F|contains|base64: a}\n  condition: s", "r.yml:5:7: encodings and windash stand before" },
-		{ "  s: {F|re|base64: a}\n  condition: s", "r.yml:5:7: encodings and windash stand before" },
+		{ "  s: {F|contains|base64: a}\n  condition: s", "r.yml:5:7: base64 stands before contains, startswith, endswith" },
+		{ "  s: {F|re|base64: a}\n  condition: s", "r.yml:5:7: encodings and windash are for texts" },
 		{ "  s: {F|base64|re: a}\n  condition: s", "r.yml:5:7: modifiers that exclude each other" },
 		{ "  s: {F|re|startswith: a}\n  condition: s", "r.yml:5:7: contains, startswith and endswith are for texts" },
 		{ "  s: {F|contains|re: a}\n  condition: s", "r.yml:5:7: modifiers that exclude each other" },
@@ -213,6 +213,65 @@ static void a_set_gives_all_that_match_in_order(void **state)
 	world_fini(&w);
 }
 
+/* Two rules of one set that differ in one thing only: the first matches, the second doesn't. */
+static void comparisons_that_differ_are_not_shared(void **state)
+{
+	static const struct {
+		const char *yes, *no, *event;
+	} rows[] = {
+		{ "{F: [b, ~]}", "{F: b}", "{G: a}" },
+		{ "{F|re|i: A}", "{F|re: A}", "{F: a}" },
+		{ "{F|re|m: '^b'}", "{F|re: '^b'}", "{F: \"a\\nb\"}" },
+		{ "{F|re|s: 'a.b'}", "{F|re: 'a.b'}", "{F: \"a\\nb\"}" },
+		{ "{F|exists: true}", "{F|exists: false}", "{F: a}" },
+		{ "{F|gt: 5}", "{F|lt: 5}", "{F: 6}" },
+		{ "{F|gte: 5}", "{F|gt: 5}", "{F: 5}" },
+		{ "{F|hour: 5}", "{F|minute: 5}", "{F: '2026-11-30T05:06:00Z'}" },
+		{ "{F: A}", "{F|cased: A}", "{F: a}" },
+		{ "{F|neq: a}", "{F: a}", "{F: b}" },
+		{ "{F|contains: a}", "{F: a}", "{F: ba}" },
+		{ "{F|fieldref|contains: G}", "{F|fieldref: G}", "{F: ba, G: a}" },
+		{ "{F|fieldref: G}", "{F|fieldref: H}", "{F: a, G: a}" },
+		{ "{F: a}", "{G: a}", "{F: a}" },
+		{ "{F: '?'}", "{F: '\\?'}", "{F: a}" },
+		{ "{F: [a, b]}", "{F: [ab]}", "{F: b}" },
+		{ "{F|cidr: 10.0.0.0/8}", "{F|cidr: 10.0.0.0/9}", "{F: 10.128.0.1}" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		for (unsigned order = 0; order < 2; order++) {
+			struct world w = world_new();
+			struct err err = { 0 };
+			char *first = arena_printf(w.arena, "  s: %s\n  condition: s", order ? rows[i].no : rows[i].yes);
+			char *second = arena_printf(w.arena, "  s: %s\n  condition: s", order ? rows[i].yes : rows[i].no);
+			unsigned ret[2];
+
+			if (world_add(&w, rule(&w, first), &err) < 0 || world_add(&w, rule(&w, second), &err) < 0)
+				fail_msg("%zu: %s", i, err.msg);
+			struct world_event ev = world_event(&w, DETECT_SOURCE_PROCESS, rows[i].event);
+			if (detect_match(w.set, &ev.ev, ret) != 1 || ret[0] != order)
+				fail_msg("%zu: %s and not %s", i, rows[i].yes, rows[i].no);
+			world_fini(&w);
+		}
+}
+
+static void a_field_is_fetched_once_for_an_event(void **state)
+{
+	struct world w = world_new();
+	struct err err = { 0 };
+
+	assert_int_equal(world_add(&w, rule(&w, "  s: {F|startswith: a, F|endswith: c, F|contains: b}\n  condition: s"), &err), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		struct world_event ev = world_event(&w, DETECT_SOURCE_PROCESS, "{F: abc}");
+		assert_true(detect_match_one(w.set, 0, &ev.ev));
+		assert_int_equal(ev.gets, 1);
+		ev = world_event(&w, DETECT_SOURCE_PROCESS, "{F: abd}");
+		assert_false(detect_match_one(w.set, 0, &ev.ev));
+		assert_int_equal(ev.gets, 1);
+	}
+	world_fini(&w);
+}
+
 static void fields_have_picket_names(void **state)
 {
 	static const struct {
@@ -221,7 +280,7 @@ static void fields_have_picket_names(void **state)
 	} rows[] = {
 		{ DETECT_SOURCE_PROCESS, "Image", "process.exe" },
 		{ DETECT_SOURCE_FILE, "Image", "process.exe" },
-		{ DETECT_SOURCE_ANY, "CommandLine", "process.cmdline" },
+		{ DETECT_SOURCE_ANY, "CommandLine", "process.command_line" },
 		{ DETECT_SOURCE_NETWORK, "DestinationIp", "network.destination_address" },
 		{ DETECT_SOURCE_FILE, "TargetFilename", "file.final_path" },
 		{ DETECT_SOURCE_FILE_DELETE, "TargetFilename", "file.path" },
@@ -353,6 +412,8 @@ int main(void)
 		cmocka_unit_test(what_is_odd_is_noted_and_loads),
 		cmocka_unit_test(log_sources_say_which_events_are_meant),
 		cmocka_unit_test(a_set_gives_all_that_match_in_order),
+		cmocka_unit_test(comparisons_that_differ_are_not_shared),
+		cmocka_unit_test(a_field_is_fetched_once_for_an_event),
 		cmocka_unit_test(fields_have_picket_names),
 		cmocka_unit_test(a_regular_expression_that_blows_up_is_no_match),
 		cmocka_unit_test(what_multiplies_is_bounded),
