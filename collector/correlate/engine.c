@@ -17,7 +17,7 @@ static size_t collect(struct engine *e, const struct group *g, int64_t from_ns, 
 	size_t n = 0;
 
 	for (unsigned i = 0; i < g->evidence_count; i++) {
-		const struct evidence *ev = &g->evidence[i];
+		const struct evidence *ev = group_evidence(g, i);
 		size_t at = n;
 
 		if (ev->time_ns > end_ns || ev->time_ns < from_ns + !is_bounded || !agents_get(e, ev))
@@ -138,11 +138,30 @@ static void look(struct engine *e, struct group *g, int64_t time_ns)
 		engine_emit(e, g, &w, w.end_ns - c->timespan_ns);
 }
 
+/* Groups lie anywhere in memory: what all rules will read is asked for before the first of them reads. */
+static void prefetch(struct engine *e, const struct origin *o, uint32_t document)
+{
+	uint32_t from = e->subscribed[document], to = e->subscribed[document + 1];
+
+	for (int stage = 0; stage < 3 && to - from > 1; stage++) {
+		for (uint32_t i = from; i < to; i++) {
+			const struct subscription *s = &e->subscriptions[i];
+			struct slice key;
+			uint64_t hash;
+
+			if (engine_key(e, s, o, &key, &hash))
+				group_prefetch(&e->rules[s->rule], hash, stage);
+		}
+	}
+}
+
 /* First each rule counts the hit, then each looks: a correlation that fires in between finds it counted everywhere. */
 static void feed(struct engine *e, const struct origin *o, uint32_t document)
 {
 	size_t from = e->pending_count;
 
+	if (o->event)
+		prefetch(e, o, document);
 	for (uint32_t i = e->subscribed[document]; i < e->subscribed[document + 1]; i++) {
 		struct group *g = count(e, &e->subscriptions[i], o);
 

@@ -22,6 +22,12 @@ static int64_t size_of(const struct engine *e, const struct group *g)
 	return (int64_t)(sizeof(*g) + extra(group_rule(e, g)) + g->key_count + ENGINE_GROUP_CHARGE);
 }
 
+/* One stands in the group itself. */
+static size_t evidence_bytes(unsigned size)
+{
+	return size > 1 ? size * sizeof(struct evidence) : 0;
+}
+
 void group_charge(struct engine *e, const struct group *g, int64_t bytes)
 {
 	e->rules[g->rule].bytes += (uint64_t)bytes;
@@ -42,6 +48,35 @@ struct group *group_find(const struct rule *r, struct slice key, uint64_t hash)
 			return g;
 	}
 	return NULL;
+}
+
+void group_prefetch(const struct rule *r, uint64_t hash, int stage)
+{
+	if (!r->bucket_count)
+		return;
+	struct group *const *bucket = &r->buckets[hash & (r->bucket_count - 1)];
+	if (!stage) {
+		__builtin_prefetch(bucket);
+		return;
+	}
+	const struct group *g = *bucket;
+	if (!g)
+		return;
+	if (stage == 1) {
+		for (size_t i = 0; i < 4; i++)
+			__builtin_prefetch((const char *)g + 64 * i);
+		return;
+	}
+	if (g->hits && g->hits != g->small) {
+		__builtin_prefetch(hit_at(g, 0));
+		__builtin_prefetch(hit_at(g, g->count - 1));
+	}
+	if (g->newer)
+		__builtin_prefetch(&g->newer->newer);
+	if (g->older)
+		__builtin_prefetch(&g->older->newer);
+	if (g->evidence != &g->sole)
+		__builtin_prefetch(g->evidence);
 }
 
 /* Fails only where there is no table yet: a full one is slow, not wrong. */
@@ -137,14 +172,14 @@ void group_remove(struct engine *e, struct group *g)
 			e->pending[i].group = NULL;
 	tally_fini(e, g);
 	sketch_end(e, g);
-	if (g->hits)
-		group_charge(e, g, -(int64_t)(sizeof(struct hit) << g->size_bits));
-	group_charge(e, g, -(int64_t)(g->evidence_size * sizeof(struct evidence)) - size_of(e, g));
+	group_charge(e, g, -(int64_t)(hit_bytes(g) + evidence_bytes(g->evidence_size)) - size_of(e, g));
 	r->events -= g->count;
 	r->group_count--;
 	e->stats.groups--;
-	free(g->hits);
-	free(g->evidence);
+	if (g->hits != g->small)
+		free(g->hits);
+	if (g->evidence != &g->sole)
+		free(g->evidence);
 	free(g);
 	if (r->bucket_count > 1024 && r->group_count < r->bucket_count / 8)
 		(void)resize(r, r->bucket_count / 2);
@@ -209,10 +244,14 @@ static bool make_room(struct engine *e, struct group *g, unsigned max)
 
 	if (size > max)
 		size = max;
-	struct evidence *wider = realloc(g->evidence, size * sizeof(*wider));
+	struct evidence *wider = size > 1 ? malloc(size * sizeof(*wider)) : &g->sole;
 	if (!wider)
 		return false;
-	group_charge(e, g, (int64_t)((size - g->evidence_size) * sizeof(*wider)));
+	if (g->evidence_count)
+		memcpy(wider, g->evidence, g->evidence_count * sizeof(*wider));
+	if (g->evidence != &g->sole)
+		free(g->evidence);
+	group_charge(e, g, (int64_t)evidence_bytes(size) - (int64_t)evidence_bytes(g->evidence_size));
 	g->evidence = wider;
 	g->evidence_size = (uint8_t)size;
 	return true;
@@ -221,18 +260,24 @@ static bool make_room(struct engine *e, struct group *g, unsigned max)
 /* Full: the oldest of the same rule goes, so that a flood of one step does not push out the others. */
 void group_add_evidence(struct engine *e, struct group *g, const struct evidence *ev)
 {
-	unsigned max = group_rule(e, g)->evidence_max, out = 0;
+	const struct correlation *c = group_rule(e, g);
+	unsigned max = c->evidence_max, out = 0;
 
 	if (!max || ev->source == ENGINE_NO_SOURCE)
 		return;
-	if (g->evidence_count == max) {
-		for (unsigned i = max; i-- > 0;)
-			if (g->evidence[i].ref == ev->ref)
-				out = i;
-		memmove(&g->evidence[out], &g->evidence[out + 1], (max - out - 1) * sizeof(*ev));
-		g->evidence_count--;
-	} else if (g->evidence_count == g->evidence_size && !make_room(e, g, max)) {
+	if (g->evidence_count < max) {
+		if (g->evidence_count < g->evidence_size || make_room(e, g, max))
+			g->evidence[g->evidence_count++] = *ev;
 		return;
 	}
-	g->evidence[g->evidence_count++] = *ev;
+	if (c->ref_count == 1) {
+		g->evidence[g->evidence_first] = *ev;
+		g->evidence_first = (uint8_t)((g->evidence_first + 1u) % max);
+		return;
+	}
+	for (unsigned i = max; i-- > 0;)
+		if (g->evidence[i].ref == ev->ref)
+			out = i;
+	memmove(&g->evidence[out], &g->evidence[out + 1], (max - out - 1) * sizeof(*ev));
+	g->evidence[max - 1] = *ev;
 }

@@ -77,23 +77,28 @@ struct sketch {
 	uint8_t registers[ENGINE_SLICES + 1][1 << ENGINE_SKETCH_BITS]; /* slice n at n % (ENGINE_SLICES + 1) */
 };
 
+/* What each event reads comes first, in one line of the cache. */
 struct group {
-	struct group *next;	     /* of the same bucket */
+	struct group *next; /* of the same bucket */
+	uint64_t hash;
 	struct group *newer, *older; /* of the rule, by last touch */
-	uint64_t hash, serial;
-	struct hit *hits; /* ring of 1 << size_bits */
+	struct hit *hits;	     /* ring of 1 << size_bits; NULL: none */
 	uint32_t first, count, lo;
 	uint32_t rule; /* of engine.rules */
-	uint32_t heap_at;
 	uint16_t key_count;
-	uint8_t size_bits; /* with hits == NULL: none */
+	uint8_t size_bits;
 	bool is_active;
 	uint8_t evidence_count, evidence_size;
-	int64_t opened_ns, closed_ns; /* bounded: -1 none */
-	int64_t fired_ns;	      /* -1: never */
-	struct evidence *evidence;
-	struct sketch *sketch; /* value_count beyond ENGINE_EXACT_MAX */
+	uint8_t evidence_first; /* the oldest, where a full one is a ring */
+	struct hit small[2]; /* hits, while there are not more */
 	struct tally tally;
+	struct evidence *evidence; /* one: sole */
+	struct evidence sole;
+	int64_t fired_ns;	      /* -1: never */
+	int64_t opened_ns, closed_ns; /* bounded: -1 none */
+	struct sketch *sketch;	      /* value_count beyond ENGINE_EXACT_MAX */
+	uint64_t serial;
+	uint32_t heap_at, zero;
 	uint8_t tail[]; /* temporal's counts or group_best, then the key */
 };
 
@@ -203,6 +208,8 @@ static inline int64_t *group_best(struct group *g)
 struct group *group_find(const struct rule *r, struct slice key, uint64_t hash);
 /* A new one, the newest. NULL: out of memory. */
 struct group *group_add(struct engine *e, uint32_t rule, struct slice key, uint64_t hash);
+/* Asks for the memory that group_find and what follows will read: stage 0, then 1, then 2, each some time later. */
+void group_prefetch(const struct rule *r, uint64_t hash, int stage);
 void group_touch(struct rule *r, struct group *g);
 void group_remove(struct engine *e, struct group *g);
 /* Bytes of g that come (> 0) or go. */
@@ -211,12 +218,22 @@ void group_charge(struct engine *e, const struct group *g, int64_t bytes);
 void engine_expire(struct engine *e, struct rule *r);
 /* Frees the least recently touched groups of the largest rules until the bounds are kept. */
 void engine_keep_bounds(struct engine *e);
+static inline const struct evidence *group_evidence(const struct group *g, unsigned i)
+{
+	i += g->evidence_first;
+	return &g->evidence[i < g->evidence_count ? i : i - g->evidence_count];
+}
 void group_add_evidence(struct engine *e, struct group *g, const struct evidence *ev);
 
 /* ---- engine_window.c ---- */
 static inline struct hit *hit_at(const struct group *g, uint32_t i)
 {
 	return &g->hits[(g->first + i) & ((1u << g->size_bits) - 1)];
+}
+/* Beside the group itself. */
+static inline size_t hit_bytes(const struct group *g)
+{
+	return g->hits && g->hits != g->small ? sizeof(struct hit) << g->size_bits : 0;
 }
 static inline int64_t group_newest_ns(const struct group *g)
 {

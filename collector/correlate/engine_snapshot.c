@@ -38,7 +38,7 @@ static void put_evidence(struct buf *b, const struct engine *e, const struct gro
 {
 	pack_u64(b, g->evidence_count);
 	for (unsigned i = 0; i < g->evidence_count; i++) {
-		const struct evidence *ev = &g->evidence[i];
+		const struct evidence *ev = group_evidence(g, i);
 
 		pack_u64(b, agents_get(e, ev) ? places[ev->source] + 1ull : 0);
 		pack_u64(b, (uint64_t)ev->time_ns);

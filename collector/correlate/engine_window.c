@@ -22,18 +22,19 @@ uint32_t window_upper(const struct group *g, int64_t time_ns)
 
 bool window_resize(struct engine *e, struct group *g, unsigned bits)
 {
-	size_t old = g->hits ? sizeof(struct hit) << g->size_bits : 0;
-	struct hit *wider = malloc(sizeof(*wider) << bits);
+	size_t old = hit_bytes(g);
+	struct hit *wider = bits > 1 ? malloc(sizeof(*wider) << bits) : g->small;
 
 	if (!wider)
 		return false;
 	for (uint32_t i = 0; i < g->count; i++)
 		wider[i] = *hit_at(g, i);
-	free(g->hits);
+	if (g->hits != g->small)
+		free(g->hits);
 	g->hits = wider;
 	g->first = 0;
 	g->size_bits = (uint8_t)bits;
-	group_charge(e, g, (int64_t)(sizeof(*wider) << bits) - (int64_t)old);
+	group_charge(e, g, (int64_t)hit_bytes(g) - (int64_t)old);
 	return true;
 }
 
