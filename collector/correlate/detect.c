@@ -103,6 +103,7 @@ struct detect_set *detect_set_new(const struct detect_fields *fields)
 		return NULL;
 	pcre2_set_match_limit(s->match_context, REGEX_MATCH_LIMIT);
 	pcre2_set_heap_limit(s->match_context, DETECT_REGEX_HEAP_KIB);
+	pcre2_set_callout(s->match_context, regex_step, s);
 	s->slots[SLOT_KEYWORDS].count_max = DETECT_TEXTS_MAX;
 	s->slots[SLOT_KEYWORDS].values = arena_zalloc(s->arena, DETECT_TEXTS_MAX, sizeof(struct detect_value));
 	if (!s->slots[SLOT_KEYWORDS].values)

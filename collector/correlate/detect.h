@@ -12,7 +12,7 @@ enum {
 	DETECT_TEXTS_MAX = 64,	/* of an event, for keywords */
 	DETECT_FIELD_MAX = 0xffff,
 	DETECT_FIELD_NONE = -1, /* nobody has it: what asks for it is never true */
-	DETECT_REGEX_HEAP_KIB = 1024
+	DETECT_REGEX_HEAP_KIB = 4096
 };
 
 /* Which events a rule looks at; by `logsource`, see sigma_sources.def. */

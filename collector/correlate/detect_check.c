@@ -110,7 +110,7 @@ static int build_texts(struct compiler *c, struct check *k, const struct constan
 static int build_regex(struct compiler *c, const struct item *item, const struct constant *x, pcre2_code **ret)
 {
 	struct detect_set *s = c->set;
-	uint32_t options = PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP;
+	uint32_t options = PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_AUTO_CALLOUT;
 	char what[120];
 	PCRE2_SIZE at, bytes = 0;
 	int code;

@@ -15,7 +15,8 @@ enum {
 	CONDITION_DEPTH_MAX = 48, /* parentheses and `not` in each other */
 	SET_BYTES = 256 << 20,
 	BUILD_BYTES = 64 << 20, /* while one rule is compiled */
-	REGEX_MATCH_LIMIT = 20000,
+	REGEX_MATCH_LIMIT = 100000, /* backtracks from one place */
+	REGEX_STEPS_MAX = 1000000,  /* of one match, from all places: about ten milliseconds */
 	NEEDLES_LEAST = 4, /* from so many texts on one pass looks for all */
 	NUMBER_TEXT = 48,
 	REGEX_BYTES_MAX = 64 << 20 /* compiled, of a set */
@@ -163,6 +164,7 @@ struct detect_set {
 	pcre2_match_data *match_data;
 	pcre2_match_context *match_context;
 	uint64_t overruns;
+	size_t regex_steps, regex_at; /* of the match that runs: what it cost so far, where it is */
 	/* the event */
 	const struct detect_event *ev;
 	uint32_t generation;
@@ -234,3 +236,5 @@ int condition_compile(struct compiler *c, const struct conf_node *text, struct s
 		      struct expr **ret);
 /* detect_match.c */
 bool check_judge(struct detect_set *s, uint32_t check);
+/* PCRE2's callout before each item of a pattern; data: the set. */
+int regex_step(pcre2_callout_block *b, void *data);

@@ -303,23 +303,40 @@ static void fields_have_picket_names(void **state)
 	world_fini(&w);
 }
 
+/* Of count letters and a blank. */
+static bool match_letters(struct world *w, const char *pattern, char letter, unsigned count)
+{
+	CLEANUP(buf_finip) struct buf event = { 0 };
+	struct err err = { 0 };
+	unsigned index = w->set ? (unsigned)detect_set_count(w->set) : 0;
+
+	buf_add_str(&event, "{F: '");
+	for (unsigned i = 0; i < count; i++)
+		buf_add_char(&event, letter);
+	buf_add_str(&event, " '}");
+	if (world_add(w, rule(w, arena_printf(w->arena, "  s: {F|re: '%s'}\n  condition: s", pattern)), &err) < 0)
+		fail_msg("%s: %s", pattern, err.msg);
+	struct world_event ev = world_event(w, DETECT_SOURCE_PROCESS, event.p);
+	return detect_match_one(w->set, index, &ev.ev);
+}
+
 static void a_regular_expression_that_blows_up_is_no_match(void **state)
 {
 	struct world w = world_new();
-	struct err err = { 0 };
-	CLEANUP(buf_finip) struct buf event = { 0 };
 
-	assert_int_equal(world_add(&w, rule(&w, "  s: {F|re: '^(a+)+$'}\n  condition: s"), &err), 0);
-	buf_add_str(&event, "{F: ");
-	for (unsigned i = 0; i < 4000; i++)
-		buf_add_char(&event, 'a');
-	buf_add_str(&event, "b}");
-	struct world_event ev = world_event(&w, DETECT_SOURCE_PROCESS, event.p);
-	assert_false(detect_match_one(w.set, 0, &ev.ev));
+	/* exponential from one place; a little from each of many; bytes run over again and again */
+	assert_false(match_letters(&w, "^(a+)+$", 'a', 4000));
 	assert_int_equal(detect_set_overruns(w.set), 1);
-	ev = world_event(&w, DETECT_SOURCE_PROCESS, "{F: aaa}");
-	assert_true(detect_match_one(w.set, 0, &ev.ev));
-	assert_int_equal(detect_set_overruns(w.set), 1);
+	assert_false(match_letters(&w, "[^/]{40,}z$", 'z', 8000));
+	assert_int_equal(detect_set_overruns(w.set), 2);
+	assert_false(match_letters(&w, "[a-z]+[0-9 ]z", 'z', 8000));
+	assert_int_equal(detect_set_overruns(w.set), 3);
+	/* and what is long, but not so long, is judged to its end */
+	assert_false(match_letters(&w, "[^/]{40,}z$", 'z', 700));
+	assert_true(match_letters(&w, "[^/]{40,} $", 'z', 8000));
+	assert_true(match_letters(&w, "(a|b)+ ", 'a', 8000));
+	assert_false(match_letters(&w, "b.*a", 'a', 8000));
+	assert_int_equal(detect_set_overruns(w.set), 3);
 	world_fini(&w);
 }
 
