@@ -142,8 +142,8 @@ static int read_aliases(const struct correlation_reader *r, const struct conf_no
 			if (m->next->kind != CONF_NODE_SCALAR || !m->next->text.n)
 				return sigma_fail(r->rule, m->next, r->err, "alias '%.80s' needs a field for '%.80s'", k->text.p,
 						  m->text.p);
-		if (!is_in(&c->group_by, k->text) && !is_in(&c->fields, k->text))
-			return sigma_fail(r->rule, k, r->err, "alias '%.80s' is used neither in group-by nor as field", k->text.p);
+		if (!is_in(&c->group_by, k->text))
+			return sigma_fail(r->rule, k, r->err, "alias '%.80s' is not used in group-by", k->text.p);
 		a[c->alias_count++] = (struct correlation_alias){ .name = k->text.p, .map = k->next };
 	}
 	return 0;

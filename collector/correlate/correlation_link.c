@@ -176,7 +176,7 @@ static int find_depth(struct linker *l, size_t document, unsigned above)
 
 /* ---- fields ---- */
 
-/* What a rule calls the field that the correlation calls name. */
+/* What a rule calls the field that the correlation groups by as name. Aliases are for group-by alone, as specified. */
 static struct slice source_name(const struct linker *l, const struct correlation *c, const struct correlation_ref *ref, const char *name)
 {
 	for (size_t i = 0; i < c->alias_count; i++) {
@@ -189,10 +189,9 @@ static struct slice source_name(const struct linker *l, const struct correlation
 	return slice_of(name);
 }
 
-static int link_field(struct linker *l, const struct correlation *c, const struct correlation_ref *ref, const char *name,
+static int link_field(struct linker *l, const struct correlation *c, const struct correlation_ref *ref, struct slice field,
 		      int32_t *ret)
 {
-	struct slice field = source_name(l, c, ref, name);
 	const struct correlation *inner = l->documents[ref->rule].correlation;
 
 	*ret = CORRELATION_FIELD_NONE;
@@ -220,9 +219,9 @@ static int link_fields(struct linker *l, struct correlation *c)
 		struct correlation_ref *ref = &c->refs[i];
 
 		for (size_t k = 0; e >= 0 && k < c->group_by.count; k++)
-			e = link_field(l, c, ref, c->group_by.items[k], &ref->group[k]);
+			e = link_field(l, c, ref, source_name(l, c, ref, c->group_by.items[k]), &ref->group[k]);
 		for (size_t k = 0; e >= 0 && k < c->fields.count; k++)
-			e = link_field(l, c, ref, c->fields.items[k], &ref->field[k]);
+			e = link_field(l, c, ref, slice_of(c->fields.items[k]), &ref->field[k]);
 	}
 	return e;
 }
@@ -296,8 +295,6 @@ static int make_hash(struct linker *l, struct correlation *c)
 		add_text(&b, identity(l->documents[ref->rule].rule));
 		for (size_t k = 0; k < c->group_by.count; k++)
 			add_text(&b, source_name(l, c, ref, c->group_by.items[k]));
-		for (size_t k = 0; k < c->fields.count; k++)
-			add_text(&b, source_name(l, c, ref, c->fields.items[k]));
 	}
 	if (b.failed)
 		return err_set(l->err, ERR_LIMIT, "%s: a correlation is too large", c->rule->file);

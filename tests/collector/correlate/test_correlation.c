@@ -206,7 +206,7 @@ static void what_is_wrong_is_refused_where_it_is(void **state)
 		{ C("type: temporal, timespan: 1m, condition: not a"), "needs a rule without 'not'" },
 		{ C("type: temporal, timespan: 1m, condition: a or not b"), "true where nothing matched" },
 		{ C("type: temporal, timespan: 1m, condition: ((((((((((((((((((((((((((((((((((a))))))))))))))))))))))))))))))))))"), "nested more than" },
-		{ C("type: temporal, rules: [a], timespan: 1m, aliases: {u: {a: x}}"), "alias 'u' is used neither" },
+		{ C("type: temporal, rules: [a], timespan: 1m, aliases: {u: {a: x}}"), "alias 'u' is not used in group-by" },
 		{ C("type: temporal, rules: [a], group-by: [u], timespan: 1m, aliases: {u: {b: x}}"), "which is none of 'rules'" },
 		{ C("type: temporal, rules: [a], group-by: [u], timespan: 1m, aliases: {u: x}"), "must be a mapping of rule: field" },
 		{ C("type: temporal, rules: [a], timespan: 1m") "x: {refire: often}\n", "'refire' must be edge or every" },

@@ -166,6 +166,44 @@ static void the_largest_rule_evicts_its_own(void **state)
 	replay_end(&r);
 }
 
+static void the_group_used_last_stays(void **state)
+{
+	struct replay r;
+
+	(void)state;
+	begin(&r, THREE, &(struct engine_config){ .groups_max = 10 });
+	(void)login(&r, 1, 7);
+	for (int i = 100; i < 109; i++)
+		(void)login(&r, 2, i);
+	(void)login(&r, 3, 7);
+	for (int i = 200; i < 209; i++)
+		(void)login(&r, 4, i);
+	(void)login(&r, 5, 7);
+	assert_int_equal(r.fire_count, 1);
+	assert_int_equal(stats_of(&r, 1).evicted, 9);
+	replay_end(&r);
+}
+
+/* However far the clock leaps. */
+static void windows_close_in_the_order_of_their_ends(void **state)
+{
+	struct replay r;
+
+	(void)state;
+	begin(&r, LOGIN "name: long\ncorrelation: {type: event_count, rules: [login], group-by: [u], timespan: 90s, condition: {lt: 5}}\n---\n"
+	      "name: short\ncorrelation: {type: event_count, rules: [login], group-by: [u], timespan: 40s, condition: {lt: 5}}\n",
+	      &(struct engine_config){ 0 });
+	for (int i = 0; i < 30; i++)
+		(void)login(&r, 100 + i, i);
+	assert_int_equal(stats(&r).windows_open, 60);
+	engine_advance(r.engine, 100000 * SECOND);
+	assert_int_equal(r.fire_count, 60);
+	for (size_t i = 1; i < r.fire_count; i++)
+		assert_true(r.fires[i - 1].time <= r.fires[i].time);
+	assert_int_equal(stats(&r).windows_open + stats(&r).groups, 0);
+	replay_end(&r);
+}
+
 static void bytes_are_bounded(void **state)
 {
 	struct replay r;
@@ -411,6 +449,8 @@ int main(void)
 		cmocka_unit_test(missing_fields_are_counted),
 		cmocka_unit_test(groups_go_when_they_are_over),
 		cmocka_unit_test(the_largest_rule_evicts_its_own),
+		cmocka_unit_test(the_group_used_last_stays),
+		cmocka_unit_test(windows_close_in_the_order_of_their_ends),
 		cmocka_unit_test(bytes_are_bounded),
 		cmocka_unit_test(one_group_keeps_the_newest_events),
 		cmocka_unit_test(long_texts_are_told_apart),
