@@ -106,7 +106,8 @@ struct detect_set *detect_set_new(const struct detect_fields *fields)
 	pcre2_set_callout(s->match_context, regex_step, s);
 	s->slots[SLOT_KEYWORDS].count_max = DETECT_TEXTS_MAX;
 	s->slots[SLOT_KEYWORDS].values = arena_zalloc(s->arena, DETECT_TEXTS_MAX, sizeof(struct detect_value));
-	if (!s->slots[SLOT_KEYWORDS].values)
+	s->slots[SLOT_KEYWORDS].pairs = arena_zalloc(s->arena, DETECT_TEXTS_MAX, sizeof(struct pairs));
+	if (!s->slots[SLOT_KEYWORDS].values || !s->slots[SLOT_KEYWORDS].pairs)
 		return NULL;
 	s->slot_count = s->slot_size = 1;
 	return take_ptr(s);

@@ -271,7 +271,8 @@ int slot_make(struct compiler *c, unsigned field, unsigned values)
 	struct slot slot = { .field = (uint16_t)field, .count_max = (uint8_t)values };
 	slot.values = arena_zalloc(s->arena, values, sizeof(*slot.values));
 	slot.written = arena_zalloc(s->arena, values, sizeof(*slot.written));
-	if (!slot.values || !slot.written)
+	slot.pairs = arena_zalloc(s->arena, values, sizeof(*slot.pairs));
+	if (!slot.values || !slot.written || !slot.pairs)
 		return compile_no_room(c);
 	s->slots[s->slot_count] = slot;
 	return (int)s->slot_count++;

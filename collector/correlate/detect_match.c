@@ -16,6 +16,7 @@ static const struct slot *fetch(struct detect_set *s, uint16_t index)
 		return slot;
 	slot->generation = s->generation;
 	slot->is_written = 0;
+	slot->is_paired = 0;
 	if (index == SLOT_KEYWORDS) {
 		struct slice texts[DETECT_TEXTS_MAX];
 
@@ -54,13 +55,34 @@ static struct slice text_of(struct slot *slot, size_t i)
 
 /* ---- one value against a check's constants ---- */
 
-static bool judge_texts(const struct check *k, struct slice s)
+static const struct pairs *pairs_of(struct slot *slot, size_t i, struct slice s)
 {
-	if (k->needles)
+	if (!(slot->is_paired >> i & 1)) {
+		pairs_make(&slot->pairs[i], s);
+		slot->is_paired |= 1ull << i;
+	}
+	return &slot->pairs[i];
+}
+
+static bool judge_texts(const struct check *k, struct slot *slot, size_t value)
+{
+	struct slice s = text_of(slot, value);
+	const struct pairs *pairs = NULL;
+
+	if (k->needles && (s.n < PAIRS_LEAST || k->count > NEEDLES_PAIRED))
 		return needles_find(k->needles, s);
-	for (const struct text *t = k->texts, *end = t + k->count; t < end; t++)
+	for (const struct text *t = k->texts, *end = t + k->count; t < end; t++) {
+		if (t->pair_count && s.n >= PAIRS_LEAST) {
+			if (!pairs)
+				pairs = pairs_of(slot, value, s);
+			if (!text_may_match(t, pairs))
+				continue;
+		}
+		if (k->needles)
+			return needles_find(k->needles, s);
 		if (text_match(t, s, k->is_cased))
 			return true;
+	}
 	return false;
 }
 
@@ -203,7 +225,7 @@ static bool judge_value(struct detect_set *s, const struct check *k, size_t i)
 		return false;
 	switch ((enum check_kind)k->kind) {
 	case CHECK_TEXTS:
-		return judge_texts(k, text_of(slot, i));
+		return judge_texts(k, slot, i);
 	case CHECK_REGEXES:
 		return judge_regexes(s, k, text_of(slot, i));
 	case CHECK_NETS:

@@ -233,6 +233,42 @@ static bool take_bytes(struct arena *a, const uint16_t *tokens, size_t n, bool i
 	return true;
 }
 
+static unsigned pair_of(char a, char b)
+{
+	return ((unsigned)detect_lower[(uint8_t)a] << 6 ^ detect_lower[(uint8_t)b]) % PAIRS_BITS;
+}
+
+void pairs_make(struct pairs *p, struct slice s)
+{
+	memset(p, 0, sizeof(*p));
+	for (size_t i = 1; i < s.n; i++) {
+		unsigned pair = pair_of(s.p[i - 1], s.p[i]);
+
+		p->words[pair / 64] |= 1ull << pair % 64;
+	}
+}
+
+/* Some of a text's pairs, from its beginning to its end. */
+static void take_pairs(struct text *t)
+{
+	size_t n = t->bytes.n, count = n < 2 ? 0 : n - 1 < PAIRS_OF_TEXT ? n - 1 : PAIRS_OF_TEXT;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t at = count > 1 ? i * (n - 2) / (count - 1) : 0;
+
+		t->pairs[i] = (uint16_t)pair_of(t->bytes.p[at], t->bytes.p[at + 1]);
+	}
+	t->pair_count = (uint8_t)count;
+}
+
+bool text_may_match(const struct text *t, const struct pairs *p)
+{
+	for (size_t i = 0; i < t->pair_count; i++)
+		if (!(p->words[t->pairs[i] / 64] >> t->pairs[i] % 64 & 1))
+			return false;
+	return true;
+}
+
 /* The longest run of bytes in p. */
 static void longest_run(const struct pattern *p, size_t *ret_from, size_t *ret_n)
 {
@@ -270,7 +306,12 @@ bool text_make(struct arena *a, const struct pattern *p, bool is_cased, struct t
 		    before					    ? FORM_SUFFIX :
 		    behind					    ? FORM_PREFIX :
 								      FORM_EXACT;
-	return take_bytes(a, q.tokens + from, n, is_cased, &ret->bytes);
+	if (!take_bytes(a, q.tokens + from, n, is_cased, &ret->bytes))
+		return false;
+	ret->pair_count = 0;
+	if (ret->form == FORM_CONTAINS || ret->form == FORM_GLOB)
+		take_pairs(ret);
+	return true;
 }
 
 /* ---- looking ---- */

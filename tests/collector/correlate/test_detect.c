@@ -116,6 +116,14 @@ static void lists_are_any_and_maps_are_all(void **state)
 		{ "{s: {F|contains|cased: [ABC, Bcd, Cde, Def]}, condition: s}", "{F: xBcdx}", true },
 		{ "{s: {F|contains|cased: [ABC, Bcd, Cde, Def]}, condition: s}", "{F: xbcdx}", false },
 		{ "{s: {F|contains: [ABC, Bcd, Cde, Def]}, condition: s}", "{F: xbCDx}", true },
+		/* at both ends of what is long */
+		{ "{s: {F|contains: wXyz}, condition: s}", "{F: WxYz------------------------}", true },
+		{ "{s: {F|contains: wXyz}, condition: s}", "{F: ------------------------WxYz}", true },
+		{ "{s: {F|contains: wXyz}, condition: s}", "{F: ---------wxy-----yz-----------}", false },
+		{ "{s: {F: '*wX?z*'}, condition: s}", "{F: Wxyz------------------------}", true },
+		{ "{s: {F|contains: [wx, ab, cd, ef]}, condition: s}", "{F: Wx----------------------}", true },
+		{ "{s: {F|contains: [wx, ab, cd, z]}, condition: s}", "{F: ----------------------z}", true },
+		{ "{k: [evil], condition: k}", "{F: evil-----------------, G: -}", true },
 		/* a field with several values: any of them */
 		{ "{s: {F: b}, condition: s}", "{F: [a, b]}", true },
 		{ "{s: {F|contains|all: [a, b]}, condition: s}", "{F: [xa, xb]}", true },

@@ -272,6 +272,59 @@ static void a_field_is_fetched_once_for_an_event(void **state)
 	world_fini(&w);
 }
 
+static unsigned random_below(unsigned *seed, unsigned n)
+{
+	*seed = *seed * 1103515245U + 12345U;
+	return (*seed >> 16) % n;
+}
+
+static void add_random(struct buf *b, unsigned *seed, unsigned least, unsigned most)
+{
+	unsigned n = least + random_below(seed, most - least + 1);
+
+	for (unsigned i = 0; i < n; i++)
+		buf_add_char(b, "abcABC-/ "[random_below(seed, 9)]);
+}
+
+/* Long values and short ones, few texts and many: what is looked for first hides nothing. */
+static void texts_in_long_values_are_found(void **state)
+{
+	unsigned seed = 5, hits = 0, rounds = 0;
+
+	for (unsigned round = 0; round < 120; round++) {
+		struct world w = world_new();
+		CLEANUP(buf_finip) struct buf text = { 0 };
+		struct buf list[60] = { 0 };
+		unsigned count = 1 + random_below(&seed, round % 8 ? 8 : 60);
+		struct err err = { 0 };
+
+		buf_add_str(&text, "  s: {F|contains: [");
+		for (unsigned i = 0; i < count; i++) {
+			add_random(&list[i], &seed, 1 + (round & 1) * 3, 6);
+			buf_printf(&text, "%s'%s'", i ? ", " : "", list[i].p);
+		}
+		buf_add_str(&text, "]}\n  condition: s");
+		if (world_add(&w, rule(&w, text.p), &err) < 0)
+			fail_msg("%s", err.msg);
+		for (unsigned k = 0; k < 12; k++, rounds++) {
+			CLEANUP(buf_finip) struct buf value = { 0 };
+			bool want = false;
+
+			add_random(&value, &seed, k & 1 ? 17 : 1, k & 1 ? 60 : 20);
+			for (unsigned i = 0; i < count; i++)
+				want |= strcasestr(value.p, list[i].p) != NULL;
+			hits += want;
+			struct world_event ev = world_event(&w, DETECT_SOURCE_PROCESS, arena_printf(w.arena, "{F: '%s'}", value.p));
+			if (detect_match_one(w.set, 0, &ev.ev) != want)
+				fail_msg("'%s' in '%s'", text.p, value.p);
+		}
+		for (unsigned i = 0; i < count; i++)
+			buf_fini(&list[i]);
+		world_fini(&w);
+	}
+	assert_true(hits > rounds / 8 && hits < rounds - rounds / 8);
+}
+
 static void fields_have_picket_names(void **state)
 {
 	static const struct {
@@ -431,6 +484,7 @@ int main(void)
 		cmocka_unit_test(a_set_gives_all_that_match_in_order),
 		cmocka_unit_test(comparisons_that_differ_are_not_shared),
 		cmocka_unit_test(a_field_is_fetched_once_for_an_event),
+		cmocka_unit_test(texts_in_long_values_are_found),
 		cmocka_unit_test(fields_have_picket_names),
 		cmocka_unit_test(a_regular_expression_that_blows_up_is_no_match),
 		cmocka_unit_test(what_multiplies_is_bounded),
