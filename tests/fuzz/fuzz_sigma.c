@@ -23,7 +23,7 @@ static int resolve(void *arg, enum detect_source source, struct slice name)
 	return (int)name_count++;
 }
 
-/* "1:" a number, "@" a time, "~" null; the line of another field besides, so that some have two values. */
+/* A line that begins with # is a number, with @ a time, with ~ null; of many lines a field has several. */
 static size_t get(const struct detect_event *e, unsigned field, struct detect_value *ret, size_t max)
 {
 	const struct event *ev = (const struct event *)e;
