@@ -229,26 +229,39 @@ static struct window walk_order(const struct correlation *c, const struct group 
 	return w;
 }
 
-/* A late hit: each window that ends with it or after it. */
-static struct window walk(struct engine *e, const struct correlation *c, struct group *g, int64_t from_ns)
+/* The window's end goes back to the hit before its last ones. */
+static void step_back(struct engine *e, struct group *g, int64_t timespan_ns)
 {
-	uint32_t lo = window_upper(g, from_ns - c->timespan_ns);
-	struct window w = { 0 };
+	int64_t end_ns = hit_at(g, g->count - 1)->time_ns;
 
-	walk_begin(e, c);
-	for (uint32_t i = lo; i < g->count && !w.holds; i++) {
-		int64_t end_ns = hit_at(g, i)->time_ns;
-
-		walk_add(e, c, hit_at(g, i));
-		if (end_ns < from_ns || !ends_here(g, i))
-			continue;
-		for (; hit_at(g, lo)->time_ns <= end_ns - c->timespan_ns; lo++)
-			walk_remove(e, c, hit_at(g, lo));
-		w = tally_look(c, &e->walk, g, lo, i + 1);
-		w.end_ns = end_ns;
+	while (g->count && hit_at(g, g->count - 1)->time_ns == end_ns) {
+		tally_remove(e, g, hit_at(g, g->count - 1));
+		g->count--;
 	}
-	walk_end(e, c);
-	return w;
+	for (; g->count && g->lo && hit_at(g, g->lo - 1)->time_ns > group_newest_ns(g) - timespan_ns; g->lo--)
+		tally_add(e, g, hit_at(g, g->lo - 1));
+}
+
+/* A late hit: the earliest of the windows that end with it or after it and meet the condition. From the newest back and
+ * forth again, so that it costs what came since, not what is in the window. newest: known already. */
+static struct window walk(struct engine *e, const struct correlation *c, struct group *g, int64_t from_ns, struct window newest)
+{
+	struct window found = newest;
+	uint32_t count = g->count;
+
+	while (group_newest_ns(g) > from_ns) {
+		step_back(e, g, c->timespan_ns);
+		struct window w = tally_look(c, &g->tally, g, g->lo, g->count);
+
+		w.end_ns = group_newest_ns(g);
+		if (w.holds && w.end_ns >= from_ns)
+			found = w;
+	}
+	for (; g->count < count; g->count++) {
+		slide(e, g, hit_at(g, g->count)->time_ns - c->timespan_ns);
+		tally_add(e, g, hit_at(g, g->count));
+	}
+	return found;
 }
 
 struct window window_look(struct engine *e, struct group *g, int64_t from_ns)
@@ -261,7 +274,7 @@ struct window window_look(struct engine *e, struct group *g, int64_t from_ns)
 	/* Which window it is matters only to who fires. */
 	if (w.holds && g->is_active && !c->is_refire)
 		return w;
-	return c->type == CORRELATION_TEMPORAL_ORDERED ? walk_order(c, g, from_ns) : walk(e, c, g, from_ns);
+	return c->type == CORRELATION_TEMPORAL_ORDERED ? walk_order(c, g, from_ns) : walk(e, c, g, from_ns, w);
 }
 
 struct window window_between(struct engine *e, const struct group *g, int64_t from_ns, int64_t to_ns)
