@@ -178,7 +178,7 @@ struct engine {
 	uint32_t *source_buckets;
 	size_t source_bucket_count;
 	struct engine_stats stats; /* groups, bytes, windows_open: kept here, too */
-	/* For walks over late hits. */
+	/* For windows made from scratch. */
 	struct tally walk;
 	uint32_t walk_counts[CORRELATION_TEMPORAL_MAX];
 };
@@ -265,7 +265,7 @@ void tally_add(struct engine *e, struct group *g, const struct hit *h);
 void tally_remove(struct engine *e, struct group *g, const struct hit *h);
 /* What hits[lo .. hi) come to; t is up to date for them. */
 struct window tally_look(const struct correlation *c, const struct tally *t, const struct group *g, uint32_t lo, uint32_t hi);
-/* For walks: in e->walk. */
+/* For windows made from scratch: in e->walk. */
 void walk_begin(struct engine *e, const struct correlation *c);
 void walk_add(struct engine *e, const struct correlation *c, const struct hit *h);
 void walk_remove(struct engine *e, const struct correlation *c, const struct hit *h);
