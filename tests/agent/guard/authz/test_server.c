@@ -506,18 +506,25 @@ static void who_reads_no_answers_is_cut_off(void **state)
 	assert_true(is_allowed("GET", "/info", NULL, "true"));
 }
 
-static void a_large_body_is_judged(void **state)
+static void a_large_body_is_judged_and_a_larger_one_refused(void **state)
 {
-	CLEANUP(buf_finip) struct buf text = { 0 };
+	static const struct {
+		size_t bytes;
+		const char *rule;
+	} rows[] = { { 200 << 10, "AC-401" }, { 3 << 20, "AZ-012" } };
 
 	(void)state;
-	buf_init(&text, 0);
-	buf_add_str(&text, "{\"Image\":\"mine:1\",\"x\":\"");
-	char *p = buf_reserve(&text, 3 << 20);
-	memset(p, 'y', 3 << 20);
-	buf_written(&text, 3 << 20);
-	buf_add_str(&text, "\",\"HostConfig\":{\"Privileged\":true}}");
-	assert_false(is_allowed("POST", C, text.p, "AC-401"));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(buf_finip) struct buf text = { 0 };
+
+		buf_init(&text, 0);
+		buf_add_str(&text, "{\"Image\":\"mine:1\",\"x\":\"");
+		char *p = buf_reserve(&text, rows[i].bytes);
+		memset(p, 'y', rows[i].bytes);
+		buf_written(&text, rows[i].bytes);
+		buf_add_str(&text, "\",\"HostConfig\":{\"Privileged\":true}}");
+		assert_false(is_allowed("POST", C, text.p, rows[i].rule));
+	}
 }
 
 static void a_socket_in_use_is_not_taken_away(void **state)
@@ -564,7 +571,7 @@ int main(void)
 		T(a_peer_that_is_slow_is_cut_off),
 		T(when_all_places_are_taken_the_oldest_gives_way),
 		T(who_reads_no_answers_is_cut_off),
-		T(a_large_body_is_judged),
+		T(a_large_body_is_judged_and_a_larger_one_refused),
 		T(a_socket_in_use_is_not_taken_away),
 	};
 
