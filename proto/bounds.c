@@ -198,6 +198,7 @@ static const struct bound image_config[] = {
 	B(ImageConfig, working_dir, LIMIT_PATH_BYTES),
 	B(ImageConfig, stop_signal, LIMIT_NAME_BYTES),
 	R(ImageConfig, env_names, LIMIT_NAME_BYTES, LIMIT_IMAGE_LIST),
+	R(ImageConfig, uid0_users, LIMIT_NAME_BYTES, LIMIT_IMAGE_LIST),
 };
 static const struct bound image_label[] = {
 	B(ImageConfig__LabelsEntry, key, LIMIT_NAME_BYTES),

@@ -30,6 +30,8 @@ struct live_ops {
 	/* Sends a question (body set) to the collector; its answer comes to live_answer, or NULL there when
 	 * there will be none. One at a time. Errors: ENOTCONN, EAGAIN: later. */
 	int (*ask)(void *arg, Picket__Request *m, struct err *err);
+	/* What is in the image's files is known now (summary_load_files). Nullable. */
+	void (*stocked)(void *arg, const char *image_id);
 };
 
 int live_new(struct loop *l, struct fetch_pool *fetch, const struct clock *clk, const struct live_config *cfg,

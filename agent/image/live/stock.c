@@ -63,6 +63,8 @@ static void on_stock(void *arg, int status, struct slice out, const char *why)
 	v->stock_taken++;
 	LOG(INFO, "image.stock", KV_STR("image", i->id), KV_STR("name", i->reference),
 	    KV_U64("packages", i->summary.packages), KV_U64("problems", i->summary.problems));
+	if (v->ops->stocked)
+		v->ops->stocked(v->arg, i->id);
 }
 
 static void start_stock(struct live *v, struct limage *i)
