@@ -117,6 +117,7 @@ static int open_uplink(struct agent *a, struct loop *l, struct err *err)
 static int open_world(struct agent *a, struct loop *l, struct err *err)
 {
 	static const struct world_ops ops = { .on_container = agent_on_container,
+					      .on_images = agent_on_images,
 					      .on_engine = agent_on_engine,
 					      .on_inspected = agent_on_inspected };
 	struct world_config cfg = { .max_processes = a->cfg->max_processes,
@@ -223,7 +224,7 @@ static int ask_collector(void *arg, Picket__Request *m, struct err *err)
 
 static int open_images(struct agent *a, struct loop *l, struct err *err)
 {
-	static const struct live_ops ops = { .ask = ask_collector };
+	static const struct live_ops ops = { .ask = ask_collector, .stocked = agent_on_stocked };
 	struct live_config cfg = { .state_dir = a->cfg->state_dir,
 				   .docker_socket = a->cfg->docker_socket,
 				   .proc_root = "/proc",

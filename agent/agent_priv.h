@@ -153,6 +153,8 @@ void agent_close_stats(struct agent *a);
 /* ---- agent_audit.c ---- */
 int agent_open_audit(struct agent *a, struct loop *l, struct err *err) WARN_UNUSED;
 void agent_close_audit(struct agent *a);
+void agent_on_images(void *arg);
+void agent_on_stocked(void *arg, const char *image_id);
 void agent_on_inspected(void *arg, const struct container *c, struct slice body);
 void agent_audit_container(struct agent *a, const struct container *c, enum world_change change);
 

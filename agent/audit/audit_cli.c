@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/audit/gather.h"
 #include "agent/audit/report.h"
 #include "common/show.h"
 #include "common/text.h"
@@ -30,11 +29,13 @@ static const char usage[] =
 	"  --check ID            this check only: PKT-C-005, or a number of the CIS Docker Benchmark: 5.5; again\n"
 	"  --format NAME         table, json, sarif\n"
 	"  --fail-on LEVEL       exit 1 when something fails with LEVEL or worse: info, low, medium, high, critical\n"
-	"  --files               look into the images' files, too: setuid programs, packages; takes seconds an image\n"
+	"  --files               look into all images' files: setuid programs, packages, users; takes seconds an image.\n"
+	"                        Otherwise into those of --container and --image, and what this host's agent knows\n"
 	"  --fixes               why it matters and how to mend it, too (as with --container, --image, --check)\n"
 	"  --all                 what passes and what does not apply, too\n"
 	"  --list                the checks there are\n"
 	"  --docker-socket PATH  of the engine, default $DOCKER_HOST, else /var/run/docker.sock\n"
+	"  --state-dir PATH      of this host's agent, default /var/lib/picket/agent\n"
 	"\n"
 	"exit code: 0 fine, 1 findings as --fail-on asks, 2 wrong usage, 4 not allowed, 5 no such container or image,\n"
 	"6 the engine can't be reached\n";
@@ -42,11 +43,11 @@ static const char usage[] =
 struct options {
 	const char *containers[ASKED_MAX], *images[ASKED_MAX], *checks[ASKED_MAX];
 	size_t container_count, image_count, check_count;
-	const char *socket;
+	const char *socket, *state_dir;
 	enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_SARIF } format;
 	enum audit_severity gate;
 	bool has_gate, files, fixes, all, list;
-	audit_stock_fn stock; /* nullable */
+	const struct audit_stocks *stocks;
 };
 
 /* ---- the command line ---- */
@@ -107,7 +108,7 @@ static int default_socket(struct options *o, struct err *err)
 	return 0;
 }
 
-enum { OPT_CONTAINER = 256, OPT_IMAGE, OPT_CHECK, OPT_FORMAT, OPT_FAIL_ON, OPT_FILES, OPT_FIXES, OPT_ALL, OPT_LIST, OPT_SOCKET };
+enum { OPT_CONTAINER = 256, OPT_IMAGE, OPT_CHECK, OPT_FORMAT, OPT_FAIL_ON, OPT_FILES, OPT_FIXES, OPT_ALL, OPT_LIST, OPT_SOCKET, OPT_STATE };
 
 static int take_option(int c, struct options *o, struct err *err)
 {
@@ -124,7 +125,7 @@ static int take_option(int c, struct options *o, struct err *err)
 		return parse_gate(optarg, o, err);
 	case OPT_FILES:
 		o->files = true;
-		return o->stock ? 0 : err_set(err, ERR_USAGE, "this program can't look into images");
+		return o->stocks->take ? 0 : err_set(err, ERR_USAGE, "this program can't look into images");
 	case OPT_FIXES:
 		o->fixes = true;
 		return 0;
@@ -136,6 +137,9 @@ static int take_option(int c, struct options *o, struct err *err)
 		return 0;
 	case OPT_SOCKET:
 		o->socket = optarg;
+		return 0;
+	case OPT_STATE:
+		o->state_dir = optarg;
 		return 0;
 	}
 	return err_set(err, ERR_USAGE, "see picket-agent audit --help");
@@ -155,6 +159,7 @@ static int parse(int argc, char **argv, struct options *o, struct err *err)
 		{ "all", no_argument, NULL, OPT_ALL },
 		{ "list", no_argument, NULL, OPT_LIST },
 		{ "docker-socket", required_argument, NULL, OPT_SOCKET },
+		{ "state-dir", required_argument, NULL, OPT_STATE },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -176,8 +181,7 @@ static int parse(int argc, char **argv, struct options *o, struct err *err)
 /* What was found in an image's files. */
 struct stocked {
 	const char *id;
-	struct facts_texts setid_files;
-	size_t package_count;
+	struct facts_stock stock;
 	bool has_stock;
 };
 
@@ -247,9 +251,16 @@ static int judge(struct audit *a, struct report_subject s, const struct facts_im
 
 static void use(const struct stocked *s, struct facts_image *image)
 {
-	image->setid_files = s->setid_files;
-	image->package_count = s->package_count;
-	image->has_stock = s->has_stock;
+	if (s->has_stock)
+		facts_image_stock(image, &s->stock);
+}
+
+/* Of one image it takes a moment, and nothing else says what is in it; of all of a host it takes a while. */
+static bool wants_files(const struct options *o)
+{
+	bool is_narrow = (o->container_count || o->image_count) && !o->check_count;
+
+	return o->files || (o->stocks->take && is_narrow);
 }
 
 /* Each image once, for all its containers. One that can't be read is told, and is no end of the audit. */
@@ -258,7 +269,7 @@ static int look_into(struct audit *a, struct facts_image *image, struct err *err
 	char text[400];
 	struct err why = { 0 };
 
-	if (!a->o->files || !image->id[0])
+	if (!wants_files(a->o) || !image->id[0] || image->has_stock)
 		return 0;
 	for (size_t i = 0; i < a->stocked_count; i++) {
 		if (!strcmp(a->stocked[i].id, image->id)) {
@@ -275,13 +286,13 @@ static int look_into(struct audit *a, struct facts_image *image, struct err *err
 		a->stocked = v;
 		a->stocked_size = size;
 	}
-	struct facts_image found = *image;
-	if (a->o->stock(image->id, a->o->socket, a->arena, &found, &why) < 0) {
+	struct stocked s = { .id = image->id };
+	s.has_stock = a->o->stocks->take(image->id, a->o->socket, a->arena, &s.stock, &why) >= 0;
+	if (!s.has_stock) {
 		snprintf(text, sizeof(text), "%.80s: its files can't be read: %s",
 			 image->tags.count ? image->tags.v[0] : image->id, why.msg);
 		say(text);
 	}
-	struct stocked s = { image->id, found.setid_files, found.package_count, found.has_stock };
 	int r = keep(a, &s.id, err);
 	if (r < 0)
 		return r;
@@ -297,7 +308,7 @@ static int judge_container(struct audit *a, const char *id, struct err *err)
 
 	if (!c || !image)
 		return err_set(err, ENOMEM, "audit");
-	int r = gather_container(a->gather, id, a->facts, c, image, err);
+	int r = gather_container(a->gather, id, NULL, a->facts, c, image, err);
 	if (r >= 0)
 		r = look_into(a, image, err);
 	if (r < 0)
@@ -432,6 +443,8 @@ static int audit(struct audit *a, struct err *err)
 		return err_set(err, ERR_DENIED, "'%.200s' may be used by root and its group only", o->socket);
 	int r = gather_new(o->socket, "/proc", &a->gather, err);
 	if (r >= 0)
+		gather_use_stock(a->gather, o->stocks->known, o->state_dir);
+	if (r >= 0)
 		r = gather_host(a->gather, &a->host, &a->daemon, err);
 	if (r < 0)
 		return r;
@@ -469,14 +482,15 @@ static int run(const struct options *o)
 	return code;
 }
 
-int audit_cli(int argc, char **argv, audit_stock_fn stock)
+int audit_cli(int argc, char **argv, const struct audit_stocks *stocks)
 {
 	struct options *o = calloc(1, sizeof(*o));
 	struct err err = { 0 };
 	int r = o ? 0 : err_set(&err, ENOMEM, "audit");
 
 	if (r >= 0) {
-		o->stock = stock;
+		o->stocks = stocks;
+		o->state_dir = stocks->state_dir;
 		r = parse(argc, argv, o, &err);
 	}
 	if (r > 0) {

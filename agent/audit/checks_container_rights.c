@@ -201,10 +201,10 @@ static enum audit_status user_asked(struct judge *j)
 		return judge_fail(j, "no user is set, so root%s", judge_asked_only(j));
 	if (judge_is_root_name(user))
 		return judge_fail(j, "user '%s' is root%s", user, judge_asked_only(j));
-	if ((user[0] >= '0' && user[0] <= '9') || (is_images && j->image->has_user_uid0 == FACTS_NO))
-		return judge_pass(j, "user '%s'%s", user, judge_asked_only(j));
 	if (is_images && j->image->has_user_uid0 == FACTS_YES)
 		return judge_fail(j, "user '%s' has uid 0 in the image%s", user, judge_asked_only(j));
+	if ((user[0] >= '0' && user[0] <= '9') || (is_images && j->image->has_user_uid0 == FACTS_NO))
+		return judge_pass(j, "user '%s'%s", user, judge_asked_only(j));
 	return judge_warn(j, "user '%s': its uid shows only when it runs", user);
 }
 

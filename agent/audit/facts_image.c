@@ -30,6 +30,20 @@ int facts_read_image(struct slice body, struct arena *a, struct facts_image *ret
 	return 0;
 }
 
+/* An engine looks for the name in passwd first, whatever it looks like: "1000:x:0:0" makes USER 1000 root. */
+void facts_image_stock(struct facts_image *ret, const struct facts_stock *s)
+{
+	size_t n = strcspn(ret->user, ":");
+
+	ret->has_stock = true;
+	ret->setid_files = s->setid_files;
+	ret->package_count = s->package_count;
+	ret->has_user_uid0 = s->has_passwd ? FACTS_NO : FACTS_UNKNOWN;
+	for (size_t i = 0; n && i < s->roots.count; i++)
+		if (slice_is(slice_from(ret->user, n), s->roots.v[i]))
+			ret->has_user_uid0 = FACTS_YES;
+}
+
 /* [{"CreatedBy": "…"}, …], the newest first. */
 int facts_read_history(struct slice body, struct arena *a, struct facts_image *ret, struct err *err)
 {

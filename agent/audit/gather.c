@@ -24,6 +24,8 @@ struct gather {
 	struct arena *images_arena;
 	struct facts_image images[IMAGES_KEPT];
 	size_t image_count;
+	gather_stock_fn stock; /* nullable */
+	const char *stock_where;
 };
 
 int gather_new(const char *docker_socket, const char *proc_root, struct gather **ret, struct err *err)
@@ -51,6 +53,20 @@ void gather_free(struct gather *g)
 	arena_free(g->images_arena);
 	arena_free(g->arena);
 	free(g);
+}
+
+void gather_use_stock(struct gather *g, gather_stock_fn fn, const char *where)
+{
+	g->stock = fn;
+	g->stock_where = where;
+}
+
+static void complete_image(struct gather *g, struct arena *a, struct facts_image *i)
+{
+	struct facts_stock s = { 0 };
+
+	if (g->stock && !i->has_stock && g->stock(i->id, g->stock_where, a, &s, NULL) >= 0)
+		facts_image_stock(i, &s);
 }
 
 /* ---- the engine ---- */
@@ -168,7 +184,7 @@ static void ask_more(struct gather *g, struct arena *a, struct facts_container *
 			ask_volume(g, a, &c->asked.mounts[i]);
 }
 
-static void read_kernel(struct gather *g, struct arena *a, struct facts_container *c)
+static void read_kernel(struct gather *g, const struct facts_known *known, struct arena *a, struct facts_container *c)
 {
 	struct err err = { 0 };
 
@@ -177,8 +193,8 @@ static void read_kernel(struct gather *g, struct arena *a, struct facts_containe
 		return;
 	}
 	/* Who is frozen would not stop for us. */
-	unsigned flags = c->state == STATE_PAUSED ? FACTS_NO_FILTER : 0;
-	if (facts_read_real(g->proc_root, c->pid, flags, &g->sockets, a, &c->real, &err) >= 0)
+	const struct facts_how how = { .flags = c->state == STATE_PAUSED ? FACTS_NO_FILTER : 0, .sockets = &g->sockets, .known = known };
+	if (facts_read_real(g->proc_root, c->pid, &how, a, &c->real, &err) >= 0)
 		return;
 	const char *why = arena_dup(a, slice_of(err.msg));
 	c->real.is_known = false;
@@ -192,6 +208,7 @@ static void image_of(struct gather *g, const char *id, struct arena *a, struct f
 
 	for (size_t i = 0; i < g->image_count; i++) {
 		if (!strcmp(g->images[i].id, id)) {
+			complete_image(g, g->images_arena, &g->images[i]); /* its stock may be newer */
 			*ret = g->images[i];
 			return;
 		}
@@ -202,7 +219,7 @@ static void image_of(struct gather *g, const char *id, struct arena *a, struct f
 		g->images[g->image_count++] = *ret;
 }
 
-int gather_container(struct gather *g, const char *id, struct arena *a, struct facts_container *ret,
+int gather_container(struct gather *g, const char *id, const struct facts_known *known, struct arena *a, struct facts_container *ret,
 		     struct facts_image *ret_image, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf body = { 0 };
@@ -218,7 +235,7 @@ int gather_container(struct gather *g, const char *id, struct arena *a, struct f
 	if (r < 0)
 		return r;
 	ask_more(g, a, ret);
-	read_kernel(g, a, ret);
+	read_kernel(g, known, a, ret);
 	image_of(g, ret->image_id, a, ret_image);
 	return 0;
 }
@@ -237,6 +254,7 @@ int gather_image(struct gather *g, const char *id, struct arena *a, struct facts
 		r = facts_read_image(buf_slice(&body), a, ret, err);
 	if (r < 0)
 		return r;
+	complete_image(g, a, ret);
 	snprintf(path, sizeof(path), "/images/%s/history", id);
 	return get(g, path, &history, NULL) < 0 ? 0 : facts_read_history(buf_slice(&history), a, ret, err);
 }

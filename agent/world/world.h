@@ -69,6 +69,8 @@ struct world_ops {
 	void (*on_engine)(void *arg, bool is_connected, const char *why);
 	/* The engine's whole answer about it (GET /containers/ID/json), before on_container tells of it. Nullable. */
 	void (*on_inspected)(void *arg, const struct container *c, struct slice body);
+	/* An image came, went, or got another name; which one the engine's list says. Nullable. */
+	void (*on_images)(void *arg);
 };
 
 struct world_config {
