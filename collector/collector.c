@@ -404,10 +404,7 @@ static void raise_notices(struct collector *c)
 	int r = store_begin(c->store, &err);
 	for (size_t i = 0; i < c->notice_count && r >= 0; i++)
 		r = raise_notice(c, &c->notices[i], &err);
-	if (r >= 0)
-		r = store_commit(c->store, &err);
-	else
-		store_rollback(c->store);
+	r = store_end(c->store, r, &err);
 	if (r < 0)
 		LOG(ERROR, "collector.notice", KV_STR("why", err.msg));
 	c->notice_count = 0;

@@ -154,7 +154,7 @@ static int change(struct api_call *c, int64_t id, const char *status, const stru
 		r = note(c, id, "alert.comment", d->comment, err);
 	if (r >= 0)
 		r = note(c, id, "alert.reason", d->reason, err);
-	r = api_commit(c, r, err);
+	r = store_end(c->api->store, r, err);
 	return r < 0 ? r : write_alert(c, id, err);
 }
 

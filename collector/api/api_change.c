@@ -52,18 +52,9 @@ int api_read_leave(const struct api_call *c, const cJSON *doc, struct api_leave 
 	return r < 0 ? r : read_until(json_get_str(doc, "until"), clock_unix_ns(c->api->clk), &ret->until_unix_ns, err);
 }
 
-int api_commit(struct api_call *c, int r, struct err *err)
+int api_end_judged(struct api_call *c, int r, struct err *err)
 {
-	if (r < 0) {
-		store_rollback(c->api->store);
-		return r;
-	}
-	return store_commit(c->api->store, err);
-}
-
-int api_commit_leave(struct api_call *c, int r, struct err *err)
-{
-	r = api_commit(c, r, err);
+	r = store_end(c->api->store, r, err);
 	if (r >= 0 && c->api->ops.on_changed)
 		c->api->ops.on_changed(c->api->arg);
 	return r;
@@ -85,7 +76,7 @@ int api_end_leave(struct api_call *c, const char *what, const char *deed,
 	snprintf(subject, sizeof(subject), "%s %" PRId64, what, id);
 	if (r >= 0)
 		r = store_audit_log(s, c->user, deed, subject, err);
-	r = api_commit_leave(c, r, err);
+	r = api_end_judged(c, r, err);
 	if (r >= 0)
 		buf_printf(&c->out, "{\"id\":%" PRId64 ",\"ended\":true}", id);
 	return r < 0 ? r : 0;

@@ -215,7 +215,7 @@ static int put_waiver(struct api_call *c, const struct wish *w, int64_t *ret, st
 			 text_time(w->leave.until_unix_ns, until, sizeof(until)), *ret, w->leave.reason);
 		r = store_audit_log(s, c->user, "finding.waive", subject, err);
 	}
-	return api_commit_leave(c, r, err);
+	return api_end_judged(c, r, err);
 }
 
 int api_waiver_add(struct api_call *c, struct err *err)

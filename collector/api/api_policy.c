@@ -164,7 +164,7 @@ static int put_policy(struct api_call *c, const struct sent *x, const struct pol
 		snprintf(subject, sizeof(subject), "version %" PRId64 " (%.12s)%s%s", id, row.digest, comment[0] ? ": " : "", comment);
 		r = store_audit_log(s, c->user, "policy.apply", subject, err);
 	}
-	return api_commit(c, r, err);
+	return store_end(s, r, err);
 }
 
 int api_policy_apply(struct api_call *c, struct err *err)

@@ -121,8 +121,6 @@ int api_body(const struct api_call *c, cJSON **ret, struct err *err);
 int api_number(const struct api_call *c, const char *what, int64_t *ret, struct err *err);
 /* A text without control characters. ERR_SYNTAX. */
 int api_read_text(const cJSON *doc, const char *key, char *dst, size_t size, struct err *err);
-/* r < 0 rolls back, else commits. */
-int api_commit(struct api_call *c, int r, struct err *err);
 /* Leave to stay as it is, for a time: an acceptance of a vulnerability, a waiver of a check. */
 enum { API_REASON_MAX = 2000, API_PATTERN_MAX = 256 };
 struct api_leave {
@@ -130,8 +128,8 @@ struct api_leave {
 	uint64_t until_unix_ns;
 };
 int api_read_leave(const struct api_call *c, const cJSON *doc, struct api_leave *ret, struct err *err);
-/* Like api_commit; what was judged is judged anew. */
-int api_commit_leave(struct api_call *c, int r, struct err *err);
+/* Like store_end; what was judged is judged anew. */
+int api_end_judged(struct api_call *c, int r, struct err *err);
 int api_end_leave(struct api_call *c, const char *what, const char *deed,
 		  int (*end)(struct store *s, int64_t id, const char *who, struct err *err), struct err *err);
 

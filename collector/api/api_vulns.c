@@ -189,7 +189,7 @@ static int put_acceptance(struct api_call *c, const struct wish *w, const char *
 	r = store_acceptance_add(c->api->store, &x, &number, err);
 	if (r >= 0)
 		r = log_acceptance(c, id, w, number, err);
-	return api_commit_leave(c, r, err);
+	return api_end_judged(c, r, err);
 }
 
 int api_vuln_accept(struct api_call *c, struct err *err)
