@@ -39,6 +39,7 @@ struct facts_asked_mount {
 	const char *dest;
 	const char *propagation;
 	bool is_writable;
+	bool is_unseen; /* of a volume: the engine could not be asked what it is */
 };
 struct facts_network {
 	const char *name, *id, *address, *address6; /* address: of the container in it */

@@ -168,11 +168,14 @@ static void ask_volume(struct gather *g, struct arena *a, struct facts_asked_mou
 	char path[512];
 	const char *name, *device;
 
+	m->is_unseen = true;
 	if (!is_name(m->name) || snprintf(path, sizeof(path), "/volumes/%s", m->name) >= (int)sizeof(path) ||
 	    get(g, path, &body, NULL) < 0)
 		return;
-	if (facts_read_volume(buf_slice(&body), a, &name, &device, NULL) >= 0)
+	if (facts_read_volume(buf_slice(&body), a, &name, &device, NULL) >= 0) {
 		m->device = device;
+		m->is_unseen = false;
+	}
 }
 
 static void ask_more(struct gather *g, struct arena *a, struct facts_container *c)
