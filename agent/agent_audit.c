@@ -76,6 +76,8 @@ void agent_on_images(void *arg)
 
 	if (a->audit)
 		audit_live_images(a->audit);
+	if (a->live)
+		live_images_changed(a->live);
 }
 
 void agent_on_stocked(void *arg, const char *image_id)

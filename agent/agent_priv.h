@@ -59,6 +59,9 @@ struct agent {
 	struct loop_fd *admission_watch;
 	bool has_admission; /* the plugin has said something lately */
 	uint64_t admission_seen_ns;
+	struct loop_timer *scans_timer; /* looks whether the policy asks for images' scans */
+	char scans_path[512];
+	bool has_no_scans; /* and was told that nobody can */
 	struct stats *stats;
 	struct levels *levels;
 	struct loop_timer *stats_timer;

@@ -176,6 +176,24 @@ static void print_rules(const cJSON *doc)
 	       json_get_u64(rsp, "done", 0), json_get_u64(rsp, "not_done", 0));
 }
 
+/* Of those the policy would refuse, and why they are not scanned. */
+static void print_unscanned(const cJSON *images)
+{
+	const cJSON *all = cJSON_GetObjectItem(images, "unscanned"), *i;
+	struct slice matched = json_get_str(images, "matched");
+
+	printf("scans       %" PRIu64 " images scanned for the policy, %" PRIu64 " not; vulnerability data of %.*s\n",
+	       json_get_u64(images, "scanned", 0), json_get_u64(images, "unscanned_count", 0),
+	       SLICE_FMT(matched.n ? matched : SLICE_LIT("never")));
+	cJSON_ArrayForEach(i, all)
+	{
+		struct slice name = json_get_str(i, "name");
+
+		printf("            %.*s is not scanned: %.*s\n", SLICE_FMT(name.n ? name : json_get_str(i, "image")),
+		       SLICE_FMT(json_get_str(i, "why")));
+	}
+}
+
 static void print_images(const cJSON *images)
 {
 	const cJSON *failed = cJSON_GetObjectItem(images, "failed"), *f;
@@ -184,6 +202,8 @@ static void print_images(const cJSON *images)
 		printf("images      not looked at\n");
 		return;
 	}
+	if (json_get_bool(images, "scans_wanted", false))
+		print_unscanned(images);
 	printf("images      %" PRIu64 " running, stock of %" PRIu64 " of %" PRIu64 " taken, %" PRIu64
 	       " known to the collector; %" PRIu64 " packages in use\n",
 	       json_get_u64(images, "running", 0), json_get_u64(images, "stock", 0),

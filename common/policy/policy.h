@@ -117,6 +117,8 @@ enum policy_mode policy_mode_of(const struct policy *p, enum policy_section s);
 enum policy_mode policy_mode_for(const struct policy *p, const struct policy_workload *w, enum policy_section s);
 /* Of all sections, in every scope: what holds where it is not known yet who it is about. */
 enum policy_mode policy_mode_strictest(const struct policy *p);
+/* Does what is known of an image's vulnerabilities matter: max_severity below critical, or max_scan_age, anywhere? */
+bool policy_wants_scans(const struct policy *p);
 /* The strictest for addresses and ports, off where no layer names any: whether the kernel has anything to judge. */
 enum policy_mode policy_mode_network(const struct policy *p);
 /* Everything the policy says of the workload. now_unix_s: for exceptions that end. verdict lives in the arena. */

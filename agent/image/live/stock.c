@@ -146,7 +146,8 @@ static struct limage *next_image(struct live *v)
 			continue;
 		if (!TAILQ_EMPTY(&i->containers))
 			return i;
-		if (!other && i->stock == STOCK_WANTED)
+		/* Where a policy waits for scans: the newest, since somebody waits for it; and again what failed. */
+		if (v->scan_path ? i->is_here || !other : !other && i->stock == STOCK_WANTED)
 			other = i;
 	}
 	return other;

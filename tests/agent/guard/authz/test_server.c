@@ -194,6 +194,8 @@ static void keep(void *arg, const struct authz_told *told)
 
 /* ---- */
 
+static const char clean_scan[] = "{\"images\":{\"sha256:aa\":{\"scanned\":1700000000,\"worst\":\"low\"}}}";
+
 static void write_file(const char *path, const char *text)
 {
 	struct err err;
@@ -230,6 +232,7 @@ static int open_all(void **state)
 	evhttp_set_gencb(t.engine, on_engine, NULL);
 	evhttp_accept_socket(t.engine, listen_at(t.engine_path));
 	write_file(t.policy, policy_text);
+	write_file(t.scans, clean_scan);
 	open_authz(false);
 	return 0;
 }
@@ -290,22 +293,25 @@ static void what_the_engine_knows_is_asked(void **state)
 	assert_true(is_allowed("POST", "/v1.41/containers/none/start", NULL, "true"));
 }
 
-static void the_scan_state_counts_when_it_is_there(void **state)
+static void what_nobody_scanned_is_refused_where_scans_count(void **state)
 {
 	(void)state;
 	assert_true(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "true"));
 	write_file(t.scans, "{\"images\":{\"sha256:aa\":{\"scanned\":1700000000,\"worst\":\"critical\"}}}");
 	assert_false(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "AC-105"));
-	write_file(t.scans, "{\"images\":{\"sha256:aa\":{\"scanned\":1700000000,\"worst\":\"low\"}}}");
+	write_file(t.scans, clean_scan);
 	assert_true(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "true"));
 	write_file(t.scans, "{\"images\":{}}");
 	assert_false(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "AC-106"));
+	write_file(t.scans, "{\"images\":");
+	assert_false(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "AC-106"));
+	write_file(t.scans, clean_scan);
 	assert_int_equal(chmod(t.scans, 0666), 0); /* anybody could have written it: the file's time tells of no change */
-	write_file(t.scans, "{\"images\":{ }}");
+	write_file(t.scans, "{\"images\":{\"sha256:aa\":{\"scanned\":1700000001,\"worst\":\"\"}}}");
 	assert_int_equal(chmod(t.scans, 0666), 0);
-	assert_true(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "true"));
+	assert_false(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "AC-106"));
 	assert_int_equal(unlink(t.scans), 0);
-	assert_true(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "true"));
+	assert_false(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "AC-106"));
 }
 
 static void a_slow_engine_is_waited_for_two_seconds_and_others_are_answered(void **state)
@@ -560,7 +566,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(dockerds_calls_are_answered_on_one_connection),
 		T(what_the_engine_knows_is_asked),
-		T(the_scan_state_counts_when_it_is_there),
+		T(what_nobody_scanned_is_refused_where_scans_count),
 		T(a_slow_engine_is_waited_for_two_seconds_and_others_are_answered),
 		T(an_engine_that_is_gone_refuses_what_depends_on_it),
 		T(who_hangs_up_while_it_is_judged_is_forgotten),
