@@ -229,11 +229,8 @@ int store_check_finding_get(struct store *s, int64_t id, struct arena *a, struct
 	if (!r)
 		return err_set(err, ERR_NOT_FOUND, "no finding %lld", (long long)id);
 	read_row(s, st, &f);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		*texts[i] = arena_dup(a, slice_of(*texts[i]));
-		if (!*texts[i])
-			return err_set(err, ERR_LIMIT, "finding %lld", (long long)id);
-	}
+	if (!arena_keep(a, texts, ARRAY_LEN(texts)))
+		return err_set(err, ERR_LIMIT, "finding %lld", (long long)id);
 	*ret = f;
 	return 0;
 }

@@ -281,11 +281,8 @@ static int keep_row(struct store_container *c, struct arena *a, struct err *err)
 	const char **texts[] = { &c->agent, &c->host, &c->id, &c->image_id, &c->image_digest, &c->engine, &c->labels };
 	struct slice *slices[] = { &c->name, &c->image, &c->user };
 
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		*texts[i] = arena_dup(a, slice_of(*texts[i]));
-		if (!*texts[i])
-			return err_set(err, ERR_LIMIT, "container");
-	}
+	if (!arena_keep(a, texts, ARRAY_LEN(texts)))
+		return err_set(err, ERR_LIMIT, "container");
 	for (size_t i = 0; i < ARRAY_LEN(slices); i++) {
 		const char *p = arena_dup(a, *slices[i]);
 

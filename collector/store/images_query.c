@@ -66,11 +66,8 @@ static int keep_row(struct store_image *row, struct arena *a, struct err *err)
 				 &row->digests, &row->problems };
 	const char *config = arena_dup(a, row->config);
 
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		*texts[i] = arena_dup(a, slice_of(*texts[i]));
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		if (!*texts[i] || !config)
-			return err_set(err, ERR_LIMIT, "image");
+	if (!config || !arena_keep(a, texts, ARRAY_LEN(texts)))
+		return err_set(err, ERR_LIMIT, "image");
 	row->config = slice_from(config, row->config.n);
 	return 0;
 }
