@@ -431,8 +431,7 @@ static void on_status(void *arg, struct json *j)
 
 	intake_stats(c->intake, &st);
 	json_kv_str(j, "name", c->cfg->name);
-	json_key(j, "intake");
-	json_object_open(j);
+	json_kv_object(j, "intake");
 	json_kv_u64(j, "peers", st.peers);
 	json_kv_u64(j, "connections", st.connections);
 	json_kv_u64(j, "refused_handshakes", st.refused_handshakes);

@@ -47,8 +47,7 @@ static void write_title(struct buf *out, const struct store_check_case *c)
 
 static void add_check(struct json *j, const struct store_check_case *c)
 {
-	json_key(j, "check");
-	json_object_open(j);
+	json_kv_object(j, "check");
 	json_kv_str(j, "id", c->check);
 	json_kv_str(j, "severity", msg_severity_name(c->severity));
 	record_json_text(j, "title", slice_of(c->text.title), TEXT_BYTES);
@@ -61,8 +60,7 @@ static void add_check(struct json *j, const struct store_check_case *c)
 
 static void add_subjects(struct json *j, const struct store_check_case *c)
 {
-	json_key(j, "subjects");
-	json_array_open(j);
+	json_kv_array(j, "subjects");
 	for (size_t i = 0; i < c->subject_count; i++) {
 		const struct store_case_subject *x = &c->subjects[i];
 
@@ -84,12 +82,10 @@ static void add_subjects(struct json *j, const struct store_check_case *c)
 /* As a scan's alert has it: what host= and container= are matched with. */
 static void add_places(struct json *j, const struct store_check_case *c)
 {
-	json_key(j, "hosts");
-	json_array_open(j);
+	json_kv_array(j, "hosts");
 	json_object_open(j);
 	json_kv_str(j, "name", c->host);
-	json_key(j, "containers");
-	json_array_open(j);
+	json_kv_array(j, "containers");
 	for (size_t i = 0; i < c->subject_count; i++) {
 		if (strcmp(c->subjects[i].kind, "container") != 0)
 			continue;
@@ -126,8 +122,7 @@ static void add_fields(struct json *j, const struct store_check_case *c)
 	buf_init(&names, ALERT_DOCUMENT_BYTES);
 	for (size_t i = 0; i < c->subject_count; i++)
 		buf_printf(&names, "%s%.256s", i ? ", " : "", c->subjects[i].name);
-	json_key(j, "fields");
-	json_object_open(j);
+	json_kv_object(j, "fields");
 	json_kv_str(j, "check", c->check);
 	record_json_text(j, "evidence", slice_of(c->subjects[0].evidence), TEXT_BYTES);
 	record_json_text(j, "fix", slice_of(c->subjects[0].fix), TEXT_BYTES);
@@ -154,8 +149,7 @@ static void add_document(struct buf *out, const struct store_check_case *c, stru
 	add_subjects(&j, c);
 	add_places(&j, c);
 	add_fields(&j, c);
-	json_key(&j, "tags");
-	json_array_open(&j);
+	json_kv_array(&j, "tags");
 	json_str(&j, is_policy(c) ? SLICE_LIT("policy") : SLICE_LIT("configuration"));
 	if (c->text.mitre[0])
 		json_str(&j, slice_sub(slice_of(c->text.mitre), 0, 64));

@@ -46,8 +46,7 @@ static void add_fields(struct json *j, const Picket__Event *ev)
 {
 	const Picket__Admission *a = ev->admission;
 
-	json_key(j, "fields");
-	json_object_open(j);
+	json_kv_object(j, "fields");
 	record_json_text(j, "rule", slice_of(a->rule), LIMIT_NAME_BYTES);
 	record_json_text(j, "kind", slice_of(a->kind), LIMIT_NAME_BYTES);
 	record_json_text(j, "user", msg_slice(a->user), LIMIT_NAME_BYTES);
@@ -74,8 +73,7 @@ void alert_policy_document(struct buf *out, const Picket__Event *ev, struct slic
 	if (ev->network)
 		record_json_deed(&j, &deed);
 	add_fields(&j, ev);
-	json_key(&j, "tags");
-	json_array_open(&j);
+	json_kv_array(&j, "tags");
 	json_str(&j, SLICE_LIT("policy"));
 	json_array_close(&j);
 	json_kv_slice(&j, "output", title);

@@ -102,8 +102,7 @@ static void add_vulnerability(struct json *j, const struct store_case *c)
 {
 	const struct store_vuln *v = c->vuln;
 
-	json_key(j, "vulnerability");
-	json_object_open(j);
+	json_kv_object(j, "vulnerability");
 	json_kv_str(j, "id", v->id);
 	json_key(j, "aliases");
 	json_raw(j, slice_of(v->aliases[0] ? v->aliases : "[]"));
@@ -121,8 +120,7 @@ static void add_vulnerability(struct json *j, const struct store_case *c)
 	json_kv_bool(j, "exposed", c->is_exposed);
 	json_key(j, "urls");
 	json_raw(j, slice_of(v->urls[0] ? v->urls : "[]"));
-	json_key(j, "packages");
-	json_array_open(j);
+	json_kv_array(j, "packages");
 	for (size_t i = 0; i < c->place_count; i++)
 		add_place(j, &c->places[i]);
 	json_array_close(j);
@@ -131,8 +129,7 @@ static void add_vulnerability(struct json *j, const struct store_case *c)
 
 static void add_containers(struct json *j, const struct store_case *c, size_t from)
 {
-	json_key(j, "containers");
-	json_array_open(j);
+	json_kv_array(j, "containers");
 	for (size_t i = from; i < c->use_count && (i == from || !is_first_of_host(c, i)); i++) {
 		if (!c->uses[i].container[0])
 			continue;
@@ -149,8 +146,7 @@ static void add_containers(struct json *j, const struct store_case *c, size_t fr
 /* "hosts": [{name, containers: [{id, name, ports}]}], and how many there are where not all are listed. */
 static void add_places(struct json *j, const struct store_case *c)
 {
-	json_key(j, "hosts");
-	json_array_open(j);
+	json_kv_array(j, "hosts");
 	for (size_t i = 0; i < c->use_count; i++) {
 		if (!is_first_of_host(c, i))
 			continue;
@@ -166,8 +162,7 @@ static void add_places(struct json *j, const struct store_case *c)
 
 static void add_first_container(struct json *j, const struct store_case *c)
 {
-	json_key(j, "container");
-	json_object_open(j);
+	json_kv_object(j, "container");
 	json_kv_str(j, "id", c->use_count ? c->uses[0].container : "");
 	json_kv_str(j, "name", c->use_count ? c->uses[0].container_name : "");
 	json_kv_str(j, "image", c->image);
@@ -199,8 +194,7 @@ static void add_fields(struct json *j, const struct store_case *c)
 	for (size_t i = 0; i < c->place_count; i++)
 		buf_printf(&text, "%s%.256s %.256s%s%.256s%s", i ? ", " : "", c->places[i].package, c->places[i].version,
 			   c->places[i].fixed[0] ? " (fixed: " : "", c->places[i].fixed, c->places[i].fixed[0] ? ")" : "");
-	json_key(j, "fields");
-	json_object_open(j);
+	json_kv_object(j, "fields");
 	json_kv_str(j, "vulnerability", c->vuln->id);
 	json_kv_str(j, "image", c->image);
 	json_kv_slice(j, "packages", buf_slice(&text));
@@ -224,8 +218,7 @@ static void add_document(struct buf *out, const struct store_case *c, struct sli
 	add_vulnerability(&j, c);
 	add_places(&j, c);
 	add_fields(&j, c);
-	json_key(&j, "tags");
-	json_array_open(&j);
+	json_kv_array(&j, "tags");
 	json_str(&j, SLICE_LIT("vulnerability"));
 	if (c->vuln->is_kev)
 		json_str(&j, SLICE_LIT("kev"));

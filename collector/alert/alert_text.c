@@ -137,8 +137,7 @@ void alert_text_title(struct buf *out, const char *host, const Picket__Finding *
 
 static void add_fields(struct json *j, const Picket__Finding *f)
 {
-	json_key(j, "fields");
-	json_object_open(j);
+	json_kv_object(j, "fields");
 	for (size_t i = 0; i < f->n_fields && i < LIMIT_FIELDS; i++)
 		record_json_text(j, f->fields[i]->key, msg_slice(f->fields[i]->value),
 				 LIMIT_ARGS_BYTES);
@@ -167,8 +166,7 @@ static void add_document(struct buf *out, const Picket__Finding *f, unsigned par
 	}
 	if (parts & WITH_FIELDS)
 		add_fields(&j, f);
-	json_key(&j, "tags");
-	json_array_open(&j);
+	json_kv_array(&j, "tags");
 	for (size_t i = 0; i < f->n_tags && i < LIMIT_TAGS; i++)
 		json_str(&j, slice_sub(slice_of(f->tags[i]), 0, LIMIT_NAME_BYTES));
 	json_array_close(&j);

@@ -48,8 +48,7 @@ static int add_summary(struct api *a, struct buf *out, struct err *err)
 	json_kv_u64(&j, "mended", n.mended);
 	json_kv_u64(&j, "subjects", n.subjects);
 	json_kv_u64(&j, "hosts", n.hosts);
-	json_key(&j, "checks");
-	json_array_open(&j);
+	json_kv_array(&j, "checks");
 	r = store_check_tops(a->store, TOPS, on_top, &j, err);
 	json_array_close(&j);
 	json_object_close(&j);

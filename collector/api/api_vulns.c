@@ -46,11 +46,8 @@ static int keep_acceptance(void *arg, const struct store_acceptance *x)
 	const char **texts[] = { &to->vuln, &to->image, &to->package, &to->reason, &to->who, &to->ended_by };
 
 	*to = *x;
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		*texts[i] = arena_dup(k->a, slice_of(*texts[i]));
-		if (!*texts[i])
-			return -ERR_LIMIT;
-	}
+	if (!arena_keep(k->a, texts, ARRAY_LEN(texts)))
+		return -ERR_LIMIT;
 	return 0;
 }
 
@@ -66,8 +63,7 @@ static void add_image(struct places *x, const struct store_place *p)
 	const struct store_image im = { .row = p->image, .image_id = p->image_id, .names = p->names };
 	char name[512];
 
-	json_key(x->j, "image");
-	json_object_open(x->j);
+	json_kv_object(x->j, "image");
 	json_kv_str(x->j, "id", p->image_id);
 	json_kv_str(x->j, "name", store_image_name(x->api->store, &im, name, sizeof(name)));
 	json_kv_bool(x->j, "running", p->hosts > 0);
@@ -123,14 +119,12 @@ static int write_vuln(struct api_call *c, const char *id, struct err *err)
 	json_kv_str(&j, "vector", v.vector);
 	json_kv_str(&j, "description", v.description);
 	api_raw_list(&j, "urls", v.urls);
-	json_key(&j, "places");
-	json_array_open(&j);
+	json_kv_array(&j, "places");
 	struct places x = { c->api, &j, &accepted, 0 };
 	r = store_vuln_places(c->api->store, v.row, 0, PLACES_MAX, on_place, &x, err);
 	json_array_close(&j);
 	json_kv_bool(&j, "places_cut", x.given == PLACES_MAX);
-	json_key(&j, "acceptances");
-	json_array_open(&j);
+	json_kv_array(&j, "acceptances");
 	for (size_t i = 0; i < accepted.count; i++)
 		api_acceptance_json(&j, &accepted.all[i]);
 	json_array_close(&j);

@@ -163,8 +163,7 @@ void audit_status(struct audit *a, struct json *j)
 
 	if (store_check_counts(a->store, &n, NULL) < 0)
 		return;
-	json_key(j, "checks");
-	json_object_open(j);
+	json_kv_object(j, "checks");
 	for (size_t i = ARRAY_LEN(n.open); i-- > 0;)
 		json_kv_u64(j, msg_severity_name((enum msg_severity)i), n.open[i]);
 	json_kv_u64(j, "waived", n.waived);
