@@ -62,14 +62,10 @@ static int do_slice(struct vuln *v, struct err *err)
 		return r;
 	for (size_t i = 0; i < ARRAY_LEN(steps) && r == 0; i++)
 		r = clock_boot_ns(v->clk) < until ? steps[i](v, until, err) : 1;
-	if (r < 0) {
-		store_rollback(v->store);
-		return r;
-	}
-	int c = store_commit(v->store, err);
-	if (c >= 0 && v->ops.on_committed)
+	r = store_end(v->store, r, err);
+	if (r >= 0 && v->ops.on_committed)
 		v->ops.on_committed(v->arg);
-	return c < 0 ? c : r;
+	return r;
 }
 
 static void on_work(void *arg)
@@ -77,7 +73,6 @@ static void on_work(void *arg)
 	struct vuln *v = arg;
 	struct err err = { 0 };
 
-	v->is_kicked = false;
 	int r = do_slice(v, &err);
 	if (r < 0)
 		LOG(ERROR, "vuln.work", KV_STR("why", err.msg));
@@ -87,10 +82,7 @@ static void on_work(void *arg)
 
 void vuln_kick(struct vuln *v)
 {
-	/* Set once: whoever kicks at every message must not push it further away each time. */
-	if (!v->is_kicked)
-		loop_timer_once(v->work, 1);
-	v->is_kicked = true;
+	loop_timer_soon(v->work, 1);
 }
 
 /* ---- each second, each minute ---- */
@@ -110,13 +102,9 @@ static int tidy(struct vuln *v, struct err *err)
 		r = store_acceptances_expire(v->store, err);
 	if (r >= 0)
 		r = data_check_age(v, err);
-	if (r < 0) {
-		store_rollback(v->store);
-		return r;
-	}
-	if (dropped)
+	if (r >= 0 && dropped)
 		LOG(INFO, "vuln.dropped", KV_U64("images", dropped));
-	r = store_commit(v->store, err);
+	r = store_end(v->store, r, err);
 	if (r >= 0 && v->ops.on_committed)
 		v->ops.on_committed(v->arg);
 	return r;

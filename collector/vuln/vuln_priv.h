@@ -37,7 +37,6 @@ struct vuln {
 	struct arena *inventory_arena, *match_arena, *judge_arena;
 	struct loop *loop;
 	struct loop_timer *work, *tick;
-	bool is_kicked;
 	struct data data;
 	size_t match_limit; /* packages of one call, by how long the last one took */
 	size_t one_by_one;  /* so many alone: one of them can't be answered for */
