@@ -387,8 +387,10 @@ static int judge_engine(struct audit *a, struct arena *lists, struct err *err)
 		r = judge_all(a, images.v, images.count, judge_image, false, err);
 	if (r >= 0)
 		r = judge_all(a, o->containers, o->container_count, judge_container, true, err);
-	if (r >= 0)
+	if (r >= 0) {
+		gather_ahead(a->gather, containers.v, containers.count);
 		r = judge_all(a, containers.v, containers.count, judge_container, false, err);
+	}
 	return r;
 }
 

@@ -360,7 +360,9 @@ struct facts_sockets { /* the engines' API sockets of this host, by device and i
 	} *v;
 	size_t count;
 };
-int facts_read_sockets(const char *docker_socket, struct arena *a, struct facts_sockets *ret, struct err *err);
+/* engine: as facts_read_host left it; nullable: its process is looked for again. */
+int facts_read_sockets(const char *docker_socket, const struct facts_daemon *engine, struct arena *a,
+		       struct facts_sockets *ret, struct err *err);
 int facts_read_real(const char *proc_root, pid_t pid, const struct facts_how *how, struct arena *a, struct facts_real *ret,
 		    struct err *err);
 /* Pure: what can be known of it the next time, as a word of [0-9a-f-] that is kept by somebody who need not understand

@@ -2,6 +2,8 @@
 #include "agent/audit/gather.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "common/fetch.h"
@@ -11,8 +13,20 @@ enum {
 	HOST_ARENA_BYTES = 16 * 1024 * 1024,
 	ANSWER_BYTES = 8 * 1024 * 1024,
 	URL_BYTES = 1024,
+	ID_BYTES = 128,
 	IMAGES_KEPT = 128, /* hosts run few images in many containers */
 	IMAGES_ARENA_BYTES = 64 * 1024 * 1024,
+};
+
+/* The next container is asked for by a thread while the kernel's side of this one is read: the engine takes as long. */
+struct ahead {
+	const char *const *ids; /* borrowed, in the order in which they are wanted */
+	size_t count;
+	char id[ID_BYTES]; /* that the thread asks for; "": there is no thread */
+	pthread_t thread;
+	struct buf body;
+	struct err err;
+	int code;
 };
 
 struct gather {
@@ -26,6 +40,7 @@ struct gather {
 	size_t image_count;
 	gather_stock_fn stock; /* nullable */
 	const char *stock_where;
+	struct ahead ahead;
 };
 
 int gather_new(const char *docker_socket, const char *proc_root, struct gather **ret, struct err *err)
@@ -46,10 +61,19 @@ int gather_new(const char *docker_socket, const char *proc_root, struct gather *
 	return 0;
 }
 
+static void end_ahead(struct ahead *n)
+{
+	if (*n->id)
+		pthread_join(n->thread, NULL);
+	*n->id = 0;
+	buf_fini(&n->body);
+}
+
 void gather_free(struct gather *g)
 {
 	if (!g)
 		return;
+	end_ahead(&g->ahead);
 	arena_free(g->images_arena);
 	arena_free(g->arena);
 	free(g);
@@ -117,7 +141,8 @@ static void ask_engine(struct gather *g)
 	struct err err = { 0 };
 
 	int r = ask_daemon(g, "/info", facts_read_info, &err);
-	if (r >= 0)
+	/* The engine starts its runtimes to answer either, and /version has nothing else that we need. */
+	if (r >= 0 && !*g->daemon.version)
 		r = ask_daemon(g, "/version", facts_read_version, &err);
 	if (r >= 0)
 		r = ask_daemon(g, "/networks", facts_read_networks, &err);
@@ -141,7 +166,7 @@ int gather_host(struct gather *g, const struct facts_host **ret_host, const stru
 	ask_engine(g);
 	int r = facts_read_host(g->proc_root, g->docker_socket, g->arena, &g->daemon, &g->host, err);
 	if (r >= 0)
-		r = facts_read_sockets(g->docker_socket, g->arena, &g->sockets, err);
+		r = facts_read_sockets(g->docker_socket, &g->daemon, g->arena, &g->sockets, err);
 	if (r < 0)
 		return r;
 	*ret_host = &g->host;
@@ -222,17 +247,79 @@ static void image_of(struct gather *g, const char *id, struct arena *a, struct f
 		g->images[g->image_count++] = *ret;
 }
 
+static int ask_container(struct gather *g, const char *id, struct buf *ret, struct err *err)
+{
+	char path[512];
+
+	if (!is_name(id) || snprintf(path, sizeof(path), "/containers/%s/json", id) >= (int)sizeof(path))
+		return err_set(err, ENOENT, "container '%.80s': not a name", id);
+	return get(g, path, ret, err);
+}
+
+static void *ask_ahead(void *arg)
+{
+	struct gather *g = arg;
+
+	g->ahead.code = ask_container(g, g->ahead.id, &g->ahead.body, &g->ahead.err);
+	return NULL;
+}
+
+/* Where there is no thread to be had, it is asked for when it is wanted. */
+static void start_ahead(struct gather *g)
+{
+	struct ahead *n = &g->ahead;
+	sigset_t all, before;
+
+	if (*n->id || !n->count)
+		return;
+	n->count--;
+	if (!slice_copy(slice_of(*n->ids++), n->id, sizeof(n->id)))
+		*n->id = 0;
+	if (!*n->id)
+		return;
+	sigfillset(&all); /* no signal of the program is to be handled there */
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pthread_create(&n->thread, NULL, ask_ahead, g))
+		*n->id = 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void gather_ahead(struct gather *g, const char *const *ids, size_t count)
+{
+	end_ahead(&g->ahead);
+	g->ahead.ids = ids;
+	g->ahead.count = count;
+	start_ahead(g);
+}
+
+static int take_container(struct gather *g, const char *id, struct buf *ret, struct err *err)
+{
+	struct ahead *n = &g->ahead;
+	int r;
+
+	if (*n->id && !strcmp(n->id, id)) {
+		pthread_join(n->thread, NULL);
+		*n->id = 0;
+		*ret = n->body;
+		buf_init(&n->body, 0);
+		r = n->code;
+		if (r < 0 && err)
+			*err = n->err;
+	} else {
+		r = ask_container(g, id, ret, err);
+	}
+	start_ahead(g);
+	return r;
+}
+
 int gather_container(struct gather *g, const char *id, const struct facts_known *known, struct arena *a, struct facts_container *ret,
 		     struct facts_image *ret_image, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf body = { 0 };
-	char path[512];
 
 	facts_container_init(ret);
 	facts_image_init(ret_image);
-	if (!is_name(id) || snprintf(path, sizeof(path), "/containers/%s/json", id) >= (int)sizeof(path))
-		return err_set(err, ENOENT, "container '%.80s': not a name", id);
-	int r = get(g, path, &body, err);
+	int r = take_container(g, id, &body, err);
 	if (r >= 0)
 		r = facts_read_container(buf_slice(&body), a, ret, err);
 	if (r < 0)

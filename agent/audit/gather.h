@@ -31,6 +31,9 @@ int gather_host(struct gather *g, const struct facts_host **ret_host, const stru
  * container is in a. ENOENT: no such container. gather_host first. */
 int gather_container(struct gather *g, const char *id, const struct facts_known *known, struct arena *a, struct facts_container *ret,
 		     struct facts_image *ret_image, struct err *err) WARN_UNUSED;
+/* These containers will be wanted in this order: the engine is asked for the next one while the kernel is read for one.
+ * After gather_host. ids: borrowed as long as gather_container is called; one that is not wanted after all is no harm. */
+void gather_ahead(struct gather *g, const char *const *ids, size_t count);
 /* An image by id or name, with its history. ENOENT. */
 int gather_image(struct gather *g, const char *id, struct arena *a, struct facts_image *ret, struct err *err) WARN_UNUSED;
 /* Ids of all containers, running or not; of all images. In a. */

@@ -565,7 +565,7 @@ static void an_engines_socket_is_found_behind_any_mount(void **state)
 	assert_true(other_process.pid > 0);
 	assert_int_equal(link(p.sock, link_path), 0);
 	assert_int_equal(symlink(p.sock, alias), 0);
-	assert_int_equal(facts_read_sockets(alias, *state, &sockets, NULL), 0);
+	assert_int_equal(facts_read_sockets(alias, NULL, *state, &sockets, NULL), 0);
 	assert_true(sockets.count >= 1);
 	assert_string_equal(sockets.v[0].path, p.sock); /* where the link leads */
 	struct child c = child_start(become_mounted, &p);
