@@ -16,7 +16,7 @@ enum {
 	AUTHZ_QUIET_MS = 200,	       /* after the policy's last change */
 	AUTHZ_FOLLOW_MAX = 4,	       /* container:X of container:Y … */
 	AUTHZ_BODY_BYTES = 256 << 10,  /* of a body that is judged; what docker sends is a few KiB */
-	AUTHZ_MOUNTS_MAX = 128,	       /* of one container, volumes of others among them */
+	AUTHZ_MOUNTS_MAX = 48,	       /* of one container, volumes of others among them */
 };
 
 /* ---- body.c ---- */

@@ -6,7 +6,7 @@ static const struct {
 	const char *name;
 	unsigned max;
 } bounds[] = {
-	{ "Binds", 64 },	 { "Mounts", 64 },	 { "Tmpfs", 64 },	{ "Volumes", 64 },	 { "VolumesFrom", 16 },
+	{ "Binds", 48 },	 { "Mounts", 48 },	 { "Tmpfs", 48 },	{ "Volumes", 48 },	 { "VolumesFrom", 16 },
 	{ "Devices", 64 },	 { "DeviceRequests", 32 }, { "DeviceCgroupRules", 64 }, { "CapAdd", 64 },	 { "CapDrop", 64 },
 	{ "SecurityOpt", 16 },	 { "Sysctls", 64 },	 { "PortBindings", 512 }, { "ExposedPorts", 512 }, { "ExtraHosts", 512 },
 	{ "GroupAdd", 128 },	 { "Links", 128 },	 { "Dns", 64 },		{ "DnsOptions", 64 },	 { "DnsSearch", 64 },

@@ -16,7 +16,7 @@
 #include "agent/guard/authz/authz_priv.h"
 
 /* LOOKS_MAX: folders looked for on the way up from sources that are not there, of one container. Each costs two calls. */
-enum { CHAIN_MAX = 64, PROTECTED_MAX = 256, LOOKS_MAX = 400 };
+enum { CHAIN_MAX = 64, PROTECTED_MAX = 256, LOOKS_MAX = 64 };
 
 struct inode {
 	uint64_t dev, ino;

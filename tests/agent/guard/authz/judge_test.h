@@ -1,6 +1,17 @@
 /* judge_test.h - a host of the test's own, and requests judged on it. */
 #pragma once
+#include <time.h>
+
 #include "authz_test.h"
+
+/* CPU time of this thread: what a judgement costs, whatever else runs on the machine. */
+static inline uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
 
 /* ---- a host of the test's own ---- */
 

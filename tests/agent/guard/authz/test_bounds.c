@@ -98,11 +98,11 @@ static uint64_t timed(const struct policy *p, const char *body, const char *rule
 {
 	uint64_t best = UINT64_MAX;
 
-	for (int i = 0; i < 3; i++) {
-		uint64_t from = clock_boot_ns(clock_real());
+	for (int i = 0; i < 5; i++) {
+		uint64_t from = cpu_ns();
 
 		check(p, C, body, rule, *rule != 0);
-		uint64_t took = clock_boot_ns(clock_real()) - from;
+		uint64_t took = cpu_ns() - from;
 		best = took < best ? took : best;
 	}
 	return best;
@@ -115,9 +115,9 @@ static void more_than_is_judged_is_refused_and_quickly(void **state)
 	const struct {
 		const char *what, *body, *rule;
 	} rows[] = {
-		{ "binds, at the bound", host("Binds", '[', list("\"/srv/#:/x#\"", 64), ']'), "" },
-		{ "binds", host("Binds", '[', list("\"/srv/#:/x#\"", 65), ']'), "AZ-012" },
-		{ "binds far down", host("Binds", '[', list(arena_printf(arena, "\"%s/#:/x#\"", deep), 64), ']'), "AC-421" },
+		{ "binds, at the bound", host("Binds", '[', list("\"/srv/#:/x#\"", 48), ']'), "" },
+		{ "binds", host("Binds", '[', list("\"/srv/#:/x#\"", 49), ']'), "AZ-012" },
+		{ "binds far down", host("Binds", '[', list(arena_printf(arena, "\"%s/#:/x#\"", deep), 48), ']'), "AC-421" },
 		{ "mounts", host("Mounts", '[', list("{\"Type\":\"bind\",\"Source\":\"/srv/#\",\"Target\":\"/x#\"}", 65), ']'), "AZ-012" },
 		{ "devices", host("Devices", '[', list("{\"PathOnHost\":\"/dev/a#\",\"PathInContainer\":\"/dev/b#\"}", 65), ']'), "AZ-012" },
 		{ "ports, at the bound", host("PortBindings", '{', list("\"#/tcp\":[{\"HostPort\":\"#\"}]", 512), '}'), "AC-301" },
@@ -140,7 +140,7 @@ static void more_than_is_judged_is_refused_and_quickly(void **state)
 		print_message("%-22s %5lu us\n", rows[i].what, (unsigned long)(took / 1000));
 		worst = took > worst ? took : worst;
 	}
-	assert_true(worst < 60000000); /* with the sanitizers, on a busy machine; the e2e test measures the real one */
+	assert_true(worst < 30000000); /* with the sanitizers; without them it is a tenth */
 }
 
 int main(void)

@@ -1,4 +1,6 @@
 /* test_judge.c - whole requests against a policy: what is refused, by which rule, and what is let through. */
+#include <stdlib.h>
+
 #include "judge_test.h"
 
 static const char policy_text[] =
@@ -306,17 +308,29 @@ static void a_message_has_no_control_characters(void **state)
 		assert_true((uint8_t)*p >= 0x20);
 }
 
+static int by_time(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 static void a_judgement_takes_less_than_a_millisecond(void **state)
 {
-	const struct clock *c = clock_real();
-	uint64_t from = clock_boot_ns(c);
+	enum { TIMES = 200 };
+	uint64_t took[TIMES];
 
 	(void)state;
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < TIMES; i++) {
+		uint64_t from = cpu_ns();
+
 		(void)judged(enforcing, "POST", C, CREATE("\"Binds\":[\"/srv/a:/a\",\"/usr/share:/b\",\"vol:/c\"],\"CapAdd\":[\"NET_ADMIN\"]"), "application/json");
-	uint64_t each = (clock_boot_ns(c) - from) / 200;
-	print_message("%lu us each, with the sanitizers\n", (unsigned long)(each / 1000));
-	assert_true(each < 5000000); /* with sanitizers on a busy machine */
+		took[i] = cpu_ns() - from;
+	}
+	qsort(took, TIMES, sizeof(*took), by_time);
+	print_message("median %lu us, 19 of 20 within %lu us, worst %lu us\n", (unsigned long)(took[TIMES / 2] / 1000),
+		      (unsigned long)(took[TIMES / 20 * 19] / 1000), (unsigned long)(took[TIMES - 1] / 1000));
+	assert_true(took[TIMES / 2] < 5000000); /* with the sanitizers */
 }
 
 static int open_policies(void **state)
