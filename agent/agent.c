@@ -336,8 +336,8 @@ void agent_on_event(void *arg, const struct event *e)
 			live_exec(a->live, c, e->p.pid, e->p.exe, e->p.exe_upper_layer || e->p.exe_from_memfd);
 		if (c && a->audit)
 			audit_live_exec(a->audit, c, &e->p);
-		if (c && e->p.vpid == 1)
-			agent_policy_init(a, c, e->p.pid);
+		if (c)
+			agent_network_process(a, c, &e->p);
 		judge_when_known(a, e, c, send_event(a, e, c));
 		break;
 	case EV_EXIT:
@@ -437,7 +437,7 @@ void agent_on_container(void *arg, const struct container *c, enum world_change 
 		hold_release(a->hold, c->id);
 	if (a->live)
 		live_container(a->live, c);
-	agent_policy_container(a, c, change);
+	agent_network_container(a, c, change);
 	agent_audit_container(a, c, change);
 }
 
@@ -446,6 +446,7 @@ void agent_on_engine(void *arg, bool is_connected, const char *why)
 	struct agent *a = arg;
 
 	a->has_engine = is_connected;
+	a->engine_since_ns = clock_boot_ns(a->clk);
 	if (a->audit)
 		audit_live_engine(a->audit, is_connected);
 	if (is_connected)
@@ -460,7 +461,7 @@ void agent_on_tick(void *arg)
 
 	fold_tick(a->fold, clock_unix_ns(a->clk));
 	agent_tell_losses(a, false);
-	agent_policy_tick(a);
+	agent_network_tick(a);
 	if (a->event_log)
 		event_log_flush(a->event_log);
 }

@@ -114,12 +114,18 @@ static int open_uplink(struct agent *a, struct loop *l, struct err *err)
 	return uplink_new(l, a->clk, &cfg, &ops, a, &a->uplink, err);
 }
 
+static void on_inspected(void *arg, const struct container *c, struct slice body)
+{
+	agent_on_inspected(arg, c, body);
+	agent_network_inspected(arg, c, body);
+}
+
 static int open_world(struct agent *a, struct loop *l, struct err *err)
 {
 	static const struct world_ops ops = { .on_container = agent_on_container,
 					      .on_images = agent_on_images,
 					      .on_engine = agent_on_engine,
-					      .on_inspected = agent_on_inspected };
+					      .on_inspected = on_inspected };
 	struct world_config cfg = { .max_processes = a->cfg->max_processes,
 				    .docker_socket = a->cfg->docker_socket,
 				    .proc_root = "/proc" };
@@ -171,8 +177,7 @@ static void seed(void *arg, const struct event_process *p)
 	if (!c)
 		return;
 	stats_cgroup(a->stats, p->cgroup_id, c->id);
-	if (p->vpid == 1)
-		agent_policy_init(a, c, p->pid);
+	agent_network_process(a, c, p);
 }
 
 static int open_probe(struct agent *a, struct loop *l, struct err *err)

@@ -51,6 +51,9 @@ struct agent {
 	char policy_refused[65]; /* digest of the collector's that did not load */
 	size_t policy_names;	 /* host names in it */
 	uint64_t policy_resolved, policy_applied_ns;
+	uint64_t names_saved; /* hash of the file */
+	uint64_t engine_since_ns; /* boot time; of its last connection */
+	uint32_t own_ns_mnt;
 	struct net *net; /* nullable: not wanted, or not to be had */
 	char net_why[240];
 	struct inits *inits;
@@ -139,11 +142,22 @@ int agent_open_policy(struct agent *a, struct loop *l, struct err *err) WARN_UNU
 void agent_close_policy(struct agent *a);
 void agent_load_policy(struct agent *a);
 void agent_on_policy(void *arg, struct slice text, const char *digest);
-void agent_policy_container(struct agent *a, const struct container *c, enum world_change change);
-void agent_policy_init(struct agent *a, const struct container *c, uint32_t pid);
-void agent_policy_tick(struct agent *a);
 void agent_write_policy(const struct agent *a, struct json *j);
 void agent_policy_state(const struct agent *a, struct uplink_policy *ret);
+
+/* ---- agent_network.c ---- */
+void agent_open_network(struct agent *a, struct loop *l);
+/* The policy in force, for every container. */
+void agent_network_apply(struct agent *a);
+void agent_network_container(struct agent *a, const struct container *c, enum world_change change);
+void agent_network_process(struct agent *a, const struct container *c, const struct event_process *p);
+void agent_network_inspected(struct agent *a, const struct container *c, struct slice body);
+void agent_network_tick(struct agent *a);
+
+/* ---- agent_names.c ---- */
+void agent_names_watch(struct agent *a);
+void agent_names_load(struct agent *a);
+void agent_names_save(struct agent *a);
 
 /* ---- agent_admission.c ---- */
 int agent_open_admission(struct agent *a, struct loop *l, struct err *err) WARN_UNUSED;

@@ -13,6 +13,7 @@
 #include "agent/audit/live/live.h"
 #include "agent/image/image.h"
 #include "agent/image/live/live.h"
+#include "agent/network_cli.h"
 #include "agent/policy_cli.h"
 #include "agent/replay.h"
 #include "agent/rules/rules_cli.h"
@@ -49,6 +50,7 @@ static const char usage_text[] =
 	"  picket-agent scan TARGET [--fail-on high] what is known to be vulnerable in an image; see scan --help\n"
 	"  picket-agent guard [--policy FILE]       Docker's authorization plugin: refuses what the policy forbids; see\n"
 	"                                           guard --help\n"
+	"  picket-agent network release             lifts what the kernel enforces for the policy, which outlives the agent\n"
 	"  picket-agent audit [--container NAME]    how host, engine, images and containers are configured: what is wrong\n"
 	"                                           and how to mend it; see audit --help\n"
 	"  picket-agent advise network CONTAINER    who it can reach and who it did; a network policy out of that, or from\n"
@@ -350,7 +352,7 @@ static const struct command {
 } commands[] = {
 	{ "run", command_run },		{ "enroll", command_enroll },	  { "status", command_status },
 	{ "replay", replay_cli },	{ "rules", rules_cli },		{ "version", command_version },	  { "--version", command_version },
-	{ "policy", policy_cli },
+	{ "policy", policy_cli },	{ "network", network_cli },
 	{ "audit", audit_command },	{ "advise", advise_cli },
 	{ "scan", scan_cli },		{ "vulndb", vulndb_cli },	  { "guard", guard_cli },
 	{ "version-compare", version_compare_cli }, { "version-match", version_match_cli },
@@ -364,7 +366,7 @@ static bool is_help(const char *arg)
 
 static bool has_own_help(int (*run)(int argc, char **argv))
 {
-	return run == rules_cli || run == scan_cli || run == audit_command || run == advise_cli || run == guard_cli;
+	return run == rules_cli || run == scan_cli || run == audit_command || run == advise_cli || run == guard_cli || run == network_cli;
 }
 
 int main(int argc, char **argv)

@@ -146,6 +146,8 @@ struct policy_prefix {
 typedef void (*policy_prefix_fn)(void *arg, const struct policy_prefix *p);
 void policy_each_prefix(const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s,
 			policy_prefix_fn fn, void *arg);
+/* Names of hosts in the lists and exceptions of every scope, each once, sorted: for who looks them up. */
+void policy_each_host_name(const struct policy *p, void (*fn)(void *arg, const char *name), void *arg);
 /* Ports it may listen on. The last range that holds a port decides; none: allowed. */
 struct policy_port_range {
 	uint16_t from, to;

@@ -86,6 +86,7 @@ static void check_kernel(const struct policy *p, uint64_t now)
 	policy_each_prefix(p, &workload, now, on_prefix, &k);
 	policy_each_port(p, &workload, now, on_range, &k);
 	policy_each_denied_mount(p, on_path, NULL);
+	policy_each_host_name(p, on_path, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++)
 		if (policy_may_reach(p, &workload, now, addresses[i].address, addresses[i].is_v6, NULL) == k.is_denied[i])
 			abort();

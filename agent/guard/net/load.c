@@ -441,24 +441,29 @@ void net_detach_root(struct net *n)
 	}
 }
 
-int net_clear(const char *pin_dir, struct err *err)
+/* Only what is surely ours is deleted. */
+static int clear_pins(const char *pin_dir, struct err *err)
 {
 	char links[PATH_MAX];
 	struct statfs fs;
 
-	/* Only what is surely ours is deleted. */
-	if (!statfs(pin_dir, &fs)) {
-		if ((uint32_t)fs.f_type != BPFFS_MAGIC_NUMBER)
-			return err_set(err, EINVAL, "'%s' is on no bpffs", pin_dir);
-		if (snprintf(links, sizeof(links), "%s/links", pin_dir) >= (int)sizeof(links))
-			return err_set(err, ENAMETOOLONG, "'%s'", pin_dir);
-		remove_dir(links);
-		(void)remove_maps(pin_dir, "");
-		if (rmdir(pin_dir) < 0)
-			return err_set(err, errno, "remove '%s'", pin_dir);
-	} else if (errno != ENOENT) {
-		return err_set(err, errno, "'%s'", pin_dir);
-	}
-	net_veth_clear();
-	return 0;
+	if (!pin_dir[0])
+		return 0;
+	if (statfs(pin_dir, &fs) < 0)
+		return errno == ENOENT ? 0 : err_set(err, errno, "'%s'", pin_dir);
+	if ((uint32_t)fs.f_type != BPFFS_MAGIC_NUMBER)
+		return err_set(err, EINVAL, "'%s' is on no bpffs", pin_dir);
+	if (snprintf(links, sizeof(links), "%s/links", pin_dir) >= (int)sizeof(links))
+		return err_set(err, ENAMETOOLONG, "'%s'", pin_dir);
+	remove_dir(links);
+	(void)remove_maps(pin_dir, "");
+	return rmdir(pin_dir) < 0 ? err_set(err, errno, "remove '%s'", pin_dir) : 0;
+}
+
+int net_clear(const char *pin_dir, struct err *err)
+{
+	int r = clear_pins(pin_dir, err);
+
+	net_veth_clear(NULL, NULL);
+	return r;
 }
