@@ -52,6 +52,7 @@ int agent_open_audit(struct agent *a, struct loop *l, struct err *err)
 	static const struct audit_live_ops ops = { .report = on_report, .ask = ask };
 	struct audit_live_config cfg = { .docker_socket = a->cfg->docker_socket,
 					 .state_dir = a->cfg->state_dir,
+					 .run_dir = a->cfg->run_dir,
 					 .policy_path = a->cfg->policy_path,
 					 .every_ms = a->cfg->audit_every_ms };
 

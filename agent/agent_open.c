@@ -281,6 +281,7 @@ int agent_new(struct loop *l, const struct clock *clk, const struct agent_config
 	a->own_pid = (uint32_t)getpid();
 	a->admission_fd = -1;
 	buf_init(&a->out, LIMIT_RECORD_BYTES + 4096);
+	buf_init(&a->watched, WATCHED_BYTES + 1);
 	a->scratch = arena_new(SCRATCH_BYTES);
 	a->resolved = arena_new(RESOLVED_BYTES);
 	a->configs = configs_new();
@@ -354,6 +355,7 @@ void agent_free(struct agent *a)
 	arena_free(a->scratch);
 	arena_free(a->resolved);
 	buf_fini(&a->out);
+	buf_fini(&a->watched);
 	free(a->measured);
 	free(a->url);
 	free(a->server_name);

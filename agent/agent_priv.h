@@ -21,6 +21,7 @@
 #include "agent/status.h"
 #include "agent/uplink/uplink.h"
 #include "agent/watch.h"
+#include "agent/watched.h"
 #include "agent/world/world.h"
 #include "common/log.h"
 #include "common/policy/policy.h"
@@ -90,6 +91,7 @@ struct agent {
 	char *kill_rules[FILTER_KILLS_MAX]; /* owned: by row of the kernel's filter */
 	bool wants_fork, wants_exit;
 	char reload_error[240]; /* "": the last load was fine */
+	struct buf watched; /* lines: files whose writes the kernel's filter lets through (watched.h) */
 	bool is_half; /* the kernel took no filter: only programs that start and end are seen */
 	uint64_t reloaded_unix_ns, reload_failed_unix_ns;
 	/* cgroups the kernel's filter was told of; by the low bits of their id */

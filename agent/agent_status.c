@@ -101,6 +101,19 @@ static void write_classes(struct json *j, const struct probe_stats *ps)
 	json_object_close(j);
 }
 
+/* Files of the host that are not written unseen: while every sensor is attached, and the filter is. */
+static void write_watched(const struct agent *a, bool is_seeing, struct json *j)
+{
+	struct slice rest = buf_slice(&a->watched), line;
+
+	json_key(j, "watched");
+	json_array_open(j);
+	while (is_seeing && slice_split(&rest, '\n', &line))
+		if (line.n)
+			json_str(j, line);
+	json_array_close(j);
+}
+
 void agent_write_status(void *arg, struct json *j)
 {
 	struct agent *a = arg;
@@ -148,6 +161,7 @@ void agent_write_status(void *arg, struct json *j)
 	json_object_close(j);
 	json_kv_object(j, "audit");
 	json_kv_bool(j, "enabled", a->audit);
+	write_watched(a, sensing && !a->is_half, j);
 	if (a->audit)
 		audit_live_write_status(a->audit, j);
 	json_object_close(j);

@@ -6,6 +6,8 @@
 #include "agent/audit/audit_cli.h"
 #include "agent/image/image.h"
 #include "agent/image/live/summary.h"
+#include "agent/status.h"
+#include "common/json.h"
 #include "proto/limits.h"
 
 static int keep_texts(const char *const *from, size_t n, struct arena *a, struct facts_texts *ret, struct err *err)
@@ -70,9 +72,36 @@ int audit_known_stock(const char *id, const char *state_dir, struct arena *a, st
 	return 0;
 }
 
+int audit_watched(const char *run_dir, struct arena *a, struct facts_texts *ret, struct err *err)
+{
+	enum { PATIENCE_S = 1, DOCUMENT_BYTES = 1 << 20 };
+	CLEANUP(cJSON_Deletep) cJSON *doc = NULL;
+	CLEANUP(buf_finip) struct buf text = { 0 };
+	const cJSON *all, *one;
+
+	buf_init(&text, DOCUMENT_BYTES);
+	int r = status_fetch(run_dir, "agent.sock", PATIENCE_S, &text, err);
+	if (r >= 0)
+		r = json_parse(buf_slice(&text), DOCUMENT_BYTES, &doc, err);
+	if (r < 0)
+		return r;
+	all = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(doc, "audit"), "watched");
+	*ret = (struct facts_texts){ arena_zalloc(a, (size_t)cJSON_GetArraySize(all) + 1, sizeof(*ret->v)), 0 };
+	cJSON_ArrayForEach(one, all)
+	{
+		const char *path = ret->v && cJSON_IsString(one) ? arena_dup(a, slice_of(one->valuestring)) : NULL;
+
+		if (path)
+			ret->v[ret->count++] = path;
+	}
+	return 0;
+}
+
+const struct audit_outside audit_outside = { audit_known_stock, audit_watched };
+
 int audit_command(int argc, char **argv)
 {
-	static const struct audit_stocks stocks = { take_stock, audit_known_stock, "/var/lib/picket/agent" };
+	static const struct audit_stocks stocks = { take_stock, audit_known_stock, "/var/lib/picket/agent", audit_watched, "/run/picket" };
 
 	return audit_cli(argc, argv, &stocks);
 }

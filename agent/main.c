@@ -376,7 +376,7 @@ int main(int argc, char **argv)
 	image_worker_if_asked(argc, argv);
 	int child = live_child_main(argc, argv);
 	if (child < 0)
-		child = audit_worker_main(argc, argv, audit_known_stock);
+		child = audit_worker_main(argc, argv, &audit_outside);
 	if (child >= 0)
 		return child;
 	if (argc < 2) {

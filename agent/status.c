@@ -194,6 +194,24 @@ static void print_unscanned(const cJSON *images)
 	}
 }
 
+static double ms(const cJSON *o, const char *key)
+{
+	return (double)json_get_u64(o, key, 0) / 1000;
+}
+
+static void print_audit(const cJSON *audit)
+{
+	if (!json_get_bool(audit, "enabled", false)) {
+		printf("audit       off\n");
+		return;
+	}
+	printf("audit       %" PRIu64 " reports, %" PRIu64 " failed; of %" PRIu64 " starts: mean %.1f ms, last %.1f ms, worst %.1f ms, %" PRIu64
+	       " later than %.0f ms\n",
+	       json_get_u64(audit, "reports", 0), json_get_u64(audit, "failed", 0), json_get_u64(audit, "starts", 0),
+	       ms(audit, "mean_took_us"), ms(audit, "last_took_us"), ms(audit, "worst_took_us"), json_get_u64(audit, "late", 0),
+	       ms(audit, "late_after_us"));
+}
+
 static void print_images(const cJSON *images)
 {
 	const cJSON *failed = cJSON_GetObjectItem(images, "failed"), *f;
@@ -239,6 +257,7 @@ static void print_text(const cJSON *doc)
 	printf("world       %" PRIu64 " processes, %" PRIu64 " containers\n", json_get_u64(w, "processes", 0),
 	       json_get_u64(w, "containers", 0));
 	print_images(cJSON_GetObjectItem(doc, "images"));
+	print_audit(cJSON_GetObjectItem(doc, "audit"));
 	printf("memory      %" PRIu64 " KiB resident\n", json_get_u64(doc, "rss_bytes", 0) / 1024);
 	print_sensors(doc);
 }

@@ -2,179 +2,19 @@
 #include "agent/audit/audit_cli.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/audit/audit_options.h"
 #include "agent/audit/report.h"
 #include "common/show.h"
-#include "common/text.h"
 
 enum {
-	ASKED_MAX = 256,
 	RESULT_ARENA_BYTES = 512 << 20, /* of 10,000 containers with 60 results each: grows with them, up to this */
 	FACTS_ARENA_BYTES = 32 << 20,	/* of one subject */
 	HOST_NAME_MAX_BYTES = 256,
 };
-
-static const char usage[] =
-	"usage: picket-agent audit [option...]\n"
-	"\n"
-	"How this host, its container engine, its images and containers are configured: what is wrong, and how to mend\n"
-	"it. Verdicts follow the kernel; nothing is run inside a container, nothing is changed.\n"
-	"\n"
-	"  --container NAME      this container only (name or id); may be given again\n"
-	"  --image NAME          this image only; may be given again\n"
-	"  --check ID            this check only: PKT-C-005, or a number of the CIS Docker Benchmark: 5.5; again\n"
-	"  --format NAME         table, json, sarif\n"
-	"  --fail-on LEVEL       exit 1 when something fails with LEVEL or worse: info, low, medium, high, critical\n"
-	"  --files               look into all images' files: setuid programs, packages, users; takes seconds an image.\n"
-	"                        Otherwise into those of --container and --image, and what this host's agent knows\n"
-	"  --fixes               why it matters and how to mend it, too (as with --container, --image, --check)\n"
-	"  --all                 what passes and what does not apply, too\n"
-	"  --list                the checks there are\n"
-	"  --docker-socket PATH  of the engine, default $DOCKER_HOST, else /var/run/docker.sock\n"
-	"  --state-dir PATH      of this host's agent, default /var/lib/picket/agent\n"
-	"\n"
-	"exit code: 0 fine, 1 findings as --fail-on asks, 2 wrong usage, 4 not allowed, 5 no such container or image,\n"
-	"6 the engine can't be reached\n";
-
-struct options {
-	const char *containers[ASKED_MAX], *images[ASKED_MAX], *checks[ASKED_MAX];
-	size_t container_count, image_count, check_count;
-	const char *socket, *state_dir;
-	enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_SARIF } format;
-	enum audit_severity gate;
-	bool has_gate, files, fixes, all, list;
-	const struct audit_stocks *stocks;
-};
-
-/* ---- the command line ---- */
-
-static int push(const char **list, size_t *count, const char *value, struct err *err)
-{
-	if (*count == ASKED_MAX)
-		return err_set(err, ERR_USAGE, "at most %d of one option", ASKED_MAX);
-	list[(*count)++] = value;
-	return 0;
-}
-
-static int parse_format(const char *word, struct options *o, struct err *err)
-{
-	static const char *const names[] = { "table", "json", "sarif" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (!strcmp(word, names[i])) {
-			o->format = (int)i;
-			return 0;
-		}
-	}
-	return err_set(err, ERR_USAGE, "--format '%.40s' is none of table, json, sarif", word);
-}
-
-static int parse_gate(const char *word, struct options *o, struct err *err)
-{
-	o->has_gate = true;
-	if (audit_severity_parse(slice_of(word), &o->gate))
-		return 0;
-	return err_set(err, ERR_USAGE, "--fail-on '%.40s' is none of info, low, medium, high, critical", word);
-}
-
-static int parse_check(const char *word, struct options *o, struct err *err)
-{
-	const char *names[256];
-	size_t n = 0;
-
-	if (audit_check_find(word))
-		return push(o->checks, &o->check_count, word, err);
-	for (size_t i = 0; i < audit_check_count() && n < ARRAY_LEN(names); i++)
-		names[n++] = audit_check_at(i)->id;
-	const char *near = text_nearest(slice_of(word), names, n);
-	return err_set(err, ERR_USAGE, "there is no check '%.40s'%s%s%s; --list has them", word, near ? ", did you mean '" : "",
-		       near ? near : "", near ? "'?" : "");
-}
-
-static int default_socket(struct options *o, struct err *err)
-{
-	const char *host = getenv("DOCKER_HOST"), *prefix = "unix://";
-
-	if (!o->socket && host && host[0] && strncmp(host, prefix, strlen(prefix)) != 0)
-		return err_set(err, ERR_USAGE, "DOCKER_HOST is '%.80s': only unix:// is spoken here", host);
-	if (!o->socket)
-		o->socket = host && host[0] ? host : "/var/run/docker.sock";
-	if (!strncmp(o->socket, prefix, strlen(prefix)))
-		o->socket += strlen(prefix);
-	return 0;
-}
-
-enum { OPT_CONTAINER = 256, OPT_IMAGE, OPT_CHECK, OPT_FORMAT, OPT_FAIL_ON, OPT_FILES, OPT_FIXES, OPT_ALL, OPT_LIST, OPT_SOCKET, OPT_STATE };
-
-static int take_option(int c, struct options *o, struct err *err)
-{
-	switch (c) {
-	case OPT_CONTAINER:
-		return push(o->containers, &o->container_count, optarg, err);
-	case OPT_IMAGE:
-		return push(o->images, &o->image_count, optarg, err);
-	case OPT_CHECK:
-		return parse_check(optarg, o, err);
-	case OPT_FORMAT:
-		return parse_format(optarg, o, err);
-	case OPT_FAIL_ON:
-		return parse_gate(optarg, o, err);
-	case OPT_FILES:
-		o->files = true;
-		return o->stocks->take ? 0 : err_set(err, ERR_USAGE, "this program can't look into images");
-	case OPT_FIXES:
-		o->fixes = true;
-		return 0;
-	case OPT_ALL:
-		o->all = true;
-		return 0;
-	case OPT_LIST:
-		o->list = true;
-		return 0;
-	case OPT_SOCKET:
-		o->socket = optarg;
-		return 0;
-	case OPT_STATE:
-		o->state_dir = optarg;
-		return 0;
-	}
-	return err_set(err, ERR_USAGE, "see picket-agent audit --help");
-}
-
-/* 1: help was asked for. */
-static int parse(int argc, char **argv, struct options *o, struct err *err)
-{
-	static const struct option longs[] = {
-		{ "container", required_argument, NULL, OPT_CONTAINER },
-		{ "image", required_argument, NULL, OPT_IMAGE },
-		{ "check", required_argument, NULL, OPT_CHECK },
-		{ "format", required_argument, NULL, OPT_FORMAT },
-		{ "fail-on", required_argument, NULL, OPT_FAIL_ON },
-		{ "files", no_argument, NULL, OPT_FILES },
-		{ "fixes", no_argument, NULL, OPT_FIXES },
-		{ "all", no_argument, NULL, OPT_ALL },
-		{ "list", no_argument, NULL, OPT_LIST },
-		{ "docker-socket", required_argument, NULL, OPT_SOCKET },
-		{ "state-dir", required_argument, NULL, OPT_STATE },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-
-	for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-		if (c == 'h')
-			return 1;
-		int r = take_option(c, o, err);
-		if (r < 0)
-			return r;
-	}
-	if (optind < argc)
-		return err_set(err, ERR_USAGE, "unexpected argument '%.80s'; see picket-agent audit --help", argv[optind]);
-	return default_socket(o, err);
-}
 
 /* ---- the audit ---- */
 
@@ -186,7 +26,7 @@ struct stocked {
 };
 
 struct audit {
-	const struct options *o;
+	const struct audit_options *o;
 	struct gather *gather;
 	struct arena *arena, *facts; /* results; facts of one subject */
 	const struct facts_host *host;
@@ -206,7 +46,7 @@ static void say(const char *text)
 	fprintf(stderr, "picket-agent: %s\n", safe.n ? safe.p : "");
 }
 
-static bool is_wanted(const struct options *o, const struct audit_check *c)
+static bool is_wanted(const struct audit_options *o, const struct audit_check *c)
 {
 	for (size_t i = 0; i < o->check_count; i++) {
 		if (audit_check_is(c, o->checks[i]))
@@ -255,21 +95,13 @@ static void use(const struct stocked *s, struct facts_image *image)
 		facts_image_stock(image, &s->stock);
 }
 
-/* Of one image it takes a moment, and nothing else says what is in it; of all of a host it takes a while. */
-static bool wants_files(const struct options *o)
-{
-	bool is_narrow = (o->container_count || o->image_count) && !o->check_count;
-
-	return o->files || (o->stocks->take && is_narrow);
-}
-
 /* Each image once, for all its containers. One that can't be read is told, and is no end of the audit. */
 static int look_into(struct audit *a, struct facts_image *image, struct err *err)
 {
 	char text[400];
 	struct err why = { 0 };
 
-	if (!wants_files(a->o) || !image->id[0] || image->has_stock)
+	if (!audit_options_files(a->o) || !image->id[0] || image->has_stock)
 		return 0;
 	for (size_t i = 0; i < a->stocked_count; i++) {
 		if (!strcmp(a->stocked[i].id, image->id)) {
@@ -328,6 +160,7 @@ static int judge_image(struct audit *a, const char *id, struct err *err)
 		r = look_into(a, image, err);
 	if (r < 0)
 		return r;
+	gather_base(a->gather, image);
 	struct report_subject s = { .subject = SUBJECT_IMAGE, .id = image->id, .image = "" };
 	char short_id[20];
 	slice_copy(slice_sub(slice_of(image->id), 0, 19), short_id, sizeof(short_id));
@@ -356,7 +189,7 @@ static int judge_all(struct audit *a, const char *const *ids, size_t count, judg
 static int judge_engine(struct audit *a, struct arena *lists, struct err *err)
 {
 	struct facts_texts containers = { 0 }, images = { 0 };
-	const struct options *o = a->o;
+	const struct audit_options *o = a->o;
 	bool everything = !o->container_count && !o->image_count;
 
 	if (!a->daemon->is_known && !everything)
@@ -396,7 +229,7 @@ static int judge_engine(struct audit *a, struct arena *lists, struct err *err)
 
 /* ---- the output ---- */
 
-static struct report_options report_options(const struct options *o)
+static struct report_options report_options(const struct audit_options *o)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM"), *columns = getenv("COLUMNS");
 	bool terminal = isatty(STDOUT_FILENO), is_narrow = o->container_count || o->image_count || o->check_count;
@@ -413,7 +246,7 @@ static struct report_options report_options(const struct options *o)
 	return r;
 }
 
-static int write_report(const struct options *o, const struct report *report, struct err *err)
+static int write_report(const struct audit_options *o, const struct report *report, struct err *err)
 {
 	struct report_options opts = report_options(o);
 	struct out out;
@@ -434,7 +267,7 @@ static int write_report(const struct options *o, const struct report *report, st
 static int audit(struct audit *a, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *lists = arena_new(FACTS_ARENA_BYTES);
-	const struct options *o = a->o;
+	const struct audit_options *o = a->o;
 
 	a->arena = arena_new(RESULT_ARENA_BYTES);
 	a->facts = arena_new(FACTS_ARENA_BYTES);
@@ -450,6 +283,8 @@ static int audit(struct audit *a, struct err *err)
 		r = gather_host(a->gather, &a->host, &a->daemon, err);
 	if (r < 0)
 		return r;
+	gather_use_watched(a->gather, o->stocks->watched, o->run_dir);
+	gather_watched(a->gather);
 	if (gethostname(a->host_name, sizeof(a->host_name) - 1) < 0)
 		a->host_name[0] = 0;
 	a->report.host = a->host_name;
@@ -459,7 +294,7 @@ static int audit(struct audit *a, struct err *err)
 	return r < 0 ? r : write_report(o, &a->report, err);
 }
 
-static int run(const struct options *o)
+static int run(const struct audit_options *o)
 {
 	struct audit a = { .o = o };
 	struct err err = { 0 };
@@ -486,17 +321,18 @@ static int run(const struct options *o)
 
 int audit_cli(int argc, char **argv, const struct audit_stocks *stocks)
 {
-	struct options *o = calloc(1, sizeof(*o));
+	struct audit_options *o = calloc(1, sizeof(*o));
 	struct err err = { 0 };
 	int r = o ? 0 : err_set(&err, ENOMEM, "audit");
 
 	if (r >= 0) {
 		o->stocks = stocks;
 		o->state_dir = stocks->state_dir;
-		r = parse(argc, argv, o, &err);
+		o->run_dir = stocks->run_dir;
+		r = audit_options_parse(argc, argv, o, &err);
 	}
 	if (r > 0) {
-		fputs(usage, stdout);
+		fputs(audit_usage, stdout);
 		r = 0;
 	} else if (r < 0) {
 		/* getopt has said what is wrong with an option itself */

@@ -197,6 +197,9 @@ struct facts_image {
 	struct facts_texts setid_files; /* from the stock of the image, where it was taken */
 	bool has_stock;
 	size_t package_count;
+	struct facts_texts layers; /* digests, lowest first */
+	/* An image of this engine whose layers are the lowest of this one's, known by `latest` alone; "" none, or not looked. */
+	const char *base_latest;
 	enum facts_tri has_user_uid0; /* User (without its group) is a name of uid 0 in the image's passwd */
 	uint64_t created_unix_s, size_bytes;
 	size_t used_by; /* containers */
@@ -291,7 +294,7 @@ struct facts_host {
 	size_t file_count;
 	struct facts_texts watched; /* paths that audit rules watch */
 	bool has_audit_rules;	    /* they could be read */
-	bool is_watched_by_us;	    /* the agent runs and reports changes of these paths */
+	struct facts_texts watched_by_us; /* files and folders that are not written without the agent, which runs, seeing it */
 	uint64_t ns[NS_COUNT];
 	int64_t pid_max;
 	/* what the engine's default profile lets through on this machine; from the default filter of a container,
@@ -318,6 +321,9 @@ int facts_read_exec(struct slice body, struct arena *a, struct facts_exec *ret, 
 /* A local volume's real device (o=bind), or "". GET /volumes/NAME. */
 int facts_read_volume(struct slice body, struct arena *a, const char **ret_name, const char **ret_device, struct err *err);
 int facts_read_image(struct slice body, struct arena *a, struct facts_image *ret, struct err *err);
+/* Pure: is `of` built on it? Has it no other tag than latest? */
+bool facts_image_is_base(const struct facts_image *base, const struct facts_image *of);
+bool facts_image_is_latest(const struct facts_texts *tags);
 /* Pure: has_stock and what follows from it. s: its texts are borrowed as long as ret. */
 void facts_image_stock(struct facts_image *ret, const struct facts_stock *s);
 int facts_read_history(struct slice body, struct arena *a, struct facts_image *ret, struct err *err);

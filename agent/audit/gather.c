@@ -16,6 +16,7 @@ enum {
 	ID_BYTES = 128,
 	IMAGES_KEPT = 128, /* hosts run few images in many containers */
 	IMAGES_ARENA_BYTES = 64 * 1024 * 1024,
+	BASES_MAX = 32,
 };
 
 /* The next container is asked for by a thread while the kernel's side of this one is read: the engine takes as long. */
@@ -38,9 +39,14 @@ struct gather {
 	struct arena *images_arena;
 	struct facts_image images[IMAGES_KEPT];
 	size_t image_count;
+	struct facts_image bases[BASES_MAX]; /* with no other tag than latest */
+	size_t base_count;
+	bool has_bases;
 	gather_stock_fn stock; /* nullable */
 	const char *stock_where;
 	struct ahead ahead;
+	gather_watched_fn watched; /* nullable */
+	const char *watched_where;
 };
 
 int gather_new(const char *docker_socket, const char *proc_root, struct gather **ret, struct err *err)
@@ -83,6 +89,18 @@ void gather_use_stock(struct gather *g, gather_stock_fn fn, const char *where)
 {
 	g->stock = fn;
 	g->stock_where = where;
+}
+
+void gather_use_watched(struct gather *g, gather_watched_fn fn, const char *where)
+{
+	g->watched = fn;
+	g->watched_where = where;
+}
+
+void gather_watched(struct gather *g)
+{
+	if (g->watched && g->watched(g->watched_where, g->arena, &g->host.watched_by_us, NULL) < 0)
+		g->host.watched_by_us = (struct facts_texts){ 0 };
 }
 
 static void complete_image(struct gather *g, struct arena *a, struct facts_image *i)
@@ -159,7 +177,8 @@ int gather_host(struct gather *g, const struct facts_host **ret_host, const stru
 {
 	arena_reset(g->arena);
 	arena_reset(g->images_arena);
-	g->image_count = 0;
+	g->image_count = g->base_count = 0;
+	g->has_bases = false;
 	facts_host_init(&g->host);
 	facts_daemon_init(&g->daemon);
 	g->sockets = (struct facts_sockets){ 0 };
@@ -347,6 +366,58 @@ int gather_image(struct gather *g, const char *id, struct arena *a, struct facts
 	complete_image(g, a, ret);
 	snprintf(path, sizeof(path), "/images/%s/history", id);
 	return get(g, path, &history, NULL) < 0 ? 0 : facts_read_history(buf_slice(&history), a, ret, err);
+}
+
+/* ---- what an image is built on ---- */
+
+static int read_base(struct gather *g, struct slice id, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf body = { 0 };
+	char name[100], path[200];
+
+	if (!slice_copy(id, name, sizeof(name)) || !is_name(name))
+		return err_set(err, ENOENT, "image: not a name");
+	snprintf(path, sizeof(path), "/images/%s/json", name);
+	int r = get(g, path, &body, err);
+	return r < 0 ? r : facts_read_image(buf_slice(&body), g->images_arena, &g->bases[g->base_count], err);
+}
+
+static void read_bases(struct gather *g)
+{
+	CLEANUP(buf_finip) struct buf body = { 0 };
+	CLEANUP(cJSON_Deletep) cJSON *list = NULL;
+	const cJSON *i, *tag;
+
+	g->has_bases = true;
+	if (get(g, "/images/json", &body, NULL) < 0 || json_parse(buf_slice(&body), ANSWER_BYTES, &list, NULL) < 0)
+		return;
+	cJSON_ArrayForEach(i, list)
+	{
+		bool is_latest = false;
+
+		cJSON_ArrayForEach(tag, cJSON_GetObjectItemCaseSensitive(i, "RepoTags"))
+			is_latest |= cJSON_IsString(tag) && slice_ends(slice_of(tag->valuestring), SLICE_LIT(":latest"));
+		if (!is_latest || g->base_count == BASES_MAX || read_base(g, json_get_str(i, "Id"), NULL) < 0)
+			continue;
+		g->base_count += facts_image_is_latest(&g->bases[g->base_count].tags);
+	}
+}
+
+/* The nearest of them; all are asked for once until the next gather_host. */
+void gather_base(struct gather *g, struct facts_image *image)
+{
+	size_t most = 0;
+
+	if (!g->has_bases)
+		read_bases(g);
+	for (size_t i = 0; i < g->base_count; i++) {
+		const struct facts_image *b = &g->bases[i];
+
+		if (b->layers.count <= most || !facts_image_is_base(b, image))
+			continue;
+		most = b->layers.count;
+		image->base_latest = b->tags.v[0];
+	}
 }
 
 /* ---- lists ---- */

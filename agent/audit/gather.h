@@ -21,6 +21,12 @@ DEFINE_CLEANUP(struct gather, gather_free)
  * knows both hands it over. where: borrowed until gather_free. */
 void gather_use_stock(struct gather *g, gather_stock_fn fn, const char *where);
 
+/* Asks the agent that runs here which files it sees writes of; in a. where: its folder for sockets. Errors: there is none. */
+typedef int (*gather_watched_fn)(const char *where, struct arena *a, struct facts_texts *ret, struct err *err);
+void gather_use_watched(struct gather *g, gather_watched_fn fn, const char *where);
+/* Completes the host, where that is to be judged. */
+void gather_watched(struct gather *g);
+
 /* The host and the engine, in the gatherer's own arena until the next call. An engine that does not answer is no error:
  * *ret_daemon says so (is_known, why). */
 int gather_host(struct gather *g, const struct facts_host **ret_host, const struct facts_daemon **ret_daemon,
@@ -36,6 +42,8 @@ int gather_container(struct gather *g, const char *id, const struct facts_known 
 void gather_ahead(struct gather *g, const char *const *ids, size_t count);
 /* An image by id or name, with its history. ENOENT. */
 int gather_image(struct gather *g, const char *id, struct arena *a, struct facts_image *ret, struct err *err) WARN_UNUSED;
+/* What it is built on: base_latest, borrowed until the next gather_host. For who judges the image itself. */
+void gather_base(struct gather *g, struct facts_image *image);
 /* Ids of all containers, running or not; of all images. In a. */
 int gather_containers(struct gather *g, struct arena *a, struct facts_texts *ret, struct err *err) WARN_UNUSED;
 int gather_images(struct gather *g, struct arena *a, struct facts_texts *ret, struct err *err) WARN_UNUSED;

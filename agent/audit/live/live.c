@@ -7,6 +7,7 @@
 
 #include "agent/audit/live/catalogue.h"
 #include "agent/audit/live/known.h"
+#include "agent/audit/live/latency.h"
 #include "agent/audit/live/process.h"
 #include "agent/audit/live/wanted.h"
 #include "common/log.h"
@@ -18,7 +19,6 @@ enum {
 	AGAIN_NS_PER_S = 1000000000,
 	STOPPED_WAIT_NS = AGAIN_NS_PER_S,
 	RIGHTS_PAUSE_S = 60,
-	LATE_NS = 50000000, /* what a container's audit is promised in */
 };
 
 struct audit_live {
@@ -27,7 +27,7 @@ struct audit_live {
 	const struct audit_live_ops *ops;
 	void *arg;
 	struct process *process;
-	const char *argv[10];
+	const char *argv[12];
 	struct loop_timer *tick, *all;
 	struct wanted_queue queue;
 	struct wanted *asked; /* not in the queue; nullable */
@@ -89,17 +89,6 @@ static void pump(struct audit_live *v)
 
 /* ---- what the worker says ---- */
 
-/* From its start's event to its report. */
-static void count_latency(struct audit_live_stats *s, uint64_t took_ns)
-{
-	s->starts++;
-	s->late += took_ns > LATE_NS;
-	s->last_took_ns = took_ns;
-	s->sum_took_ns += took_ns;
-	if (took_ns > s->worst_took_ns)
-		s->worst_took_ns = took_ns;
-}
-
 static void note_reported(struct audit_live *v, const Picket__AuditReport *r)
 {
 	struct known *k = known_find(&v->known, r->subject_id);
@@ -124,7 +113,7 @@ static void on_report(struct audit_live *v, struct slice body)
 	}
 	note_reported(v, r);
 	if (v->asked && v->asked->is_urgent && !v->asked->tries)
-		count_latency(&v->stats, took);
+		latency_count(&v->stats, took);
 	r->took_ns = took;
 	v->stats.reports++;
 	v->ops->report(v->arg, r);
@@ -209,10 +198,8 @@ static void on_images(struct audit_live *v, struct slice body)
 			i->round = v->known.round;
 	}
 	HASH_ITER(hh, v->known.images, i, next)
-	{
-		if (i->round != v->known.round)
-			drop_image(v, i);
-	}
+	if (i->round != v->known.round)
+		drop_image(v, i);
 }
 
 static void end_asked(struct audit_live *v)
@@ -370,10 +357,8 @@ void audit_live_stocked(struct audit_live *v, const char *image_id)
 	if (known_image_find(&v->known, image_id))
 		want(v, "image", image_id, "stock");
 	HASH_ITER(hh, v->known.containers, k, next)
-	{
-		if (!strcmp(k->image_id, image_id))
-			want(v, "container", k->id, "stock");
-	}
+	if (!strcmp(k->image_id, image_id))
+		want(v, "container", k->id, "stock");
 }
 
 void audit_live_changed(struct audit_live *v, const char *trigger)
@@ -424,19 +409,19 @@ static void on_tick(void *arg)
 
 static void set_argv(struct audit_live *v)
 {
+	const char *const options[][2] = { { "--docker-socket", v->cfg.docker_socket },
+					   { "--state-dir", v->cfg.state_dir },
+					   { "--run-dir", v->cfg.run_dir },
+					   { "--policy", v->cfg.policy_path } };
 	size_t n = 0;
 
 	v->argv[n++] = "picket-agent";
 	v->argv[n++] = "audit-worker";
-	v->argv[n++] = "--docker-socket";
-	v->argv[n++] = v->cfg.docker_socket;
-	if (v->cfg.state_dir && *v->cfg.state_dir) {
-		v->argv[n++] = "--state-dir";
-		v->argv[n++] = v->cfg.state_dir;
-	}
-	if (v->cfg.policy_path && *v->cfg.policy_path) {
-		v->argv[n++] = "--policy";
-		v->argv[n++] = v->cfg.policy_path;
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		if (!options[i][1] || !*options[i][1])
+			continue;
+		v->argv[n++] = options[i][0];
+		v->argv[n++] = options[i][1];
 	}
 	v->argv[n] = NULL;
 }
@@ -472,6 +457,7 @@ int audit_live_new(struct loop *l, const struct clock *clk, const struct audit_l
 void audit_live_stats(const struct audit_live *v, struct audit_live_stats *ret)
 {
 	*ret = v->stats;
+	ret->images = HASH_COUNT(v->known.images);
 	ret->waiting = wanted_count(&v->queue) + (v->asked ? 1 : 0);
 }
 
@@ -480,19 +466,7 @@ void audit_live_write_status(const struct audit_live *v, struct json *j)
 	struct audit_live_stats s;
 
 	audit_live_stats(v, &s);
-	json_kv_u64(j, "audits", s.audits);
-	json_kv_u64(j, "reports", s.reports);
-	json_kv_u64(j, "failed", s.failed);
-	json_kv_u64(j, "killed", s.killed);
-	json_kv_u64(j, "waiting", s.waiting);
-	json_kv_u64(j, "images", HASH_COUNT(v->known.images));
-	json_kv_u64(j, "starts", s.starts);
-	json_kv_u64(j, "late", s.late);
-	json_kv_u64(j, "late_after_us", LATE_NS / 1000);
-	json_kv_u64(j, "mean_took_us", s.starts ? s.sum_took_ns / s.starts / 1000 : 0);
-	json_kv_u64(j, "last_took_us", s.last_took_ns / 1000);
-	json_kv_u64(j, "worst_took_us", s.worst_took_ns / 1000);
-	json_kv_str(j, "why", s.why);
+	latency_write(&s, j);
 }
 
 void audit_live_free(struct audit_live *v)

@@ -20,6 +20,7 @@ struct audit_live;
 struct audit_live_config {
 	const char *docker_socket; /* not "" */
 	const char *state_dir;	   /* of the agent: what it found in images; nullable */
+	const char *run_dir;	   /* of the agent: where it says which files it watches; nullable */
 	const char *policy_path;   /* what runs is judged by it, too; "" none */
 	uint64_t every_ms;	   /* everything; 0: only at the start of the agent */
 	uint64_t limit_ms;	   /* of one container or image; six times that for host and engine; 0: 5,000 */
@@ -51,7 +52,7 @@ void audit_live_answer(struct audit_live *v, const Picket__Reply *reply);
 
 struct audit_live_stats {
 	uint64_t audits, reports, failed, killed; /* killed: workers that took too long */
-	uint64_t waiting;
+	uint64_t waiting, images; /* images: known */
 	/* From the start's event to the report, of containers that started; late: after more than 50 ms. */
 	uint64_t starts, late, last_took_ns, worst_took_ns, sum_took_ns;
 	char why[200]; /* of the last failure */
@@ -61,7 +62,11 @@ void audit_live_write_status(const struct audit_live *v, struct json *j);
 void audit_live_free(struct audit_live *v);
 DEFINE_CLEANUP(struct audit_live, audit_live_free)
 
-/* The worker: main() of picket-agent gives it its arguments, and who knows what is in images (gather.h; nullable), as the
- * folder of state says. Returns the exit code; -1: argv is none of it.
- *   audit-worker --docker-socket S [--policy F] [--state-dir D] [--proc-root P] */
-int audit_worker_main(int argc, char **argv, gather_stock_fn stock);
+/* The worker: main() of picket-agent gives it its arguments, and what other rooms know.
+ * Returns the exit code; -1: argv is none of it.
+ *   audit-worker --docker-socket S [--policy F] [--state-dir D] [--run-dir R] [--proc-root P] */
+struct audit_outside {
+	gather_stock_fn stock;	   /* of images' files, by the folder of state; nullable */
+	gather_watched_fn watched; /* by the folder of sockets; nullable */
+};
+int audit_worker_main(int argc, char **argv, const struct audit_outside *outside);

@@ -26,7 +26,7 @@ enum {
 #define HOST_AGE_NS (60 * 1000000000ull) /* what is known of host and engine, when containers are judged */
 
 struct audit_worker {
-	const char *docker_socket, *policy_path, *proc_root, *state_dir;
+	const char *docker_socket, *policy_path, *proc_root, *state_dir, *run_dir;
 	struct gather *gather;
 	const struct facts_host *host;
 	const struct facts_daemon *daemon;
@@ -42,7 +42,7 @@ struct audit_worker {
 static int read_args(int argc, char **argv, struct audit_worker *w)
 {
 	w->docker_socket = "/var/run/docker.sock";
-	w->policy_path = w->state_dir = "";
+	w->policy_path = w->state_dir = w->run_dir = "";
 	w->proc_root = "/proc";
 	for (int i = 2; i + 1 < argc; i += 2) {
 		if (!strcmp(argv[i], "--docker-socket"))
@@ -51,6 +51,8 @@ static int read_args(int argc, char **argv, struct audit_worker *w)
 			w->policy_path = argv[i + 1];
 		else if (!strcmp(argv[i], "--state-dir"))
 			w->state_dir = argv[i + 1];
+		else if (!strcmp(argv[i], "--run-dir"))
+			w->run_dir = argv[i + 1];
 		else if (!strcmp(argv[i], "--proc-root"))
 			w->proc_root = argv[i + 1];
 		else
@@ -135,6 +137,7 @@ static int answer_host(struct audit_worker *w, const char *trigger, struct err *
 	int r = know_host(w, true, err);
 	if (r < 0)
 		return r;
+	gather_watched(w->gather);
 	struct audit_input in = { .host = w->host, .daemon = w->daemon };
 	return tell(w, &s, &in, NULL, err);
 }
@@ -221,6 +224,7 @@ static int answer_image(struct audit_worker *w, const char *id, const char *trig
 		return 0;
 	if (r < 0)
 		return r;
+	gather_base(w->gather, &image);
 	const char *name = image.tags.count ? image.tags.v[0] : image.id;
 	struct report_subject s = { SUBJECT_IMAGE, image.id, name, name, image.id, trigger, w->catalogue };
 	struct audit_input in = { .host = w->host, .daemon = w->daemon, .image = &image };
@@ -289,7 +293,7 @@ static int answer_line(struct audit_worker *w, struct slice line)
 
 /* ---- */
 
-static int open_worker(struct audit_worker *w, gather_stock_fn stock, struct err *err)
+static int open_worker(struct audit_worker *w, const struct audit_outside *outside, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf catalogue = { 0 };
 
@@ -299,7 +303,9 @@ static int open_worker(struct audit_worker *w, gather_stock_fn stock, struct err
 		return err_set(err, ENOMEM, "audit worker");
 	int r = gather_new(w->docker_socket, w->proc_root, &w->gather, err);
 	if (r >= 0 && *w->state_dir)
-		gather_use_stock(w->gather, stock, w->state_dir);
+		gather_use_stock(w->gather, outside->stock, w->state_dir);
+	if (r >= 0 && *w->run_dir)
+		gather_use_watched(w->gather, outside->watched, w->run_dir);
 	if (r >= 0)
 		r = report_catalogue(w->arena, &catalogue, w->catalogue, err);
 	if (r >= 0)
@@ -346,7 +352,7 @@ static void close_worker(struct audit_worker *w)
 	buf_fini(&w->out);
 }
 
-int audit_worker_main(int argc, char **argv, gather_stock_fn stock)
+int audit_worker_main(int argc, char **argv, const struct audit_outside *outside)
 {
 	struct audit_worker w = { 0 };
 	struct err err = { 0 };
@@ -359,7 +365,7 @@ int audit_worker_main(int argc, char **argv, gather_stock_fn stock)
 	/* The agent goes first when both want the processor, and must not be outlived. */
 	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	r = open_worker(&w, stock, &err) < 0 ? 1 : serve(&w);
+	r = open_worker(&w, outside, &err) < 0 ? 1 : serve(&w);
 	if (*err.msg)
 		fprintf(stderr, "picket-agent: audit-worker: %s\n", err.msg);
 	close_worker(&w);
