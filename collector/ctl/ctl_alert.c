@@ -8,13 +8,23 @@
 
 enum { VALUE_CHARS = 4000 };
 
+/* A check's id says nothing to a person: with what should be. */
+static void add_rule(const cJSON *row, struct buf *out)
+{
+	const char *title = ctl_str(ctl_at(row, "check"), "title");
+
+	ctl_value(ctl_at(row, "rule"), out);
+	if (title[0])
+		buf_printf(out, " fails: %s", title);
+}
+
 static const struct ctl_column columns[] = {
 	{ .title = "ID", .path = "id" },
 	{ .title = "SEVERITY", .path = "severity" },
 	{ .title = "AGE", .path = "last_seen", .form = CTL_AGE },
 	{ .title = "COUNT", .path = "count", .hide = 1 },
 	{ .title = "STATUS", .path = "status", .may_shrink = true, .hide = 2 },
-	{ .title = "RULE", .path = "rule", .may_shrink = true },
+	{ .title = "RULE", .value = add_rule, .may_shrink = true },
 	{ .title = "HOST", .path = "host", .may_shrink = true },
 	{ .title = "CONTAINER", .value = ctl_container, .may_shrink = true },
 	{ .title = "IMAGE", .path = "container.image", .may_shrink = true },
@@ -119,7 +129,10 @@ static void add_check(struct buf *out, const cJSON *al)
 		return;
 	buf_add_str(out, "\nCheck\n");
 	CTL_LINES(out, 2, check, { "id", "id" }, { "title", "title" }, { "CIS", "cis" }, { "MITRE", "mitre" },
-		  { "why", "why" }, { "fix", "fix" });
+		  { "why", "why" });
+	/* The check's own has a place for the name; the first subject's is filled in. */
+	item = cJSON_GetArrayItem(ctl_at(al, "subjects"), 0);
+	ctl_line(out, 2, "fix", item ? ctl_str(item, "fix") : ctl_str(check, "fix"));
 	cJSON_ArrayForEach(item, ctl_at(al, "subjects"))
 	{
 		CLEANUP(buf_finip) struct buf text = { 0 };
