@@ -172,8 +172,7 @@ int ctl_needs_reason(const struct ctl *c, struct err *err) WARN_UNUSED;
 /* value NULL: nothing. */
 void ctl_wish(struct json *j, const char *key, const char *value);
 /* Without a filter: those in force, or with --ended those that ended too. */
-int ctl_list_ends(struct ctl *c, const struct ctl_view *view, const struct ctl_view *ended,
-		  struct err *err) WARN_UNUSED;
+int ctl_list_ends(struct ctl *c, const struct ctl_view *view, struct err *err) WARN_UNUSED;
 /* Ends each by its number; list: the verb that lists them. */
 int ctl_end_each(struct ctl *c, const char *before, const char *what, const char *list,
 		 struct err *err) WARN_UNUSED;

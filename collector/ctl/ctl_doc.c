@@ -186,11 +186,17 @@ void ctl_wish(struct json *j, const char *key, const char *value)
 		json_kv_str(j, key, value);
 }
 
-int ctl_list_ends(struct ctl *c, const struct ctl_view *view, const struct ctl_view *ended, struct err *err)
+int ctl_list_ends(struct ctl *c, const struct ctl_view *view, struct err *err)
 {
+	CLEANUP(buf_finip) struct buf path = { 0 };
+	struct ctl_view v = *view;
+
 	if (c->arg_count)
 		return err_set(err, ERR_USAGE, "%s %s takes no filter", c->noun, c->verb);
-	return ctl_list(c, c->wants_ended ? ended : view, err);
+	buf_add_str(&path, view->path);
+	ctl_query(&path, "ended", c->wants_ended ? "yes" : NULL);
+	v.path = path.p;
+	return ctl_list(c, &v, err);
 }
 
 int ctl_end_each(struct ctl *c, const char *before, const char *what, const char *list, struct err *err)

@@ -161,13 +161,10 @@ static const struct ctl_column waiver_columns[] = {
 static const struct ctl_view waiver_view = { .path = "/api/v1/waivers",
 					     .columns = waiver_columns,
 					     .column_count = ARRAY_LEN(waiver_columns) };
-static const struct ctl_view ended_view = { .path = "/api/v1/waivers?ended=yes",
-					    .columns = waiver_columns,
-					    .column_count = ARRAY_LEN(waiver_columns) };
 
 int ctl_finding_waivers(struct ctl *c, struct err *err)
 {
-	return ctl_list_ends(c, &waiver_view, &ended_view, err);
+	return ctl_list_ends(c, &waiver_view, err);
 }
 
 int ctl_finding_unwaive(struct ctl *c, struct err *err)

@@ -214,13 +214,10 @@ static const struct ctl_column accepted_columns[] = {
 static const struct ctl_view accepted_view = { .path = "/api/v1/acceptances",
 					       .columns = accepted_columns,
 					       .column_count = ARRAY_LEN(accepted_columns) };
-static const struct ctl_view ended_view = { .path = "/api/v1/acceptances?ended=yes",
-					    .columns = accepted_columns,
-					    .column_count = ARRAY_LEN(accepted_columns) };
 
 int ctl_vuln_accepted(struct ctl *c, struct err *err)
 {
-	return ctl_list_ends(c, &accepted_view, &ended_view, err);
+	return ctl_list_ends(c, &accepted_view, err);
 }
 
 int ctl_vuln_unaccept(struct ctl *c, struct err *err)
