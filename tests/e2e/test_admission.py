@@ -325,6 +325,14 @@ def engine():
     return guarded
 
 
+def device_link():
+    """Everybody may put a link there, and the engine follows it."""
+    path = f"/dev/shm/picket-{os.getpid()}"
+    if not os.path.islink(path):
+        os.symlink("/dev/kmsg", path)
+    return path
+
+
 def forbidden(g):
     d = g.dir
     allow_all = d / "allow-all.json"
@@ -367,6 +375,7 @@ def forbidden(g):
         "AC-4 anonymous over": ["--mount", "type=volume,target=/e,volume-opt=type=none,volume-opt=o=rbind,volume-opt=device=/"],
         "AC-4 overlay": ["--mount", "type=volume,target=/e,volume-opt=type=overlay,volume-opt=o=lowerdir=/etc,volume-opt=device=overlay"],
         "AC-421 named volume": ["-v", "rooted:/e"],
+        "AC-421 named volume, asked for anew": ["--mount", "type=volume,source=rooted,target=/e,volume-opt=type=none,volume-opt=o=bind,volume-opt=device=/srv"],
         "AC-421 volumes from": ["--volumes-from", "mounted"],
         "AC-421 volumes from ro": ["--volumes-from", "mounted:ro"],
         "AC-424 driver": ["--volume-driver", "sshfs", "-v", "x:/x"],
@@ -376,6 +385,7 @@ def forbidden(g):
         "AC-453 mount": ["--security-opt", f"seccomp={with_mount}"],
         "AC-4 paths": ["--security-opt", "systempaths=unconfined"],
         "AC-431 kmsg": ["--device", "/dev/kmsg"],
+        "AC-431 kmsg by a link": ["--device", f"{device_link()}:/dev/x"],
         "AC-4 mem": ["--device", "/dev/mem"],
         "AC-408 rule": ["--device-cgroup-rule", "b *:* rwm"],
         "AC-435 gpus": ["--gpus", "all"],
@@ -521,6 +531,10 @@ def bypasses(g):
         "D its restart": lambda: g.post("/v1.41/containers/hostly/restart", b""),
         "D copy into it": lambda: g.post("/v1.41/containers/strong/archive?path=/", b"", method="PUT", kind="application/x-tar"),
         "D exec in it": lambda: g.post("/v1.41/containers/strong/exec", {"Cmd": ["id"]}),
+        "D attach to it": lambda: g.post("/v1.41/containers/strong/attach?stream=1&stdin=1", b""),
+        "D copy out of one": lambda: g.post("/v1.41/containers/mounted/archive?path=/etc-of-host/shadow", b"", method="GET", kind=None),
+        "D look into one": lambda: g.post("/v1.41/containers/mounted/archive?path=/etc-of-host/shadow", b"", method="HEAD", kind=None),
+        "D copy, no authority": lambda: g.post("http:/v1.41/containers/mounted/archive?path=/etc-of-host/shadow", b"", method="GET", kind=None),
         "E update": lambda: g.post("/v1.41/containers/plain/update", {"Devices": [{"PathOnHost": "/dev/mem", "PathInContainer": "/m"}]}),
         "F service": lambda: g.post("/v1.41/services/create", {"Name": "x"}),
         "F swarm": lambda: g.post("/v1.41/swarm/init", {"ListenAddr": "127.0.0.1"}),
@@ -706,6 +720,7 @@ def it_is_all_put_away():
         raise Skip("nothing was started")
     pid = guarded.proc.pid
     guarded.close()
+    os.unlink(device_link())
     assert not guarded.dir.exists() or os.environ.get("PICKET_KEEP")
     assert not os.path.exists(f"/proc/{pid}/exe")
 
