@@ -139,7 +139,6 @@ static void read_filter(const struct real *x, bool is_frozen, struct facts_real 
 static int read_all(const struct real *x, pid_t pid, struct facts_real *r)
 {
 	struct facts_mount_table host;
-	struct facts_process again;
 	uint64_t hosts[NS_COUNT];
 	bool is_frozen = false;
 	int e = facts_read_process(x->dir, pid, x->o, &r->init);
@@ -159,7 +158,8 @@ static int read_all(const struct real *x, pid_t pid, struct facts_real *r)
 		facts_read_listeners(x->dir, x->o, r);
 	read_filter(x, is_frozen, r);
 	/* The folder of a process that has ended tells nothing any more: then the filter may be another's. */
-	return facts_read_process(x->dir, pid, x->scratch, &again);
+	const uint64_t ticks = read_start_ticks(x->dir);
+	return ticks && ticks == r->init_start_ticks ? 0 : -ESRCH;
 }
 
 int facts_read_real(const char *proc_root, pid_t pid, const struct facts_how *how, struct arena *a, struct facts_real *ret,
