@@ -64,14 +64,18 @@ class Dns:
     def serve_tcp(self):
         while True:
             s, _ = self.tcp.accept()
-            with s:
-                s.settimeout(5)
-                try:
-                    size = struct.unpack(">H", s.recv(2))[0]
-                    text = self.answer(s.recv(size), 65000)
+            threading.Thread(target=self.converse, args=(s,), daemon=True).start()
+
+    def converse(self, s):
+        """Questions for both kinds of addresses come by one connection."""
+        with s, s.makefile("rb") as lines:
+            s.settimeout(5)
+            try:
+                while size := lines.read(2):
+                    text = self.answer(lines.read(struct.unpack(">H", size)[0]), 65000)
                     s.sendall(struct.pack(">H", len(text)) + text)
-                except (OSError, struct.error):
-                    pass
+            except (OSError, struct.error):
+                pass
 
 
 def names_lead_where_the_name_server_says():
