@@ -161,17 +161,17 @@ def an_image_is_judged_once_when_it_appears():
     a = Audit()
     try:
         a.f.up()
-        wait_until("the image that is there is judged", 20, lambda: IMAGE in images(a))
+        wait_until("the image that is there is judged", 90, lambda: IMAGE in images(a))
         counted = a.f.status()["audit"]
         tar = make_tar(a.f.dir / "one.tar", {"bin/busybox": (0o755, busybox())})
         a.f.docker("import", "--change", "ENV DB_PASSWORD=hunter2hunter2", tar, "test/imported:1")
-        wait_until("an imported one is judged", 20, lambda: "PKT-I-009" in images(a).get("test/imported:1", {}))
+        wait_until("an imported one is judged", 60, lambda: "PKT-I-009" in images(a).get("test/imported:1", {}))
         a.f.docker("save", "-o", a.f.dir / "saved.tar", "test/imported:1")
         make_tar(a.f.dir / "two.tar", {"etc/x": (0o644, b"x")})
         (a.f.dir / "Dockerfile").write_text("FROM test/imported:1\nEXPOSE 22\n")
         built = a.f.docker("build", "-t", "test/built:1", "-f", a.f.dir / "Dockerfile", a.f.dir / "agent", check=False)
         if built.returncode == 0:
-            wait_until("a built one is judged", 20, lambda: "PKT-I-011" in images(a).get("test/built:1", {}))
+            wait_until("a built one is judged", 60, lambda: "PKT-I-011" in images(a).get("test/built:1", {}))
         settled = wait_until("nothing waits", 10, lambda: a.f.status()["audit"]["waiting"] == 0 and a.f.status()["audit"])
         # another name of it is no other image, and neither is the same once more
         a.f.docker("tag", "test/imported:1", "test/another:2")
@@ -185,7 +185,7 @@ def an_image_is_judged_once_when_it_appears():
         gone = a.f.status()["audit"]
         assert gone["images"] == counted["images"] and gone["failed"] == counted["failed"], (counted, gone)
         a.f.docker("load", "-i", a.f.dir / "saved.tar")
-        wait_until("a loaded one is judged", 20, lambda: "PKT-I-009" in images(a).get("test/imported:1", {}))
+        wait_until("a loaded one is judged", 60, lambda: "PKT-I-009" in images(a).get("test/imported:1", {}))
         return f"imported, loaded{', built' if built.returncode == 0 else ' (nothing can be built here)'}: once each; removed: closed"
     finally:
         a.close()
