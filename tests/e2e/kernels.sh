@@ -56,7 +56,8 @@ make_root() {
 	for t in "${net_tests[@]}"; do
 		put "$build/tests/agent/guard/net/guard_net_test_$t" "/bin/guard_net_test_$t"
 	done
-	put "$(command -v ip)" /bin/ip # busybox's knows no veth
+	put "$(command -v dash)" /bin/sh # busybox's takes its own ip, which knows no veth
+	put "$(command -v ip)" /bin/ip
 	put "$(command -v tc)" /bin/tc
 	put "$(command -v nsenter)" /bin/nsenter
 	put "$build/tests/bench/probe_run" /bin/probe_run
@@ -164,7 +165,7 @@ judge() { # what: how it went in the last machine
 # --- main ---
 
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || skip "written for amd64 and Debian's packages"
-for tool in qemu-system-x86_64 busybox cpio xz ip tc nsenter; do
+for tool in qemu-system-x86_64 busybox cpio xz dash ip tc nsenter; do
 	command -v $tool >/dev/null || skip "$tool is not installed"
 done
 work=$(mktemp -d "${TMPDIR:-/tmp}/picket-kernels.XXXXXX") || exit 1
