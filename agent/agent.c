@@ -323,6 +323,9 @@ void agent_on_event(void *arg, const struct event *e)
 	/* Finding out where a path leads is calls on files, too: a rule about them would never come to rest. */
 	if (e->type == EV_CALL && e->p.pid == a->own_pid)
 		return;
+	/* Of the worker no more than this: what it reads is hostile, and what else it does is to be seen. */
+	if (e->type == EV_CALL && e->call.call == CALL_PTRACE && a->audit && audit_live_is_worker(a->audit, e->p.pid))
+		return;
 	if (e->type != EV_EXIT)
 		world_apply(a->world, e);
 	const struct container *c = world_container(a->world, &e->p);

@@ -312,6 +312,11 @@ void audit_live_exec(struct audit_live *v, const struct container *c, const stru
 	want(v, "container", c->id, "exec");
 }
 
+bool audit_live_is_worker(const struct audit_live *v, uint32_t pid)
+{
+	return pid && (uint32_t)process_pid(v->process) == pid;
+}
+
 static void want_everything(struct audit_live *v, const char *trigger)
 {
 	struct known *k, *next;

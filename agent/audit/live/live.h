@@ -42,6 +42,8 @@ void audit_live_exec(struct audit_live *v, const struct container *c, const stru
 void audit_live_images(struct audit_live *v);
 /* What is in an image's files is known now: it and its containers are judged again. */
 void audit_live_stocked(struct audit_live *v, const char *image_id);
+/* Is it the worker's? It reads seccomp filters by ptrace, which a rule would tell as an attack. */
+bool audit_live_is_worker(const struct audit_live *v, uint32_t pid);
 /* The engine answers (again): itself and everything that runs are audited. */
 void audit_live_engine(struct audit_live *v, bool is_connected);
 /* The engine's configuration, or the policy, changed. trigger: "daemon", "policy". */
