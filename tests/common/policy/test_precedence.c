@@ -288,13 +288,14 @@ static void allowances_are_told_before_denials_and_exceptions_last(void **state)
 	const struct policy_workload w = { .name = "w" };
 	struct told told = { 0 };
 	char order[64] = "";
+	size_t n = 0;
 
 	policy_each_prefix(p, &w, NOW, on_prefix, &told);
-	for (size_t i = 0; i < told.count; i++)
+	for (size_t i = 0; i < told.count && n < sizeof(order) - 1; i++)
 		if (told.v[i].name[0])
-			strncat(order, told.v[i].name, 1);
+			order[n++] = told.v[i].name[0];
 		else if (told.v[i].address[0] == 10)
-			strncat(order, (const char[2]){ (char)('0' + told.v[i].address[3]) }, 1);
+			order[n++] = (char)('0' + told.v[i].address[3]);
 	assert_string_equal(order, "a1b2c3");
 }
 
