@@ -311,6 +311,7 @@ static bool process_names(const struct live_query *q, struct rules_value *ret)
 		return false;
 	ret->list = q->live->event->stats.names;
 	ret->list_count = q->live->event->stats.name_count;
+	ret->is_list = true;
 	return ret->list_count;
 }
 

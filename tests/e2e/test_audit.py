@@ -365,7 +365,7 @@ def the_command_says_the_same_and_is_the_gate():
             r = a.f.run("agent", "audit", "--docker-socket", sock, "--run-dir", where, "--check", "PKT-H-003", "--all", "--format", "json", check=False)
             host = [x for x in json.loads(r.stdout)["results"] if x["id"] == "PKT-H-003"]
             assert len(host) == 1 and words in host[0]["evidence"], host
-        assert "/etc" in a.f.status()["audit"]["watched"], a.f.status()["audit"]
+        assert "/etc/picket" in a.f.status()["audit"]["watched"], a.f.status()["audit"]
         live = [x for x in a.findings("check=PKT-H-003") if x["status"] in ("new", "still")]
         assert all("picket-agent's" in x["evidence"] for x in live), live
         assert a.f.run("agent", "audit", "--docker-socket", sock, "--container", "priv", "--fail-on", "critical", check=False).returncode == 1
