@@ -117,6 +117,12 @@ static ProtobufCBinaryData address_of(const uint8_t address[16], bool is_v6)
 	return msg_bytes(slice_from(address, is_v6 ? 16 : 4));
 }
 
+/* A packet from outside is refused by who sent it, and port is the sender's, or by what it is for (AC-301 …), and port is that. */
+static bool is_own_port(const struct net_event *e)
+{
+	return e->hook == NET_BIND || (e->hook == NET_INGRESS && e->rule / 100 == 3);
+}
+
 int record_net_event(const struct net_event *e, const struct container *c, const char *policy, uint64_t unix_ns,
 		     struct arena *scratch, struct buf *out, struct err *err)
 {
@@ -131,7 +137,7 @@ int record_net_event(const struct net_event *e, const struct container *c, const
 	const char *reason;
 
 	inet_ntop(e->is_v6 ? AF_INET6 : AF_INET, e->address, address, sizeof(address));
-	if (e->hook == NET_INGRESS)
+	if (e->hook == NET_INGRESS && is_own_port(e))
 		reason = arena_printf(scratch, "%s from %s to port %u %s by the policy of this host", protocol, address, e->port, refused);
 	else
 		reason = arena_printf(scratch, e->is_v6 ? "%s %s [%s]:%u %s by the policy of this host" :
@@ -149,13 +155,8 @@ int record_net_event(const struct net_event *e, const struct container *c, const
 	a.method = record_cut(slice_of(net_hook_name(e->hook)), LIMIT_NAME_BYTES);
 	a.count = e->count;
 	n.protocol = RECORD_TEXT(protocol);
-	if (e->hook == NET_BIND) {
-		n.local_address = address_of(e->address, e->is_v6);
-		n.local_port = e->port;
-	} else {
-		n.remote_address = address_of(e->address, e->is_v6);
-		*(e->hook == NET_INGRESS ? &n.local_port : &n.remote_port) = e->port;
-	}
+	*(e->hook == NET_BIND ? &n.local_address : &n.remote_address) = address_of(e->address, e->is_v6);
+	*(is_own_port(e) ? &n.local_port : &n.remote_port) = e->port;
 	ev.type = PICKET__EVENT_TYPE__EVENT_ADMISSION;
 	ev.admission = &a;
 	ev.network = &n;

@@ -45,7 +45,7 @@ struct net_event {
 	bool is_refused;	  /* false: monitored */
 	uint8_t address[16];	  /* of the other side; bind: own */
 	bool is_v6;
-	uint16_t port;		  /* of the other side; bind, and ingress of a new connection: own */
+	uint16_t port;		  /* of the other side; bind, and ingress refused by a rule about ports: own */
 	uint8_t protocol;	  /* IPPROTO_* */
 	uint32_t pid;		  /* 0 where a packet has none */
 	char comm[16];
