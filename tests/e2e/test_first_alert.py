@@ -27,7 +27,7 @@ def a_download_in_a_container_becomes_alert_webhook_and_mail():
         f.up()
         f.docker("run", "--rm", "--name", "shopfront", "--network", "none", IMAGE, "sh", "-c",
                  "wget -q http://127.0.0.1/payload; true")
-        found = wait_until("the alert is listed", 3, lambda: [a for a in f.alerts() if a["process"]["name"] == "wget"])
+        found = wait_until("the alert is listed", 3, lambda: [a for a in f.alerts() if (a["process"] or {}).get("name") == "wget"])
         a = found[0]
         assert a["host"] == "agent-host", a
         assert a["container"]["name"] == "shopfront" and a["container"]["image"] == IMAGE, a["container"]
