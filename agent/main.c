@@ -27,7 +27,7 @@
 #include "common/log.h"
 #include "common/text.h"
 
-enum { TRIM_AFTER_MS = 3000 };
+enum { TRIM_AFTER_MS = 3000, TRIM_AGAIN_MS = 8000 };
 
 static const char default_config[] = "/etc/picket/agent.yaml";
 
@@ -113,15 +113,23 @@ static void on_hangup(void *arg)
 	agent_reload_logged(((struct running *)arg)->agent);
 }
 
-/* Once the first connections stand: what only the start needed is given back. */
+struct trimming {
+	struct loop_timer *timer;
+	bool is_again;
+};
+
+/* Once the first connections stand, and after the first heartbeat: what only the start needed is given back. */
 static void on_trim(void *arg)
 {
+	struct trimming *t = arg;
 	struct err err;
 	long bytes = trim_start_pages(&err);
 
-	(void)arg;
 	if (bytes < 0)
 		LOG(INFO, "agent.trim", KV_STR("why", err.msg));
+	if (!t->is_again)
+		loop_timer_once(t->timer, TRIM_AGAIN_MS);
+	t->is_again = true;
 }
 
 static int run_daemon(const struct agent_config *cfg, struct err *err)
@@ -129,6 +137,7 @@ static int run_daemon(const struct agent_config *cfg, struct err *err)
 	CLEANUP(loop_freep) struct loop *loop = NULL;
 	CLEANUP(agent_freep) struct agent *agent = NULL;
 	CLEANUP(loop_timer_freep) struct loop_timer *trim = NULL;
+	struct trimming trimming = { 0 };
 	struct running running;
 
 	int r = loop_new(&loop, err);
@@ -144,7 +153,7 @@ static int run_daemon(const struct agent_config *cfg, struct err *err)
 		r = loop_signal(loop, SIGHUP, on_hangup, &running, err);
 	if (r < 0)
 		return r;
-	trim = loop_timer_new(loop, on_trim, NULL);
+	trim = trimming.timer = loop_timer_new(loop, on_trim, &trimming);
 	if (!trim)
 		return err_set(err, ENOMEM, "timer");
 	LOG(INFO, "agent.running", KV_STR("version", PICKET_VERSION), KV_STR("host", cfg->name));
