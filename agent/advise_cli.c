@@ -180,7 +180,7 @@ static int read_containers(struct host *h, struct err *err)
 		struct facts_container c = { 0 };
 		struct facts_image image = { 0 };
 
-		r = gather_container(h->gather, ids.v[i], h->arena, &c, &image, err);
+		r = gather_container(h->gather, ids.v[i], NULL, h->arena, &c, &image, err);
 		if (r == -ENOENT)
 			continue;
 		if (r >= 0 && c.pid > 0)

@@ -323,6 +323,9 @@ void agent_on_event(void *arg, const struct event *e)
 	/* Finding out where a path leads is calls on files, too: a rule about them would never come to rest. */
 	if (e->type == EV_CALL && e->p.pid == a->own_pid)
 		return;
+	/* Of the worker no more than this: what it reads is hostile, and what else it does is to be seen. */
+	if (e->type == EV_CALL && e->call.call == CALL_PTRACE && a->audit && audit_live_is_worker(a->audit, e->p.pid))
+		return;
 	if (e->type != EV_EXIT)
 		world_apply(a->world, e);
 	const struct container *c = world_container(a->world, &e->p);
@@ -336,8 +339,8 @@ void agent_on_event(void *arg, const struct event *e)
 			live_exec(a->live, c, e->p.pid, e->p.exe, e->p.exe_upper_layer || e->p.exe_from_memfd);
 		if (c && a->audit)
 			audit_live_exec(a->audit, c, &e->p);
-		if (c && e->p.vpid == 1)
-			agent_policy_init(a, c, e->p.pid);
+		if (c)
+			agent_network_process(a, c, &e->p);
 		judge_when_known(a, e, c, send_event(a, e, c));
 		break;
 	case EV_EXIT:
@@ -437,7 +440,7 @@ void agent_on_container(void *arg, const struct container *c, enum world_change 
 		hold_release(a->hold, c->id);
 	if (a->live)
 		live_container(a->live, c);
-	agent_policy_container(a, c, change);
+	agent_network_container(a, c, change);
 	agent_audit_container(a, c, change);
 }
 
@@ -446,6 +449,7 @@ void agent_on_engine(void *arg, bool is_connected, const char *why)
 	struct agent *a = arg;
 
 	a->has_engine = is_connected;
+	a->engine_since_ns = clock_boot_ns(a->clk);
 	if (a->audit)
 		audit_live_engine(a->audit, is_connected);
 	if (is_connected)
@@ -460,7 +464,7 @@ void agent_on_tick(void *arg)
 
 	fold_tick(a->fold, clock_unix_ns(a->clk));
 	agent_tell_losses(a, false);
-	agent_policy_tick(a);
+	agent_network_tick(a);
 	if (a->event_log)
 		event_log_flush(a->event_log);
 }

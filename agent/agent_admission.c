@@ -1,4 +1,5 @@
-/* agent_admission.c - what the authorization plugin (picket-agent guard) says it decided: into events. */
+/* agent_admission.c - what the authorization plugin (picket-agent guard) says it decided: into events; and what it has to
+ * know of images, while the policy asks for that. */
 #include "agent/agent_priv.h"
 
 #include <cjson/cJSON.h>
@@ -12,7 +13,7 @@
 #include "common/file.h"
 #include "common/json.h"
 
-enum { READS_AT_ONCE = 64 };
+enum { READS_AT_ONCE = 64, SCANS_LOOK_MS = 1000 };
 
 /* A container that is being made has no entry yet; one by name or id may. */
 struct seeking {
@@ -72,6 +73,33 @@ static void on_datagram(void *arg, int fd, unsigned ready)
 	}
 }
 
+/* The policy may change at any time, and come from its file or from the collector. */
+static void on_scans_tick(void *arg)
+{
+	struct agent *a = arg;
+	bool wants = a->policy && policy_wants_scans(a->policy);
+
+	if (a->live)
+		live_want_scans(a->live, wants ? a->scans_path : NULL);
+	else if (wants && !a->has_no_scans)
+		LOG(WARN, "admission.scans", KV_STR("why", "the policy asks for images' scans, and images are not looked at here"),
+		    KV_STR("instead", "images count as not scanned"));
+	a->has_no_scans = wants && !a->live;
+}
+
+static int open_scans(struct agent *a, struct loop *l, struct err *err)
+{
+	int n = snprintf(a->scans_path, sizeof(a->scans_path), "%s/scan-state.json", a->cfg->run_dir);
+
+	if (n < 0 || (size_t)n >= sizeof(a->scans_path))
+		return err_set(err, ENAMETOOLONG, "%s/scan-state.json", a->cfg->run_dir);
+	a->scans_timer = loop_timer_new(l, on_scans_tick, a);
+	if (!a->scans_timer)
+		return err_set(err, ENOMEM, "scans for the policy");
+	loop_timer_every(a->scans_timer, SCANS_LOOK_MS);
+	return 0;
+}
+
 int agent_open_admission(struct agent *a, struct loop *l, struct err *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -96,13 +124,14 @@ int agent_open_admission(struct agent *a, struct loop *l, struct err *err)
 	if (!a->admission_watch)
 		return err_set(err, ENOMEM, "socket for the plugin's verdicts");
 	a->admission_fd = take_fd(&fd);
-	return 0;
+	return open_scans(a, l, err);
 }
 
 void agent_close_admission(struct agent *a)
 {
 	char path[512];
 
+	loop_timer_free(take_ptr(a->scans_timer));
 	loop_fd_free(take_ptr(a->admission_watch));
 	if (a->admission_fd < 0)
 		return;

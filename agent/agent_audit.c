@@ -51,6 +51,8 @@ int agent_open_audit(struct agent *a, struct loop *l, struct err *err)
 {
 	static const struct audit_live_ops ops = { .report = on_report, .ask = ask };
 	struct audit_live_config cfg = { .docker_socket = a->cfg->docker_socket,
+					 .state_dir = a->cfg->state_dir,
+					 .run_dir = a->cfg->run_dir,
 					 .policy_path = a->cfg->policy_path,
 					 .every_ms = a->cfg->audit_every_ms };
 
@@ -67,6 +69,24 @@ void agent_close_audit(struct agent *a)
 {
 	watch_free(take_ptr(a->engine_watch));
 	audit_live_free(take_ptr(a->audit));
+}
+
+void agent_on_images(void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->audit)
+		audit_live_images(a->audit);
+	if (a->live)
+		live_images_changed(a->live);
+}
+
+void agent_on_stocked(void *arg, const char *image_id)
+{
+	struct agent *a = arg;
+
+	if (a->audit)
+		audit_live_stocked(a->audit, image_id);
 }
 
 void agent_on_inspected(void *arg, const struct container *c, struct slice body)

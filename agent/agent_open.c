@@ -114,11 +114,18 @@ static int open_uplink(struct agent *a, struct loop *l, struct err *err)
 	return uplink_new(l, a->clk, &cfg, &ops, a, &a->uplink, err);
 }
 
+static void on_inspected(void *arg, const struct container *c, struct slice body)
+{
+	agent_on_inspected(arg, c, body);
+	agent_network_inspected(arg, c, body);
+}
+
 static int open_world(struct agent *a, struct loop *l, struct err *err)
 {
 	static const struct world_ops ops = { .on_container = agent_on_container,
+					      .on_images = agent_on_images,
 					      .on_engine = agent_on_engine,
-					      .on_inspected = agent_on_inspected };
+					      .on_inspected = on_inspected };
 	struct world_config cfg = { .max_processes = a->cfg->max_processes,
 				    .docker_socket = a->cfg->docker_socket,
 				    .proc_root = "/proc" };
@@ -170,8 +177,7 @@ static void seed(void *arg, const struct event_process *p)
 	if (!c)
 		return;
 	stats_cgroup(a->stats, p->cgroup_id, c->id);
-	if (p->vpid == 1)
-		agent_policy_init(a, c, p->pid);
+	agent_network_process(a, c, p);
 }
 
 static int open_probe(struct agent *a, struct loop *l, struct err *err)
@@ -223,7 +229,7 @@ static int ask_collector(void *arg, Picket__Request *m, struct err *err)
 
 static int open_images(struct agent *a, struct loop *l, struct err *err)
 {
-	static const struct live_ops ops = { .ask = ask_collector };
+	static const struct live_ops ops = { .ask = ask_collector, .stocked = agent_on_stocked };
 	struct live_config cfg = { .state_dir = a->cfg->state_dir,
 				   .docker_socket = a->cfg->docker_socket,
 				   .proc_root = "/proc",
@@ -275,6 +281,7 @@ int agent_new(struct loop *l, const struct clock *clk, const struct agent_config
 	a->own_pid = (uint32_t)getpid();
 	a->admission_fd = -1;
 	buf_init(&a->out, LIMIT_RECORD_BYTES + 4096);
+	buf_init(&a->watched, WATCHED_BYTES + 1);
 	a->scratch = arena_new(SCRATCH_BYTES);
 	a->resolved = arena_new(RESOLVED_BYTES);
 	a->configs = configs_new();
@@ -348,6 +355,7 @@ void agent_free(struct agent *a)
 	arena_free(a->scratch);
 	arena_free(a->resolved);
 	buf_fini(&a->out);
+	buf_fini(&a->watched);
 	free(a->measured);
 	free(a->url);
 	free(a->server_name);

@@ -21,6 +21,7 @@
 #include "agent/status.h"
 #include "agent/uplink/uplink.h"
 #include "agent/watch.h"
+#include "agent/watched.h"
 #include "agent/world/world.h"
 #include "common/log.h"
 #include "common/policy/policy.h"
@@ -51,6 +52,9 @@ struct agent {
 	char policy_refused[65]; /* digest of the collector's that did not load */
 	size_t policy_names;	 /* host names in it */
 	uint64_t policy_resolved, policy_applied_ns;
+	uint64_t names_saved; /* hash of the file */
+	uint64_t engine_since_ns; /* boot time; of its last connection */
+	uint32_t own_ns_mnt;
 	struct net *net; /* nullable: not wanted, or not to be had */
 	char net_why[240];
 	struct inits *inits;
@@ -59,6 +63,9 @@ struct agent {
 	struct loop_fd *admission_watch;
 	bool has_admission; /* the plugin has said something lately */
 	uint64_t admission_seen_ns;
+	struct loop_timer *scans_timer; /* looks whether the policy asks for images' scans */
+	char scans_path[512];
+	bool has_no_scans; /* and was told that nobody can */
 	struct stats *stats;
 	struct levels *levels;
 	struct loop_timer *stats_timer;
@@ -84,6 +91,7 @@ struct agent {
 	char *kill_rules[FILTER_KILLS_MAX]; /* owned: by row of the kernel's filter */
 	bool wants_fork, wants_exit;
 	char reload_error[240]; /* "": the last load was fine */
+	struct buf watched; /* lines: files whose writes the kernel's filter lets through (watched.h) */
 	bool is_half; /* the kernel took no filter: only programs that start and end are seen */
 	uint64_t reloaded_unix_ns, reload_failed_unix_ns;
 	/* cgroups the kernel's filter was told of; by the low bits of their id */
@@ -136,11 +144,22 @@ int agent_open_policy(struct agent *a, struct loop *l, struct err *err) WARN_UNU
 void agent_close_policy(struct agent *a);
 void agent_load_policy(struct agent *a);
 void agent_on_policy(void *arg, struct slice text, const char *digest);
-void agent_policy_container(struct agent *a, const struct container *c, enum world_change change);
-void agent_policy_init(struct agent *a, const struct container *c, uint32_t pid);
-void agent_policy_tick(struct agent *a);
 void agent_write_policy(const struct agent *a, struct json *j);
 void agent_policy_state(const struct agent *a, struct uplink_policy *ret);
+
+/* ---- agent_network.c ---- */
+void agent_open_network(struct agent *a, struct loop *l);
+/* The policy in force, for every container. */
+void agent_network_apply(struct agent *a);
+void agent_network_container(struct agent *a, const struct container *c, enum world_change change);
+void agent_network_process(struct agent *a, const struct container *c, const struct event_process *p);
+void agent_network_inspected(struct agent *a, const struct container *c, struct slice body);
+void agent_network_tick(struct agent *a);
+
+/* ---- agent_names.c ---- */
+void agent_names_watch(struct agent *a);
+void agent_names_load(struct agent *a);
+void agent_names_save(struct agent *a);
 
 /* ---- agent_admission.c ---- */
 int agent_open_admission(struct agent *a, struct loop *l, struct err *err) WARN_UNUSED;
@@ -153,6 +172,8 @@ void agent_close_stats(struct agent *a);
 /* ---- agent_audit.c ---- */
 int agent_open_audit(struct agent *a, struct loop *l, struct err *err) WARN_UNUSED;
 void agent_close_audit(struct agent *a);
+void agent_on_images(void *arg);
+void agent_on_stocked(void *arg, const char *image_id);
 void agent_on_inspected(void *arg, const struct container *c, struct slice body);
 void agent_audit_container(struct agent *a, const struct container *c, enum world_change change);
 

@@ -154,6 +154,8 @@ static int set_filter(struct agent *a, const struct rules *r, struct err *err)
 	e = probe_set_filter(a->probe, &f, err);
 	if (e < 0)
 		return err_wrap(err, e, "filter in the kernel");
+	buf_reset(&a->watched);
+	watched_paths(&f, &a->watched);
 	memset(a->told, 0, sizeof(a->told));
 	return keep_kill_rules(a, &f, err);
 }

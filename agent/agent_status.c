@@ -59,15 +59,13 @@ static const char *const response_modes[] = { [GUARD_OFF] = "off",
 /* How the last load went, and what is done about matches. */
 static void write_rules(const struct agent *a, struct json *j)
 {
-	json_key(j, "rules_load");
-	json_object_open(j);
+	json_kv_object(j, "rules_load");
 	json_kv_time(j, "time", a->reloaded_unix_ns);
 	json_kv_str(j, "error", a->reload_error);
 	json_kv_time(j, "error_time", a->reload_error[0] ? a->reload_failed_unix_ns : 0);
 	json_kv_str(j, "matching", a->cfg->rule_matching == RULES_MATCH_FIRST ? "first" : "all");
 	json_object_close(j);
-	json_key(j, "response");
-	json_object_open(j);
+	json_kv_object(j, "response");
 	json_kv_str(j, "mode", response_modes[a->cfg->response_mode]);
 	json_kv_u64(j, "rules", a->cfg->responses.count);
 	json_kv_u64(j, "done", a->actions);
@@ -92,17 +90,28 @@ static void write_classes(struct json *j, const struct probe_stats *ps)
 {
 	static const char *const names[EVC_COUNT] = { "process", "rare", "volume" };
 
-	json_key(j, "class");
-	json_object_open(j);
+	json_kv_object(j, "class");
 	for (size_t i = 0; i < EVC_COUNT; i++) {
-		json_key(j, names[i]);
-		json_object_open(j);
+		json_kv_object(j, names[i]);
 		json_kv_u64(j, "seen", ps->class[i].seen);
 		json_kv_u64(j, "delivered", ps->class[i].delivered);
 		json_kv_u64(j, "lost", ps->class[i].lost);
 		json_object_close(j);
 	}
 	json_object_close(j);
+}
+
+/* Files of the host that are not written unseen: while every sensor is attached, and the filter is. */
+static void write_watched(const struct agent *a, bool is_seeing, struct json *j)
+{
+	struct slice rest = buf_slice(&a->watched), line;
+
+	json_key(j, "watched");
+	json_array_open(j);
+	while (is_seeing && slice_split(&rest, '\n', &line))
+		if (line.n)
+			json_str(j, line);
+	json_array_close(j);
 }
 
 void agent_write_status(void *arg, struct json *j)
@@ -131,8 +140,7 @@ void agent_write_status(void *arg, struct json *j)
 	write_rules(a, j);
 	json_kv_u64(j, "rss_bytes", rss_bytes());
 	json_kv_u64(j, "cpu_ns", cpu_ns());
-	json_key(j, "uplink");
-	json_object_open(j);
+	json_kv_object(j, "uplink");
 	json_kv_bool(j, "connected", us.is_connected);
 	json_kv_str(j, "url", a->url);
 	json_kv_str(j, "why", us.why);
@@ -143,24 +151,21 @@ void agent_write_status(void *arg, struct json *j)
 	json_kv_u64(j, "spool_bytes", us.spool_bytes);
 	json_kv_u64(j, "lost", us.lost[0] + us.lost[1] + us.lost[2]);
 	json_object_close(j);
-	json_key(j, "images");
-	json_object_open(j);
+	json_kv_object(j, "images");
 	json_kv_bool(j, "enabled", a->live);
 	if (a->live)
 		live_write_status(a->live, j);
 	json_object_close(j);
-	json_key(j, "policy");
-	json_object_open(j);
+	json_kv_object(j, "policy");
 	agent_write_policy(a, j);
 	json_object_close(j);
-	json_key(j, "audit");
-	json_object_open(j);
+	json_kv_object(j, "audit");
 	json_kv_bool(j, "enabled", a->audit);
+	write_watched(a, sensing && !a->is_half, j);
 	if (a->audit)
 		audit_live_write_status(a->audit, j);
 	json_object_close(j);
-	json_key(j, "events");
-	json_object_open(j);
+	json_kv_object(j, "events");
 	json_kv_u64(j, "seen", seen);
 	json_kv_u64(j, "lost", lost);
 	json_kv_u64(j, "matches", a->matches);
@@ -168,8 +173,7 @@ void agent_write_status(void *arg, struct json *j)
 	json_kv_u64(j, "folded", fold_total(a->fold));
 	json_kv_u64(j, "unkept", a->unkept);
 	json_object_close(j);
-	json_key(j, "world");
-	json_object_open(j);
+	json_kv_object(j, "world");
 	json_kv_bool(j, "engine_configured", a->cfg->docker_socket[0]);
 	json_kv_bool(j, "engine_connected", ws.engine_connected);
 	json_kv_u64(j, "processes", ws.processes);
@@ -177,8 +181,7 @@ void agent_write_status(void *arg, struct json *j)
 	json_kv_u64(j, "processes_evicted", ws.processes_evicted);
 	json_kv_u64(j, "containers", ws.containers);
 	json_object_close(j);
-	json_key(j, "sensors");
-	json_array_open(j);
+	json_kv_array(j, "sensors");
 	for (size_t i = 0; i < ps.sensor_count; i++) {
 		json_object_open(j);
 		json_kv_str(j, "name", ps.sensors[i].name);
@@ -188,8 +191,7 @@ void agent_write_status(void *arg, struct json *j)
 	}
 	json_array_close(j);
 	json_kv_str(j, "mode", probe_mode_name(probe_mode_now(a->probe)));
-	json_key(j, "hooks");
-	json_array_open(j);
+	json_kv_array(j, "hooks");
 	probe_hooks(a->probe, write_hook, j);
 	json_array_close(j);
 }
@@ -262,8 +264,7 @@ void agent_write_hooks(void *arg, struct json *j)
 
 	json_kv_str(j, "mode", probe_mode_name(probe_mode_now(a->probe)));
 	json_kv_u64(j, "measured_ns", o.ns);
-	json_key(j, "hooks");
-	json_array_open(j);
+	json_kv_array(j, "hooks");
 	probe_hooks(a->probe, write_cost, &o);
 	json_array_close(j);
 	json_kv_u64(j, "cpu_ppm", o.ns ? o.busy_ns * 1000000 / o.ns : 0);

@@ -113,6 +113,9 @@ struct event {
 		size_t name_count;
 		bool has_net; /* what it sends and receives is counted */
 		uint64_t net_per_minute, net_learned, net_above; /* bytes a minute: now, usual, above the usual */
+		/* The same of all of its image on this host together; told with the one of them that has the most. */
+		bool has_image_net;
+		uint64_t image_net_per_minute, image_net_learned, image_net_above;
 	} stats;
 	struct { /* EV_KILL; p is as in EV_EXEC */
 		uint32_t row;

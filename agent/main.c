@@ -13,6 +13,7 @@
 #include "agent/audit/live/live.h"
 #include "agent/image/image.h"
 #include "agent/image/live/live.h"
+#include "agent/network_cli.h"
 #include "agent/policy_cli.h"
 #include "agent/replay.h"
 #include "agent/rules/rules_cli.h"
@@ -26,7 +27,7 @@
 #include "common/log.h"
 #include "common/text.h"
 
-enum { TRIM_AFTER_MS = 3000 };
+enum { TRIM_AFTER_MS = 3000, TRIM_AGAIN_MS = 8000 };
 
 static const char default_config[] = "/etc/picket/agent.yaml";
 
@@ -49,6 +50,7 @@ static const char usage_text[] =
 	"  picket-agent scan TARGET [--fail-on high] what is known to be vulnerable in an image; see scan --help\n"
 	"  picket-agent guard [--policy FILE]       Docker's authorization plugin: refuses what the policy forbids; see\n"
 	"                                           guard --help\n"
+	"  picket-agent network release             lifts what the kernel enforces for the policy, which outlives the agent\n"
 	"  picket-agent audit [--container NAME]    how host, engine, images and containers are configured: what is wrong\n"
 	"                                           and how to mend it; see audit --help\n"
 	"  picket-agent advise network CONTAINER    who it can reach and who it did; a network policy out of that, or from\n"
@@ -111,15 +113,23 @@ static void on_hangup(void *arg)
 	agent_reload_logged(((struct running *)arg)->agent);
 }
 
-/* Once the first connections stand: what only the start needed is given back. */
+struct trimming {
+	struct loop_timer *timer;
+	bool is_again;
+};
+
+/* Once the first connections stand, and after the first heartbeat: what only the start needed is given back. */
 static void on_trim(void *arg)
 {
+	struct trimming *t = arg;
 	struct err err;
 	long bytes = trim_start_pages(&err);
 
-	(void)arg;
 	if (bytes < 0)
 		LOG(INFO, "agent.trim", KV_STR("why", err.msg));
+	if (!t->is_again)
+		loop_timer_once(t->timer, TRIM_AGAIN_MS);
+	t->is_again = true;
 }
 
 static int run_daemon(const struct agent_config *cfg, struct err *err)
@@ -127,6 +137,7 @@ static int run_daemon(const struct agent_config *cfg, struct err *err)
 	CLEANUP(loop_freep) struct loop *loop = NULL;
 	CLEANUP(agent_freep) struct agent *agent = NULL;
 	CLEANUP(loop_timer_freep) struct loop_timer *trim = NULL;
+	struct trimming trimming = { 0 };
 	struct running running;
 
 	int r = loop_new(&loop, err);
@@ -142,7 +153,7 @@ static int run_daemon(const struct agent_config *cfg, struct err *err)
 		r = loop_signal(loop, SIGHUP, on_hangup, &running, err);
 	if (r < 0)
 		return r;
-	trim = loop_timer_new(loop, on_trim, NULL);
+	trim = trimming.timer = loop_timer_new(loop, on_trim, &trimming);
 	if (!trim)
 		return err_set(err, ENOMEM, "timer");
 	LOG(INFO, "agent.running", KV_STR("version", PICKET_VERSION), KV_STR("host", cfg->name));
@@ -350,7 +361,7 @@ static const struct command {
 } commands[] = {
 	{ "run", command_run },		{ "enroll", command_enroll },	  { "status", command_status },
 	{ "replay", replay_cli },	{ "rules", rules_cli },		{ "version", command_version },	  { "--version", command_version },
-	{ "policy", policy_cli },
+	{ "policy", policy_cli },	{ "network", network_cli },
 	{ "audit", audit_command },	{ "advise", advise_cli },
 	{ "scan", scan_cli },		{ "vulndb", vulndb_cli },	  { "guard", guard_cli },
 	{ "version-compare", version_compare_cli }, { "version-match", version_match_cli },
@@ -364,7 +375,7 @@ static bool is_help(const char *arg)
 
 static bool has_own_help(int (*run)(int argc, char **argv))
 {
-	return run == rules_cli || run == scan_cli || run == audit_command || run == advise_cli || run == guard_cli;
+	return run == rules_cli || run == scan_cli || run == audit_command || run == advise_cli || run == guard_cli || run == network_cli;
 }
 
 int main(int argc, char **argv)
@@ -374,7 +385,7 @@ int main(int argc, char **argv)
 	image_worker_if_asked(argc, argv);
 	int child = live_child_main(argc, argv);
 	if (child < 0)
-		child = audit_worker_main(argc, argv);
+		child = audit_worker_main(argc, argv, &audit_outside);
 	if (child >= 0)
 		return child;
 	if (argc < 2) {

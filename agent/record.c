@@ -5,16 +5,10 @@
 #include <errno.h>
 
 #include "agent/record_call.h"
-
-#define TEXT(s) ((char *)(uintptr_t)(s))
+#include "agent/record_priv.h"
 
 /* Of a container's labels; the rest of its record is far below the other half. */
 enum { LABELS_BYTES = LIMIT_RECORD_BYTES / 2 };
-
-static ProtobufCBinaryData cut(struct slice s, size_t max)
-{
-	return msg_bytes(slice_sub(s, 0, max));
-}
 
 /* name + " " + arguments, as `ps` shows it. */
 static struct slice join_cmdline(struct slice name, struct slice args, struct arena *scratch)
@@ -49,16 +43,16 @@ static size_t fill_ancestors(struct world *w, const struct event *e, size_t max,
 		picket__ancestor__init(a);
 		a->pid = up->pid;
 		a->start_ns = up->start_ns;
-		a->name = cut(up->name, LIMIT_NAME_BYTES);
-		a->exe = cut(up->exe, LIMIT_PATH_BYTES);
-		a->cmdline = cut(join_cmdline(up->name, up->args, scratch), LIMIT_ARGS_BYTES);
+		a->name = record_cut(up->name, LIMIT_NAME_BYTES);
+		a->exe = record_cut(up->exe, LIMIT_PATH_BYTES);
+		a->cmdline = record_cut(join_cmdline(up->name, up->args, scratch), LIMIT_ARGS_BYTES);
 		ptrs[n++] = a;
 	}
 	if (!n && e->p.parent_name.n && max) { /* the tree lost it; the event itself still knows */
 		picket__ancestor__init(&rows[0]);
 		rows[0].pid = e->p.ppid;
 		rows[0].start_ns = e->p.parent_start_ns;
-		rows[0].name = cut(e->p.parent_name, LIMIT_NAME_BYTES);
+		rows[0].name = record_cut(e->p.parent_name, LIMIT_NAME_BYTES);
 		rows[0].cmdline = rows[0].name;
 		ptrs[n++] = &rows[0];
 	}
@@ -96,12 +90,12 @@ static void fill_process(struct world *w, const struct event *e, Picket__Process
 	p->vpid = s->vpid;
 	p->ppid = s->ppid;
 	p->start_ns = s->start_ns;
-	p->name = cut(shown_name(s->name, argv0, exe), LIMIT_NAME_BYTES);
-	p->exe = cut(exe, LIMIT_PATH_BYTES);
-	p->argv0 = cut(argv0, LIMIT_PATH_BYTES);
-	p->args = cut(known && !s->exe.n ? known->args : s->args, LIMIT_ARGS_BYTES);
+	p->name = record_cut(shown_name(s->name, argv0, exe), LIMIT_NAME_BYTES);
+	p->exe = record_cut(exe, LIMIT_PATH_BYTES);
+	p->argv0 = record_cut(argv0, LIMIT_PATH_BYTES);
+	p->args = record_cut(known && !s->exe.n ? known->args : s->args, LIMIT_ARGS_BYTES);
 	p->args_truncated = s->args_truncated;
-	p->cwd = cut(known && !s->cwd.n ? known->cwd : s->cwd, LIMIT_PATH_BYTES);
+	p->cwd = record_cut(known && !s->cwd.n ? known->cwd : s->cwd, LIMIT_PATH_BYTES);
 	p->uid = s->euid;
 	p->real_uid = s->uid;
 	p->gid = s->egid;
@@ -131,22 +125,11 @@ static void fill_names(struct world *w, const struct event *e, struct arena *scr
 	struct slice user = world_user_name(w, &e->p, e->p.euid);
 	char *copy = arena_dup(scratch, user);
 	if (copy)
-		p->user = cut(slice_from(copy, user.n), LIMIT_NAME_BYTES);
+		p->user = record_cut(slice_from(copy, user.n), LIMIT_NAME_BYTES);
 	struct slice group = world_group_name(w, &e->p, e->p.egid);
 	copy = arena_dup(scratch, group);
 	if (copy)
-		p->group = cut(slice_from(copy, group.n), LIMIT_NAME_BYTES);
-}
-
-/* The short form that rides on every event. */
-static void fill_container(const struct container *c, Picket__Container *ret)
-{
-	picket__container__init(ret);
-	ret->id = TEXT(c->id);
-	ret->name = cut(slice_of(c->name), LIMIT_NAME_BYTES);
-	ret->image = cut(slice_of(c->image), LIMIT_NAME_BYTES);
-	ret->image_id = TEXT(c->image_id ? c->image_id : "");
-	ret->image_digest = TEXT(c->image_digest ? c->image_digest : "");
+		p->group = record_cut(slice_from(copy, group.n), LIMIT_NAME_BYTES);
 }
 
 static int pack(Picket__Record *rec, struct buf *out, struct err *err)
@@ -221,7 +204,7 @@ int record_event(struct world *w, const struct event *e, const struct container 
 	ev.type = (Picket__EventType)record_event_type(e);
 	ev.process = &p;
 	if (c) {
-		fill_container(c, &pc);
+		record_container_brief(c, &pc);
 		ev.container = &pc;
 	}
 	if (e->type == EV_EXIT) {
@@ -232,9 +215,9 @@ int record_event(struct world *w, const struct event *e, const struct container 
 	}
 	record_call_fill(e, &call);
 	if (e->type == EV_CALL) {
-		ev.call = TEXT(rules_live_type(e));
+		ev.call = RECORD_TEXT(rules_live_type(e));
 		ev.result = e->call.ret;
-		ev.args = cut(args_text(w, e, c, scratch), LIMIT_ARGS_BYTES);
+		ev.args = record_cut(args_text(w, e, c, scratch), LIMIT_ARGS_BYTES);
 		ev.file = call.has_file ? &call.file : NULL;
 		ev.network = call.has_network ? &call.network : NULL;
 	}
@@ -249,7 +232,7 @@ static char *cut_text(struct arena *scratch, struct slice s, size_t max)
 {
 	char *p = arena_dup(scratch, slice_sub(s, 0, max));
 
-	return p ? p : TEXT("");
+	return p ? p : RECORD_TEXT("");
 }
 
 /* No text of what the process could choose is longer than max any more. */
@@ -281,8 +264,8 @@ static size_t fill_fields(const struct rules_match *m, Picket__Finding__FieldsEn
 
 	for (size_t i = 0; i < m->field_count && n < LIMIT_FIELDS; i++) {
 		picket__finding__fields_entry__init(&rows[n]);
-		rows[n].key = TEXT(m->fields[i].name);
-		rows[n].value = cut(m->fields[i].text, LIMIT_ARGS_BYTES);
+		rows[n].key = RECORD_TEXT(m->fields[i].name);
+		rows[n].value = record_cut(m->fields[i].text, LIMIT_ARGS_BYTES);
 		ptrs[n] = &rows[n];
 		n++;
 	}
@@ -310,13 +293,13 @@ int record_finding(struct world *w, const struct event *e, const struct containe
 	p.ancestors = ancestor_ptrs;
 	f.process = e->type == EV_STATS ? NULL : &p;
 	if (c) {
-		fill_container(c, &pc);
+		record_container_brief(c, &pc);
 		f.container = &pc;
 	}
 	f.rule = cut_text(scratch, slice_of(m->rule), LIMIT_NAME_BYTES);
 	f.description = cut_text(scratch, slice_trim(slice_of(m->description)), LIMIT_TEXT_BYTES);
-	f.source = TEXT(m->source ? m->source : "syscall");
-	f.priority = TEXT(rules_priority_name(m->priority));
+	f.source = RECORD_TEXT(m->source ? m->source : "syscall");
+	f.priority = RECORD_TEXT(rules_priority_name(m->priority));
 	f.output = arena_dup(scratch, slice_sub(m->output, 0, LIMIT_OUTPUT_BYTES));
 	if (!f.output)
 		return err_set(err, ENOMEM, "finding");
@@ -330,7 +313,7 @@ int record_finding(struct world *w, const struct event *e, const struct containe
 	f.event_type = (Picket__EventType)record_event_type(e);
 	f.event_seq = event_seq;
 	const char *type = rules_live_type(e);
-	f.call = TEXT(type ? type : "");
+	f.call = RECORD_TEXT(type ? type : "");
 	f.result = e->type == EV_CALL ? e->call.ret : 0;
 	record_call_fill(e, &call);
 	f.file = call.has_file ? &call.file : NULL;
@@ -350,10 +333,10 @@ int record_folded(const struct folded *f, struct arena *scratch, struct buf *out
 	if (!f->sample.n || msg_read_record(f->sample, scratch, &rec, NULL) < 0 ||
 	    rec->body_case != PICKET__RECORD__BODY_FINDING) {
 		finding.rule = cut_text(scratch, slice_of(f->rule), LIMIT_NAME_BYTES);
-		finding.priority = TEXT(rules_priority_name(PRIORITY_NOTICE));
-		finding.source = TEXT("syscall");
-		finding.output = TEXT("");
-		pc.id = TEXT(f->container_id);
+		finding.priority = RECORD_TEXT(rules_priority_name(PRIORITY_NOTICE));
+		finding.source = RECORD_TEXT("syscall");
+		finding.output = RECORD_TEXT("");
+		pc.id = RECORD_TEXT(f->container_id);
 		finding.container = f->container_id[0] ? &pc : NULL;
 		bare.body_case = PICKET__RECORD__BODY_FINDING;
 		bare.finding = &finding;
@@ -394,17 +377,17 @@ int record_action(struct world *w, const struct guard_result *r, const struct co
 		p.session_id = known->session_id;
 		p.group_id = known->group_id;
 		p.vpid = known->vpid;
-		p.cwd = cut(known->cwd, LIMIT_PATH_BYTES);
-		p.name = cut(shown_name(known->name, known->argv0, known->exe), LIMIT_NAME_BYTES);
-		p.exe = cut(known->exe, LIMIT_PATH_BYTES);
-		p.argv0 = cut(known->argv0, LIMIT_PATH_BYTES);
-		p.args = cut(known->args, LIMIT_ARGS_BYTES);
+		p.cwd = record_cut(known->cwd, LIMIT_PATH_BYTES);
+		p.name = record_cut(shown_name(known->name, known->argv0, known->exe), LIMIT_NAME_BYTES);
+		p.exe = record_cut(known->exe, LIMIT_PATH_BYTES);
+		p.argv0 = record_cut(known->argv0, LIMIT_PATH_BYTES);
+		p.args = record_cut(known->args, LIMIT_ARGS_BYTES);
 	}
 	if (c)
-		fill_container(c, &pc);
+		record_container_brief(c, &pc);
 	else
-		pc.id = TEXT(r->container_id);
-	action.kind = TEXT(guard_action_name(r->action));
+		pc.id = RECORD_TEXT(r->container_id);
+	action.kind = RECORD_TEXT(guard_action_name(r->action));
 	action.rule = cut_text(scratch, slice_of(r->rule), LIMIT_NAME_BYTES);
 	action.dry_run = r->is_dry_run;
 	action.done = r->is_done;
@@ -443,7 +426,7 @@ int record_container(const struct container *c, struct slice config, uint64_t un
 
 	if (!rows || !ptrs)
 		return err_set(err, ENOMEM, "container");
-	fill_container(c, &pc);
+	record_container_brief(c, &pc);
 	for (size_t i = 0, bytes = 0; i < n; i++) {
 		Picket__Container__LabelsEntry *row = &rows[pc.n_labels];
 
@@ -457,9 +440,9 @@ int record_container(const struct container *c, struct slice config, uint64_t un
 		ptrs[pc.n_labels++] = row;
 	}
 	pc.labels = ptrs;
-	pc.user = cut(slice_of(c->user), LIMIT_NAME_BYTES);
+	pc.user = record_cut(slice_of(c->user), LIMIT_NAME_BYTES);
 	pc.privileged = c->privileged;
-	pc.engine = TEXT(c->engine ? c->engine : "");
+	pc.engine = RECORD_TEXT(c->engine ? c->engine : "");
 	pc.created_unix_ns = c->created_unix_ns;
 	pc.started_unix_ns = c->started_unix_ns;
 	rec.time_unix_ns = unix_ns;
@@ -475,8 +458,8 @@ int record_container_event(const struct container *c, struct slice config, int t
 	Picket__Event ev = PICKET__EVENT__INIT;
 	Picket__Container pc;
 
-	fill_container(c, &pc);
-	pc.user = cut(slice_of(c->user ? c->user : ""), LIMIT_NAME_BYTES);
+	record_container_brief(c, &pc);
+	pc.user = record_cut(slice_of(c->user ? c->user : ""), LIMIT_NAME_BYTES);
 	pc.privileged = c->privileged;
 	ev.type = (Picket__EventType)type;
 	ev.container = &pc;
@@ -508,8 +491,8 @@ int record_gap(const struct loss *l, const char *noisiest, uint64_t unix_ns, str
 	gap.lost = l->lost;
 	gap.from_unix_ns = l->from_unix_ns;
 	gap.to_unix_ns = l->to_unix_ns;
-	gap.reason = TEXT(l->reason);
-	gap.noisiest = cut(slice_of(noisiest), LIMIT_NAME_BYTES);
+	gap.reason = RECORD_TEXT(l->reason);
+	gap.noisiest = record_cut(slice_of(noisiest), LIMIT_NAME_BYTES);
 	rec.time_unix_ns = unix_ns;
 	rec.body_case = PICKET__RECORD__BODY_GAP;
 	rec.gap = &gap;

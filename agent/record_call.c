@@ -5,10 +5,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-static ProtobufCBinaryData cut(struct slice s, size_t max)
-{
-	return msg_bytes(slice_sub(s, 0, max));
-}
+#include "agent/record_priv.h"
 
 static int call_event_type(const struct event_call *c)
 {
@@ -80,9 +77,9 @@ static void fill_file(const struct event_call *c, Picket__File *f)
 	int flags, mode;
 
 	picket__file__init(f);
-	f->path = cut(c->path, LIMIT_PATH_BYTES);
-	f->raw = cut(c->raw, LIMIT_PATH_BYTES);
-	f->target = cut(c->path2.n ? c->path2 : c->raw2, LIMIT_PATH_BYTES);
+	f->path = record_cut(c->path, LIMIT_PATH_BYTES);
+	f->raw = record_cut(c->raw, LIMIT_PATH_BYTES);
+	f->target = record_cut(c->path2.n ? c->path2 : c->raw2, LIMIT_PATH_BYTES);
 	find_arguments(c->call, &flags, &mode);
 	/* The open file forgets what only mattered to the open: O_CREAT, O_TRUNC. */
 	f->open_flags = c->file_flags;
@@ -155,7 +152,7 @@ static void fill_network(const struct event_call *c, struct record_call *ret)
 		n->local_port = c->local.port;
 		n->remote_port = c->remote.port;
 	} else {
-		n->path = cut(c->path, LIMIT_PATH_BYTES);
+		n->path = record_cut(c->path, LIMIT_PATH_BYTES);
 	}
 }
 

@@ -6,25 +6,9 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "agent/record_priv.h"
 #include "common/json.h"
 #include "common/text.h"
-
-#define TEXT(s) ((char *)(uintptr_t)(s))
-
-static ProtobufCBinaryData cut(struct slice s, size_t max)
-{
-	return msg_bytes(slice_sub(s, 0, max));
-}
-
-static void fill_container(const struct container *c, Picket__Container *ret)
-{
-	picket__container__init(ret);
-	ret->id = TEXT(c->id);
-	ret->name = cut(slice_of(c->name), LIMIT_NAME_BYTES);
-	ret->image = cut(slice_of(c->image), LIMIT_NAME_BYTES);
-	ret->image_id = TEXT(c->image_id ? c->image_id : "");
-	ret->image_digest = TEXT(c->image_digest ? c->image_digest : "");
-}
 
 static int pack(Picket__Event *e, uint64_t unix_ns, struct buf *out, struct err *err)
 {
@@ -71,9 +55,9 @@ static char *word(struct arena *a, struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] >= 0x7f)
-			return TEXT("");
+			return RECORD_TEXT("");
 	char *copy = arena_dup(a, slice_sub(s, 0, LIMIT_NAME_BYTES));
-	return copy ? copy : TEXT("");
+	return copy ? copy : RECORD_TEXT("");
 }
 
 int record_admission(const struct admission *m, const struct container *c, const char *policy, struct arena *scratch,
@@ -85,22 +69,22 @@ int record_admission(const struct admission *m, const struct container *c, const
 
 	a.kind = word(scratch, m->kind);
 	if (!a.kind[0])
-		a.kind = TEXT("other");
+		a.kind = RECORD_TEXT("other");
 	a.is_allowed = m->is_allowed;
 	a.is_monitored = m->is_monitored;
 	a.rule = word(scratch, m->rule);
-	a.reason = cut(m->message, LIMIT_TEXT_BYTES);
-	a.policy = TEXT(policy);
-	a.user = cut(m->user, LIMIT_NAME_BYTES);
-	a.method = cut(m->method, LIMIT_NAME_BYTES);
-	a.path = cut(m->path, LIMIT_PATH_BYTES);
+	a.reason = record_cut(m->message, LIMIT_TEXT_BYTES);
+	a.policy = RECORD_TEXT(policy);
+	a.user = record_cut(m->user, LIMIT_NAME_BYTES);
+	a.method = record_cut(m->method, LIMIT_NAME_BYTES);
+	a.path = record_cut(m->path, LIMIT_PATH_BYTES);
 	a.took_ns = m->took_ns;
 	if (c) {
-		fill_container(c, &pc);
+		record_container_brief(c, &pc);
 	} else {
 		picket__container__init(&pc);
-		pc.name = cut(m->container, LIMIT_NAME_BYTES);
-		pc.image = cut(m->image, LIMIT_NAME_BYTES);
+		pc.name = record_cut(m->container, LIMIT_NAME_BYTES);
+		pc.image = record_cut(m->image, LIMIT_NAME_BYTES);
 	}
 	e.type = PICKET__EVENT_TYPE__EVENT_ADMISSION;
 	e.admission = &a;
@@ -133,6 +117,12 @@ static ProtobufCBinaryData address_of(const uint8_t address[16], bool is_v6)
 	return msg_bytes(slice_from(address, is_v6 ? 16 : 4));
 }
 
+/* A packet from outside is refused by who sent it, and port is the sender's, or by what it is for (AC-301 …), and port is that. */
+static bool is_own_port(const struct net_event *e)
+{
+	return e->hook == NET_BIND || (e->hook == NET_INGRESS && e->rule / 100 == 3);
+}
+
 int record_net_event(const struct net_event *e, const struct container *c, const char *policy, uint64_t unix_ns,
 		     struct arena *scratch, struct buf *out, struct err *err)
 {
@@ -147,7 +137,7 @@ int record_net_event(const struct net_event *e, const struct container *c, const
 	const char *reason;
 
 	inet_ntop(e->is_v6 ? AF_INET6 : AF_INET, e->address, address, sizeof(address));
-	if (e->hook == NET_INGRESS)
+	if (e->hook == NET_INGRESS && is_own_port(e))
 		reason = arena_printf(scratch, "%s from %s to port %u %s by the policy of this host", protocol, address, e->port, refused);
 	else
 		reason = arena_printf(scratch, e->is_v6 ? "%s %s [%s]:%u %s by the policy of this host" :
@@ -156,32 +146,27 @@ int record_net_event(const struct net_event *e, const struct container *c, const
 
 	if (!rule || !reason)
 		return err_set(err, ENOMEM, "refused connection");
-	a.kind = TEXT("network");
+	a.kind = RECORD_TEXT("network");
 	a.is_allowed = !e->is_refused;
 	a.is_monitored = !e->is_refused;
 	a.rule = rule;
-	a.reason = cut(slice_of(reason), LIMIT_TEXT_BYTES);
-	a.policy = TEXT(policy);
-	a.method = cut(slice_of(net_hook_name(e->hook)), LIMIT_NAME_BYTES);
+	a.reason = record_cut(slice_of(reason), LIMIT_TEXT_BYTES);
+	a.policy = RECORD_TEXT(policy);
+	a.method = record_cut(slice_of(net_hook_name(e->hook)), LIMIT_NAME_BYTES);
 	a.count = e->count;
-	n.protocol = TEXT(protocol);
-	if (e->hook == NET_BIND) {
-		n.local_address = address_of(e->address, e->is_v6);
-		n.local_port = e->port;
-	} else {
-		n.remote_address = address_of(e->address, e->is_v6);
-		*(e->hook == NET_INGRESS ? &n.local_port : &n.remote_port) = e->port;
-	}
+	n.protocol = RECORD_TEXT(protocol);
+	*(e->hook == NET_BIND ? &n.local_address : &n.remote_address) = address_of(e->address, e->is_v6);
+	*(is_own_port(e) ? &n.local_port : &n.remote_port) = e->port;
 	ev.type = PICKET__EVENT_TYPE__EVENT_ADMISSION;
 	ev.admission = &a;
 	ev.network = &n;
 	if (e->pid) {
 		p.pid = e->pid;
-		p.name = cut(slice_from(e->comm, strnlen(e->comm, sizeof(e->comm))), LIMIT_NAME_BYTES);
+		p.name = record_cut(slice_from(e->comm, strnlen(e->comm, sizeof(e->comm))), LIMIT_NAME_BYTES);
 		ev.process = &p;
 	}
 	if (c) {
-		fill_container(c, &pc);
+		record_container_brief(c, &pc);
 		ev.container = &pc;
 	}
 	return pack(&ev, unix_ns, out, err);
@@ -205,7 +190,7 @@ int record_traffic(const struct net_traffic *t, const struct container *c, struc
 		picket__traffic_peer__init(&rows[i]);
 		rows[i].address = address_of(from->address, from->is_v6);
 		rows[i].port = from->port;
-		rows[i].protocol = TEXT(protocol_name(scratch, from->protocol));
+		rows[i].protocol = RECORD_TEXT(protocol_name(scratch, from->protocol));
 		rows[i].is_outgoing = from->is_outgoing;
 		rows[i].rx_bytes = from->rx_bytes;
 		rows[i].tx_bytes = from->tx_bytes;
@@ -220,7 +205,7 @@ int record_traffic(const struct net_traffic *t, const struct container *c, struc
 	m.rx_packets = t->rx_packets;
 	m.tx_packets = t->tx_packets;
 	m.other_bytes = t->other_bytes;
-	fill_container(c, &pc);
+	record_container_brief(c, &pc);
 	ev.type = PICKET__EVENT_TYPE__EVENT_TRAFFIC;
 	ev.container = &pc;
 	ev.traffic = &m;

@@ -91,13 +91,11 @@ static void print_json(struct replay *r, const struct rules_match *m)
 	json_kv_str(&j, "source", m->source ? m->source : "syscall");
 	json_kv_slice(&j, "hostname", host);
 	json_kv_slice(&j, "output", m->output);
-	json_key(&j, "tags");
-	json_array_open(&j);
+	json_kv_array(&j, "tags");
 	for (size_t i = 0; i < m->tag_count; i++)
 		json_str(&j, slice_of(m->tags[i]));
 	json_array_close(&j);
-	json_key(&j, "output_fields");
-	json_object_open(&j);
+	json_kv_object(&j, "output_fields");
 	for (size_t i = 0; i < m->field_count; i++)
 		json_kv_slice(&j, m->fields[i].name, m->fields[i].text);
 	json_object_close(&j);

@@ -146,7 +146,79 @@ static void repository_of(const char *image, char *dst, size_t size)
 	(void)slice_copy(s, dst, size);
 }
 
-static void fill(const struct sum *m, const struct container *c, struct levels *levels, uint64_t unix_ns, struct event *e)
+/* All containers of one image, in one interval. */
+struct image {
+	char repository[REPOSITORY_BYTES];
+	uint64_t per_minute, longest_ns, most;
+	const struct sum *busiest;
+	UT_hash_handle hh;
+};
+
+static uint64_t per_minute_of(const struct sum *m)
+{
+	return (uint64_t)((double)m->bytes * 60e9 / (double)m->interval_ns);
+}
+
+static void repository_for(const struct container *c, char *dst)
+{
+	repository_of(c->image, dst, REPOSITORY_BYTES);
+	if (!*dst)
+		(void)slice_copy(slice_of(c->image_id), dst, REPOSITORY_BYTES);
+}
+
+static bool is_counted(const struct container *c, const struct sum *m)
+{
+	return c && !c->is_gone && m->interval_ns;
+}
+
+static struct image *add_up(const struct stats *s, struct world *w)
+{
+	char repository[REPOSITORY_BYTES];
+	struct image *images = NULL, *i;
+
+	for (const struct sum *m = s->sums; m; m = m->hh.next) {
+		const struct container *c = world_container_by_id(w, slice_of(m->id));
+
+		if (!is_counted(c, m))
+			continue;
+		repository_for(c, repository);
+		HASH_FIND_STR(images, repository, i);
+		if (!i) {
+			i = calloc(1, sizeof(*i));
+			if (!i)
+				continue;
+			memcpy(i->repository, repository, sizeof(repository));
+			HASH_ADD_STR(images, repository, i);
+		}
+		uint64_t rate = per_minute_of(m);
+		i->per_minute += rate;
+		i->longest_ns = m->interval_ns > i->longest_ns ? m->interval_ns : i->longest_ns;
+		if (!i->busiest || rate > i->most) {
+			i->busiest = m;
+			i->most = rate;
+		}
+	}
+	return images;
+}
+
+static void fill_image(const struct sum *m, struct image *images, const char *repository, struct levels *levels, uint64_t unix_s,
+		       struct event *e)
+{
+	struct image *i;
+	struct level v;
+
+	HASH_FIND_STR(images, repository, i);
+	if (!i || i->busiest != m)
+		return;
+	levels_add_image(levels, repository, i->per_minute, i->longest_ns, unix_s, &v);
+	e->stats.has_image_net = true;
+	e->stats.image_net_per_minute = v.per_minute;
+	e->stats.image_net_learned = v.learned;
+	e->stats.image_net_above = v.above;
+}
+
+static void fill(const struct sum *m, const struct container *c, struct image *images, struct levels *levels, uint64_t unix_ns,
+		 struct event *e)
 {
 	char repository[REPOSITORY_BYTES];
 	struct level v;
@@ -154,13 +226,24 @@ static void fill(const struct sum *m, const struct container *c, struct levels *
 	e->stats.process_count = m->process_count;
 	if (!m->interval_ns || !levels)
 		return;
-	repository_of(c->image, repository, sizeof(repository));
-	levels_add(levels, *c->name ? c->name : c->id, *repository ? repository : c->image_id, m->bytes, m->interval_ns,
-		   unix_ns / 1000000000, &v);
+	repository_for(c, repository);
+	levels_add(levels, *c->name ? c->name : c->id, repository, m->bytes, m->interval_ns, unix_ns / 1000000000, &v);
 	e->stats.has_net = true;
 	e->stats.net_per_minute = v.per_minute;
 	e->stats.net_learned = v.learned;
 	e->stats.net_above = v.above;
+	fill_image(m, images, repository, levels, unix_ns / 1000000000, e);
+}
+
+static void free_images(struct image *images)
+{
+	struct image *i, *next;
+
+	HASH_ITER(hh, images, i, next)
+	{
+		HASH_DEL(images, i);
+		free(i);
+	}
 }
 
 void stats_take(struct stats *s, struct world *w, struct levels *levels, uint64_t boot_ns, uint64_t unix_ns, stats_fn fn, void *arg)
@@ -168,6 +251,7 @@ void stats_take(struct stats *s, struct world *w, struct levels *levels, uint64_
 	struct sum *m, *next;
 
 	world_procs_each(w, count_process, s);
+	struct image *images = add_up(s, w);
 	HASH_ITER(hh, s->sums, m, next)
 	{
 		const struct container *c = world_container_by_id(w, slice_of(m->id));
@@ -179,11 +263,13 @@ void stats_take(struct stats *s, struct world *w, struct levels *levels, uint64_
 				names[i] = slice_of(m->names[i]);
 			e.stats.names = names;
 			e.stats.name_count = m->name_count;
-			fill(m, c, levels, unix_ns, &e);
+			fill(m, c, images, levels, unix_ns, &e);
 			fn(arg, &e, c);
 		}
-		drop_sum(s, m);
 	}
+	free_images(images);
+	HASH_ITER(hh, s->sums, m, next)
+	drop_sum(s, m);
 }
 
 void stats_free(struct stats *s)

@@ -176,6 +176,42 @@ static void print_rules(const cJSON *doc)
 	       json_get_u64(rsp, "done", 0), json_get_u64(rsp, "not_done", 0));
 }
 
+/* Of those the policy would refuse, and why they are not scanned. */
+static void print_unscanned(const cJSON *images)
+{
+	const cJSON *all = cJSON_GetObjectItem(images, "unscanned"), *i;
+	struct slice matched = json_get_str(images, "matched");
+
+	printf("scans       %" PRIu64 " images scanned for the policy, %" PRIu64 " not; vulnerability data of %.*s\n",
+	       json_get_u64(images, "scanned", 0), json_get_u64(images, "unscanned_count", 0),
+	       SLICE_FMT(matched.n ? matched : SLICE_LIT("never")));
+	cJSON_ArrayForEach(i, all)
+	{
+		struct slice name = json_get_str(i, "name");
+
+		printf("            %.*s is not scanned: %.*s\n", SLICE_FMT(name.n ? name : json_get_str(i, "image")),
+		       SLICE_FMT(json_get_str(i, "why")));
+	}
+}
+
+static double ms(const cJSON *o, const char *key)
+{
+	return (double)json_get_u64(o, key, 0) / 1000;
+}
+
+static void print_audit(const cJSON *audit)
+{
+	if (!json_get_bool(audit, "enabled", false)) {
+		printf("audit       off\n");
+		return;
+	}
+	printf("audit       %" PRIu64 " reports, %" PRIu64 " failed; of %" PRIu64 " starts: mean %.1f ms, last %.1f ms, worst %.1f ms, %" PRIu64
+	       " later than %.0f ms\n",
+	       json_get_u64(audit, "reports", 0), json_get_u64(audit, "failed", 0), json_get_u64(audit, "starts", 0),
+	       ms(audit, "mean_took_us"), ms(audit, "last_took_us"), ms(audit, "worst_took_us"), json_get_u64(audit, "late", 0),
+	       ms(audit, "late_after_us"));
+}
+
 static void print_images(const cJSON *images)
 {
 	const cJSON *failed = cJSON_GetObjectItem(images, "failed"), *f;
@@ -184,6 +220,8 @@ static void print_images(const cJSON *images)
 		printf("images      not looked at\n");
 		return;
 	}
+	if (json_get_bool(images, "scans_wanted", false))
+		print_unscanned(images);
 	printf("images      %" PRIu64 " running, stock of %" PRIu64 " of %" PRIu64 " taken, %" PRIu64
 	       " known to the collector; %" PRIu64 " packages in use\n",
 	       json_get_u64(images, "running", 0), json_get_u64(images, "stock", 0),
@@ -219,6 +257,7 @@ static void print_text(const cJSON *doc)
 	printf("world       %" PRIu64 " processes, %" PRIu64 " containers\n", json_get_u64(w, "processes", 0),
 	       json_get_u64(w, "containers", 0));
 	print_images(cJSON_GetObjectItem(doc, "images"));
+	print_audit(cJSON_GetObjectItem(doc, "audit"));
 	printf("memory      %" PRIu64 " KiB resident\n", json_get_u64(doc, "rss_bytes", 0) / 1024);
 	print_sensors(doc);
 }

@@ -116,8 +116,7 @@ static int status_json(struct vulndb *db, struct err *err)
 	buf_init(&b, 0);
 	json_init(&j, &b);
 	json_object_open(&j);
-	json_key(&j, "feeds");
-	json_array_open(&j);
+	json_kv_array(&j, "feeds");
 	int r = vulndb_status(db, &info, json_feed, &j, err);
 	if (r < 0)
 		return r;
@@ -296,8 +295,7 @@ static int json_found(void *arg, const struct vulndb_found *f)
 	struct json *j = arg;
 
 	json_kv_slice(j, "id", f->id);
-	json_key(j, "aliases");
-	json_array_open(j);
+	json_kv_array(j, "aliases");
 	for (size_t i = 0; i < f->alias_count; i++)
 		json_str(j, f->aliases[i]);
 	json_array_close(j);
@@ -313,8 +311,7 @@ static int json_found(void *arg, const struct vulndb_found *f)
 	json_kv_bool(j, "kev", f->kev);
 	json_kv_time(j, "published", f->published_unix_s * 1000000000);
 	json_kv_time(j, "modified", f->modified_unix_s * 1000000000);
-	json_key(j, "urls");
-	json_array_open(j);
+	json_kv_array(j, "urls");
 	for (size_t i = 0; i < f->url_count; i++)
 		json_str(j, f->urls[i]);
 	json_array_close(j);
@@ -349,8 +346,7 @@ static int show_json(struct vulndb *db, struct slice id, struct err *err)
 	int r = vulndb_find(db, id, json_found, &j, err);
 	if (r < 0)
 		return r;
-	json_key(&j, "affected");
-	json_array_open(&j);
+	json_kv_array(&j, "affected");
 	r = vulndb_places(db, id, json_place, &j, err);
 	json_array_close(&j);
 	json_object_close(&j);

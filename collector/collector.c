@@ -404,10 +404,7 @@ static void raise_notices(struct collector *c)
 	int r = store_begin(c->store, &err);
 	for (size_t i = 0; i < c->notice_count && r >= 0; i++)
 		r = raise_notice(c, &c->notices[i], &err);
-	if (r >= 0)
-		r = store_commit(c->store, &err);
-	else
-		store_rollback(c->store);
+	r = store_end(c->store, r, &err);
 	if (r < 0)
 		LOG(ERROR, "collector.notice", KV_STR("why", err.msg));
 	c->notice_count = 0;
@@ -434,8 +431,7 @@ static void on_status(void *arg, struct json *j)
 
 	intake_stats(c->intake, &st);
 	json_kv_str(j, "name", c->cfg->name);
-	json_key(j, "intake");
-	json_object_open(j);
+	json_kv_object(j, "intake");
 	json_kv_u64(j, "peers", st.peers);
 	json_kv_u64(j, "connections", st.connections);
 	json_kv_u64(j, "refused_handshakes", st.refused_handshakes);

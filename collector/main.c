@@ -261,11 +261,7 @@ static int do_agent(const struct args *a, struct collector_config *cfg, struct e
 		r = store_agent_revoke(s, a->rest[1], err);
 	if (r >= 0)
 		r = store_audit_log(s, "command line", "agent.revoke", a->rest[1], err);
-	if (r < 0) {
-		store_rollback(s);
-		return r;
-	}
-	r = store_commit(s, err);
+	r = store_end(s, r, err);
 	if (r < 0)
 		return r;
 	struct revoked what = { s, a->rest[1] };

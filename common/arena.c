@@ -86,6 +86,16 @@ char *arena_dup(struct arena *a, struct slice s)
 	return p;
 }
 
+bool arena_keep(struct arena *a, const char **const texts[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		*texts[i] = arena_dup(a, slice_of(*texts[i]));
+		if (!*texts[i])
+			return false;
+	}
+	return true;
+}
+
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
 	va_list ap, again;

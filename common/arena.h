@@ -13,6 +13,8 @@ void *arena_alloc(struct arena *a, size_t n) WARN_UNUSED;
 void *arena_zalloc(struct arena *a, size_t count, size_t size) WARN_UNUSED;
 /* NUL-terminated copy; the slice's own length does not count the NUL. NULL past the cap. */
 char *arena_dup(struct arena *a, struct slice s) WARN_UNUSED;
+/* Each text (none is NULL) becomes a copy in here: what is borrowed from a row stays. false past the cap. */
+bool arena_keep(struct arena *a, const char **const texts[], size_t count) WARN_UNUSED;
 /* Formatted text; NULL past the cap. */
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3) WARN_UNUSED;
 /* Forgets everything; keeps the first block. */

@@ -208,6 +208,18 @@ void json_kv_bool(struct json *j, const char *key, bool v)
 	json_bool(j, v);
 }
 
+void json_kv_object(struct json *j, const char *key)
+{
+	json_key(j, key);
+	json_object_open(j);
+}
+
+void json_kv_array(struct json *j, const char *key)
+{
+	json_key(j, key);
+	json_array_open(j);
+}
+
 void json_kv_time(struct json *j, const char *key, uint64_t unix_ns)
 {
 	char when[TEXT_TIME_MAX];

@@ -33,6 +33,9 @@ void json_kv_slice(struct json *j, const char *key, struct slice s);
 void json_kv_u64(struct json *j, const char *key, uint64_t v);
 void json_kv_i64(struct json *j, const char *key, int64_t v);
 void json_kv_bool(struct json *j, const char *key, bool v);
+/* key and what opens. */
+void json_kv_object(struct json *j, const char *key);
+void json_kv_array(struct json *j, const char *key);
 /* RFC 3339 UTC with nanoseconds; 0 writes null. */
 void json_kv_time(struct json *j, const char *key, uint64_t unix_ns);
 

@@ -201,6 +201,12 @@ void loop_timer_every(struct loop_timer *t, uint64_t ms)
 	timer_set(t, ms ? ms : 1, EV_PERSIST);
 }
 
+void loop_timer_soon(struct loop_timer *t, uint64_t ms)
+{
+	if (!event_pending(t->ev, EV_TIMEOUT, NULL))
+		loop_timer_once(t, ms);
+}
+
 void loop_timer_stop(struct loop_timer *t)
 {
 	event_del(t->ev);

@@ -35,6 +35,8 @@ struct loop_timer *loop_timer_new(struct loop *l, loop_fn fn, void *arg);
 /* (Re)starts it: once after ms, or every ms. */
 void loop_timer_once(struct loop_timer *t, uint64_t ms);
 void loop_timer_every(struct loop_timer *t, uint64_t ms);
+/* Once after ms, unless it is set: whoever asks again and again must not push it further away each time. */
+void loop_timer_soon(struct loop_timer *t, uint64_t ms);
 void loop_timer_stop(struct loop_timer *t);
 void loop_timer_free(struct loop_timer *t);
 /* Calls fn on the loop when the signal comes. Lives as long as the loop. */

@@ -198,6 +198,7 @@ static const struct bound image_config[] = {
 	B(ImageConfig, working_dir, LIMIT_PATH_BYTES),
 	B(ImageConfig, stop_signal, LIMIT_NAME_BYTES),
 	R(ImageConfig, env_names, LIMIT_NAME_BYTES, LIMIT_IMAGE_LIST),
+	R(ImageConfig, uid0_users, LIMIT_NAME_BYTES, LIMIT_IMAGE_LIST),
 };
 static const struct bound image_label[] = {
 	B(ImageConfig__LabelsEntry, key, LIMIT_NAME_BYTES),
@@ -290,6 +291,17 @@ static const struct bound images_in_use[] = {
 };
 static const struct bound images_in_use_reply[] = {
 	R(ImagesInUseReply, unknown_images, LIMIT_NAME_BYTES, LIMIT_IMAGES_IN_USE),
+};
+static const struct bound image_scans_ask[] = {
+	R(ImageScansAsk, image_ids, LIMIT_NAME_BYTES, LIMIT_IMAGES_IN_USE),
+};
+static const struct bound image_scan[] = {
+	B(ImageScan, image_id, LIMIT_NAME_BYTES),
+	B(ImageScan, worst, LIMIT_NAME_BYTES),
+};
+static const struct bound image_scans_reply[] = {
+	R(ImageScansReply, images, 0, LIMIT_IMAGES_IN_USE),
+	R(ImageScansReply, unknown_images, LIMIT_NAME_BYTES, LIMIT_IMAGES_IN_USE),
 };
 static const struct bound base_image[] = {
 	B(BaseImage, image_id, LIMIT_NAME_BYTES),
@@ -384,6 +396,9 @@ static const struct table tables[] = {
 	T(image_use, image_use),
 	T(images_in_use, images_in_use),
 	T(images_in_use_reply, images_in_use_reply),
+	T(image_scans_ask, image_scans_ask),
+	T(image_scan, image_scan),
+	T(image_scans_reply, image_scans_reply),
 	T(base_image, base_image),
 	T(base_images, base_images),
 	T(enrol, enrol),

@@ -229,6 +229,8 @@ static int check_request(const Picket__Request *m, struct err *err)
 		return msg_check_base_images(m->base_images, err);
 	case PICKET__REQUEST__BODY_CHECK_CATALOGUE:
 		return msg_check_catalogue(m->check_catalogue, err);
+	case PICKET__REQUEST__BODY_IMAGE_SCANS_ASK:
+		return msg_check_image_scans_ask(m->image_scans_ask, err);
 	case PICKET__REQUEST__BODY__NOT_SET:
 	case _PICKET__REQUEST__BODY__CASE_IS_INT_SIZE:
 		break;
@@ -273,6 +275,8 @@ static int check_reply(const Picket__Reply *m, struct err *err)
 		return msg_check_images_reply(m->images, err);
 	case PICKET__REPLY__BODY_INVENTORY:
 		return msg_check_inventory_reply(m->inventory, err);
+	case PICKET__REPLY__BODY_IMAGE_SCANS:
+		return msg_check_image_scans(m->image_scans, err);
 	case PICKET__REPLY__BODY_IMAGES_IN_USE:
 	case PICKET__REPLY__BODY_BASE_IMAGES:
 	case PICKET__REPLY__BODY_CHECK_CATALOGUE:

@@ -126,6 +126,31 @@ int msg_check_images_in_use(const Picket__ImagesInUse *m, struct err *err)
 	return 0;
 }
 
+int msg_check_image_scans_ask(const Picket__ImageScansAsk *m, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < m->n_image_ids && r >= 0; i++)
+		r = check_image_id("ImageScansAsk", m->image_ids[i], err);
+	return r;
+}
+
+int msg_check_image_scans(const Picket__ImageScansReply *m, struct err *err)
+{
+	int r = check_seconds("ImageScansReply.matched_unix_s", m->matched_unix_s, err);
+
+	for (size_t i = 0; i < m->n_images && r >= 0; i++) {
+		const Picket__ImageScan *s = m->images[i];
+
+		r = check_image_id("ImageScan", s->image_id, err);
+		if (r >= 0)
+			r = check_seconds("ImageScan.scanned_unix_s", s->scanned_unix_s, err);
+		if (r >= 0 && (!s->scanned_unix_s || !text_is_clean(slice_of(s->worst))))
+			r = err_set(err, ERR_CORRUPT, "ImageScan: no time, or a severity that is no plain text");
+	}
+	return r;
+}
+
 int msg_check_base_images(const Picket__BaseImages *m, struct err *err)
 {
 	if (!m->n_images)

@@ -8,6 +8,8 @@ int msg_check_images_ask(const Picket__ImagesAsk *m, struct err *err) WARN_UNUSE
 int msg_check_inventory_part(const Picket__InventoryPart *m, struct err *err) WARN_UNUSED;
 int msg_check_images_in_use(const Picket__ImagesInUse *m, struct err *err) WARN_UNUSED;
 int msg_check_base_images(const Picket__BaseImages *m, struct err *err) WARN_UNUSED;
+int msg_check_image_scans_ask(const Picket__ImageScansAsk *m, struct err *err) WARN_UNUSED;
+int msg_check_image_scans(const Picket__ImageScansReply *m, struct err *err) WARN_UNUSED;
 int msg_check_images_reply(const Picket__ImagesReply *m, struct err *err) WARN_UNUSED;
 int msg_check_inventory_reply(const Picket__InventoryReply *m, struct err *err) WARN_UNUSED;
 int msg_check_inventory(const Picket__Inventory *m, struct err *err) WARN_UNUSED;

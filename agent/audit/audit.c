@@ -175,6 +175,11 @@ static bool is_on_another_kernel(const char *runtime)
 	return false;
 }
 
+const struct facts_real *audit_real(const struct facts_container *c)
+{
+	return c->real.is_known && !is_on_another_kernel(c->asked.runtime) ? &c->real : NULL;
+}
+
 static struct judge judge_of(const struct audit_input *in, enum audit_subject subject, struct arena *a)
 {
 	struct judge j = { .host = in->host, .daemon = in->daemon, .arena = a };
@@ -184,7 +189,7 @@ static struct judge judge_of(const struct audit_input *in, enum audit_subject su
 	if (subject == SUBJECT_CONTAINER) {
 		j.c = in->container;
 		j.asked = &in->container->asked;
-		j.real = in->container->real.is_known && !is_on_another_kernel(j.asked->runtime) ? &in->container->real : NULL;
+		j.real = audit_real(in->container);
 	}
 	return j;
 }

@@ -59,6 +59,11 @@ const struct audit_check *audit_check_find(const char *id);
 int audit_run(enum audit_subject subject, const struct audit_input *in, struct arena *a, struct audit_result **ret,
 	      size_t *ret_count, struct err *err) WARN_UNUSED;
 
+/* The kernel's side of it; NULL: not known, or its processes run on a kernel of their own. */
+const struct facts_real *audit_real(const struct facts_container *c);
+/* With the capabilities that turn root in the container into root outside, and no filter, the flag is a word. */
+bool audit_is_privileged(const struct facts_real *r);
+
 const char *audit_status_name(enum audit_status s); /* pass fail warn na error */
 const char *audit_severity_name(enum audit_severity s);
 const char *audit_subject_name(enum audit_subject s); /* host daemon image container */

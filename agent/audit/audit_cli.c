@@ -2,187 +2,31 @@
 #include "agent/audit/audit_cli.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/audit/gather.h"
+#include "agent/audit/audit_options.h"
 #include "agent/audit/report.h"
 #include "common/show.h"
-#include "common/text.h"
 
 enum {
-	ASKED_MAX = 256,
 	RESULT_ARENA_BYTES = 512 << 20, /* of 10,000 containers with 60 results each: grows with them, up to this */
 	FACTS_ARENA_BYTES = 32 << 20,	/* of one subject */
 	HOST_NAME_MAX_BYTES = 256,
 };
-
-static const char usage[] =
-	"usage: picket-agent audit [option...]\n"
-	"\n"
-	"How this host, its container engine, its images and containers are configured: what is wrong, and how to mend\n"
-	"it. Verdicts follow the kernel; nothing is run inside a container, nothing is changed.\n"
-	"\n"
-	"  --container NAME      this container only (name or id); may be given again\n"
-	"  --image NAME          this image only; may be given again\n"
-	"  --check ID            this check only: PKT-C-005, or a number of the CIS Docker Benchmark: 5.5; again\n"
-	"  --format NAME         table, json, sarif\n"
-	"  --fail-on LEVEL       exit 1 when something fails with LEVEL or worse: info, low, medium, high, critical\n"
-	"  --files               look into the images' files, too: setuid programs, packages; takes seconds an image\n"
-	"  --fixes               why it matters and how to mend it, too (as with --container, --image, --check)\n"
-	"  --all                 what passes and what does not apply, too\n"
-	"  --list                the checks there are\n"
-	"  --docker-socket PATH  of the engine, default $DOCKER_HOST, else /var/run/docker.sock\n"
-	"\n"
-	"exit code: 0 fine, 1 findings as --fail-on asks, 2 wrong usage, 4 not allowed, 5 no such container or image,\n"
-	"6 the engine can't be reached\n";
-
-struct options {
-	const char *containers[ASKED_MAX], *images[ASKED_MAX], *checks[ASKED_MAX];
-	size_t container_count, image_count, check_count;
-	const char *socket;
-	enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_SARIF } format;
-	enum audit_severity gate;
-	bool has_gate, files, fixes, all, list;
-	audit_stock_fn stock; /* nullable */
-};
-
-/* ---- the command line ---- */
-
-static int push(const char **list, size_t *count, const char *value, struct err *err)
-{
-	if (*count == ASKED_MAX)
-		return err_set(err, ERR_USAGE, "at most %d of one option", ASKED_MAX);
-	list[(*count)++] = value;
-	return 0;
-}
-
-static int parse_format(const char *word, struct options *o, struct err *err)
-{
-	static const char *const names[] = { "table", "json", "sarif" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (!strcmp(word, names[i])) {
-			o->format = (int)i;
-			return 0;
-		}
-	}
-	return err_set(err, ERR_USAGE, "--format '%.40s' is none of table, json, sarif", word);
-}
-
-static int parse_gate(const char *word, struct options *o, struct err *err)
-{
-	o->has_gate = true;
-	if (audit_severity_parse(slice_of(word), &o->gate))
-		return 0;
-	return err_set(err, ERR_USAGE, "--fail-on '%.40s' is none of info, low, medium, high, critical", word);
-}
-
-static int parse_check(const char *word, struct options *o, struct err *err)
-{
-	const char *names[256];
-	size_t n = 0;
-
-	if (audit_check_find(word))
-		return push(o->checks, &o->check_count, word, err);
-	for (size_t i = 0; i < audit_check_count() && n < ARRAY_LEN(names); i++)
-		names[n++] = audit_check_at(i)->id;
-	const char *near = text_nearest(slice_of(word), names, n);
-	return err_set(err, ERR_USAGE, "there is no check '%.40s'%s%s%s; --list has them", word, near ? ", did you mean '" : "",
-		       near ? near : "", near ? "'?" : "");
-}
-
-static int default_socket(struct options *o, struct err *err)
-{
-	const char *host = getenv("DOCKER_HOST"), *prefix = "unix://";
-
-	if (!o->socket && host && host[0] && strncmp(host, prefix, strlen(prefix)) != 0)
-		return err_set(err, ERR_USAGE, "DOCKER_HOST is '%.80s': only unix:// is spoken here", host);
-	if (!o->socket)
-		o->socket = host && host[0] ? host : "/var/run/docker.sock";
-	if (!strncmp(o->socket, prefix, strlen(prefix)))
-		o->socket += strlen(prefix);
-	return 0;
-}
-
-enum { OPT_CONTAINER = 256, OPT_IMAGE, OPT_CHECK, OPT_FORMAT, OPT_FAIL_ON, OPT_FILES, OPT_FIXES, OPT_ALL, OPT_LIST, OPT_SOCKET };
-
-static int take_option(int c, struct options *o, struct err *err)
-{
-	switch (c) {
-	case OPT_CONTAINER:
-		return push(o->containers, &o->container_count, optarg, err);
-	case OPT_IMAGE:
-		return push(o->images, &o->image_count, optarg, err);
-	case OPT_CHECK:
-		return parse_check(optarg, o, err);
-	case OPT_FORMAT:
-		return parse_format(optarg, o, err);
-	case OPT_FAIL_ON:
-		return parse_gate(optarg, o, err);
-	case OPT_FILES:
-		o->files = true;
-		return o->stock ? 0 : err_set(err, ERR_USAGE, "this program can't look into images");
-	case OPT_FIXES:
-		o->fixes = true;
-		return 0;
-	case OPT_ALL:
-		o->all = true;
-		return 0;
-	case OPT_LIST:
-		o->list = true;
-		return 0;
-	case OPT_SOCKET:
-		o->socket = optarg;
-		return 0;
-	}
-	return err_set(err, ERR_USAGE, "see picket-agent audit --help");
-}
-
-/* 1: help was asked for. */
-static int parse(int argc, char **argv, struct options *o, struct err *err)
-{
-	static const struct option longs[] = {
-		{ "container", required_argument, NULL, OPT_CONTAINER },
-		{ "image", required_argument, NULL, OPT_IMAGE },
-		{ "check", required_argument, NULL, OPT_CHECK },
-		{ "format", required_argument, NULL, OPT_FORMAT },
-		{ "fail-on", required_argument, NULL, OPT_FAIL_ON },
-		{ "files", no_argument, NULL, OPT_FILES },
-		{ "fixes", no_argument, NULL, OPT_FIXES },
-		{ "all", no_argument, NULL, OPT_ALL },
-		{ "list", no_argument, NULL, OPT_LIST },
-		{ "docker-socket", required_argument, NULL, OPT_SOCKET },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-
-	for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-		if (c == 'h')
-			return 1;
-		int r = take_option(c, o, err);
-		if (r < 0)
-			return r;
-	}
-	if (optind < argc)
-		return err_set(err, ERR_USAGE, "unexpected argument '%.80s'; see picket-agent audit --help", argv[optind]);
-	return default_socket(o, err);
-}
 
 /* ---- the audit ---- */
 
 /* What was found in an image's files. */
 struct stocked {
 	const char *id;
-	struct facts_texts setid_files;
-	size_t package_count;
+	struct facts_stock stock;
 	bool has_stock;
 };
 
 struct audit {
-	const struct options *o;
+	const struct audit_options *o;
 	struct gather *gather;
 	struct arena *arena, *facts; /* results; facts of one subject */
 	const struct facts_host *host;
@@ -202,7 +46,7 @@ static void say(const char *text)
 	fprintf(stderr, "picket-agent: %s\n", safe.n ? safe.p : "");
 }
 
-static bool is_wanted(const struct options *o, const struct audit_check *c)
+static bool is_wanted(const struct audit_options *o, const struct audit_check *c)
 {
 	for (size_t i = 0; i < o->check_count; i++) {
 		if (audit_check_is(c, o->checks[i]))
@@ -247,9 +91,8 @@ static int judge(struct audit *a, struct report_subject s, const struct facts_im
 
 static void use(const struct stocked *s, struct facts_image *image)
 {
-	image->setid_files = s->setid_files;
-	image->package_count = s->package_count;
-	image->has_stock = s->has_stock;
+	if (s->has_stock)
+		facts_image_stock(image, &s->stock);
 }
 
 /* Each image once, for all its containers. One that can't be read is told, and is no end of the audit. */
@@ -258,7 +101,7 @@ static int look_into(struct audit *a, struct facts_image *image, struct err *err
 	char text[400];
 	struct err why = { 0 };
 
-	if (!a->o->files || !image->id[0])
+	if (!audit_options_files(a->o) || !image->id[0] || image->has_stock)
 		return 0;
 	for (size_t i = 0; i < a->stocked_count; i++) {
 		if (!strcmp(a->stocked[i].id, image->id)) {
@@ -275,13 +118,13 @@ static int look_into(struct audit *a, struct facts_image *image, struct err *err
 		a->stocked = v;
 		a->stocked_size = size;
 	}
-	struct facts_image found = *image;
-	if (a->o->stock(image->id, a->o->socket, a->arena, &found, &why) < 0) {
+	struct stocked s = { .id = image->id };
+	s.has_stock = a->o->stocks->take(image->id, a->o->socket, a->arena, &s.stock, &why) >= 0;
+	if (!s.has_stock) {
 		snprintf(text, sizeof(text), "%.80s: its files can't be read: %s",
 			 image->tags.count ? image->tags.v[0] : image->id, why.msg);
 		say(text);
 	}
-	struct stocked s = { image->id, found.setid_files, found.package_count, found.has_stock };
 	int r = keep(a, &s.id, err);
 	if (r < 0)
 		return r;
@@ -297,7 +140,7 @@ static int judge_container(struct audit *a, const char *id, struct err *err)
 
 	if (!c || !image)
 		return err_set(err, ENOMEM, "audit");
-	int r = gather_container(a->gather, id, a->facts, c, image, err);
+	int r = gather_container(a->gather, id, NULL, a->facts, c, image, err);
 	if (r >= 0)
 		r = look_into(a, image, err);
 	if (r < 0)
@@ -317,6 +160,7 @@ static int judge_image(struct audit *a, const char *id, struct err *err)
 		r = look_into(a, image, err);
 	if (r < 0)
 		return r;
+	gather_base(a->gather, image);
 	struct report_subject s = { .subject = SUBJECT_IMAGE, .id = image->id, .image = "" };
 	char short_id[20];
 	slice_copy(slice_sub(slice_of(image->id), 0, 19), short_id, sizeof(short_id));
@@ -345,7 +189,7 @@ static int judge_all(struct audit *a, const char *const *ids, size_t count, judg
 static int judge_engine(struct audit *a, struct arena *lists, struct err *err)
 {
 	struct facts_texts containers = { 0 }, images = { 0 };
-	const struct options *o = a->o;
+	const struct audit_options *o = a->o;
 	bool everything = !o->container_count && !o->image_count;
 
 	if (!a->daemon->is_known && !everything)
@@ -376,14 +220,16 @@ static int judge_engine(struct audit *a, struct arena *lists, struct err *err)
 		r = judge_all(a, images.v, images.count, judge_image, false, err);
 	if (r >= 0)
 		r = judge_all(a, o->containers, o->container_count, judge_container, true, err);
-	if (r >= 0)
+	if (r >= 0) {
+		gather_ahead(a->gather, containers.v, containers.count);
 		r = judge_all(a, containers.v, containers.count, judge_container, false, err);
+	}
 	return r;
 }
 
 /* ---- the output ---- */
 
-static struct report_options report_options(const struct options *o)
+static struct report_options report_options(const struct audit_options *o)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM"), *columns = getenv("COLUMNS");
 	bool terminal = isatty(STDOUT_FILENO), is_narrow = o->container_count || o->image_count || o->check_count;
@@ -400,7 +246,7 @@ static struct report_options report_options(const struct options *o)
 	return r;
 }
 
-static int write_report(const struct options *o, const struct report *report, struct err *err)
+static int write_report(const struct audit_options *o, const struct report *report, struct err *err)
 {
 	struct report_options opts = report_options(o);
 	struct out out;
@@ -421,7 +267,7 @@ static int write_report(const struct options *o, const struct report *report, st
 static int audit(struct audit *a, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *lists = arena_new(FACTS_ARENA_BYTES);
-	const struct options *o = a->o;
+	const struct audit_options *o = a->o;
 
 	a->arena = arena_new(RESULT_ARENA_BYTES);
 	a->facts = arena_new(FACTS_ARENA_BYTES);
@@ -432,9 +278,13 @@ static int audit(struct audit *a, struct err *err)
 		return err_set(err, ERR_DENIED, "'%.200s' may be used by root and its group only", o->socket);
 	int r = gather_new(o->socket, "/proc", &a->gather, err);
 	if (r >= 0)
+		gather_use_stock(a->gather, o->stocks->known, o->state_dir);
+	if (r >= 0)
 		r = gather_host(a->gather, &a->host, &a->daemon, err);
 	if (r < 0)
 		return r;
+	gather_use_watched(a->gather, o->stocks->watched, o->run_dir);
+	gather_watched(a->gather);
 	if (gethostname(a->host_name, sizeof(a->host_name) - 1) < 0)
 		a->host_name[0] = 0;
 	a->report.host = a->host_name;
@@ -444,7 +294,7 @@ static int audit(struct audit *a, struct err *err)
 	return r < 0 ? r : write_report(o, &a->report, err);
 }
 
-static int run(const struct options *o)
+static int run(const struct audit_options *o)
 {
 	struct audit a = { .o = o };
 	struct err err = { 0 };
@@ -469,18 +319,20 @@ static int run(const struct options *o)
 	return code;
 }
 
-int audit_cli(int argc, char **argv, audit_stock_fn stock)
+int audit_cli(int argc, char **argv, const struct audit_stocks *stocks)
 {
-	struct options *o = calloc(1, sizeof(*o));
+	struct audit_options *o = calloc(1, sizeof(*o));
 	struct err err = { 0 };
 	int r = o ? 0 : err_set(&err, ENOMEM, "audit");
 
 	if (r >= 0) {
-		o->stock = stock;
-		r = parse(argc, argv, o, &err);
+		o->stocks = stocks;
+		o->state_dir = stocks->state_dir;
+		o->run_dir = stocks->run_dir;
+		r = audit_options_parse(argc, argv, o, &err);
 	}
 	if (r > 0) {
-		fputs(usage, stdout);
+		fputs(audit_usage, stdout);
 		r = 0;
 	} else if (r < 0) {
 		/* getopt has said what is wrong with an option itself */

@@ -12,8 +12,7 @@ static uint64_t had_by(const struct facts_process *p)
 
 /* ---- privileged ---- */
 
-/* With the ones that turn root in the container into root outside, no filter and no limit, the flag is a word. */
-static bool is_as_privileged(const struct facts_real *r)
+bool audit_is_privileged(const struct facts_real *r)
 {
 	uint64_t all = CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_MODULE) | CAP_BIT(CAP_SYS_RAWIO) | CAP_BIT(CAP_SYS_PTRACE) |
 		       CAP_BIT(CAP_MKNOD);
@@ -28,9 +27,9 @@ enum audit_status check_c_privileged(struct judge *j)
 	if (!j->real)
 		return judge_pass(j, "not asked for%s", judge_asked_only(j));
 	unsigned long long bounding = (unsigned long long)j->real->init.cap_bounding;
-	if (is_as_privileged(j->real) && j->asked->is_privileged)
+	if (audit_is_privileged(j->real) && j->asked->is_privileged)
 		return judge_fail(j, "started with --privileged: CapBnd %016llx, no seccomp filter", bounding);
-	if (is_as_privileged(j->real)) {
+	if (audit_is_privileged(j->real)) {
 		judge_differs(j, !(judge_asked_caps(j) & CAP_BIT(CAP_SYS_MODULE)));
 		return judge_fail(j, "as good as privileged though not asked for: CapBnd %016llx, no seccomp filter", bounding);
 	}
@@ -201,10 +200,10 @@ static enum audit_status user_asked(struct judge *j)
 		return judge_fail(j, "no user is set, so root%s", judge_asked_only(j));
 	if (judge_is_root_name(user))
 		return judge_fail(j, "user '%s' is root%s", user, judge_asked_only(j));
-	if ((user[0] >= '0' && user[0] <= '9') || (is_images && j->image->has_user_uid0 == FACTS_NO))
-		return judge_pass(j, "user '%s'%s", user, judge_asked_only(j));
 	if (is_images && j->image->has_user_uid0 == FACTS_YES)
 		return judge_fail(j, "user '%s' has uid 0 in the image%s", user, judge_asked_only(j));
+	if ((user[0] >= '0' && user[0] <= '9') || (is_images && j->image->has_user_uid0 == FACTS_NO))
+		return judge_pass(j, "user '%s'%s", user, judge_asked_only(j));
 	return judge_warn(j, "user '%s': its uid shows only when it runs", user);
 }
 

@@ -38,13 +38,13 @@ static const struct facts_file *file_at(const struct facts_host *h, const char *
 }
 
 /* By the whole path: a rule for containerd-shim is none for containerd. */
-static bool is_watched(const struct facts_host *h, const char *path)
+static bool is_watched(const struct facts_texts *watched, const char *path)
 {
 	char normal[4096], rule[4096];
 
 	mounts_normal(path, normal, sizeof(normal));
-	for (size_t i = 0; i < h->watched.count; i++) {
-		mounts_normal(h->watched.v[i], rule, sizeof(rule));
+	for (size_t i = 0; i < watched->count; i++) {
+		mounts_normal(watched->v[i], rule, sizeof(rule));
 		if (mounts_is_below(normal, rule))
 			return true;
 	}
@@ -55,7 +55,7 @@ static void look(struct judge *j, const char *path, struct names *missing)
 {
 	const struct facts_file *f = file_at(j->host, path);
 
-	if (!path[0] || (f && !f->exists) || is_watched(j->host, path))
+	if (!path[0] || (f && !f->exists) || is_watched(&j->host->watched, path) || is_watched(&j->host->watched_by_us, path))
 		return;
 	if (!missing->count)
 		j->path = path;
@@ -68,8 +68,6 @@ enum audit_status check_h_watched(struct judge *j)
 						"/usr/bin/containerd-shim-runc-v2", "/usr/bin/runc" };
 	struct names missing = { .most = 6 };
 
-	if (j->host->is_watched_by_us)
-		return judge_pass(j, "by picket-agent");
 	look(j, j->daemon->exe[0] ? j->daemon->exe : programs[0], &missing);
 	look(j, j->daemon->root_dir, &missing);
 	for (size_t i = 1; i < ARRAY_LEN(programs); i++)
@@ -79,8 +77,9 @@ enum audit_status check_h_watched(struct judge *j)
 			look(j, j->host->files[i].path, &missing);
 	}
 	if (!missing.count)
-		return judge_pass(j, "by audit rules");
-	return judge_fail(j, "%s: %s", j->host->has_audit_rules ? "not by audit rules" : "neither the agent nor audit rules",
+		return judge_pass(j, "%s", j->host->watched_by_us.count ? "by picket-agent's rules, or audit rules" : "by audit rules");
+	return judge_fail(j, "%s%s: %s", j->host->has_audit_rules ? "not by audit rules" : "no audit rules",
+			  j->host->watched_by_us.count ? ", nor by picket-agent's" : "; no picket-agent runs that watches files",
 			  names_text(&missing));
 }
 

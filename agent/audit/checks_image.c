@@ -172,6 +172,13 @@ enum audit_status check_i_latest(struct judge *j)
 	return judge_fail(j, "%s", names_text(&names));
 }
 
+enum audit_status check_i_base(struct judge *j)
+{
+	if (j->image->base_latest[0])
+		return judge_fail(j, "built on %s", j->image->base_latest);
+	return judge_pass(j, "on no image that is here as latest only");
+}
+
 enum audit_status check_i_ports(struct judge *j)
 {
 	static const char *const control[] = { "22/tcp", "23/tcp", "2375/tcp", "2376/tcp", "2377/tcp", "10250/tcp", "3389/tcp", "5900/tcp" };

@@ -6,6 +6,7 @@
  * Strings: NUL-terminated, never NULL, "" where unknown; bytes of containers are not escaped here. */
 #pragma once
 #include "common/arena.h"
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/slice.h"
 #include <stdbool.h>
@@ -38,6 +39,7 @@ struct facts_asked_mount {
 	const char *dest;
 	const char *propagation;
 	bool is_writable;
+	bool is_unseen; /* of a volume: the engine could not be asked what it is */
 };
 struct facts_network {
 	const char *name, *id, *address, *address6; /* address: of the container in it */
@@ -157,6 +159,7 @@ struct facts_real {
 	struct facts_process init;
 	struct facts_process *processes; /* all of its cgroup, init too; at most FACTS_PROCESSES_MAX */
 	size_t process_count, process_total;
+	uint64_t init_start_ticks;  /* when init started, since boot; 0: not read */
 	struct facts_filter filter; /* of init */
 	struct facts_mount *mounts;
 	size_t mount_count;
@@ -194,9 +197,19 @@ struct facts_image {
 	struct facts_texts setid_files; /* from the stock of the image, where it was taken */
 	bool has_stock;
 	size_t package_count;
-	enum facts_tri has_user_uid0; /* User is a name; its uid in the image's passwd is 0 */
+	struct facts_texts layers; /* digests, lowest first */
+	/* An image of this engine whose layers are the lowest of this one's, known by `latest` alone; "" none, or not looked. */
+	const char *base_latest;
+	enum facts_tri has_user_uid0; /* User (without its group) is a name of uid 0 in the image's passwd */
 	uint64_t created_unix_s, size_bytes;
 	size_t used_by; /* containers */
+};
+
+/* What somebody who may look into images found in one's files. */
+struct facts_stock {
+	struct facts_texts setid_files, roots; /* roots: names of uid 0 in its /etc/passwd, as engines read it */
+	size_t package_count;
+	bool has_passwd;
 };
 
 /* ---- the engine and the host ---- */
@@ -281,7 +294,7 @@ struct facts_host {
 	size_t file_count;
 	struct facts_texts watched; /* paths that audit rules watch */
 	bool has_audit_rules;	    /* they could be read */
-	bool is_watched_by_us;	    /* the agent runs and reports changes of these paths */
+	struct facts_texts watched_by_us; /* files and folders that are not written without the agent, which runs, seeing it */
 	uint64_t ns[NS_COUNT];
 	int64_t pid_max;
 	/* what the engine's default profile lets through on this machine; from the default filter of a container,
@@ -308,6 +321,11 @@ int facts_read_exec(struct slice body, struct arena *a, struct facts_exec *ret, 
 /* A local volume's real device (o=bind), or "". GET /volumes/NAME. */
 int facts_read_volume(struct slice body, struct arena *a, const char **ret_name, const char **ret_device, struct err *err);
 int facts_read_image(struct slice body, struct arena *a, struct facts_image *ret, struct err *err);
+/* Pure: is `of` built on it? Has it no other tag than latest? */
+bool facts_image_is_base(const struct facts_image *base, const struct facts_image *of);
+bool facts_image_is_latest(const struct facts_texts *tags);
+/* Pure: has_stock and what follows from it. s: its texts are borrowed as long as ret. */
+void facts_image_stock(struct facts_image *ret, const struct facts_stock *s);
 int facts_read_history(struct slice body, struct arena *a, struct facts_image *ret, struct err *err);
 int facts_read_info(struct slice body, struct arena *a, struct facts_daemon *ret, struct err *err);
 int facts_read_version(struct slice body, struct arena *a, struct facts_daemon *ret, struct err *err);
@@ -319,9 +337,23 @@ void facts_read_argv(const struct facts_texts *argv, struct arena *a, struct fac
 
 /* What the kernel knows of a running container. proc_root: "/proc". Takes nothing for granted: the process is held by
  * a descriptor of its /proc folder, and is the same one at the end, else ESRCH (and ret->is_known false). Stops init
- * for some microseconds while its filter is read (PTRACE_SECCOMP_GET_FILTER), unless FACTS_NO_FILTER; a process that
- * somebody else traces is not touched. host: for the engine's sockets and the namespaces. Errors: ESRCH, EACCES, ENOMEM. */
+ * for some microseconds while its filter is read (PTRACE_SECCOMP_GET_FILTER), which may end a call it sleeps in with
+ * EINTR; not with FACTS_NO_FILTER, and not where what is known of it holds still. A process that somebody else traces is
+ * not touched. Errors: ESRCH, EACCES, ENOMEM. */
 enum facts_real_flags { FACTS_NO_FILTER = 1 };
+/* A filter that was read before. It can't be taken away, only others put before it, and stays over an exec: the same
+ * process with as many (Seccomp_filters, Linux 5.9) has the same. */
+struct facts_known {
+	pid_t pid;
+	uint64_t start_ticks;
+	unsigned seccomp_filters;
+	struct facts_filter filter; /* is_read */
+};
+struct facts_how {
+	unsigned flags;
+	const struct facts_sockets *sockets; /* nullable */
+	const struct facts_known *known;     /* nullable */
+};
 struct facts_sockets { /* the engines' API sockets of this host, by device and inode */
 	struct facts_socket {
 		dev_t dev;
@@ -334,9 +366,17 @@ struct facts_sockets { /* the engines' API sockets of this host, by device and i
 	} *v;
 	size_t count;
 };
-int facts_read_sockets(const char *docker_socket, struct arena *a, struct facts_sockets *ret, struct err *err);
-int facts_read_real(const char *proc_root, pid_t pid, unsigned flags, const struct facts_sockets *sockets, struct arena *a,
-		    struct facts_real *ret, struct err *err);
+/* engine: as facts_read_host left it; nullable: its process is looked for again. */
+int facts_read_sockets(const char *docker_socket, const struct facts_daemon *engine, struct arena *a,
+		       struct facts_sockets *ret, struct err *err);
+int facts_read_real(const char *proc_root, pid_t pid, const struct facts_how *how, struct arena *a, struct facts_real *ret,
+		    struct err *err);
+/* Pure: what can be known of it the next time, as a word of [0-9a-f-] that is kept by somebody who need not understand
+ * it; nothing is written where there is nothing to know. */
+void facts_known_write(const struct facts_real *r, struct buf *out);
+/* ERR_SYNTAX: it is none. */
+int facts_known_read(struct slice word, struct facts_known *ret, struct err *err) WARN_UNUSED;
+enum { FACTS_KNOWN_BYTES = 400 };
 /* The host and the engine's process. d: as far as the API told; completed here. */
 int facts_read_host(const char *proc_root, const char *docker_socket, struct arena *a, struct facts_daemon *d,
 		    struct facts_host *ret, struct err *err);

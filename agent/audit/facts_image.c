@@ -21,6 +21,7 @@ int facts_read_image(struct slice body, struct arena *a, struct facts_image *ret
 	facts_json_texts(&o, facts_get(facts_get(config, "Healthcheck"), "Test"), &i.health_test);
 	facts_json_keys(&o, facts_get(config, "ExposedPorts"), &i.exposed_ports);
 	facts_secret_names(&o, facts_get(config, "Env"), &i.secret_names);
+	facts_json_texts(&o, facts_get(facts_get(doc, "RootFS"), "Layers"), &i.layers);
 	i.created_unix_s = facts_json_time_s(doc, "Created");
 	i.size_bytes = size > 0 ? (uint64_t)size : 0;
 	r = facts_done(&o, err);
@@ -28,6 +29,38 @@ int facts_read_image(struct slice body, struct arena *a, struct facts_image *ret
 		return r;
 	*ret = i;
 	return 0;
+}
+
+/* An engine looks for the name in passwd first, whatever it looks like: "1000:x:0:0" makes USER 1000 root. */
+void facts_image_stock(struct facts_image *ret, const struct facts_stock *s)
+{
+	size_t n = strcspn(ret->user, ":");
+
+	ret->has_stock = true;
+	ret->setid_files = s->setid_files;
+	ret->package_count = s->package_count;
+	ret->has_user_uid0 = s->has_passwd ? FACTS_NO : FACTS_UNKNOWN;
+	for (size_t i = 0; n && i < s->roots.count; i++)
+		if (slice_is(slice_from(ret->user, n), s->roots.v[i]))
+			ret->has_user_uid0 = FACTS_YES;
+}
+
+bool facts_image_is_base(const struct facts_image *base, const struct facts_image *of)
+{
+	if (!base->layers.count || base->layers.count >= of->layers.count)
+		return false;
+	for (size_t i = 0; i < base->layers.count; i++)
+		if (strcmp(base->layers.v[i], of->layers.v[i]) != 0)
+			return false;
+	return true;
+}
+
+bool facts_image_is_latest(const struct facts_texts *tags)
+{
+	for (size_t i = 0; i < tags->count; i++)
+		if (!slice_ends(slice_of(tags->v[i]), SLICE_LIT(":latest")))
+			return false;
+	return tags->count;
 }
 
 /* [{"CreatedBy": "…"}, …], the newest first. */

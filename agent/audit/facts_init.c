@@ -51,7 +51,7 @@ void facts_container_init(struct facts_container *c)
 
 void facts_image_init(struct facts_image *i)
 {
-	*i = (struct facts_image){ .id = "", .user = "" };
+	*i = (struct facts_image){ .id = "", .user = "", .base_latest = "" };
 }
 
 void facts_daemon_init(struct facts_daemon *d)

@@ -355,7 +355,8 @@ static void read_own_mounts(struct facts_out *scratch, struct facts_mount_table 
 		(void)facts_parse_mounts(buf_slice(&b), FACTS_HOST_MOUNTS_MAX, scratch, &ret->v, &ret->count);
 }
 
-int facts_read_sockets(const char *docker_socket, struct arena *a, struct facts_sockets *ret, struct err *err)
+int facts_read_sockets(const char *docker_socket, const struct facts_daemon *engine, struct arena *a,
+		       struct facts_sockets *ret, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *scratch = arena_new(16 << 20);
 	struct facts_out o = { .a = a }, so = { .a = scratch };
@@ -371,11 +372,14 @@ int facts_read_sockets(const char *docker_socket, struct arena *a, struct facts_
 	if (docker_socket && *docker_socket) {
 		(void)add_socket(docker_socket, host, &o, &s);
 		/* Every further way in that the engine itself has opened (-H twice). */
-		facts_daemon_init(&d);
-		facts_read_engine_process("/proc", docker_socket, &so, &d);
-		for (size_t i = 0; i < d.listen_count; i++)
-			if (!strncmp(d.listens[i].address, "unix:/", 6))
-				(void)add_socket(d.listens[i].address + 5, host, &o, &s);
+		if (!engine) {
+			facts_daemon_init(&d);
+			facts_read_engine_process("/proc", docker_socket, &so, &d);
+			engine = &d;
+		}
+		for (size_t i = 0; i < engine->listen_count; i++)
+			if (!strncmp(engine->listens[i].address, "unix:/", 6))
+				(void)add_socket(engine->listens[i].address + 5, host, &o, &s);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		(void)add_socket(known[i], host, &o, &s);

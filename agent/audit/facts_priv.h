@@ -105,7 +105,7 @@ void facts_read_listeners(int dir, struct facts_out *o, struct facts_real *r);
 /* dir: a descriptor of its /proc folder. ESRCH when it is gone. */
 int facts_read_process(int dir, pid_t pid, struct facts_out *o, struct facts_process *ret);
 
-/* ---- the engine's process: facts_engine_process.c ---- */
+/* ---- the engine's process: facts_engine_process.c; who it is: facts_engine_find.c ---- */
 void facts_read_engine_process(const char *proc_root, const char *docker_socket, struct facts_out *o, struct facts_daemon *d);
 /* Unix sockets that listen, of the network namespace we are in: dev and inode of the file, inode of the socket. */
 struct facts_unix {
@@ -117,6 +117,8 @@ struct facts_unix {
 size_t facts_unix_listeners(struct facts_unix *ret, size_t max);
 /* The process that listens on the socket file; 0: none found. */
 pid_t facts_find_engine(const char *proc_root, const char *docker_socket);
+/* Inodes of the sockets among the descriptors of a process (proc: its /proc folder); at most max; returns how many. */
+size_t facts_socket_inodes(int proc, uint64_t *ret, size_t max);
 
 /* ---- audit rules: facts_audit_rules.c ---- */
 

@@ -14,6 +14,7 @@ struct real {
 	int dir; /* of init's /proc folder */
 	struct facts_out *o;
 	struct facts_out *scratch; /* for what is not kept */
+	const struct facts_how *how;
 };
 
 /* ---- mounts ---- */
@@ -29,8 +30,7 @@ static void read_host_mounts(const struct real *x, struct facts_mount_table *ret
 		(void)facts_parse_mounts(buf_slice(&b), FACTS_HOST_MOUNTS_MAX, x->scratch, &ret->v, &ret->count);
 }
 
-static int read_mounts(const struct real *x, struct facts_mount_table host, const struct facts_sockets *sockets,
-		       struct facts_real *r)
+static int read_mounts(const struct real *x, struct facts_mount_table host, struct facts_real *r)
 {
 	static const struct facts_sockets none;
 	CLEANUP(buf_finip) struct buf b = { 0 };
@@ -40,7 +40,7 @@ static int read_mounts(const struct real *x, struct facts_mount_table host, cons
 		return e;
 	(void)facts_parse_mounts(buf_slice(&b), FACTS_MOUNTS_MAX, x->o, &r->mounts, &r->mount_count);
 	const struct facts_mount_table own = { r->mounts, r->mount_count };
-	facts_look_behind(x->dir, own, host, sockets ? sockets : &none, x->o);
+	facts_look_behind(x->dir, own, host, x->how->sockets ? x->how->sockets : &none, x->o);
 	/* The last at "/" is the one on top. */
 	for (size_t i = 0; i < r->mount_count; i++)
 		if (!strcmp(r->mounts[i].point, "/"))
@@ -88,12 +88,38 @@ static void read_ulimits(const struct real *x, struct facts_real *r)
 
 /* ---- the filter ---- */
 
-static void read_filter(const struct real *x, unsigned flags, bool is_frozen, struct facts_real *r)
+/* Field 22 of stat, counted behind the name, which may hold anything. */
+static uint64_t read_start_ticks(int dir)
+{
+	enum { FIELDS_AFTER_NAME = 20 };
+	CLEANUP(buf_finip) struct buf b = { 0 };
+	struct slice rest, word = SLICE_NONE;
+	uint64_t ticks;
+
+	const char *end = facts_read_at(dir, "stat", 4096, &b) < 0 || !b.n ? NULL : memrchr(b.p, ')', b.n);
+	if (!end)
+		return 0;
+	rest = slice_trim(slice_from(end + 1, (size_t)(b.p + b.n - end - 1)));
+	for (int i = 0; i < FIELDS_AFTER_NAME; i++)
+		if (!slice_split(&rest, ' ', &word))
+			return 0;
+	return slice_to_u64(word, &ticks) ? ticks : 0;
+}
+
+static bool is_known(const struct facts_known *k, const struct facts_real *r)
+{
+	return k && k->filter.is_read && k->seccomp_filters && k->start_ticks && k->pid == r->init.pid &&
+	       k->start_ticks == r->init_start_ticks && k->seccomp_filters == r->init.seccomp_filters;
+}
+
+static void read_filter(const struct real *x, bool is_frozen, struct facts_real *r)
 {
 	struct facts_filter *f = &r->filter;
 
 	facts_filter_init(f);
-	if (flags & FACTS_NO_FILTER)
+	if (r->init.seccomp == SECCOMP_FILTERED && is_known(x->how->known, r))
+		*f = x->how->known->filter;
+	else if (x->how->flags & FACTS_NO_FILTER)
 		f->why = "not asked for";
 	else if (r->init.seccomp == SECCOMP_OFF) { /* nothing to read: everything is let through */
 		if (facts_filter_evaluate(NULL, 0, facts_native_arch(), f, NULL) < 0)
@@ -110,19 +136,18 @@ static void read_filter(const struct real *x, unsigned flags, bool is_frozen, st
 
 /* ---- all of it ---- */
 
-static int read_all(const struct real *x, pid_t pid, unsigned flags, const struct facts_sockets *sockets,
-		    struct facts_real *r)
+static int read_all(const struct real *x, pid_t pid, struct facts_real *r)
 {
 	struct facts_mount_table host;
-	struct facts_process again;
 	uint64_t hosts[NS_COUNT];
 	bool is_frozen = false;
 	int e = facts_read_process(x->dir, pid, x->o, &r->init);
 
 	if (e < 0)
 		return e;
+	r->init_start_ticks = read_start_ticks(x->dir);
 	read_host_mounts(x, &host);
-	e = read_mounts(x, host, sockets, r);
+	e = read_mounts(x, host, r);
 	if (e < 0)
 		return e;
 	read_uid_map(x, r);
@@ -131,13 +156,14 @@ static int read_all(const struct real *x, pid_t pid, unsigned flags, const struc
 	facts_read_host_ns(x->proc_root, hosts);
 	if (r->init.ns[NS_NET] != hosts[NS_NET])
 		facts_read_listeners(x->dir, x->o, r);
-	read_filter(x, flags, is_frozen, r);
+	read_filter(x, is_frozen, r);
 	/* The folder of a process that has ended tells nothing any more: then the filter may be another's. */
-	return facts_read_process(x->dir, pid, x->scratch, &again);
+	const uint64_t ticks = read_start_ticks(x->dir);
+	return ticks && ticks == r->init_start_ticks ? 0 : -ESRCH;
 }
 
-int facts_read_real(const char *proc_root, pid_t pid, unsigned flags, const struct facts_sockets *sockets,
-		    struct arena *a, struct facts_real *ret, struct err *err)
+int facts_read_real(const char *proc_root, pid_t pid, const struct facts_how *how, struct arena *a, struct facts_real *ret,
+		    struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *scratch = arena_new(SCRATCH_BYTES);
 	struct facts_out o = { .a = a }, so = { .a = scratch };
@@ -152,8 +178,8 @@ int facts_read_real(const char *proc_root, pid_t pid, unsigned flags, const stru
 	CLEANUP(fd_closep) int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int e = dir < 0 ? -errno : 0;
 	if (e == 0) {
-		const struct real x = { .proc_root = proc_root, .dir = dir, .o = &o, .scratch = &so };
-		e = read_all(&x, pid, flags, sockets, &r);
+		const struct real x = { .proc_root = proc_root, .dir = dir, .o = &o, .scratch = &so, .how = how };
+		e = read_all(&x, pid, &r);
 	}
 	if (e < 0) {
 		int code = e == -ENOENT ? ESRCH : -e;

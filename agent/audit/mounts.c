@@ -195,7 +195,7 @@ static bool is_kernels(const struct facts_mount *m)
 	return here && is_one_of(m->fs_type, types, ARRAY_LEN(types));
 }
 
-bool mounts_is_runtimes(const struct judge *j, const struct facts_mount *m)
+bool mounts_is_made(const struct facts_container *c, const char *root_dir, const struct facts_mount *m)
 {
 	static const char *const files[] = { "/etc/hosts",	  "/etc/hostname",     "/etc/resolv.conf", "/sbin/docker-init",
 					     "/run/.containerenv", "/run/podman-init", "/.dockerenv" };
@@ -203,11 +203,16 @@ bool mounts_is_runtimes(const struct judge *j, const struct facts_mount *m)
 
 	if (!strcmp(m->point, "/"))
 		return true;
-	if (is_asked(j->asked, m->point))
+	if (is_asked(&c->asked, m->point))
 		return false;
 	if (is_kernels(m) || is_one_of(m->point, files, ARRAY_LEN(files)))
 		return true;
 	/* its secrets and shared memory */
-	snprintf(own, sizeof(own), "%s/containers/%s", root_of(j->daemon->root_dir), j->c->id);
+	snprintf(own, sizeof(own), "%s/containers/%s", root_of(root_dir), c->id);
 	return m->host_path[0] && mounts_is_below(m->host_path, own);
+}
+
+bool mounts_is_runtimes(const struct judge *j, const struct facts_mount *m)
+{
+	return mounts_is_made(j->c, j->daemon->root_dir, m);
 }

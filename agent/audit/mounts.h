@@ -7,6 +7,8 @@
 bool mounts_sensitive(const char *path, bool is_writable, const char *root_dir, enum audit_severity *ret, const char **ret_what);
 /* Made by the runtime for each container (its root, /proc, /sys, /dev, /etc/hosts …), not asked for. */
 bool mounts_is_runtimes(const struct judge *j, const struct facts_mount *m);
+/* The same for who does not judge. root_dir: of the engine. */
+bool mounts_is_made(const struct facts_container *c, const char *root_dir, const struct facts_mount *m);
 /* A path and one above it, or the same: by whole names. "/" is above all. */
 bool mounts_is_below(const char *path, const char *above);
 /* Where the engine keeps a volume's data. */

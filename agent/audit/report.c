@@ -73,8 +73,7 @@ static void write_result(const struct report_subject *s, const struct audit_resu
 	} else {
 		json_kv_str(j, "remediation", "");
 	}
-	json_key(j, "references");
-	json_array_open(j);
+	json_kv_array(j, "references");
 	report_references(x->check, add_string, j);
 	json_array_close(j);
 	json_object_close(j);
@@ -104,8 +103,7 @@ int report_json(const struct report *r, struct out *o, struct err *err)
 	json_kv_str(j, "host", r->host);
 	out_kv_time(o, "time", r->now_unix_s);
 	out_kv_str(o, "engine", r->engine);
-	json_key(j, "results");
-	json_array_open(j);
+	json_kv_array(j, "results");
 	for (size_t i = 0; i < r->subject_count; i++) {
 		for (size_t k = 0; k < r->subjects[i].count; k++)
 			write_result(&r->subjects[i], &r->subjects[i].results[k], o);

@@ -9,21 +9,9 @@ static bool is_finding(const struct audit_result *x)
 	return x->status == AUDIT_FAIL || x->status == AUDIT_WARN;
 }
 
-static void object(struct out *o, const char *key)
-{
-	json_key(&o->json, key);
-	json_object_open(&o->json);
-}
-
-static void array(struct out *o, const char *key)
-{
-	json_key(&o->json, key);
-	json_array_open(&o->json);
-}
-
 static void kv_text(struct out *o, const char *key, const char *text)
 {
-	object(o, key);
+	json_kv_object(&o->json, key);
 	json_kv_str(&o->json, "text", text);
 	json_object_close(&o->json);
 }
@@ -93,13 +81,13 @@ static void write_rule(const struct audit_check *c, enum audit_severity worst, s
 	kv_text(o, "fullDescription", c->why);
 	kv_text(o, "help", text.p);
 	write_help_uri(c, o);
-	object(o, "defaultConfiguration");
+	json_kv_object(&o->json, "defaultConfiguration");
 	json_kv_str(j, "level", level(worst));
 	json_object_close(j);
-	object(o, "properties");
+	json_kv_object(&o->json, "properties");
 	json_kv_str(j, "precision", "very-high");
 	json_kv_str(j, "security-severity", score(worst));
-	array(o, "tags");
+	json_kv_array(&o->json, "tags");
 	json_str(j, SLICE_LIT("security"));
 	json_str(j, SLICE_LIT("misconfiguration"));
 	json_str(j, slice_of(audit_subject_name(c->subject)));
@@ -116,12 +104,12 @@ static void write_driver(const struct report *r, size_t *index_of, struct out *o
 	enum audit_severity worst;
 	size_t n = 0;
 
-	object(o, "tool");
-	object(o, "driver");
+	json_kv_object(&o->json, "tool");
+	json_kv_object(&o->json, "driver");
 	json_kv_str(&o->json, "name", "picket-agent");
 	json_kv_str(&o->json, "fullName", "picket-agent audit");
 	json_kv_str(&o->json, "version", PICKET_VERSION);
-	array(o, "rules");
+	json_kv_array(&o->json, "rules");
 	for (size_t i = 0; i < audit_check_count(); i++) {
 		if (!has_findings(r, audit_check_at(i), &worst))
 			continue;
@@ -152,17 +140,17 @@ static void write_location(const struct report_subject *s, struct out *o)
 			buf_printf(&uri, "%%%02X", (unsigned)(uint8_t)*p);
 	}
 	buf_printf(&full, "%s:%s", audit_subject_name(s->subject), s->id[0] ? s->id : s->name);
-	array(o, "locations");
+	json_kv_array(&o->json, "locations");
 	json_object_open(j);
-	object(o, "physicalLocation");
-	object(o, "artifactLocation");
+	json_kv_object(&o->json, "physicalLocation");
+	json_kv_object(&o->json, "artifactLocation");
 	json_kv_slice(j, "uri", buf_slice(&uri));
 	json_object_close(j);
-	object(o, "region");
+	json_kv_object(&o->json, "region");
 	json_kv_u64(j, "startLine", 1);
 	json_object_close(j);
 	json_object_close(j);
-	array(o, "logicalLocations");
+	json_kv_array(&o->json, "logicalLocations");
 	json_object_open(j);
 	json_kv_str(j, "name", s->name);
 	json_kv_slice(j, "fullyQualifiedName", buf_slice(&full));
@@ -182,7 +170,7 @@ static void write_fingerprint(const struct report *r, const struct report_subjec
 	h = h * 31 + slice_hash(slice_of(r->host));
 	h = h * 31 + slice_hash(slice_of(s->name));
 	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)h);
-	object(o, "partialFingerprints");
+	json_kv_object(&o->json, "partialFingerprints");
 	json_kv_str(&o->json, "picketAudit/v1", hash);
 	json_object_close(&o->json);
 }
@@ -201,12 +189,12 @@ static void write_result(const struct report *r, const struct report_subject *s,
 	json_kv_str(j, "kind", x->status == AUDIT_WARN ? "review" : "fail");
 	/* SARIF 3.27.10: a kind other than fail has no level */
 	json_kv_str(j, "level", x->status == AUDIT_WARN ? "none" : level(x->severity));
-	object(o, "message");
+	json_kv_object(&o->json, "message");
 	json_kv_slice(j, "text", buf_slice(&text));
 	json_object_close(j);
 	write_location(s, o);
 	write_fingerprint(r, s, x, o);
-	object(o, "properties");
+	json_kv_object(&o->json, "properties");
 	json_kv_str(j, "severity", audit_severity_name(x->severity));
 	json_kv_str(j, "evidence", x->evidence);
 	json_kv_str(j, "remediation", x->fix);
@@ -219,7 +207,7 @@ static void write_result(const struct report *r, const struct report_subject *s,
 
 static void write_results(const struct report *r, const size_t *index_of, struct out *o)
 {
-	array(o, "results");
+	json_kv_array(&o->json, "results");
 	for (size_t i = 0; i < r->subject_count; i++) {
 		const struct report_subject *s = &r->subjects[i];
 
@@ -238,11 +226,11 @@ static void write_invocation(const struct report *r, struct out *o)
 {
 	struct json *j = &o->json;
 
-	array(o, "invocations");
+	json_kv_array(&o->json, "invocations");
 	json_object_open(j);
 	json_kv_bool(j, "executionSuccessful", true);
 	out_kv_time(o, "endTimeUtc", r->now_unix_s);
-	array(o, "toolExecutionNotifications");
+	json_kv_array(&o->json, "toolExecutionNotifications");
 	for (size_t i = 0; i < r->subject_count; i++) {
 		for (size_t k = 0; k < r->subjects[i].count; k++) {
 			const struct audit_result *x = &r->subjects[i].results[k];
@@ -273,12 +261,12 @@ int report_sarif(const struct report *r, struct out *o, struct err *err)
 	json_object_open(j);
 	json_kv_str(j, "version", "2.1.0");
 	json_kv_str(j, "$schema", "https://json.schemastore.org/sarif-2.1.0.json");
-	array(o, "runs");
+	json_kv_array(&o->json, "runs");
 	json_object_open(j);
 	write_driver(r, index_of, o);
 	write_invocation(r, o);
 	json_kv_str(j, "columnKind", "utf16CodeUnits");
-	object(o, "properties");
+	json_kv_object(&o->json, "properties");
 	json_kv_str(j, "host", r->host);
 	out_kv_str(o, "engine", r->engine);
 	json_object_close(j);

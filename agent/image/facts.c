@@ -179,6 +179,7 @@ void facts_init(struct facts *f, struct facts_room *room)
 	*f = (struct facts){ .room = room };
 	buf_init(&f->os_release[0], FACTS_OS_RELEASE_BYTES);
 	buf_init(&f->os_release[1], FACTS_OS_RELEASE_BYTES);
+	buf_init(&f->passwd, PASSWD_BYTES);
 	buf_init(&f->problems, LIMIT_PROBLEMS * (2 * IMAGE_PROBLEM_BYTES + 8));
 	buf_init(&f->drift, FACTS_DRIFT_BYTES);
 }
@@ -202,6 +203,7 @@ void facts_fini(struct facts *f)
 	free(f->keys);
 	buf_fini(&f->os_release[0]);
 	buf_fini(&f->os_release[1]);
+	buf_fini(&f->passwd);
 	buf_fini(&f->problems);
 	buf_fini(&f->drift);
 	*f = (struct facts){ 0 };
@@ -272,6 +274,7 @@ int facts_copy(const struct facts *f, struct facts *ret, struct err *err)
 		r = facts_add_key(ret, f->keys[i], (enum facts_tag)(f->keys[i] & 3), err);
 	buf_add_slice(&ret->os_release[0], buf_slice(&f->os_release[0]));
 	buf_add_slice(&ret->os_release[1], buf_slice(&f->os_release[1]));
+	buf_add_slice(&ret->passwd, buf_slice(&f->passwd));
 	buf_add_slice(&ret->problems, buf_slice(&f->problems));
 	buf_add_slice(&ret->drift, buf_slice(&f->drift));
 	ret->problem_count = f->problem_count;

@@ -47,6 +47,7 @@ struct facts {
 	size_t file_count, key_count, setid_count, link_count;
 	size_t file_size, key_size, setid_size, link_size;
 	struct buf os_release[2]; /* etc/, usr/lib/; empty: none here */
+	struct buf passwd;	  /* names of uid 0, a line each, after an empty one; empty: none here */
 	struct buf problems;	  /* lines */
 	size_t problem_count;
 	struct buf drift; /* lines: 'x' executable, 'f' file, 'd' removed; path */

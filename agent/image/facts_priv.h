@@ -1,6 +1,7 @@
 /* facts_priv.h - between facts.c (storage), facts_read.c (entries to facts) and merge.c. */
 #pragma once
 #include "agent/image/facts.h"
+#include "agent/image/passwd.h"
 
 enum {
 	FACTS_OS_RELEASE_BYTES = 64 * 1024,

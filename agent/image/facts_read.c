@@ -244,6 +244,18 @@ static int keep_os_release(struct read *rd, const struct entry *e, struct slice 
 	return 0;
 }
 
+/* What the image's users are is asked of the engine's reading of this file, whatever the image's programs make of it. */
+static void keep_passwd(struct read *rd, const struct entry *e, struct slice as)
+{
+	struct slice text = SLICE_NONE;
+
+	if (!slice_is(as, "etc/passwd") || e->text(e->arg, PASSWD_BYTES, &text, NULL) < 0)
+		return;
+	buf_reset(&rd->f->passwd);
+	buf_add_char(&rd->f->passwd, '\n'); /* never empty: it is there */
+	passwd_roots(text, &rd->f->passwd);
+}
+
 static int keep_setid(struct read *rd, const struct entry *e, struct err *err)
 {
 	struct facts *f = rd->f;
@@ -307,6 +319,7 @@ static int parse_as(struct read *rd, const struct entry *e, struct slice as, str
 	uint16_t rows[MATCH_FOUND_MAX];
 
 	(void)keep_os_release(rd, e, as);
+	keep_passwd(rd, e, as);
 	return parse_all(rd, e, rows, matcher_find(rd->fr->matcher, as, rows), as, at, err);
 }
 
@@ -350,13 +363,15 @@ static bool is_wanted_link(struct read *rd, const struct entry *e, uint64_t hash
 	uint16_t rows[MATCH_FOUND_MAX];
 
 	if (e->kind == ENTRY_HARDLINK)
-		return matcher_find(rd->fr->matcher, e->path, rows) || slice_is(e->path, "etc/os-release");
+		return matcher_find(rd->fr->matcher, e->path, rows) || slice_is(e->path, "etc/os-release") ||
+		       slice_is(e->path, "etc/passwd");
 	for (size_t i = 0; i < rd->fr->alias_count; i++)
 		if (path_is_below(rd->fr->aliases[i].real, e->path))
 			return true;
 	/* Those at the top are known to everyone: bin -> usr/bin. */
 	return matcher_is_way(rd->fr->matcher, hash) || !path_folder(e->path).n ||
-	       slice_is(e->path, "etc/os-release") || slice_is(e->path, "usr/lib/os-release");
+	       slice_is(e->path, "etc/os-release") || slice_is(e->path, "usr/lib/os-release") ||
+	       slice_is(e->path, "etc/passwd");
 }
 
 static int on_entry(void *arg, const struct entry *e, struct err *err)

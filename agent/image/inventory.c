@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "agent/image/image_limits.h"
+#include "agent/image/passwd.h"
 #include "agent/image/path.h"
 #include "agent/image/pkg.h"
 
@@ -228,6 +229,25 @@ static int make_setids(struct making *mk, Picket__ImageConfig *c)
 	return 0;
 }
 
+static int make_roots(struct making *mk, Picket__ImageConfig *c)
+{
+	struct slice rest = buf_slice(&mk->m->passwd), line;
+
+	c->has_passwd = rest.n;
+	c->uid0_users = arena_zalloc(mk->a, PASSWD_ROOTS, sizeof(*c->uid0_users));
+	if (!c->uid0_users)
+		return full(mk);
+	while (c->n_uid0_users < PASSWD_ROOTS && slice_split(&rest, '\n', &line)) {
+		if (!line.n)
+			continue;
+		char *p = meta_text(mk->a, line, LIMIT_NAME_BYTES);
+		if (!p)
+			return full(mk);
+		c->uid0_users[c->n_uid0_users++] = p;
+	}
+	return 0;
+}
+
 static int make_problems(struct making *mk, Picket__Inventory *inv)
 {
 	struct slice rest = buf_slice(&mk->m->problems), line;
@@ -287,6 +307,8 @@ int inventory_make(const struct inventory_input *in, struct arena *a, Picket__In
 		r = make_os(&mk, inv);
 	if (r >= 0)
 		r = make_setids(&mk, inv->config);
+	if (r >= 0)
+		r = make_roots(&mk, inv->config);
 	if (r >= 0)
 		r = make_problems(&mk, inv);
 	if (r >= 0)

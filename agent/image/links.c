@@ -170,6 +170,8 @@ int merged_aliases(struct merged *m, const struct matcher *matcher, struct arena
 	if (r >= 0 && merged_resolve(m, SLICE_LIT("etc/os-release"), dst, &path) &&
 	    !slice_is(path, "usr/lib/os-release"))
 		r = add_fixed(&f, matcher, NULL, SLICE_LIT("etc/os-release"), err);
+	if (r >= 0)
+		r = add_fixed(&f, matcher, NULL, SLICE_LIT("etc/passwd"), err);
 	f.max = max;
 	for (size_t i = 0; r >= 0 && i < m->link_count; i++)
 		if (m->links[i].is_hard)

@@ -13,6 +13,7 @@ void merged_init(struct merged *m, struct facts_room *room)
 	*m = (struct merged){ .room = room };
 	buf_init(&m->os_release[0], FACTS_OS_RELEASE_BYTES);
 	buf_init(&m->os_release[1], FACTS_OS_RELEASE_BYTES);
+	buf_init(&m->passwd, PASSWD_BYTES);
 	buf_init(&m->problems, LIMIT_PROBLEMS * (2 * IMAGE_PROBLEM_BYTES + 8));
 }
 
@@ -30,6 +31,7 @@ void merged_fini(struct merged *m)
 			   .setid_size = m->setid_size,
 			   .link_size = m->link_size,
 			   .os_release = { m->os_release[0], m->os_release[1] },
+			   .passwd = m->passwd,
 			   .problems = m->problems };
 
 	for (size_t i = 0; i < m->layer_count; i++)
@@ -234,6 +236,13 @@ static void merge_os_release(struct merged *m, const struct facts *f)
 	}
 }
 
+static void merge_passwd(struct merged *m, const struct facts *f)
+{
+	if (f->passwd.n || is_hidden(f, SLICE_LIT("etc/passwd")))
+		buf_reset(&m->passwd);
+	buf_add_slice(&m->passwd, buf_slice(&f->passwd));
+}
+
 static int merge_keys(struct merged *m, struct facts *f, struct err *err)
 {
 	if (m->layer_count == m->layer_size) {
@@ -277,6 +286,7 @@ int merge_layer(struct merged *m, struct facts *f, struct err *err)
 		r = merge_links(m, f, err);
 	if (r >= 0) {
 		merge_os_release(m, f);
+		merge_passwd(m, f);
 		merge_problems(m, f);
 		r = merge_keys(m, f, err);
 	}
@@ -339,7 +349,7 @@ int merge_ask_opaque(const struct merged *m, struct facts *f,
 		r = ask_folders(&a, slice_of(m->setids[i].path), err);
 	for (size_t i = 0; r >= 0 && i < m->link_count; i++)
 		r = ask_folders(&a, slice_of(m->links[i].path), err);
-	if (r >= 0)
+	if (r >= 0) /* and etc/passwd */
 		r = ask_folders(&a, SLICE_LIT("etc/os-release"), err);
 	if (r >= 0)
 		r = ask_folders(&a, SLICE_LIT("usr/lib/os-release"), err);

@@ -16,6 +16,7 @@ struct merged {
 	size_t file_count, setid_count, link_count;
 	size_t file_size, setid_size, link_size;
 	struct buf os_release[2];
+	struct buf passwd;
 	struct buf problems;
 	size_t problem_count;
 	struct merged_layer *layers;

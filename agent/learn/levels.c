@@ -92,6 +92,14 @@ static void learn(struct row *r, double per_minute, double minutes, uint64_t now
 	r->level += (per_minute - r->level) * (part < 1.0 ? part : 1.0);
 }
 
+static void judge(const struct row *r, double per_minute, uint64_t now_unix_s, struct level *ret)
+{
+	ret->is_learning = is_learning(r, now_unix_s);
+	ret->learned = (uint64_t)r->level;
+	if (!ret->is_learning && per_minute > r->level)
+		ret->above = (uint64_t)(per_minute - r->level);
+}
+
 void levels_add(struct levels *l, const char *container, const char *image, uint64_t bytes, uint64_t interval_ns,
 		uint64_t now_unix_s, struct level *ret)
 {
@@ -106,13 +114,23 @@ void levels_add(struct levels *l, const char *container, const char *image, uint
 		return;
 	decay(c, now_unix_s);
 	decay(i, now_unix_s);
-	const struct row *judge = is_learning(c, now_unix_s) ? i : c;
-	ret->is_learning = is_learning(judge, now_unix_s);
-	ret->learned = (uint64_t)judge->level;
-	if (!ret->is_learning && per_minute > judge->level)
-		ret->above = (uint64_t)(per_minute - judge->level);
+	judge(is_learning(c, now_unix_s) ? i : c, per_minute, now_unix_s, ret);
 	learn(c, per_minute, minutes, now_unix_s);
 	learn(i, per_minute, minutes, now_unix_s);
+}
+
+void levels_add_image(struct levels *l, const char *image, uint64_t per_minute, uint64_t interval_ns, uint64_t now_unix_s,
+		      struct level *ret)
+{
+	bool is_new;
+	struct row *r = use(l, "all", image, now_unix_s, &is_new);
+
+	*ret = (struct level){ .per_minute = per_minute, .is_learning = true };
+	if (!r || interval_ns < MINUTE_NS / 60)
+		return;
+	decay(r, now_unix_s);
+	judge(r, (double)per_minute, now_unix_s, ret);
+	learn(r, (double)per_minute, (double)interval_ns / (double)MINUTE_NS, now_unix_s);
 }
 
 size_t levels_count(const struct levels *l)
@@ -159,7 +177,7 @@ static void read_row(struct levels *l, const cJSON *o, uint64_t now_unix_s)
 	if (!slice_split(&key, ':', &kind) || !slice_copy(kind, kind_text, sizeof(kind_text)) ||
 	    !slice_copy(key, name, sizeof(name)))
 		return;
-	if (strcmp(kind_text, "image") != 0 && strcmp(kind_text, "container") != 0)
+	if (strcmp(kind_text, "image") != 0 && strcmp(kind_text, "container") != 0 && strcmp(kind_text, "all") != 0)
 		return;
 	struct row *r = use(l, kind_text, name, now_unix_s, &is_new);
 	if (!r)

@@ -25,6 +25,9 @@ struct levels *levels_new(void) WARN_UNUSED;
 /* bytes in interval_ns (at least a second) up to now_unix_s. container: a name that outlives its id; image: repository. */
 void levels_add(struct levels *l, const char *container, const char *image, uint64_t bytes, uint64_t interval_ns,
 		uint64_t now_unix_s, struct level *ret);
+/* The same of all containers of an image together. */
+void levels_add_image(struct levels *l, const char *image, uint64_t per_minute, uint64_t interval_ns, uint64_t now_unix_s,
+		      struct level *ret);
 size_t levels_count(const struct levels *l);
 /* As JSON, atomically. A file that is not there or not ours is begun anew (ERR_SYNTAX, told). */
 int levels_save(const struct levels *l, const char *path, struct err *err) WARN_UNUSED;

@@ -11,50 +11,29 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "common/bpf_said.h"
 #include "picket.skel.h"
 
 DEFINE_CLEANUP(struct picket_bpf, picket_bpf__destroy)
 
 enum { RING_DEFAULT = 1 << 20, RING_MIN = 64 << 10, RING_MAX = 64 << 20 };
 
-static char last_message[160];
-static bool is_verdict; /* last_message is the verifier's: nothing said after it tells more */
+static struct bpf_said said;
 
 static int keep_message(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	CLEANUP(freep) char *text = NULL;
-
-	if (level != LIBBPF_WARN || is_verdict)
-		return 0;
-	if (vasprintf(&text, fmt, ap) < 0) {
-		text = NULL;
-		return 0;
-	}
-	/* The verifier's log: why it refused stands in the line before its count. */
-	const char *line = text;
-	char *end = strstr(text, "\nprocessed ");
-	if (end) {
-		*end = 0;
-		const char *before = strrchr(text, '\n');
-		line = before ? before + 1 : text;
-		is_verdict = true;
-	} else {
-		text[strcspn(text, "\n")] = 0;
-	}
-	(void)slice_copy(slice_of(line), last_message, sizeof(last_message));
-	return 0;
+	return bpf_said_keep(&said, level, fmt, ap);
 }
 
 void load_quiet(void)
 {
-	last_message[0] = 0;
-	is_verdict = false;
+	said = (struct bpf_said){ 0 };
 	libbpf_set_print(keep_message);
 }
 
 const char *load_last_message(void)
 {
-	return last_message;
+	return said.why;
 }
 
 static struct bpf_program *program_of(struct picket_bpf *skel, enum sensor_id id)
@@ -111,7 +90,7 @@ static int load_mask(const struct loaded *l, unsigned mask, struct picket_bpf **
 	if (r == -EPERM)
 		return err_set(err, r, "load the probe: CAP_BPF and CAP_PERFMON are needed");
 	if (r < 0)
-		return err_set(err, r, "load the probe (%s)", last_message);
+		return err_set(err, r, "load the probe (%s)", said.why);
 	*ret = take_ptr(skel);
 	return 0;
 }

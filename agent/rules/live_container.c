@@ -311,6 +311,7 @@ static bool process_names(const struct live_query *q, struct rules_value *ret)
 		return false;
 	ret->list = q->live->event->stats.names;
 	ret->list_count = q->live->event->stats.name_count;
+	ret->is_list = true;
 	return ret->list_count;
 }
 
@@ -334,6 +335,26 @@ static bool net_above(const struct live_query *q, struct rules_value *ret)
 	return has_net(q) && live_num(ret, (int64_t)q->live->event->stats.net_above);
 }
 
+static bool has_image_net(const struct live_query *q)
+{
+	return is_stats(q) && q->live->event->stats.has_image_net;
+}
+
+static bool image_net_per_minute(const struct live_query *q, struct rules_value *ret)
+{
+	return has_image_net(q) && live_num(ret, (int64_t)q->live->event->stats.image_net_per_minute);
+}
+
+static bool image_net_learned(const struct live_query *q, struct rules_value *ret)
+{
+	return has_image_net(q) && live_num(ret, (int64_t)q->live->event->stats.image_net_learned);
+}
+
+static bool image_net_above(const struct live_query *q, struct rules_value *ret)
+{
+	return has_image_net(q) && live_num(ret, (int64_t)q->live->event->stats.image_net_above);
+}
+
 live_getter live_container_getter(unsigned field)
 {
 	static const live_getter getters[FIELD_COUNT] = {
@@ -347,6 +368,9 @@ live_getter live_container_getter(unsigned field)
 		[FIELD_CONTAINER_NET_PER_MINUTE] = net_per_minute,
 		[FIELD_CONTAINER_NET_LEARNED] = net_learned,
 		[FIELD_CONTAINER_NET_ABOVE] = net_above,
+		[FIELD_CONTAINER_IMAGE_NET_PER_MINUTE] = image_net_per_minute,
+		[FIELD_CONTAINER_IMAGE_NET_LEARNED] = image_net_learned,
+		[FIELD_CONTAINER_IMAGE_NET_ABOVE] = image_net_above,
 		[FIELD_CONTAINER_IMAGE] = image,
 		[FIELD_CONTAINER_IMAGE_REPOSITORY] = image_repository,
 		[FIELD_CONTAINER_IMAGE_TAG] = image_tag,

@@ -46,8 +46,7 @@ static void print_messages(const struct rules_report *r)
 
 static void json_messages(struct json *j, const char *key, const struct rules_report *r, bool errors)
 {
-	json_key(j, key);
-	json_array_open(j);
+	json_kv_array(j, key);
 	for (size_t i = 0; i < r->count; i++) {
 		const struct rules_message *m = &r->messages[i];
 
@@ -82,8 +81,7 @@ static void json_check(const struct rules *r, const struct rules_report *report,
 	json_kv_u64(&j, "macros", report->macros);
 	json_kv_u64(&j, "lists", report->lists);
 	if (!r && !report->errors) {
-		json_key(&j, "errors");
-		json_array_open(&j);
+		json_kv_array(&j, "errors");
 		json_object_open(&j);
 		json_kv_str(&j, "message", err->msg);
 		json_object_close(&j);
@@ -92,15 +90,13 @@ static void json_check(const struct rules *r, const struct rules_report *report,
 		json_messages(&j, "errors", report, true);
 	}
 	json_messages(&j, "warnings", report, false);
-	json_key(&j, "events");
-	json_array_open(&j);
+	json_kv_array(&j, "events");
 	if (r && rules_wants_all(r))
 		json_str(&j, SLICE_LIT("*"));
 	if (r)
 		rules_each_type(r, json_name, &j);
 	json_array_close(&j);
-	json_key(&j, "fields");
-	json_array_open(&j);
+	json_kv_array(&j, "fields");
 	if (r)
 		rules_each_field(r, json_name, &j);
 	json_array_close(&j);

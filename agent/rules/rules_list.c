@@ -143,8 +143,7 @@ void rules_list_text(const struct rules *r, struct buf *out)
 
 static void json_strings(struct json *j, const char *key, const char *const *all, size_t n)
 {
-	json_key(j, key);
-	json_array_open(j);
+	json_kv_array(j, key);
 	for (size_t i = 0; i < n; i++)
 		json_str(j, slice_of(all[i]));
 	json_array_close(j);
@@ -189,13 +188,11 @@ static void json_technique(struct json *j, const struct rules *r, const struct t
 	json_object_open(j);
 	json_kv_str(j, "id", t->id);
 	json_kv_str(j, "name", t->name);
-	json_key(j, "tactics");
-	json_array_open(j);
+	json_kv_array(j, "tactics");
 	while (slice_split(&rest, ' ', &tactic))
 		json_str(j, tactic);
 	json_array_close(j);
-	json_key(j, "rules");
-	json_array_open(j);
+	json_kv_array(j, "rules");
 	rules_each(r, json_covering, &one);
 	json_array_close(j);
 	json_object_close(j);
@@ -227,8 +224,7 @@ static void json_macro(struct json *j, const struct rules *r, const char *name)
 	json_object_open(j);
 	json_kv_str(j, "name", name);
 	json_kv_u64(j, "rules", m.rules);
-	json_key(j, "techniques");
-	json_array_open(j);
+	json_kv_array(j, "techniques");
 	for (size_t i = 0; i < ARRAY_LEN(techniques); i++)
 		if (m.covers[i])
 			json_str(j, slice_of(techniques[i].id));
@@ -261,8 +257,7 @@ static void json_macros(struct json *j, const struct rules *r)
 	struct macro_names all = { .n = 0 };
 
 	rules_each(r, add_macros, &all);
-	json_key(j, "macros");
-	json_array_open(j);
+	json_kv_array(j, "macros");
 	for (size_t i = 0; i < all.n; i++)
 		json_macro(j, r, all.names[i]);
 	json_array_close(j);
@@ -276,23 +271,19 @@ void rules_list_json(const struct rules *r, struct buf *out)
 	rules_each(r, count, &c);
 	json_init(&j, out);
 	json_object_open(&j);
-	json_key(&j, "rules");
-	json_array_open(&j);
+	json_kv_array(&j, "rules");
 	rules_each(r, json_rule, &j);
 	json_array_close(&j);
-	json_key(&j, "coverage");
-	json_array_open(&j);
+	json_kv_array(&j, "coverage");
 	for (size_t i = 0; i < ARRAY_LEN(techniques); i++)
 		json_technique(&j, r, &techniques[i]);
 	json_array_close(&j);
 	json_macros(&j, r);
-	json_key(&j, "tactics");
-	json_object_open(&j);
+	json_kv_object(&j, "tactics");
 	for (size_t i = 0; i < ARRAY_LEN(tactics); i++)
 		json_kv_u64(&j, tactics[i], c.tactic[i]);
 	json_object_close(&j);
-	json_key(&j, "summary");
-	json_object_open(&j);
+	json_kv_object(&j, "summary");
 	json_kv_u64(&j, "rules", c.rules);
 	json_kv_u64(&j, "enabled", c.enabled);
 	json_kv_u64(&j, "techniques", ARRAY_LEN(techniques));

@@ -4,18 +4,6 @@
 
 #include "agent/scan/purl.h"
 
-static void object(struct out *o, const char *key)
-{
-	json_key(&o->json, key);
-	json_object_open(&o->json);
-}
-
-static void array(struct out *o, const char *key)
-{
-	json_key(&o->json, key);
-	json_array_open(&o->json);
-}
-
 static void property(struct out *o, const char *name, struct slice value)
 {
 	if (!value.n)
@@ -100,7 +88,7 @@ static void write_component(const struct cdx *c, size_t i)
 	write_name(p, o);
 	json_kv_str(j, "version", p->version);
 	json_kv_slice(j, "purl", format_purl(r, i, o));
-	array(o, "properties");
+	json_kv_array(&o->json, "properties");
 	property(o, "SrcName", slice_of(p->source));
 	property(o, "SrcVersion", slice_of(p->source_version));
 	if (!purl_is_os(slice_of(p->ecosystem)))
@@ -127,7 +115,7 @@ static void write_os(const struct cdx *c)
 	json_kv_str(&o->json, "bom-ref", CDX_OS_REF);
 	json_kv_str(&o->json, "name", os->id);
 	out_kv_str(o, "version", os->version_id);
-	array(o, "properties");
+	json_kv_array(&o->json, "properties");
 	property(o, "Codename", slice_of(os->codename));
 	property(o, "IDLike", slice_of(os->id_like));
 	property(o, "PrettyName", slice_of(os->pretty_name));
@@ -141,11 +129,11 @@ static void write_dependencies(const struct cdx *c)
 	const struct scan_result *r = c->r;
 	struct json *j = &c->o->json;
 
-	array(c->o, "dependencies");
+	json_kv_array(&c->o->json, "dependencies");
 	for (int os = 0; os <= c->has_os; os++) {
 		json_object_open(j);
 		json_kv_str(j, "ref", os ? CDX_OS_REF : CDX_ROOT_REF);
-		array(c->o, "dependsOn");
+		json_kv_array(&c->o->json, "dependsOn");
 		if (!os && c->has_os)
 			json_str(j, SLICE_LIT(CDX_OS_REF));
 		for (size_t i = 0; i < r->package_count; i++) {
@@ -194,13 +182,13 @@ static void write_subject(const struct cdx *c)
 	struct out *o = c->o;
 	bool image = inv->image_id[0] && strcmp(inv->kind, "directory") != 0;
 
-	object(o, "component");
+	json_kv_object(&o->json, "component");
 	json_kv_str(&o->json, "type", image ? "container" : "application");
 	json_kv_str(&o->json, "bom-ref", CDX_ROOT_REF);
 	json_kv_str(&o->json, "name", c->r->target);
 	out_kv(o, "version", image ? scan_digest(c->r) : SLICE_NONE);
 	out_kv(o, "purl", image_purl(c));
-	array(o, "properties");
+	json_kv_array(&o->json, "properties");
 	property(o, "ImageID", slice_of(inv->image_id));
 	for (size_t i = 0; i < inv->n_layers; i++)
 		property(o, "DiffID", slice_of(inv->layers[i]->diff_id));
@@ -217,10 +205,10 @@ static void write_metadata(const struct cdx *c)
 	struct out *o = c->o;
 	struct json *j = &o->json;
 
-	object(o, "metadata");
+	json_kv_object(&o->json, "metadata");
 	out_kv_time(o, "timestamp", c->r->now_unix_s);
-	object(o, "tools");
-	array(o, "components");
+	json_kv_object(&o->json, "tools");
+	json_kv_array(&o->json, "components");
 	json_object_open(j);
 	json_kv_str(j, "type", "application");
 	json_kv_str(j, "name", "picket-agent");
@@ -249,7 +237,7 @@ int format_cyclonedx(const struct scan_result *r, const struct format_options *o
 	json_kv_slice(j, "serialNumber", format_text(o, "urn:uuid:%s", r->uuid));
 	json_kv_u64(j, "version", 1);
 	write_metadata(&c);
-	array(o, "components");
+	json_kv_array(&o->json, "components");
 	if (c.has_os)
 		write_os(&c);
 	for (size_t i = 0; i < r->package_count; i++)

@@ -2,18 +2,6 @@
  * ignore file says as its analysis. */
 #include "agent/scan/format_cdx.h"
 
-static void object(struct out *o, const char *key)
-{
-	json_key(&o->json, key);
-	json_object_open(&o->json);
-}
-
-static void array(struct out *o, const char *key)
-{
-	json_key(&o->json, key);
-	json_array_open(&o->json);
-}
-
 /* ---- which findings make one entry ---- */
 
 struct entry {
@@ -93,7 +81,7 @@ static void write_rating(struct out *o, struct slice source, double score, const
 			 const char *method, struct slice vector)
 {
 	json_object_open(&o->json);
-	object(o, "source");
+	json_kv_object(&o->json, "source");
 	json_kv_slice(&o->json, "name", source);
 	json_object_close(&o->json);
 	if (score > 0) {
@@ -111,7 +99,7 @@ static void write_ratings(const struct scan_finding *f, struct out *o)
 {
 	struct slice source = f->severity_source.n ? f->severity_source : f->vuln->feed;
 
-	array(o, "ratings");
+	json_kv_array(&o->json, "ratings");
 	if (f->cvss <= 0 || !slice_is(source, "cvss"))
 		write_rating(o, source, 0, vuln_severity_name(f->severity), NULL, SLICE_NONE);
 	if (f->cvss > 0)
@@ -126,14 +114,14 @@ static void write_aliases(const struct scan_vuln *v, struct out *o)
 {
 	if (!v->alias_count)
 		return;
-	array(o, "references");
+	json_kv_array(&o->json, "references");
 	for (size_t i = 0; i < v->alias_count; i++) {
 		bool cve = slice_starts(v->aliases[i], SLICE_LIT("CVE-"));
 		bool ghsa = slice_starts(v->aliases[i], SLICE_LIT("GHSA-"));
 
 		json_object_open(&o->json);
 		json_kv_slice(&o->json, "id", v->aliases[i]);
-		object(o, "source");
+		json_kv_object(&o->json, "source");
 		json_kv_str(&o->json, "name", cve ? "NVD" : ghsa ? "GitHub" : "OSV");
 		json_object_close(&o->json);
 		json_object_close(&o->json);
@@ -145,7 +133,7 @@ static void write_advisories(const struct scan_vuln *v, struct out *o)
 {
 	if (!v->url_count)
 		return;
-	array(o, "advisories");
+	json_kv_array(&o->json, "advisories");
 	for (size_t i = 0; i < v->url_count; i++) {
 		json_object_open(&o->json);
 		json_kv_slice(&o->json, "url", v->urls[i]);
@@ -190,7 +178,7 @@ static void write_analysis(const struct scan_finding *f, struct out *o)
 {
 	bool ignored = f->hush == SCAN_IGNORED;
 
-	object(o, "analysis");
+	json_kv_object(&o->json, "analysis");
 	if (ignored)
 		json_kv_str(&o->json, "state", "exploitable");
 	else if (slice_is(f->hush_state, "fixed"))
@@ -200,7 +188,7 @@ static void write_analysis(const struct scan_finding *f, struct out *o)
 	if (!ignored && slice_is(f->hush_state, "not_affected"))
 		out_kv_str(o, "justification", justification(f->hush_why));
 	if (ignored) {
-		array(o, "response");
+		json_kv_array(&o->json, "response");
 		json_str(&o->json, SLICE_LIT("will_not_fix"));
 		json_array_close(&o->json);
 	}
@@ -212,13 +200,13 @@ static void write_affects(const struct cdx *c, const struct entry *e, size_t n)
 {
 	struct json *j = &c->o->json;
 
-	array(c->o, "affects");
+	json_kv_array(&c->o->json, "affects");
 	for (size_t i = 0; i < n; i++) {
 		size_t package = e[i].f->package;
 
 		json_object_open(j);
 		json_kv_slice(j, "ref", cdx_ref(c, package));
-		array(c->o, "versions");
+		json_kv_array(&c->o->json, "versions");
 		json_object_open(j);
 		json_kv_str(j, "version", c->r->packages[package].pkg->version);
 		json_kv_str(j, "status", e[i].f->hush == SCAN_VEX ? "unaffected" : "affected");
@@ -239,7 +227,7 @@ static void write_entry(const struct cdx *c, const struct entry *e, size_t n)
 
 	json_object_open(&o->json);
 	json_kv_slice(&o->json, "id", v->id);
-	object(o, "source");
+	json_kv_object(&o->json, "source");
 	json_kv_slice(&o->json, "name", v->feed);
 	out_kv_str(o, "url", scan_primary_url(v, url, sizeof(url)));
 	json_object_close(&o->json);
@@ -257,7 +245,7 @@ static void write_entry(const struct cdx *c, const struct entry *e, size_t n)
 	if (f->hush)
 		write_analysis(f, o);
 	write_affects(c, e, n);
-	array(o, "properties");
+	json_kv_array(&o->json, "properties");
 	json_object_open(&o->json);
 	json_kv_str(&o->json, "name", "picket:Status");
 	json_kv_str(&o->json, "value", vuln_status_name(f->status));
@@ -281,7 +269,7 @@ int cdx_vulnerabilities(const struct cdx *c, struct err *err)
 
 	if (!all)
 		return err_set(err, ERR_LIMIT, "no room for %zu findings", n);
-	array(c->o, "vulnerabilities");
+	json_kv_array(&c->o->json, "vulnerabilities");
 	for (size_t i = 0, next; i < n; i = next) {
 		for (next = i + 1; next < n && same(&all[i], &all[next]);)
 			next++;

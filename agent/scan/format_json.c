@@ -22,8 +22,7 @@ static void kv_number(struct out *o, const char *key, double v, bool is_there)
 
 static void kv_list(struct out *o, const char *key, const struct slice *list, size_t count)
 {
-	json_key(&o->json, key);
-	json_array_open(&o->json);
+	json_kv_array(&o->json, key);
 	for (size_t i = 0; i < count; i++)
 		json_str(&o->json, list[i]);
 	json_array_close(&o->json);
@@ -62,8 +61,7 @@ static void write_hush(const struct scan_finding *f, struct out *o)
 {
 	struct json *j = &o->json;
 
-	json_key(j, "suppressed");
-	json_object_open(j);
+	json_kv_object(j, "suppressed");
 	json_kv_str(j, "by", f->hush == SCAN_VEX ? "vex" : "ignore-file");
 	json_kv_slice(j, "state", f->hush_state);
 	kv_or_null(o, "reason", f->hush_why);
@@ -135,8 +133,7 @@ static void write_summary(const struct scan_summary *s, struct out *o)
 {
 	struct json *j = &o->json;
 
-	json_key(j, "summary");
-	json_object_open(j);
+	json_kv_object(j, "summary");
 	for (int i = VULN_CRITICAL; i > VULN_NONE; i--)
 		json_kv_u64(j, vuln_severity_name((enum vuln_severity)i), s->by_severity[i]);
 	json_kv_u64(j, "unknown", s->by_severity[VULN_UNKNOWN]);
@@ -166,8 +163,7 @@ static void write_os(const Picket__OsRelease *os, struct out *o)
 
 static void write_strings(const char *key, char *const *list, size_t count, struct out *o)
 {
-	json_key(&o->json, key);
-	json_array_open(&o->json);
+	json_kv_array(&o->json, key);
 	for (size_t i = 0; i < count; i++)
 		json_str(&o->json, slice_of(list[i]));
 	json_array_close(&o->json);
@@ -177,8 +173,7 @@ static void write_layers(const Picket__Inventory *inv, struct out *o)
 {
 	struct json *j = &o->json;
 
-	json_key(j, "layers");
-	json_array_open(j);
+	json_kv_array(j, "layers");
 	for (size_t i = 0; i < inv->n_layers; i++) {
 		const Picket__Layer *l = inv->layers[i];
 
@@ -224,18 +219,15 @@ int format_json(const struct scan_result *r, const struct format_options *opts, 
 	json_object_open(j);
 	write_head(r, o);
 	write_layers(r->inventory, o);
-	json_key(j, "packages");
-	json_array_open(j);
+	json_kv_array(j, "packages");
 	for (size_t i = 0; i < r->package_count; i++)
 		write_package(r, i, o);
 	json_array_close(j);
-	json_key(j, "vulnerabilities");
-	json_array_open(j);
+	json_kv_array(j, "vulnerabilities");
 	for (size_t i = 0; i < r->counting; i++)
 		write_finding(r, &r->findings[i], o);
 	json_array_close(j);
-	json_key(j, "suppressed");
-	json_array_open(j);
+	json_kv_array(j, "suppressed");
 	for (size_t i = r->counting; i < r->finding_count; i++)
 		write_finding(r, &r->findings[i], o);
 	json_array_close(j);

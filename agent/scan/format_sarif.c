@@ -58,21 +58,9 @@ static int rules_of(const struct scan_result *r, struct rules *ret, struct err *
 	return 0;
 }
 
-static void object(struct out *o, const char *key)
-{
-	json_key(&o->json, key);
-	json_object_open(&o->json);
-}
-
-static void array(struct out *o, const char *key)
-{
-	json_key(&o->json, key);
-	json_array_open(&o->json);
-}
-
 static void kv_text(struct out *o, const char *key, struct slice text)
 {
-	object(o, key);
+	json_kv_object(&o->json, key);
 	json_kv_slice(&o->json, "text", text);
 	json_object_close(&o->json);
 }
@@ -103,7 +91,7 @@ static void write_help(const struct scan_finding *f, const Picket__Package *p, c
 	buf_printf(&text, "%.*s (%s) in %s, %s%.*s\n%s\n\n", SLICE_FMT(f->vuln->id), severity, p->name, fixed,
 		   SLICE_FMT(f->fixed), url);
 	buf_add_slice(&text, about);
-	object(o, "help");
+	json_kv_object(&o->json, "help");
 	json_kv_slice(&o->json, "text", buf_slice(&text));
 	buf_reset(&text);
 	buf_printf(&text, "**%.*s**\n\n| Severity | Package | Fixed | Link |\n| --- | --- | --- | --- |\n"
@@ -119,11 +107,11 @@ static void write_rule_properties(const struct scan_finding *f, enum vuln_severi
 	struct json *j = &o->json;
 	char score[16];
 
-	object(o, "properties");
+	json_kv_object(&o->json, "properties");
 	json_kv_str(j, "precision", "very-high");
 	snprintf(score, sizeof(score), "%.1f", f->cvss);
 	json_kv_str(j, "security-severity", f->cvss > 0 ? score : score_of(worst));
-	array(o, "tags");
+	json_kv_array(&o->json, "tags");
 	json_str(j, SLICE_LIT("vulnerability"));
 	json_str(j, SLICE_LIT("security"));
 	json_str(j, slice_of(vuln_severity_name(worst)));
@@ -147,7 +135,7 @@ static void write_rule(const struct scan_result *r, const struct rules *rules, s
 	json_kv_str(&o->json, "name", "VulnerablePackage");
 	kv_text(o, "shortDescription", v->title.n ? v->title : v->id);
 	kv_text(o, "fullDescription", v->description.n ? v->description : v->title.n ? v->title : v->id);
-	object(o, "defaultConfiguration");
+	json_kv_object(&o->json, "defaultConfiguration");
 	json_kv_str(&o->json, "level", level(worst));
 	json_object_close(&o->json);
 	out_kv_str(o, "helpUri", url);
@@ -186,19 +174,19 @@ static void write_location(const struct scan_result *r, size_t package, struct o
 
 	while (path.n && path.p[0] == '/')
 		path = slice_sub(path, 1, path.n);
-	array(o, "locations");
+	json_kv_array(&o->json, "locations");
 	json_object_open(j);
-	object(o, "physicalLocation");
-	object(o, "artifactLocation");
+	json_kv_object(&o->json, "physicalLocation");
+	json_kv_object(&o->json, "artifactLocation");
 	json_kv_slice(j, "uri", uri_of(path.n ? path : slice_of(r->target), o));
 	json_kv_str(j, "uriBaseId", "ROOTPATH");
 	json_object_close(j);
 	/* services refuse results without a line */
-	object(o, "region");
+	json_kv_object(&o->json, "region");
 	json_kv_u64(j, "startLine", 1);
 	json_object_close(j);
 	json_object_close(j);
-	array(o, "logicalLocations");
+	json_kv_array(&o->json, "logicalLocations");
 	json_object_open(j);
 	json_kv_str(j, "name", r->packages[package].pkg->name);
 	json_kv_slice(j, "fullyQualifiedName", purl);
@@ -218,17 +206,17 @@ static void write_fingerprints(const struct scan_finding *f, const Picket__Packa
 	h = h * 31 + slice_hash(slice_of(p->name));
 	h = h * 31 + slice_hash(format_path(p));
 	struct slice hash = format_text(o, "%016llx", (unsigned long long)h);
-	object(o, "fingerprints");
+	json_kv_object(&o->json, "fingerprints");
 	json_kv_slice(&o->json, "picketFinding/v1", hash);
 	json_object_close(&o->json);
-	object(o, "partialFingerprints");
+	json_kv_object(&o->json, "partialFingerprints");
 	json_kv_slice(&o->json, "picketFinding/v1", hash);
 	json_object_close(&o->json);
 }
 
 static void write_suppression(const struct scan_finding *f, struct out *o)
 {
-	array(o, "suppressions");
+	json_kv_array(&o->json, "suppressions");
 	json_object_open(&o->json);
 	json_kv_str(&o->json, "kind", "external");
 	json_kv_str(&o->json, "status", "accepted");
@@ -266,7 +254,7 @@ static void write_result(const struct scan_result *r, const struct rules *rules,
 	write_fingerprints(f, r->packages[f->package].pkg, o);
 	if (f->hush)
 		write_suppression(f, o);
-	object(o, "properties");
+	json_kv_object(&o->json, "properties");
 	json_kv_str(j, "severity", vuln_severity_name(f->severity));
 	json_kv_str(j, "status", vuln_status_name(f->status));
 	json_kv_bool(j, "kev", v->kev);
@@ -285,12 +273,12 @@ static void write_result(const struct scan_result *r, const struct rules *rules,
 
 static void write_driver(const struct scan_result *r, const struct rules *rules, struct out *o)
 {
-	object(o, "tool");
-	object(o, "driver");
+	json_kv_object(&o->json, "tool");
+	json_kv_object(&o->json, "driver");
 	json_kv_str(&o->json, "name", "picket-agent");
 	json_kv_str(&o->json, "fullName", "picket-agent scan");
 	json_kv_str(&o->json, "version", PICKET_VERSION);
-	array(o, "rules");
+	json_kv_array(&o->json, "rules");
 	for (size_t i = 0; i < rules->count; i++)
 		write_rule(r, rules, i, o);
 	json_array_close(&o->json);
@@ -310,11 +298,11 @@ static void write_invocation(const struct scan_result *r, struct out *o)
 {
 	const Picket__Inventory *inv = r->inventory;
 
-	array(o, "invocations");
+	json_kv_array(&o->json, "invocations");
 	json_object_open(&o->json);
 	json_kv_bool(&o->json, "executionSuccessful", true);
 	out_kv_time(o, "endTimeUtc", r->now_unix_s);
-	array(o, "toolExecutionNotifications");
+	json_kv_array(&o->json, "toolExecutionNotifications");
 	for (size_t i = 0; i < inv->n_problems; i++)
 		write_notification(inv->problems[i], o);
 	for (size_t i = 0; i < r->warning_count; i++)
@@ -328,14 +316,14 @@ static void write_run_properties(const struct scan_result *r, struct out *o)
 {
 	const Picket__Inventory *inv = r->inventory;
 
-	object(o, "properties");
+	json_kv_object(&o->json, "properties");
 	json_kv_str(&o->json, "imageName", r->target);
 	out_kv_str(o, "imageID", inv->image_id);
-	array(o, "repoDigests");
+	json_kv_array(&o->json, "repoDigests");
 	for (size_t i = 0; i < inv->n_repo_digests; i++)
 		json_str(&o->json, slice_of(inv->repo_digests[i]));
 	json_array_close(&o->json);
-	array(o, "repoTags");
+	json_kv_array(&o->json, "repoTags");
 	for (size_t i = 0; i < inv->n_names; i++)
 		json_str(&o->json, slice_of(inv->names[i]));
 	json_array_close(&o->json);
@@ -353,18 +341,18 @@ int format_sarif(const struct scan_result *r, const struct format_options *opts,
 	json_object_open(j);
 	json_kv_str(j, "version", "2.1.0");
 	json_kv_str(j, "$schema", "https://json.schemastore.org/sarif-2.1.0.json");
-	array(o, "runs");
+	json_kv_array(&o->json, "runs");
 	json_object_open(j);
 	write_driver(r, &rules, o);
 	write_invocation(r, o);
 	json_kv_str(j, "columnKind", "utf16CodeUnits");
-	object(o, "originalUriBaseIds");
-	object(o, "ROOTPATH");
+	json_kv_object(&o->json, "originalUriBaseIds");
+	json_kv_object(&o->json, "ROOTPATH");
 	json_kv_str(j, "uri", "file:///");
 	json_object_close(j);
 	json_object_close(j);
 	write_run_properties(r, o);
-	array(o, "results");
+	json_kv_array(&o->json, "results");
 	for (size_t i = 0; i < r->finding_count; i++)
 		write_result(r, &rules, i, o);
 	json_array_close(j);

@@ -6,12 +6,6 @@
 #define ROOT_ID "SPDXRef-Root"
 #define OS_ID "SPDXRef-OperatingSystem"
 
-static void array(struct out *o, const char *key)
-{
-	json_key(&o->json, key);
-	json_array_open(&o->json);
-}
-
 static void attribution(struct out *o, const char *name, struct slice value)
 {
 	CLEANUP(buf_finip) struct buf text = { 0 };
@@ -55,7 +49,7 @@ static void write_root(const struct scan_result *r, struct out *o)
 
 	begin_package(o, SLICE_LIT(ROOT_ID), r->target[0] ? r->target : "sbom", NULL,
 		      image ? "CONTAINER" : "APPLICATION");
-	array(o, "attributionTexts");
+	json_kv_array(&o->json, "attributionTexts");
 	attribution(o, "ImageID", slice_of(inv->image_id));
 	for (size_t i = 0; i < inv->n_layers; i++)
 		attribution(o, "DiffID", slice_of(inv->layers[i]->diff_id));
@@ -70,7 +64,7 @@ static void write_root(const struct scan_result *r, struct out *o)
 static void write_os(const Picket__OsRelease *os, struct out *o)
 {
 	begin_package(o, SLICE_LIT(OS_ID), os->id, os->version_id, "OPERATING-SYSTEM");
-	array(o, "attributionTexts");
+	json_kv_array(&o->json, "attributionTexts");
 	attribution(o, "Codename", slice_of(os->codename));
 	attribution(o, "IDLike", slice_of(os->id_like));
 	attribution(o, "PrettyName", slice_of(os->pretty_name));
@@ -95,7 +89,7 @@ static void write_references(const struct scan_result *r, size_t i, const uint32
 {
 	char url[512];
 
-	array(o, "externalRefs");
+	json_kv_array(&o->json, "externalRefs");
 	reference(o, "PACKAGE-MANAGER", "purl", format_purl(r, i, o), SLICE_NONE);
 	for (uint32_t at = heads[i]; at; at = links[at - 1]) {
 		const struct scan_finding *f = &r->findings[at - 1];
@@ -121,7 +115,7 @@ static void write_package(const struct scan_result *r, size_t i, const uint32_t 
 		json_kv_slice(&o->json, "sourceInfo",
 			      format_text(o, "built package from: %s %s", source, version));
 	write_references(r, i, heads, links, o);
-	array(o, "attributionTexts");
+	json_kv_array(&o->json, "attributionTexts");
 	attribution(o, "SrcName", slice_of(p->source));
 	attribution(o, "SrcVersion", slice_of(p->source_version));
 	if (!is_os)
@@ -149,7 +143,7 @@ static void relate(struct out *o, struct slice from, const char *type, struct sl
 
 static void write_relationships(const struct scan_result *r, bool has_os, struct out *o)
 {
-	array(o, "relationships");
+	json_kv_array(&o->json, "relationships");
 	relate(o, SLICE_LIT("SPDXRef-DOCUMENT"), "DESCRIBES", SLICE_LIT(ROOT_ID));
 	if (has_os)
 		relate(o, SLICE_LIT(ROOT_ID), "CONTAINS", SLICE_LIT(OS_ID));
@@ -171,10 +165,9 @@ static void write_head(const struct scan_result *r, struct out *o)
 	json_kv_str(j, "SPDXID", "SPDXRef-DOCUMENT");
 	json_kv_str(j, "name", r->target[0] ? r->target : "sbom");
 	json_kv_slice(j, "documentNamespace", format_text(o, "https://spdx.org/spdxdocs/picket-%s", r->uuid));
-	json_key(j, "creationInfo");
-	json_object_open(j);
+	json_kv_object(j, "creationInfo");
 	out_kv_time(o, "created", r->now_unix_s);
-	array(o, "creators");
+	json_kv_array(&o->json, "creators");
 	json_str(j, SLICE_LIT("Tool: picket-agent-" PICKET_VERSION));
 	json_array_close(j);
 	json_object_close(j);
@@ -195,7 +188,7 @@ int format_spdx(const struct scan_result *r, const struct format_options *opts, 
 	}
 	json_object_open(&o->json);
 	write_head(r, o);
-	array(o, "packages");
+	json_kv_array(&o->json, "packages");
 	write_root(r, o);
 	if (has_os)
 		write_os(r->inventory->os, o);

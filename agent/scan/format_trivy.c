@@ -6,12 +6,6 @@
 #include "agent/scan/kinds.h"
 #include "agent/scan/os_names.h"
 
-static void object(struct out *o, const char *key)
-{
-	json_key(&o->json, key);
-	json_object_open(&o->json);
-}
-
 static void close_object(struct out *o)
 {
 	json_object_close(&o->json);
@@ -21,8 +15,7 @@ static void kv_strings(struct out *o, const char *key, char *const *list, size_t
 {
 	if (!count)
 		return;
-	json_key(&o->json, key);
-	json_array_open(&o->json);
+	json_kv_array(&o->json, key);
 	for (size_t i = 0; i < count; i++)
 		json_str(&o->json, slice_of(list[i]));
 	json_array_close(&o->json);
@@ -32,8 +25,7 @@ static void kv_slices(struct out *o, const char *key, const struct slice *list, 
 {
 	if (!count)
 		return;
-	json_key(&o->json, key);
-	json_array_open(&o->json);
+	json_kv_array(&o->json, key);
 	for (size_t i = 0; i < count; i++)
 		json_str(&o->json, list[i]);
 	json_array_close(&o->json);
@@ -45,8 +37,7 @@ static void write_diff_ids(const Picket__Inventory *inv, const char *key, struct
 {
 	if (!inv->n_layers || !inv->layers[0]->diff_id[0])
 		return;
-	json_key(&o->json, key);
-	json_array_open(&o->json);
+	json_kv_array(&o->json, key);
 	for (size_t i = 0; i < inv->n_layers; i++)
 		json_str(&o->json, slice_of(inv->layers[i]->diff_id));
 	json_array_close(&o->json);
@@ -56,8 +47,7 @@ static void write_history(const Picket__ImageConfig *c, struct out *o)
 {
 	if (!c->n_history)
 		return;
-	json_key(&o->json, "history");
-	json_array_open(&o->json);
+	json_kv_array(&o->json, "history");
 	for (size_t i = 0; i < c->n_history; i++) {
 		const Picket__HistoryStep *h = c->history[i];
 
@@ -77,9 +67,9 @@ static void write_set(struct out *o, const char *key, char *const *list, size_t 
 {
 	if (!count)
 		return;
-	object(o, key);
+	json_kv_object(&o->json, key);
 	for (size_t i = 0; i < count; i++) {
-		object(o, list[i]);
+		json_kv_object(&o->json, list[i]);
 		close_object(o);
 	}
 	close_object(o);
@@ -88,7 +78,7 @@ static void write_set(struct out *o, const char *key, char *const *list, size_t 
 /* The values of the environment are not here: an inventory does not carry them, as they hold secrets. */
 static void write_config(const Picket__ImageConfig *c, struct out *o)
 {
-	object(o, "config");
+	json_kv_object(&o->json, "config");
 	out_kv_str(o, "User", c->user);
 	write_set(o, "ExposedPorts", c->exposed_ports, c->n_exposed_ports);
 	kv_strings(o, "Cmd", c->cmd, c->n_cmd);
@@ -96,14 +86,14 @@ static void write_config(const Picket__ImageConfig *c, struct out *o)
 	out_kv_str(o, "WorkingDir", c->working_dir);
 	kv_strings(o, "Entrypoint", c->entrypoint, c->n_entrypoint);
 	if (c->n_labels) {
-		object(o, "Labels");
+		json_kv_object(&o->json, "Labels");
 		for (size_t i = 0; i < c->n_labels; i++)
 			json_kv_str(&o->json, c->labels[i]->key, c->labels[i]->value);
 		close_object(o);
 	}
 	out_kv_str(o, "StopSignal", c->stop_signal);
 	if (c->healthcheck && c->healthcheck->n_test) {
-		object(o, "Healthcheck");
+		json_kv_object(&o->json, "Healthcheck");
 		kv_strings(o, "Test", c->healthcheck->test, c->healthcheck->n_test);
 		if (c->healthcheck->interval_ns)
 			json_kv_u64(&o->json, "Interval", c->healthcheck->interval_ns);
@@ -116,12 +106,12 @@ static void write_image_config(const Picket__Inventory *inv, struct out *o)
 {
 	if (!inv->config || !inv->image_id[0])
 		return;
-	object(o, "ImageConfig");
+	json_kv_object(&o->json, "ImageConfig");
 	json_kv_str(&o->json, "architecture", inv->arch);
 	out_kv_time(o, "created", inv->created_unix_s);
 	write_history(inv->config, o);
 	json_kv_str(&o->json, "os", inv->os_type);
-	object(o, "rootfs");
+	json_kv_object(&o->json, "rootfs");
 	json_kv_str(&o->json, "type", "layers");
 	write_diff_ids(inv, "diff_ids", o);
 	close_object(o);
@@ -133,11 +123,11 @@ static void write_metadata(const struct scan_result *r, struct out *o)
 {
 	const Picket__Inventory *inv = r->inventory;
 
-	object(o, "Metadata");
+	json_kv_object(&o->json, "Metadata");
 	if (inv->size_bytes)
 		json_kv_u64(&o->json, "Size", inv->size_bytes);
 	if (inv->os && inv->os->id[0]) {
-		object(o, "OS");
+		json_kv_object(&o->json, "OS");
 		json_kv_slice(&o->json, "Family", os_names_family(slice_of(inv->os->id)));
 		json_kv_str(&o->json, "Name", inv->os->version_id);
 		close_object(o);
@@ -156,7 +146,7 @@ static void write_layer(const struct scan_result *r, size_t package, struct out 
 {
 	const Picket__Layer *l = r->inventory->layers[r->packages[package].layer];
 
-	object(o, "Layer");
+	json_kv_object(&o->json, "Layer");
 	out_kv_str(o, "Digest", l->digest);
 	out_kv_str(o, "DiffID", l->diff_id);
 	close_object(o);
@@ -171,7 +161,7 @@ static struct slice package_id(const Picket__Package *p, struct out *o)
 
 static void write_identifier(const struct scan_result *r, size_t package, const char *key, struct out *o)
 {
-	object(o, key);
+	json_kv_object(&o->json, key);
 	json_kv_slice(&o->json, "PURL", format_purl(r, package, o));
 	close_object(o);
 }
@@ -207,7 +197,7 @@ static void write_source(const struct scan_vuln *v, const char *ecosystem, struc
 {
 	struct json *j = &o->json;
 
-	object(o, "DataSource");
+	json_kv_object(&o->json, "DataSource");
 	if (slice_is(v->feed, "debian")) {
 		json_kv_str(j, "ID", "debian");
 		json_kv_str(j, "Name", "Debian Security Tracker");
@@ -241,8 +231,8 @@ static void write_cvss(const struct scan_finding *f, struct out *o)
 		version = "V40";
 	else if (slice_starts(vector, SLICE_LIT("CVSS:3")))
 		version = "V3";
-	object(o, "CVSS");
-	object(o, slice_starts(f->vuln->record, SLICE_LIT("GHSA-")) ? "ghsa" : "nvd");
+	json_kv_object(&o->json, "CVSS");
+	json_kv_object(&o->json, slice_starts(f->vuln->record, SLICE_LIT("GHSA-")) ? "ghsa" : "nvd");
 	if (vector.n)
 		json_kv_slice(&o->json, format_text(o, "%sVector", version).p, vector);
 	json_key(&o->json, format_text(o, "%sScore", version).p);
@@ -316,8 +306,7 @@ static void write_findings(const struct scan_result *r, const struct groups *g, 
 		if (g->group_of[r->findings[i].package] != group)
 			continue;
 		if (!any) {
-			json_key(&o->json, "Vulnerabilities");
-			json_array_open(&o->json);
+			json_kv_array(&o->json, "Vulnerabilities");
 			any = true;
 		}
 		write_finding(r, &r->findings[i], o);
@@ -339,8 +328,7 @@ static void write_modified(const struct scan_result *r, const struct groups *g, 
 		if (g->group_of[f->package] != group)
 			continue;
 		if (!any) {
-			json_key(&o->json, "ExperimentalModifiedFindings");
-			json_array_open(&o->json);
+			json_kv_array(&o->json, "ExperimentalModifiedFindings");
 			any = true;
 		}
 		json_object_open(&o->json);
@@ -415,8 +403,7 @@ static void write_result(const struct scan_result *r, const struct format_option
 	json_object_open(&o->json);
 	write_class(r, x, o);
 	if (opts->list_packages) {
-		json_key(&o->json, "Packages");
-		json_array_open(&o->json);
+		json_kv_array(&o->json, "Packages");
 		for (size_t i = 0; i < x->count; i++)
 			write_package(r, g->order[x->first + i], o);
 		json_array_close(&o->json);
@@ -451,8 +438,7 @@ int format_trivy(const struct scan_result *r, const struct format_options *opts,
 	json_kv_str(j, "ArtifactName", artifact_name(r->target));
 	json_kv_str(j, "ArtifactType", artifact_type(r));
 	write_metadata(r, o);
-	json_key(j, "Results");
-	json_array_open(j);
+	json_kv_array(j, "Results");
 	for (size_t i = 0; i < g.count; i++)
 		write_result(r, opts, &g, i, o);
 	json_array_close(j);

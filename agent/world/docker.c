@@ -395,14 +395,20 @@ static void read_event(struct docker *d, const cJSON *o)
 	bool is_new, changed;
 
 	struct slice type = json_get_str(o, "Type");
-	bool is_network = slice_is(type, "network");
-	if (!id.n || (!is_network && !slice_is(type, "container")))
+	bool is_network = slice_is(type, "network"), is_image = slice_is(type, "image");
+	if (!id.n || (!is_network && !is_image && !slice_is(type, "container")))
 		return;
 	if (at_ns == d->resume_ns) /* `since` includes the very event that we had last */
 		return;
 	d->last_ns = at_ns;
 	if (is_network) {
 		read_network_event(d, action, attributes);
+		return;
+	}
+	if (is_image) {
+		/* A pull is told by its name, others by an id, and some builds not at all: who cares asks for the list. */
+		if (d->ops && d->ops->on_images)
+			d->ops->on_images(d->arg);
 		return;
 	}
 	struct centry *e = get_entry(d, id, &is_new);
@@ -497,12 +503,13 @@ static int open_stream(struct docker *d, struct err *err)
 	d->resume_ns = d->last_ns;
 	buf_reset(&d->line);
 	d->skip_line = false;
-	/* {"type":["container","network"],"event":["create",...]}: the many exec_* events are not wanted */
+	/* {"type":["container","network","image"],"event":["create",...]}: the many exec_* events are not wanted */
 	snprintf(url, sizeof(url),
 		 "http://docker/"
 		 "events?since=%llu.%09llu&filters=%%7B%%22type%%22%%3A%%5B%%22container%%22%%2C%%22network"
-		 "%%22%%5D%%2C%%22event%%22%%3A%%5B%%22create%%22%%2C%%22start%%22%%2C%%22die%%22%%2C"
+		 "%%22%%2C%%22image%%22%%5D%%2C%%22event%%22%%3A%%5B%%22create%%22%%2C%%22start%%22%%2C%%22die%%22%%2C"
 		 "%%22destroy%%22%%2C%%22rename%%22%%2C%%22update%%22%%2C%%22connect%%22%%2C%%22disconnect%%22"
+		 "%%2C%%22pull%%22%%2C%%22load%%22%%2C%%22import%%22%%2C%%22tag%%22%%2C%%22untag%%22%%2C%%22delete%%22"
 		 "%%5D%%7D",
 		 (unsigned long long)(since_ns / 1000000000u),
 		 (unsigned long long)(since_ns % 1000000000u));

@@ -1,10 +1,10 @@
 /* names.c - which watched names lead to an address.
  *
- *   names_watch --lists--> [resolver thread: getaddrinfo, again every minute] --answers--> names_of
+ *   names_watch --lists--> [resolver thread: getaddrinfo, again when an answer's time is over] --answers--> names_of
  *
  * getaddrinfo may take many seconds and can't be called off. So the thread is never waited for: whoever of
  * the two lets go last frees what they share. */
-#include "agent/world/world_priv.h"
+#include "agent/world/names_priv.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -12,35 +12,28 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "common/queue.h"
 
 enum {
-	AGAIN_MS = 60000,
 	QUEUE_MAX = 16,
+	ROUND_MS = 2000,
 	SLOTS = 2 * WORLD_NAMES * WORLD_NAME_ADDRESSES, /* a power of two */
 };
-
-/* One name and where it leads; belongs to the thread. */
-struct target {
-	char name[WORLD_HOST_NAME_BYTES + 1];
-	size_t count;
-	struct address {
-		uint8_t bytes[16];
-		uint8_t n; /* 4 or 16 */
-	} addresses[WORLD_NAME_ADDRESSES];
-};
+_Static_assert((int)WORLD_NAMES == (int)WORLD_NAMES_MAX, "world.h's bound");
+_Static_assert(SLOTS <= UINT16_MAX, "a number of the table");
 
 struct list {
 	size_t count;
-	struct target targets[];
+	struct name_target targets[]; /* the thread's, once it is in the queue */
 };
 
 /* What the thread found: each address with each of its names, in a table by address. Never changes. */
 struct answers {
 	size_t count;
 	struct answer {
-		struct address address;
+		struct name_address address;
 		uint16_t name;
 		uint16_t next; /* + 1, of the same address; 0 = none */
 	} *all;
@@ -58,7 +51,7 @@ struct names {
 	struct shared *shared; /* NULL: the thread has not been needed */
 	struct answers *now;   /* nullable */
 	uint64_t count;	       /* of answers */
-	names_resolver resolve;
+	struct names_config cfg;
 };
 
 static void answers_free(void *p)
@@ -81,36 +74,17 @@ static void shared_put(struct shared *s)
 	free(s);
 }
 
-static size_t slot_of(const struct address *a)
+static size_t slot_of(const struct name_address *a)
 {
 	return slice_hash(slice_from(a->bytes, a->n)) & (SLOTS - 1);
 }
 
-static bool is_same(const struct address *a, const struct address *b)
-{
-	return a->n == b->n && !memcmp(a->bytes, b->bytes, a->n);
-}
-
-/* An address of IPv4 written as one of IPv6 is the same place. */
-static struct address address_of(const uint8_t *bytes, size_t n)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	struct address a = {.n = (uint8_t)n};
-
-	if (n == 16 && !memcmp(bytes, mapped, sizeof(mapped))) {
-		a.n = 4;
-		bytes += 12;
-	}
-	memcpy(a.bytes, bytes, a.n);
-	return a;
-}
-
-static void answers_add(struct answers *a, const struct address *address, uint16_t name)
+static void answers_add(struct answers *a, const struct name_address *address, uint16_t name)
 {
 	size_t slot = slot_of(address);
 	struct answer *at;
 
-	while (a->slots[slot] && !is_same(&a->all[a->slots[slot] - 1].address, address))
+	while (a->slots[slot] && !name_address_same(&a->all[a->slots[slot] - 1].address, address))
 		slot = (slot + 1) & (SLOTS - 1);
 	a->all[a->count] = (struct answer){*address, name, 0};
 	if (!a->slots[slot]) {
@@ -138,7 +112,7 @@ static struct answers *answers_of(const struct list *l)
 		return NULL;
 	}
 	for (size_t i = 0; i < l->count; i++) {
-		const struct target *t = &l->targets[i];
+		const struct name_target *t = &l->targets[i];
 
 		memcpy(a->names[i], t->name, sizeof(t->name));
 		for (size_t k = 0; k < t->count; k++)
@@ -149,44 +123,55 @@ static struct answers *answers_of(const struct list *l)
 
 /* ---- the thread ---- */
 
-static void target_add(struct target *t, const struct addrinfo *i)
-{
-	struct address a;
-
-	if (i->ai_family == AF_INET)
-		a = address_of((const uint8_t *)&((struct sockaddr_in *)i->ai_addr)->sin_addr, 4);
-	else if (i->ai_family == AF_INET6)
-		a = address_of((const uint8_t *)&((struct sockaddr_in6 *)i->ai_addr)->sin6_addr, 16);
-	else
-		return;
-	for (size_t k = 0; k < t->count; k++)
-		if (is_same(&t->addresses[k], &a))
-			return;
-	if (t->count < WORLD_NAME_ADDRESSES)
-		t->addresses[t->count++] = a;
-}
-
-/* When nobody answers, it keeps what was known: an outage of names must not blind the rules. */
-static void target_resolve(struct target *t, names_resolver resolve)
-{
-	static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct addrinfo *found = NULL;
-	int r = resolve(t->name, NULL, &hints, &found);
-
-	if (r && r != EAI_NONAME)
-		return;
-	t->count = 0;
-	if (r)
-		return;
-	for (const struct addrinfo *i = found; i; i = i->ai_next)
-		target_add(t, i);
-	freeaddrinfo(found);
-}
-
 struct start {
 	struct shared *shared;
-	names_resolver resolve;
+	struct names_config cfg;
 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static struct name_target *most_due(struct list *l)
+{
+	struct name_target *first = NULL;
+
+	for (size_t i = 0; l && i < l->count; i++)
+		if (!first || l->targets[i].due_ms < first->due_ms)
+			first = &l->targets[i];
+	return first;
+}
+
+/* Until the next is due; -1: nothing is. */
+static int patience_ms(struct list *l)
+{
+	const struct name_target *t = most_due(l);
+	uint64_t now = now_ms();
+
+	if (!t)
+		return -1;
+	return t->due_ms <= now ? 0 : t->due_ms - now > INT32_MAX ? INT32_MAX : (int)(t->due_ms - now);
+}
+
+/* Those that are due, as many as go in a while: what is known is to be told in between. False: there is something more
+ * urgent. */
+static bool ask_those_due(struct shared *s, struct list *l, const struct names_config *cfg)
+{
+	uint64_t begun = now_ms(), now = begun;
+	struct name_target *t = most_due(l);
+	bool is_slow = false;
+
+	for (; t && t->due_ms <= now && now - begun < ROUND_MS; now = now_ms(), t = most_due(l)) {
+		if (atomic_load(&s->is_over) || queue_length(s->lists))
+			return false;
+		name_target_ask(t, cfg, now, &is_slow);
+	}
+	return !atomic_load(&s->is_over) && !queue_length(s->lists);
+}
 
 static void *run(void *arg)
 {
@@ -199,15 +184,13 @@ static void *run(void *arg)
 		struct pollfd p = {queue_fd(s->lists), POLLIN, 0};
 		struct list *newer;
 
-		if (poll(&p, 1, list ? AGAIN_MS : -1) < 0 && errno != EINTR)
+		if (poll(&p, 1, patience_ms(list)) < 0 && errno != EINTR)
 			break;
 		while ((newer = queue_take(s->lists))) {
 			free(list);
 			list = newer;
 		}
-		for (size_t i = 0; list && i < list->count && !atomic_load(&s->is_over) && !queue_length(s->lists); i++)
-			target_resolve(&list->targets[i], start.resolve);
-		if (!list || atomic_load(&s->is_over) || queue_length(s->lists))
+		if (!list || !ask_those_due(s, list, &start.cfg))
 			continue;
 		struct answers *a = answers_of(list);
 		while (a && !queue_put(s->answers, a)) /* nobody asks: the latest is wanted, then */
@@ -220,12 +203,20 @@ static void *run(void *arg)
 
 /* ---- the loop's side ---- */
 
-struct names *names_new(names_resolver resolve)
+struct names *names_new(const struct names_config *cfg)
 {
+	static const struct names_config usual = { .ttl = names_ask_ttl,
+						   .again_ms = WORLD_NAME_AGAIN_MS,
+						   .least_ms = WORLD_NAME_LEAST_MS,
+						   .most_ms = WORLD_NAME_MOST_MS,
+						   .keep_ms = WORLD_NAME_KEEP_MS };
 	struct names *n = calloc(1, sizeof(*n));
 
-	if (n)
-		n->resolve = resolve ? resolve : getaddrinfo;
+	if (!n)
+		return NULL;
+	n->cfg = cfg ? *cfg : usual;
+	if (!n->cfg.resolve)
+		n->cfg.resolve = getaddrinfo;
 	return n;
 }
 
@@ -239,7 +230,7 @@ static int start_thread(struct names *n)
 
 	if (!start)
 		return ENOMEM;
-	*start = (struct start){n->shared, n->resolve};
+	*start = (struct start){n->shared, n->cfg};
 	atomic_fetch_add(&n->shared->refs, 1);
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -278,10 +269,32 @@ static int start(struct names *n, struct err *err)
 	return r;
 }
 
+static void take_answers(struct names *n)
+{
+	struct answers *newer;
+
+	while (n->shared && (newer = queue_take(n->shared->answers))) {
+		answers_free(n->now);
+		n->now = newer;
+		n->count++;
+	}
+}
+
+/* What is known of a name outlives the list that it was in: the new one may wait long for an answer. */
+static void carry_over(struct names *n, struct name_target *t)
+{
+	uint64_t now = now_ms();
+
+	for (size_t i = 0; n->now && i < n->now->count; i++)
+		if (!strcmp(n->now->names[n->now->all[i].name], t->name))
+			name_target_add(t, &n->now->all[i].address, now);
+}
+
 int names_watch(struct names *n, const char *const *names, size_t count, struct err *err)
 {
 	size_t kept = 0;
 
+	take_answers(n);
 	if (!n->shared) {
 		if (!count)
 			return 0;
@@ -294,7 +307,7 @@ int names_watch(struct names *n, const char *const *names, size_t count, struct 
 		return err_set(err, ENOMEM, "watch names");
 	for (size_t i = 0; i < count && kept < WORLD_NAMES; i++)
 		if (*names[i] && slice_copy(slice_of(names[i]), l->targets[kept].name, sizeof(l->targets[kept].name)))
-			kept++;
+			carry_over(n, &l->targets[kept++]);
 	l->count = kept;
 	if (!queue_put(n->shared->lists, l)) {
 		free(l);
@@ -303,15 +316,31 @@ int names_watch(struct names *n, const char *const *names, size_t count, struct 
 	return (int)kept;
 }
 
-static void take_answers(struct names *n)
+int names_know(struct names *n, const struct known_address *known, size_t count, struct err *err)
 {
-	struct answers *newer;
+	size_t max = count > WORLD_NAMES ? WORLD_NAMES : count;
+	CLEANUP(freep) struct list *l = calloc(1, sizeof(*l) + max * sizeof(l->targets[0]));
 
-	while (n->shared && (newer = queue_take(n->shared->answers))) {
-		answers_free(n->now);
-		n->now = newer;
-		n->count++;
+	if (!l)
+		return err_set(err, ENOMEM, "remember names");
+	for (size_t i = 0; i < count; i++) {
+		const struct known_address *k = &known[i];
+		struct name_address a = name_address_of(k->address, k->bytes);
+		size_t at = 0;
+
+		while (at < l->count && strcmp(l->targets[at].name, k->name) != 0)
+			at++;
+		if (at == l->count && (at == max || !slice_copy(slice_of(k->name), l->targets[at].name, sizeof(l->targets[at].name))))
+			continue;
+		l->count += at == l->count;
+		name_target_add(&l->targets[at], &a, 0);
 	}
+	struct answers *a = answers_of(l);
+	if (!a)
+		return err_set(err, ENOMEM, "remember names");
+	answers_free(n->now);
+	n->now = a;
+	return 0;
 }
 
 uint64_t names_count(struct names *n)
@@ -340,9 +369,9 @@ const char *names_of(struct names *n, const uint8_t *address, size_t bytes, size
 		take_answers(n);
 	if (!n->now)
 		return NULL;
-	struct address a = address_of(address, bytes);
+	struct name_address a = name_address_of(address, bytes);
 	size_t slot = slot_of(&a);
-	while (n->now->slots[slot] && !is_same(&n->now->all[n->now->slots[slot] - 1].address, &a))
+	while (n->now->slots[slot] && !name_address_same(&n->now->all[n->now->slots[slot] - 1].address, &a))
 		slot = (slot + 1) & (SLOTS - 1);
 	uint16_t at = n->now->slots[slot];
 	while (at && index--)

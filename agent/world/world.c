@@ -195,6 +195,11 @@ void world_addresses_of(struct world *w, const char *name, void (*fn)(void *arg,
 	names_addresses(w->resolved, name, fn, arg);
 }
 
+int world_know_names(struct world *w, const struct known_address *known, size_t count, struct err *err)
+{
+	return names_know(w->resolved, known, count, err);
+}
+
 uint64_t world_resolved_count(struct world *w)
 {
 	return names_count(w->resolved);

@@ -69,6 +69,8 @@ struct world_ops {
 	void (*on_engine)(void *arg, bool is_connected, const char *why);
 	/* The engine's whole answer about it (GET /containers/ID/json), before on_container tells of it. Nullable. */
 	void (*on_inspected)(void *arg, const struct container *c, struct slice body);
+	/* An image came, went, or got another name; which one the engine's list says. Nullable. */
+	void (*on_images)(void *arg);
 };
 
 struct world_config {
@@ -125,18 +127,28 @@ const char *world_proc_root(const struct world *w);
  * in the kernel's cache is resolved by text alone. What it makes lives in scratch. Other events: nothing. */
 void world_resolve(struct world *w, struct event *e, struct arena *scratch);
 
-/* Names to keep resolved (by the host's resolver, in a thread of its own, again every minute); replaces
- * the earlier ones. Returns how many are watched: 64 at most, of at most 64 addresses each. */
+enum { WORLD_NAMES_MAX = 256 };
+/* Names to keep resolved (by the host's resolver, in a thread of its own, again when the answers' time is over, within
+ * 10 s and 5 minutes); replaces the earlier ones. An address that no answer has any more, or of a name that is no more,
+ * stays 5 minutes; while nobody answers, all stay. Returns how many are watched: 256 at most, of at most 64 addresses
+ * each. */
 int world_watch_names(struct world *w, const char *const *names, size_t count, struct err *err) WARN_UNUSED;
 /* The watched names that lead to the address (4 or 16 bytes): the first, then by index; NULL past the end.
  * Borrowed until the next call with index 0. */
 const char *world_name_of(struct world *w, const uint8_t *address, size_t bytes, size_t index);
 
-/* Names whose addresses are wanted, apart from those: again every minute, the same bounds. */
+/* Names whose addresses are wanted, apart from those: the same bounds. */
 int world_resolve_names(struct world *w, const char *const *names, size_t count, struct err *err) WARN_UNUSED;
 /* The addresses of one of them, 4 or 16 bytes each. */
 void world_addresses_of(struct world *w, const char *name, void (*fn)(void *arg, const uint8_t *address, size_t bytes),
 			void *arg);
+/* What an earlier process found, until there is an answer. Before the first world_resolve_names. */
+struct known_address {
+	const char *name;
+	uint8_t address[16];
+	size_t bytes; /* 4 or 16 */
+};
+int world_know_names(struct world *w, const struct known_address *known, size_t count, struct err *err) WARN_UNUSED;
 /* Changes when an answer came, whatever it says. */
 uint64_t world_resolved_count(struct world *w);
 

@@ -43,7 +43,11 @@ enum world_limits {
 	WORLD_USER_CACHE_BYTES = 4 * 1024 * 1024, /* of all tables together */
 	WORLD_USER_TTL_MS = 30000,
 
-	WORLD_NAMES = 64, /* watched host names */
+	WORLD_NAMES = 256, /* watched host names */
 	WORLD_NAME_ADDRESSES = 64, /* of one */
 	WORLD_HOST_NAME_BYTES = 255,
+	WORLD_NAME_AGAIN_MS = 60000, /* it is asked for again, where no answer says how long it holds */
+	WORLD_NAME_LEAST_MS = 10000, /* sooner never, whatever an answer says; */
+	WORLD_NAME_MOST_MS = 300000, /* nor later */
+	WORLD_NAME_KEEP_MS = 300000, /* an address that no answer has any more */
 };

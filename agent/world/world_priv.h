@@ -55,9 +55,20 @@ DEFINE_CLEANUP(struct users, users_free)
 struct addrinfo;
 typedef int (*names_resolver)(const char *name, const char *service, const struct addrinfo *hints,
 			      struct addrinfo **ret);
+#define NAMES_NO_TTL UINT32_MAX
+struct names_config {
+	names_resolver resolve; /* NULL: getaddrinfo; what it gives is freed with freeaddrinfo */
+	/* Seconds that the name's answers hold; NAMES_NO_TTL: not known. *is_slow: was or is one who doesn't answer. NULL: none. */
+	uint32_t (*ttl)(const char *name, bool is_v6, bool *is_slow);
+	uint64_t again_ms;	      /* where no time is known */
+	uint64_t least_ms, most_ms; /* bounds of the times of answers */
+	uint64_t keep_ms;	      /* an address that no answer has any more */
+};
 struct names;
-/* resolve: NULL for getaddrinfo; what it gives is freed with freeaddrinfo. */
-struct names *names_new(names_resolver resolve);
+/* cfg: NULL for what stands in world_limits.h. */
+struct names *names_new(const struct names_config *cfg);
+/* What an earlier process found, until it is asked. Before names_watch. */
+int names_know(struct names *n, const struct known_address *known, size_t count, struct err *err) WARN_UNUSED;
 /* See world_watch_names and world_name_of. */
 int names_watch(struct names *n, const char *const *names, size_t count, struct err *err) WARN_UNUSED;
 const char *names_of(struct names *n, const uint8_t *address, size_t bytes, size_t index);

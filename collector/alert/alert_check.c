@@ -3,23 +3,12 @@
 #include <inttypes.h>
 
 #include "collector/alert/alert_kept.h"
+#include "collector/alert/alert_text.h"
 #include "collector/store/record_json.h"
-#include "common/show.h"
 
 enum { NAME_CHARS = 80, TITLE_CHARS = 200, TEXT_BYTES = 512, LONG_BYTES = 2048 };
 
 #define POLICY_CHECKS "PKT-P-"
-
-static void add_name(struct buf *out, const char *name, size_t max_chars)
-{
-	size_t from = out->n;
-
-	show_text(out, slice_of(name), max_chars);
-	for (size_t i = from; i < out->n; i++) {
-		if (out->p[i] == '`')
-			out->p[i] = '\'';
-	}
-}
 
 static bool is_policy(const struct store_check_case *c)
 {
@@ -36,30 +25,29 @@ static void write_title(struct buf *out, const struct store_check_case *c)
 {
 	if (is_own(c)) {
 		buf_add_str(out, !strcmp(c->subjects[0].kind, "host") ? "Host " : "The engine of ");
-		add_name(out, c->host, NAME_CHARS);
+		alert_text_name(out, slice_of(c->host), NAME_CHARS);
 	} else {
 		buf_add_char(out, '`');
-		add_name(out, c->subjects[0].name, NAME_CHARS);
+		alert_text_name(out, slice_of(c->subjects[0].name), NAME_CHARS);
 		buf_add_char(out, '`');
 		if (c->count > 1)
 			buf_printf(out, " and %" PRIu64 " more", c->count - 1);
 		buf_add_str(out, " on ");
-		add_name(out, c->host, NAME_CHARS);
+		alert_text_name(out, slice_of(c->host), NAME_CHARS);
 	}
 	buf_add_str(out, is_policy(c) ? (c->count > 1 ? " run against the policy (" : " runs against the policy (") :
 					(c->count > 1 ? " fail " : " fails "));
-	add_name(out, c->check, NAME_CHARS);
+	alert_text_name(out, slice_of(c->check), NAME_CHARS);
 	buf_printf(out, is_policy(c) ? ", %s)" : " (%s)", msg_severity_name(c->severity));
 	if (c->text.title[0]) {
 		buf_add_str(out, ": ");
-		add_name(out, c->text.title, TITLE_CHARS);
+		alert_text_name(out, slice_of(c->text.title), TITLE_CHARS);
 	}
 }
 
 static void add_check(struct json *j, const struct store_check_case *c)
 {
-	json_key(j, "check");
-	json_object_open(j);
+	json_kv_object(j, "check");
 	json_kv_str(j, "id", c->check);
 	json_kv_str(j, "severity", msg_severity_name(c->severity));
 	record_json_text(j, "title", slice_of(c->text.title), TEXT_BYTES);
@@ -72,8 +60,7 @@ static void add_check(struct json *j, const struct store_check_case *c)
 
 static void add_subjects(struct json *j, const struct store_check_case *c)
 {
-	json_key(j, "subjects");
-	json_array_open(j);
+	json_kv_array(j, "subjects");
 	for (size_t i = 0; i < c->subject_count; i++) {
 		const struct store_case_subject *x = &c->subjects[i];
 
@@ -95,12 +82,10 @@ static void add_subjects(struct json *j, const struct store_check_case *c)
 /* As a scan's alert has it: what host= and container= are matched with. */
 static void add_places(struct json *j, const struct store_check_case *c)
 {
-	json_key(j, "hosts");
-	json_array_open(j);
+	json_kv_array(j, "hosts");
 	json_object_open(j);
 	json_kv_str(j, "name", c->host);
-	json_key(j, "containers");
-	json_array_open(j);
+	json_kv_array(j, "containers");
 	for (size_t i = 0; i < c->subject_count; i++) {
 		if (strcmp(c->subjects[i].kind, "container") != 0)
 			continue;
@@ -137,8 +122,7 @@ static void add_fields(struct json *j, const struct store_check_case *c)
 	buf_init(&names, ALERT_DOCUMENT_BYTES);
 	for (size_t i = 0; i < c->subject_count; i++)
 		buf_printf(&names, "%s%.256s", i ? ", " : "", c->subjects[i].name);
-	json_key(j, "fields");
-	json_object_open(j);
+	json_kv_object(j, "fields");
 	json_kv_str(j, "check", c->check);
 	record_json_text(j, "evidence", slice_of(c->subjects[0].evidence), TEXT_BYTES);
 	record_json_text(j, "fix", slice_of(c->subjects[0].fix), TEXT_BYTES);
@@ -165,8 +149,7 @@ static void add_document(struct buf *out, const struct store_check_case *c, stru
 	add_subjects(&j, c);
 	add_places(&j, c);
 	add_fields(&j, c);
-	json_key(&j, "tags");
-	json_array_open(&j);
+	json_kv_array(&j, "tags");
 	json_str(&j, is_policy(c) ? SLICE_LIT("policy") : SLICE_LIT("configuration"));
 	if (c->text.mitre[0])
 		json_str(&j, slice_sub(slice_of(c->text.mitre), 0, 64));
@@ -195,38 +178,19 @@ static void write_document(struct buf *out, const struct store_check_case *c, st
 int alert_from_check(struct store *s, const struct clock *clk, const struct store_check_case *c, int64_t id,
 		     enum alert_renewal how, struct alert_change *ret, struct err *err)
 {
-	CLEANUP(buf_finip) struct buf title = { 0 }, document = { 0 }, key = { 0 };
-	uint64_t now = clock_unix_ns(clk);
-	struct json j;
+	CLEANUP(alert_draft_finip) struct alert_draft d = { .about = c->check };
 
 	if (!c->subject_count)
 		return err_set(err, EINVAL, "a check that nothing fails");
-	buf_init(&title, 8192);
-	buf_init(&document, ALERT_DOCUMENT_BYTES);
-	buf_init(&key, 8192);
-	write_title(&title, c);
-	write_document(&document, c, buf_slice(&title));
-	json_init(&j, &key);
-	json_array_open(&j);
-	json_str(&j, SLICE_LIT("check"));
-	json_str(&j, slice_of(c->agent)); /* a name can change */
-	json_str(&j, slice_of(c->check));
-	json_str(&j, SLICE_LIT("")); /* four: no rule's finding has as many */
-	json_array_close(&j);
-	if (title.failed || document.failed || key.failed)
-		return err_set(err, ERR_LIMIT, "alert on '%.60s' is too large", c->check);
-	struct store_alert row = { .first_seen_unix_ns = now,
-				   .last_seen_unix_ns = now,
-				   .count = 1,
-				   .severity = c->severity,
-				   .priority = alert_priority(c->severity),
-				   .source = is_policy(c) ? "policy" : "audit",
-				   .rule = c->check,
-				   .title = title.p,
-				   .host = c->host,
-				   .agent = c->agent,
-				   .container_id = is_own(c) ? "" : c->subjects[0].id,
-				   .document = document.p,
-				   .fold_key = key.p };
-	return id ? alert_renew(s, &row, id, how, ret, err) : alert_open(s, &row, ret, err);
+	/* By the agent, as a name can change; with four parts, which no rule's finding has. */
+	alert_draft_init(&d, (const char *const[]){ "check", c->agent, c->check, "" });
+	write_title(&d.title, c);
+	write_document(&d.document, c, buf_slice(&d.title));
+	d.row = (struct store_alert){ .severity = c->severity,
+				      .source = is_policy(c) ? "policy" : "audit",
+				      .rule = c->check,
+				      .host = c->host,
+				      .agent = c->agent,
+				      .container_id = is_own(c) ? "" : c->subjects[0].id };
+	return alert_draft_tell(&d, s, clk, id, how, ret, err);
 }

@@ -13,7 +13,7 @@ const char *alert_priority(enum msg_severity severity)
 	return (size_t)severity < ARRAY_LEN(words) ? words[severity] : "critical";
 }
 
-int alert_open(struct store *s, struct store_alert *row, struct alert_change *ret, struct err *err)
+static int open_new(struct store *s, struct store_alert *row, struct alert_change *ret, struct err *err)
 {
 	int64_t id;
 	int r;
@@ -27,7 +27,7 @@ int alert_open(struct store *s, struct store_alert *row, struct alert_change *re
 	return r;
 }
 
-int alert_renew(struct store *s, struct store_alert *row, int64_t id, enum alert_renewal how, struct alert_change *ret,
+static int renew(struct store *s, struct store_alert *row, int64_t id, enum alert_renewal how, struct alert_change *ret,
 		struct err *err)
 {
 	bool is_news = how != ALERT_SAME;
@@ -55,6 +55,36 @@ int alert_renew(struct store *s, struct store_alert *row, int64_t id, enum alert
 	ret->is_escalated = how == ALERT_NEWS && !is_resolved;
 	ret->is_reopened = is_news && is_resolved;
 	return r;
+}
+
+void alert_draft_init(struct alert_draft *d, const char *const key[static 4])
+{
+	struct json j;
+
+	buf_init(&d->title, 8192);
+	buf_init(&d->document, ALERT_DOCUMENT_BYTES);
+	buf_init(&d->key, 8192);
+	json_init(&j, &d->key);
+	json_array_open(&j);
+	for (size_t i = 0; i < 4; i++)
+		json_str(&j, slice_of(key[i]));
+	json_array_close(&j);
+}
+
+int alert_draft_tell(struct alert_draft *d, struct store *s, const struct clock *clk, int64_t id,
+		     enum alert_renewal how, struct alert_change *ret, struct err *err)
+{
+	struct store_alert *row = &d->row;
+
+	if (d->title.failed || d->document.failed || d->key.failed)
+		return err_set(err, ERR_LIMIT, "alert on '%.60s' is too large", d->about);
+	row->first_seen_unix_ns = row->last_seen_unix_ns = clock_unix_ns(clk);
+	row->count = 1;
+	row->priority = alert_priority(row->severity);
+	row->title = d->title.p;
+	row->document = d->document.p;
+	row->fold_key = d->key.p;
+	return id ? renew(s, row, id, how, ret, err) : open_new(s, row, ret, err);
 }
 
 int alert_close(struct store *s, const struct clock *clk, int64_t id, const char *why, struct err *err)

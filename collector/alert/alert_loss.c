@@ -141,8 +141,7 @@ void alert_loss_fold_key(struct buf *out, const char *host, const Picket__Gap *g
 
 static void add_tally(struct json *j, const char *key, const struct tally *t)
 {
-	json_key(j, key);
-	json_object_open(j);
+	json_kv_object(j, key);
 	for (size_t i = 0; i < t->count; i++)
 		json_kv_u64(j, t->rows[i].name, t->rows[i].lost);
 	json_object_close(j);
@@ -150,8 +149,7 @@ static void add_tally(struct json *j, const char *key, const struct tally *t)
 
 static void write_sums(struct json *j, const char *class, const struct sums *s)
 {
-	json_key(j, "gap");
-	json_object_open(j);
+	json_kv_object(j, "gap");
 	json_kv_str(j, "class", class);
 	json_kv_u64(j, "lost", s->lost);
 	json_kv_u64(j, "gaps", s->gaps);
@@ -193,11 +191,9 @@ static void write_document(struct buf *out, const char *class, const struct sums
 	json_key(&j, "process");
 	json_null(&j);
 	write_sums(&j, class, s);
-	json_key(&j, "fields");
-	json_object_open(&j);
+	json_kv_object(&j, "fields");
 	json_object_close(&j);
-	json_key(&j, "tags");
-	json_array_open(&j);
+	json_kv_array(&j, "tags");
 	json_array_close(&j);
 	json_kv_slice(&j, "output", buf_slice(&words));
 	json_kv_str(&j, "description",

@@ -1,21 +1,10 @@
 /* alert_policy.c - see alert_policy.h. */
 #include "collector/alert/alert_policy.h"
 
+#include "collector/alert/alert_text.h"
 #include "collector/store/record_json.h"
-#include "common/show.h"
 
 enum { NAME_CHARS = 80, REASON_CHARS = 300 };
-
-static void add_name(struct buf *out, struct slice name, size_t max_chars)
-{
-	size_t from = out->n;
-
-	show_text(out, name, max_chars);
-	for (size_t i = from; i < out->n; i++) {
-		if (out->p[i] == '`')
-			out->p[i] = '\'';
-	}
-}
 
 static struct slice container_of(const Picket__Event *ev)
 {
@@ -32,24 +21,24 @@ void alert_policy_title(struct buf *out, const char *host, const Picket__Event *
 	struct slice name = container_of(ev);
 
 	buf_add_str(out, a->is_allowed ? "Would be refused: " : "Refused: ");
-	add_name(out, slice_of(a->kind), NAME_CHARS);
+	alert_text_name(out, slice_of(a->kind), NAME_CHARS);
 	if (name.n) {
 		buf_add_str(out, " of `");
-		add_name(out, name, NAME_CHARS);
+		alert_text_name(out, name, NAME_CHARS);
 		buf_add_char(out, '`');
 	}
 	buf_add_str(out, " on ");
-	add_name(out, slice_of(host), NAME_CHARS);
+	alert_text_name(out, slice_of(host), NAME_CHARS);
 	buf_add_str(out, " (rule ");
-	add_name(out, slice_of(a->rule[0] ? a->rule : "?"), NAME_CHARS);
+	alert_text_name(out, slice_of(a->rule[0] ? a->rule : "?"), NAME_CHARS);
 	if (a->user.len) {
 		buf_add_str(out, ", asked by ");
-		add_name(out, msg_slice(a->user), NAME_CHARS);
+		alert_text_name(out, msg_slice(a->user), NAME_CHARS);
 	}
 	buf_add_char(out, ')');
 	if (a->reason.len) {
 		buf_add_str(out, ": ");
-		add_name(out, msg_slice(a->reason), REASON_CHARS);
+		alert_text_name(out, msg_slice(a->reason), REASON_CHARS);
 	}
 }
 
@@ -57,8 +46,7 @@ static void add_fields(struct json *j, const Picket__Event *ev)
 {
 	const Picket__Admission *a = ev->admission;
 
-	json_key(j, "fields");
-	json_object_open(j);
+	json_kv_object(j, "fields");
 	record_json_text(j, "rule", slice_of(a->rule), LIMIT_NAME_BYTES);
 	record_json_text(j, "kind", slice_of(a->kind), LIMIT_NAME_BYTES);
 	record_json_text(j, "user", msg_slice(a->user), LIMIT_NAME_BYTES);
@@ -85,8 +73,7 @@ void alert_policy_document(struct buf *out, const Picket__Event *ev, struct slic
 	if (ev->network)
 		record_json_deed(&j, &deed);
 	add_fields(&j, ev);
-	json_key(&j, "tags");
-	json_array_open(&j);
+	json_kv_array(&j, "tags");
 	json_str(&j, SLICE_LIT("policy"));
 	json_array_close(&j);
 	json_kv_slice(&j, "output", title);

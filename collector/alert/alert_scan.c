@@ -5,26 +5,15 @@
 
 #include "collector/alert/alert.h"
 #include "collector/alert/alert_kept.h"
+#include "collector/alert/alert_text.h"
 #include "collector/store/record_json.h"
-#include "common/show.h"
 
 #define SCAN_RULE "Vulnerability in a running image"
 
-enum { DOCUMENT_BYTES = 128 * 1024, ROW_ARENA_BYTES = 2 * 1024 * 1024, NAME_CHARS = 80, IMAGE_CHARS = 120, HOSTS_NAMED = 2,
+enum { NAME_CHARS = 80, IMAGE_CHARS = 120, HOSTS_NAMED = 2,
        TEXT_BYTES = 256, PATH_BYTES = 512 };
 
 /* ---- words ---- */
-
-static void add_name(struct buf *out, const char *name, size_t max_chars)
-{
-	size_t from = out->n;
-
-	show_text(out, slice_of(name), max_chars);
-	for (size_t i = from; i < out->n; i++) {
-		if (out->p[i] == '`')
-			out->p[i] = '\'';
-	}
-}
 
 static bool is_first_of_host(const struct store_case *c, size_t i)
 {
@@ -40,7 +29,7 @@ static void add_hosts(struct buf *out, const struct store_case *c)
 		if (!is_first_of_host(c, i))
 			continue;
 		buf_add_str(out, named++ ? ", " : "");
-		add_name(out, c->uses[i].host, NAME_CHARS);
+		alert_text_name(out, slice_of(c->uses[i].host), NAME_CHARS);
 	}
 	if (c->hosts > named)
 		buf_printf(out, "%s%" PRIu64 " %s", named ? " and " : "", c->hosts - named, named ? "more" : "hosts");
@@ -53,22 +42,22 @@ static void write_title(struct buf *out, const struct store_case *c)
 	const struct store_place *p = &c->places[0];
 
 	buf_add_char(out, '`');
-	add_name(out, c->image, IMAGE_CHARS);
+	alert_text_name(out, slice_of(c->image), IMAGE_CHARS);
 	buf_add_str(out, "` on ");
 	add_hosts(out, c);
 	buf_add_str(out, " has ");
-	add_name(out, c->vuln->id, NAME_CHARS);
+	alert_text_name(out, slice_of(c->vuln->id), NAME_CHARS);
 	buf_printf(out, " (%s%s%s) in ", vuln_severity_name(p->severity),
 		   c->vuln->is_kev ? ", known to be exploited" : "",
 		   p->used & STORE_USED_EXECUTED ? ", executed" : p->used ? ", loaded" : "");
-	add_name(out, p->package, NAME_CHARS);
+	alert_text_name(out, slice_of(p->package), NAME_CHARS);
 	buf_add_char(out, ' ');
-	add_name(out, p->version, NAME_CHARS);
+	alert_text_name(out, slice_of(p->version), NAME_CHARS);
 	if (c->place_count > 1)
 		buf_printf(out, " and %zu more", c->place_count - 1);
 	if (p->fixed[0]) {
 		buf_add_str(out, "; ");
-		add_name(out, p->fixed, NAME_CHARS);
+		alert_text_name(out, slice_of(p->fixed), NAME_CHARS);
 		buf_add_str(out, " fixes it");
 	} else {
 		buf_add_str(out, "; no fix is known");
@@ -113,8 +102,7 @@ static void add_vulnerability(struct json *j, const struct store_case *c)
 {
 	const struct store_vuln *v = c->vuln;
 
-	json_key(j, "vulnerability");
-	json_object_open(j);
+	json_kv_object(j, "vulnerability");
 	json_kv_str(j, "id", v->id);
 	json_key(j, "aliases");
 	json_raw(j, slice_of(v->aliases[0] ? v->aliases : "[]"));
@@ -132,8 +120,7 @@ static void add_vulnerability(struct json *j, const struct store_case *c)
 	json_kv_bool(j, "exposed", c->is_exposed);
 	json_key(j, "urls");
 	json_raw(j, slice_of(v->urls[0] ? v->urls : "[]"));
-	json_key(j, "packages");
-	json_array_open(j);
+	json_kv_array(j, "packages");
 	for (size_t i = 0; i < c->place_count; i++)
 		add_place(j, &c->places[i]);
 	json_array_close(j);
@@ -142,8 +129,7 @@ static void add_vulnerability(struct json *j, const struct store_case *c)
 
 static void add_containers(struct json *j, const struct store_case *c, size_t from)
 {
-	json_key(j, "containers");
-	json_array_open(j);
+	json_kv_array(j, "containers");
 	for (size_t i = from; i < c->use_count && (i == from || !is_first_of_host(c, i)); i++) {
 		if (!c->uses[i].container[0])
 			continue;
@@ -160,8 +146,7 @@ static void add_containers(struct json *j, const struct store_case *c, size_t fr
 /* "hosts": [{name, containers: [{id, name, ports}]}], and how many there are where not all are listed. */
 static void add_places(struct json *j, const struct store_case *c)
 {
-	json_key(j, "hosts");
-	json_array_open(j);
+	json_kv_array(j, "hosts");
 	for (size_t i = 0; i < c->use_count; i++) {
 		if (!is_first_of_host(c, i))
 			continue;
@@ -177,8 +162,7 @@ static void add_places(struct json *j, const struct store_case *c)
 
 static void add_first_container(struct json *j, const struct store_case *c)
 {
-	json_key(j, "container");
-	json_object_open(j);
+	json_kv_object(j, "container");
 	json_kv_str(j, "id", c->use_count ? c->uses[0].container : "");
 	json_kv_str(j, "name", c->use_count ? c->uses[0].container_name : "");
 	json_kv_str(j, "image", c->image);
@@ -190,7 +174,7 @@ static void add_joined(struct json *j, const char *key, const struct store_case 
 {
 	CLEANUP(buf_finip) struct buf text = { 0 };
 
-	buf_init(&text, DOCUMENT_BYTES);
+	buf_init(&text, ALERT_DOCUMENT_BYTES);
 	for (size_t i = 0; i < c->use_count; i++) {
 		const char *name = is_hosts ? c->uses[i].host : c->uses[i].container_name;
 
@@ -206,12 +190,11 @@ static void add_fields(struct json *j, const struct store_case *c)
 {
 	CLEANUP(buf_finip) struct buf text = { 0 };
 
-	buf_init(&text, DOCUMENT_BYTES);
+	buf_init(&text, ALERT_DOCUMENT_BYTES);
 	for (size_t i = 0; i < c->place_count; i++)
 		buf_printf(&text, "%s%.256s %.256s%s%.256s%s", i ? ", " : "", c->places[i].package, c->places[i].version,
 			   c->places[i].fixed[0] ? " (fixed: " : "", c->places[i].fixed, c->places[i].fixed[0] ? ")" : "");
-	json_key(j, "fields");
-	json_object_open(j);
+	json_kv_object(j, "fields");
 	json_kv_str(j, "vulnerability", c->vuln->id);
 	json_kv_str(j, "image", c->image);
 	json_kv_slice(j, "packages", buf_slice(&text));
@@ -235,8 +218,7 @@ static void add_document(struct buf *out, const struct store_case *c, struct sli
 	add_vulnerability(&j, c);
 	add_places(&j, c);
 	add_fields(&j, c);
-	json_key(&j, "tags");
-	json_array_open(&j);
+	json_kv_array(&j, "tags");
 	json_str(&j, SLICE_LIT("vulnerability"));
 	if (c->vuln->is_kev)
 		json_str(&j, SLICE_LIT("kev"));
@@ -270,38 +252,19 @@ static void write_document(struct buf *out, const struct store_case *c, struct s
 int alert_from_case(struct store *s, const struct clock *clk, const struct store_case *c, int64_t id, bool is_news,
 		    struct alert_change *ret, struct err *err)
 {
-	CLEANUP(buf_finip) struct buf title = { 0 }, document = { 0 }, key = { 0 };
-	uint64_t now = clock_unix_ns(clk);
-	struct json j;
+	CLEANUP(alert_draft_finip) struct alert_draft d = { .about = c->vuln->id };
 
 	if (!c->place_count)
 		return err_set(err, EINVAL, "a vulnerability in no package");
-	buf_init(&title, 8192);
-	buf_init(&document, DOCUMENT_BYTES);
-	buf_init(&key, 8192);
-	write_title(&title, c);
-	write_document(&document, c, buf_slice(&title));
-	json_init(&j, &key);
-	json_array_open(&j);
-	json_str(&j, SLICE_LIT(SCAN_RULE));
-	json_str(&j, SLICE_LIT("")); /* of no host: no rule's finding has the same key */
-	json_str(&j, slice_of(c->vuln->id));
-	json_str(&j, slice_of(c->image_id));
-	json_array_close(&j);
-	if (title.failed || document.failed || key.failed)
-		return err_set(err, ERR_LIMIT, "alert on '%.60s' is too large", c->vuln->id);
-	struct store_alert row = { .first_seen_unix_ns = now,
-				   .last_seen_unix_ns = now,
-				   .count = 1,
-				   .severity = c->severity,
-				   .priority = alert_priority(c->severity),
-				   .source = "scan",
-				   .rule = SCAN_RULE,
-				   .title = title.p,
-				   .host = c->use_count ? c->uses[0].host : "",
-				   .agent = "",
-				   .container_id = c->use_count ? c->uses[0].container : "",
-				   .document = document.p,
-				   .fold_key = key.p };
-	return id ? alert_renew(s, &row, id, is_news ? ALERT_NEWS : ALERT_SAME, ret, err) : alert_open(s, &row, ret, err);
+	/* Of no host: no rule's finding has the same key. */
+	alert_draft_init(&d, (const char *const[]){ SCAN_RULE, "", c->vuln->id, c->image_id });
+	write_title(&d.title, c);
+	write_document(&d.document, c, buf_slice(&d.title));
+	d.row = (struct store_alert){ .severity = c->severity,
+				      .source = "scan",
+				      .rule = SCAN_RULE,
+				      .host = c->use_count ? c->uses[0].host : "",
+				      .agent = "",
+				      .container_id = c->use_count ? c->uses[0].container : "" };
+	return alert_draft_tell(&d, s, clk, id, is_news ? ALERT_NEWS : ALERT_SAME, ret, err);
 }

@@ -10,11 +10,11 @@ enum { PATH_CHARS = 160 };
 enum { NAME_CHARS = 64, IMAGE_CHARS = 120, RULE_CHARS = 120, SHORT_ID = 12 };
 
 /* A backtick in a name would end its quotes, as it would open code in a chat message. */
-static void add_name(struct buf *out, struct slice s, size_t max_chars)
+void alert_text_name(struct buf *out, struct slice name, size_t max_chars)
 {
 	size_t from = out->n;
 
-	show_text(out, s, max_chars);
+	show_text(out, name, max_chars);
 	for (size_t i = from; i < out->n; i++) {
 		if (out->p[i] == '`')
 			out->p[i] = '\'';
@@ -24,7 +24,7 @@ static void add_name(struct buf *out, struct slice s, size_t max_chars)
 static void add_quoted(struct buf *out, struct slice s)
 {
 	buf_add_char(out, '`');
-	add_name(out, s, NAME_CHARS);
+	alert_text_name(out, s, NAME_CHARS);
 	buf_add_char(out, '`');
 }
 
@@ -33,17 +33,17 @@ static void add_place(struct buf *out, const char *host, const Picket__Container
 	if (c && c->id[0]) {
 		buf_add_str(out, " in container ");
 		if (c->name.len)
-			add_name(out, msg_slice(c->name), NAME_CHARS);
+			alert_text_name(out, msg_slice(c->name), NAME_CHARS);
 		else
-			add_name(out, slice_sub(slice_of(c->id), 0, SHORT_ID), NAME_CHARS);
+			alert_text_name(out, slice_sub(slice_of(c->id), 0, SHORT_ID), NAME_CHARS);
 		if (c->image.len) {
 			buf_add_str(out, " (");
-			add_name(out, msg_slice(c->image), IMAGE_CHARS);
+			alert_text_name(out, msg_slice(c->image), IMAGE_CHARS);
 			buf_add_char(out, ')');
 		}
 	}
 	buf_add_str(out, " on ");
-	add_name(out, slice_of(host), NAME_CHARS);
+	alert_text_name(out, slice_of(host), NAME_CHARS);
 }
 
 /* What a call did, for a sentence; a call that isn't here is said by its name. */
@@ -71,7 +71,7 @@ static void add_verb(struct buf *out, const Picket__Finding *f)
 			return;
 		}
 	buf_add_str(out, f->result < 0 ? " tried " : " called ");
-	add_name(out, slice_of(f->call), NAME_CHARS);
+	alert_text_name(out, slice_of(f->call), NAME_CHARS);
 }
 
 static void add_end(struct buf *out, const Picket__Network *n)
@@ -86,7 +86,7 @@ static void add_end(struct buf *out, const Picket__Network *n)
 		buf_add_char(out, ' ');
 	if (n->path.len) {
 		buf_add_char(out, '`');
-		add_name(out, msg_slice(n->path), PATH_CHARS);
+		alert_text_name(out, msg_slice(n->path), PATH_CHARS);
 		buf_add_char(out, '`');
 	}
 }
@@ -98,7 +98,7 @@ static void add_deed(struct buf *out, const Picket__Finding *f)
 	add_verb(out, f);
 	if (f->file) {
 		buf_add_str(out, " `");
-		add_name(out, msg_slice(f->file->path.len ? f->file->path : f->file->raw), PATH_CHARS);
+		alert_text_name(out, msg_slice(f->file->path.len ? f->file->path : f->file->raw), PATH_CHARS);
 		buf_add_char(out, '`');
 	} else if (f->network) {
 		add_end(out, f->network);
@@ -116,7 +116,7 @@ void alert_text_title(struct buf *out, const char *host, const Picket__Finding *
 	bool is_exec = f->event_type == PICKET__EVENT_TYPE__EVENT_EXEC;
 
 	if (!p || !p->name.len || !is_exec)
-		add_name(out, slice_of(f->rule), RULE_CHARS);
+		alert_text_name(out, slice_of(f->rule), RULE_CHARS);
 	if (p && p->name.len) {
 		if (!is_exec)
 			buf_add_str(out, ": ");
@@ -137,8 +137,7 @@ void alert_text_title(struct buf *out, const char *host, const Picket__Finding *
 
 static void add_fields(struct json *j, const Picket__Finding *f)
 {
-	json_key(j, "fields");
-	json_object_open(j);
+	json_kv_object(j, "fields");
 	for (size_t i = 0; i < f->n_fields && i < LIMIT_FIELDS; i++)
 		record_json_text(j, f->fields[i]->key, msg_slice(f->fields[i]->value),
 				 LIMIT_ARGS_BYTES);
@@ -167,8 +166,7 @@ static void add_document(struct buf *out, const Picket__Finding *f, unsigned par
 	}
 	if (parts & WITH_FIELDS)
 		add_fields(&j, f);
-	json_key(&j, "tags");
-	json_array_open(&j);
+	json_kv_array(&j, "tags");
 	for (size_t i = 0; i < f->n_tags && i < LIMIT_TAGS; i++)
 		json_str(&j, slice_sub(slice_of(f->tags[i]), 0, LIMIT_NAME_BYTES));
 	json_array_close(&j);

@@ -4,6 +4,8 @@
 #include "common/json.h"
 #include "proto/msg.h"
 
+/* A name that a container chose, for a sentence: shown, cut, without backticks, which would end its quotes. */
+void alert_text_name(struct buf *out, struct slice name, size_t max_chars);
 /* A full sentence: "`wget` ran in container web-1 (nginx:1.25) on host-07, started by `sh`", "Read
  * sensitive file: `cat` opened `/etc/shadow` (read) in …"; of several matches with how many. Names are
  * what a container chose: shown by common/show.h, cut, and without backticks of their own. */

@@ -34,16 +34,6 @@ int api_alerts_list(struct api_call *c, struct err *err)
 	return r < 0 ? r : api_page_write(c, &q, run, err);
 }
 
-static int read_id(const struct api_call *c, int64_t *ret, struct err *err)
-{
-	uint64_t id;
-
-	if (!slice_to_u64(c->id, &id) || !id || id > INT64_MAX)
-		return err_set(err, ERR_NOT_FOUND, "no alert '%.*s'", SLICE_FMT(slice_sub(c->id, 0, 60)));
-	*ret = (int64_t)id;
-	return 0;
-}
-
 /* What the alert's host lost from a minute before it to a minute after it: what stands in it may be less than
  * what happened. Of the collector's own alerts there is no host to ask for. */
 static int add_lost(struct api_call *c, const struct store_alert *al, struct json *j, struct err *err)
@@ -89,7 +79,7 @@ static int write_alert(struct api_call *c, int64_t id, struct err *err)
 int api_alert_show(struct api_call *c, struct err *err)
 {
 	int64_t id;
-	int r = read_id(c, &id, err);
+	int r = api_number(c, "alert", &id, err);
 
 	return r < 0 ? r : write_alert(c, id, err);
 }
@@ -164,10 +154,7 @@ static int change(struct api_call *c, int64_t id, const char *status, const stru
 		r = note(c, id, "alert.comment", d->comment, err);
 	if (r >= 0)
 		r = note(c, id, "alert.reason", d->reason, err);
-	if (r >= 0)
-		r = store_commit(c->api->store, err);
-	else
-		store_rollback(c->api->store);
+	r = store_end(c->api->store, r, err);
 	return r < 0 ? r : write_alert(c, id, err);
 }
 
@@ -178,7 +165,7 @@ static int act(struct api_call *c, const char *status, bool is_assigning, bool n
 	struct deed d = { 0 };
 	char assignee[ASSIGNEE_MAX + 1];
 
-	int r = read_id(c, &id, err);
+	int r = api_number(c, "alert", &id, err);
 	if (r >= 0)
 		r = read_deed(c, &d, err);
 	if (r < 0)

@@ -85,8 +85,7 @@ int api_container_show(struct api_call *c, struct err *err)
 	json_init(&j, &c->out);
 	json_object_open(&j);
 	api_container_json(&j, &x);
-	json_key(&j, "open_findings");
-	json_array_open(&j);
+	json_kv_array(&j, "open_findings");
 	r = add_findings(c, &j, &x, err);
 	json_array_close(&j);
 	json_object_close(&j);

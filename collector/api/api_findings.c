@@ -2,12 +2,10 @@
 #include <inttypes.h>
 
 #include "collector/api/api_priv.h"
-#include "collector/store/filter.h"
 #include "collector/store/store_checks.h"
 #include "common/text.h"
 
-enum { ROW_ARENA_BYTES = 1024 * 1024, REASON_MAX = 2000, PATTERN_MAX = 256, TOPS = 20 };
-static const uint64_t day_ns = 24ull * 3600 * 1000000000;
+enum { ROW_ARENA_BYTES = 1024 * 1024, TOPS = 20 };
 
 static int on_finding(void *arg, const struct store_check_finding *f)
 {
@@ -50,8 +48,7 @@ static int add_summary(struct api *a, struct buf *out, struct err *err)
 	json_kv_u64(&j, "mended", n.mended);
 	json_kv_u64(&j, "subjects", n.subjects);
 	json_kv_u64(&j, "hosts", n.hosts);
-	json_key(&j, "checks");
-	json_array_open(&j);
+	json_kv_array(&j, "checks");
 	r = store_check_tops(a->store, TOPS, on_top, &j, err);
 	json_array_close(&j);
 	json_object_close(&j);
@@ -82,16 +79,6 @@ int api_findings_list(struct api_call *c, struct err *err)
 
 /* ---- one ---- */
 
-static int read_id(const struct api_call *c, const char *what, int64_t *ret, struct err *err)
-{
-	uint64_t id;
-
-	if (!slice_to_u64(c->id, &id) || !id || id > INT64_MAX)
-		return err_set(err, ERR_NOT_FOUND, "no %s '%.*s'", what, SLICE_FMT(slice_sub(c->id, 0, 40)));
-	*ret = (int64_t)id;
-	return 0;
-}
-
 /* The waiver of that number. */
 enum { WAIVERS_MAX = 100000 };
 struct one {
@@ -120,7 +107,7 @@ int api_finding_show(struct api_call *c, struct err *err)
 
 	if (!a)
 		return err_set(err, ERR_LIMIT, "out of memory");
-	int r = read_id(c, "finding", &id, err);
+	int r = api_number(c, "finding", &id, err);
 	if (r >= 0)
 		r = store_check_finding_get(c->api->store, id, a, &f, err);
 	if (r >= 0)
@@ -150,43 +137,18 @@ int api_finding_show(struct api_call *c, struct err *err)
 /* ---- waiving ---- */
 
 struct wish {
-	char check[PATTERN_MAX + 1], subject[PATTERN_MAX + 1], host[PATTERN_MAX + 1], reason[REASON_MAX + 1];
-	uint64_t until_unix_ns;
+	char check[API_PATTERN_MAX + 1], subject[API_PATTERN_MAX + 1], host[API_PATTERN_MAX + 1];
+	struct api_leave leave;
 };
-
-static int read_text(const cJSON *doc, const char *key, char *dst, size_t size, struct err *err)
-{
-	struct slice s = json_get_str(doc, key);
-
-	if (!text_is_clean(s) || !slice_copy(s, dst, size))
-		return err_set(err, ERR_SYNTAX, "%s: at most %zu bytes, without control characters", key, size - 1);
-	return 0;
-}
 
 /* Stars and question marks; brackets mean something else to the store. */
 static int read_pattern(const cJSON *doc, const char *key, char *dst, struct err *err)
 {
-	int r = read_text(doc, key, dst, PATTERN_MAX + 1, err);
+	int r = api_read_text(doc, key, dst, API_PATTERN_MAX + 1, err);
 
 	if (r >= 0 && strpbrk(dst, "[]"))
 		return err_set(err, ERR_SYNTAX, "%s: a name with * and ?, without brackets", key);
 	return r;
-}
-
-static int read_until(struct slice text, uint64_t now, uint64_t *ret, struct err *err)
-{
-	uint64_t ms;
-
-	if (!text.n)
-		*ret = now + 90 * day_ns;
-	else if (text_duration_parse(text, &ms) && ms <= 366ull * 86400000)
-		*ret = now + ms * 1000000;
-	else if (!filter_time_parse(text, now, ret))
-		return err_set(err, ERR_SYNTAX, "until: '%.*s' is no time (90d, 2027-01-31)",
-			       SLICE_FMT(slice_sub(text, 0, 40)));
-	if (*ret <= now || *ret > now + 366 * day_ns)
-		return err_set(err, ERR_SYNTAX, "until: a time within the next 366 days");
-	return 0;
 }
 
 /* A finding by its number: this check, this subject, this host. */
@@ -222,11 +184,7 @@ static int read_wish(struct api_call *c, struct wish *w, struct err *err)
 	if (r >= 0)
 		r = read_pattern(doc, "host", w->host, err);
 	if (r >= 0)
-		r = read_text(doc, "reason", w->reason, sizeof(w->reason), err);
-	if (r >= 0 && !w->reason[0])
-		r = err_set(err, ERR_SYNTAX, "a reason is needed: whoever comes after you wants to know why");
-	if (r >= 0)
-		r = read_until(json_get_str(doc, "until"), clock_unix_ns(c->api->clk), &w->until_unix_ns, err);
+		r = api_read_leave(c, doc, &w->leave, err);
 	uint64_t finding = json_get_u64(doc, "finding", 0);
 	if (r >= 0 && finding)
 		return of_finding(c, finding, w, err);
@@ -240,10 +198,10 @@ static int put_waiver(struct api_call *c, const struct wish *w, int64_t *ret, st
 	const struct store_waiver x = { .check = strcmp(w->check, "*") ? w->check : "",
 					.subject = strcmp(w->subject, "*") ? w->subject : "",
 					.host = strcmp(w->host, "*") ? w->host : "",
-					.reason = w->reason,
+					.reason = w->leave.reason,
 					.who = c->user,
-					.until_unix_ns = w->until_unix_ns };
-	char subject[REASON_MAX + 1024], until[TEXT_TIME_MAX];
+					.until_unix_ns = w->leave.until_unix_ns };
+	char subject[API_REASON_MAX + 1024], until[TEXT_TIME_MAX];
 	struct store *s = c->api->store;
 	int r = store_begin(s, err);
 
@@ -253,17 +211,10 @@ static int put_waiver(struct api_call *c, const struct wish *w, int64_t *ret, st
 	if (r >= 0) {
 		snprintf(subject, sizeof(subject), "%s on %s, host %s until %.10s (waiver %" PRId64 "): %s", w->check,
 			 x.subject[0] ? x.subject : "*", x.host[0] ? x.host : "*",
-			 text_time(w->until_unix_ns, until, sizeof(until)), *ret, w->reason);
+			 text_time(w->leave.until_unix_ns, until, sizeof(until)), *ret, w->leave.reason);
 		r = store_audit_log(s, c->user, "finding.waive", subject, err);
 	}
-	if (r < 0) {
-		store_rollback(s);
-		return r;
-	}
-	r = store_commit(s, err);
-	if (r >= 0 && c->api->ops.on_changed)
-		c->api->ops.on_changed(c->api->arg);
-	return r;
+	return api_end_judged(c, r, err);
 }
 
 int api_waiver_add(struct api_call *c, struct err *err)
@@ -282,76 +233,34 @@ int api_waiver_add(struct api_call *c, struct err *err)
 	return store_waivers_each(c->api->store, false, 1, write_one, &o, err);
 }
 
-struct list {
-	struct api_page *page;
-	uint64_t skip, seen, limit;
-	bool has_more;
-};
-
 static int on_waiver(void *arg, const struct store_waiver *x)
 {
-	struct list *l = arg;
+	struct api_tally *t = arg;
 
-	if (l->seen++ < l->skip)
+	if (!api_tally_wants(t))
 		return 0;
-	if (l->page->rows == l->limit) {
-		l->has_more = true;
-		return 0;
-	}
-	api_waiver_json(&l->page->j, x);
-	return api_page_row_done(l->page);
+	api_waiver_json(&t->page->j, x);
+	return api_page_row_done(t->page);
 }
 
 static int run_waivers(struct api *a, const struct store_query *q, struct api_page *p, char *ret_cursor,
 		       size_t cursor_size, struct err *err)
 {
-	struct list l = { .page = p, .limit = q->limit };
+	struct api_tally t;
+	int r = api_tally_begin(&t, q, p, err);
 
-	if (q->cursor && (!slice_to_u64(slice_of(q->cursor), &l.skip) || l.skip > INT32_MAX))
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-	int r = store_waivers_each(a->store, q->oldest_first, l.skip + q->limit + 1, on_waiver, &l, err);
-	snprintf(ret_cursor, cursor_size, l.has_more ? "%" PRIu64 : "", l.skip + p->rows);
+	if (r >= 0)
+		r = store_waivers_each(a->store, q->oldest_first, t.skip + q->limit + 1, on_waiver, &t, err);
+	api_tally_cursor(&t, ret_cursor, cursor_size);
 	return r;
 }
 
 int api_waivers_list(struct api_call *c, struct err *err)
 {
-	const char *ended = api_param(c, "ended");
-	struct store_query q;
-	int r = api_page_query(c, &q, err);
-
-	if (r >= 0 && ended && strcmp(ended, "yes") != 0 && strcmp(ended, "no") != 0)
-		r = err_set(err, ERR_SYNTAX, "ended=%.40s: must be yes or no", ended);
-	if (r < 0)
-		return r;
-	q.oldest_first = ended && !strcmp(ended, "yes"); /* no order here: those that ended, too */
-	return api_page_write(c, &q, run_waivers, err);
+	return api_leaves_list(c, run_waivers, err);
 }
 
 int api_waiver_end(struct api_call *c, struct err *err)
 {
-	struct store *s = c->api->store;
-	char subject[64];
-	int64_t id;
-	int r = read_id(c, "waiver", &id, err);
-
-	if (r >= 0)
-		r = store_begin(s, err);
-	if (r < 0)
-		return r;
-	r = store_waiver_end(s, id, c->user, err);
-	snprintf(subject, sizeof(subject), "waiver %" PRId64, id);
-	if (r >= 0)
-		r = store_audit_log(s, c->user, "finding.waive.end", subject, err);
-	if (r < 0) {
-		store_rollback(s);
-		return r;
-	}
-	r = store_commit(s, err);
-	if (r < 0)
-		return r;
-	if (c->api->ops.on_changed)
-		c->api->ops.on_changed(c->api->arg);
-	buf_printf(&c->out, "{\"id\":%" PRId64 ",\"ended\":true}", id);
-	return 0;
+	return api_end_leave(c, "waiver", "finding.waive.end", store_waiver_end, err);
 }

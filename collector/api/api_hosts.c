@@ -43,8 +43,7 @@ static void host_json(struct api *a, struct json *j, const struct store_agent *h
 	json_kv_str(j, "kernel", h->kernel);
 	json_key(j, "sensors");
 	json_raw(j, slice_of(h->sensors_json && h->sensors_json[0] ? h->sensors_json : "[]"));
-	json_key(j, "spool");
-	json_object_open(j);
+	json_kv_object(j, "spool");
 	json_kv_u64(j, "events", h->spool_records);
 	json_kv_u64(j, "bytes", h->spool_bytes);
 	json_kv_u64(j, "oldest_seconds", oldest && oldest < now ? (now - oldest) / 1000000000 : 0);
@@ -52,8 +51,7 @@ static void host_json(struct api *a, struct json *j, const struct store_agent *h
 	json_kv_u64(j, "produced", h->produced);
 	json_kv_u64(j, "stored", h->stored);
 	json_kv_u64(j, "lost", h->lost);
-	json_key(j, "lost_by_class");
-	json_object_open(j);
+	json_kv_object(j, "lost_by_class");
 	json_kv_u64(j, "process", h->lost_process);
 	json_kv_u64(j, "rare", h->lost_rare);
 	json_kv_u64(j, "volume", h->lost_volume);

@@ -44,8 +44,7 @@ static int find(const struct api_call *c, struct arena *a, struct store_image *r
 
 static void kv_list(struct json *j, const char *key, char *const *texts, size_t count)
 {
-	json_key(j, key);
-	json_array_open(j);
+	json_kv_array(j, key);
 	for (size_t i = 0; i < count; i++)
 		json_str(j, slice_of(texts[i]));
 	json_array_close(j);
@@ -53,8 +52,7 @@ static void kv_list(struct json *j, const char *key, char *const *texts, size_t 
 
 static void add_setid(struct json *j, const Picket__ImageConfig *c)
 {
-	json_key(j, "setid_files");
-	json_array_open(j);
+	json_kv_array(j, "setid_files");
 	for (size_t i = 0; i < c->n_setid_files; i++) {
 		const Picket__SetidFile *f = c->setid_files[i];
 		char mode[16];
@@ -73,8 +71,7 @@ static void add_setid(struct json *j, const Picket__ImageConfig *c)
 
 static void add_history(struct json *j, const Picket__ImageConfig *c)
 {
-	json_key(j, "history");
-	json_array_open(j);
+	json_kv_array(j, "history");
 	for (size_t i = 0; i < c->n_history; i++) {
 		json_object_open(j);
 		json_kv_str(j, "created_by", c->history[i]->created_by);
@@ -108,8 +105,7 @@ static void add_config(struct json *j, struct slice packed)
 	kv_list(j, "volumes", c->volumes, c->n_volumes);
 	json_kv_str(j, "working_dir", c->working_dir);
 	add_setid(j, c);
-	json_key(j, "labels");
-	json_object_open(j);
+	json_kv_object(j, "labels");
 	for (size_t i = 0; i < c->n_labels; i++)
 		json_kv_str(j, c->labels[i]->key, c->labels[i]->value);
 	json_object_close(j);
@@ -204,8 +200,7 @@ static int add_fixes(struct api_call *c, struct json *j, int64_t image, const ch
 
 	if (r < 0)
 		return r;
-	json_key(j, "fixed_by_newer");
-	json_array_open(j);
+	json_kv_array(j, "fixed_by_newer");
 	r = store_image_fixes(c->api->store, image, other.row, FIXES_MAX, on_fix, j, err);
 	json_array_close(j);
 	return r;
@@ -225,17 +220,14 @@ int api_image_show(struct api_call *c, struct err *err)
 	json_object_open(&j);
 	api_image_json(c->api, &j, &im);
 	add_config(&j, im.config);
-	json_key(&j, "layers");
-	json_array_open(&j);
+	json_kv_array(&j, "layers");
 	r = store_image_layers(c->api->store, im.row, on_layer, &j, err);
 	json_array_close(&j);
-	json_key(&j, "runs");
-	json_array_open(&j);
+	json_kv_array(&j, "runs");
 	if (r >= 0)
 		r = store_image_uses(c->api->store, im.row, USES_MAX, on_use, &j, err);
 	json_array_close(&j);
-	json_key(&j, "registry");
-	json_array_open(&j);
+	json_kv_array(&j, "registry");
 	bases.j = &j;
 	if (r >= 0)
 		r = store_image_bases(c->api->store, im.row, on_base, &bases, err);

@@ -74,8 +74,7 @@ int api_page_write(struct api_call *c, struct store_query *q,
 		buf_init(&page.tail, 4096);
 		json_init(&page.j, &c->out);
 		json_object_open(&page.j);
-		json_key(&page.j, "items");
-		json_array_open(&page.j);
+		json_kv_array(&page.j, "items");
 		r = run(c->api, q, &page, cursor, sizeof(cursor), err);
 		json_array_close(&page.j);
 		json_kv_str(&page.j, "cursor", cursor);

@@ -94,12 +94,10 @@ static int write_policy(struct api_call *c, int64_t id, struct err *err)
 	json_object_open(&j);
 	policy_members(&j, &p);
 	json_kv_slice(&j, "text", p.text);
-	json_key(&j, "versions");
-	json_array_open(&j);
+	json_kv_array(&j, "versions");
 	r = store_policies_each(c->api->store, VERSIONS, on_version, &j, err);
 	json_array_close(&j);
-	json_key(&j, "hosts");
-	json_array_open(&j);
+	json_kv_array(&j, "hosts");
 	struct hosts x = { c->api, &j, p.digest, row, err };
 	if (r >= 0)
 		r = store_agents_each(c->api->store, on_host, &x, err);
@@ -164,11 +162,7 @@ static int put_policy(struct api_call *c, const struct sent *x, const struct pol
 		snprintf(subject, sizeof(subject), "version %" PRId64 " (%.12s)%s%s", id, row.digest, comment[0] ? ": " : "", comment);
 		r = store_audit_log(s, c->user, "policy.apply", subject, err);
 	}
-	if (r < 0) {
-		store_rollback(s);
-		return r;
-	}
-	return store_commit(s, err);
+	return store_end(s, r, err);
 }
 
 int api_policy_apply(struct api_call *c, struct err *err)
@@ -236,15 +230,13 @@ static void add_change(struct diff *d, const struct store_container *c, const ch
 
 	json_object_open(d->j);
 	json_kv_str(d->j, "host", c->host);
-	json_key(d->j, "container");
-	json_object_open(d->j);
+	json_kv_object(d->j, "container");
 	json_kv_str(d->j, "id", c->id);
 	record_json_text(d->j, "name", c->name, LIMIT_TEXT_BYTES);
 	record_json_text(d->j, "image", c->image, LIMIT_TEXT_BYTES);
 	json_object_close(d->j);
 	json_kv_str(d->j, "change", change);
-	json_key(d->j, "denials");
-	json_array_open(d->j);
+	json_kv_array(d->j, "denials");
 	for (size_t i = 0; i < from->count && n < DIFF_DENIALS; i++) {
 		if (from->denials[i].exception[0] || says(other, &from->denials[i]))
 			continue;
@@ -309,8 +301,7 @@ static int write_diff(struct api_call *c, const struct policy *is, const struct 
 	const struct store_query q = { .limit = DIFF_ROWS, .cursor = before };
 	json_init(&j, &c->out);
 	json_object_open(&j);
-	json_key(&j, "items");
-	json_array_open(&j);
+	json_kv_array(&j, "items");
 	int r = store_container_query(c->api->store, &q, on_container, &d, cursor, sizeof(cursor), err);
 	json_array_close(&j);
 	json_kv_str(&j, "cursor", cursor);

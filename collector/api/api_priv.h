@@ -116,6 +116,23 @@ int api_front_page(struct api_call *c, struct err *err);
 /* What a person sends along, at most API_BODY_BYTES; *ret: caller deletes, NULL without a body. api_alerts.c */
 int api_body(const struct api_call *c, cJSON **ret, struct err *err);
 
+/* api_change.c: what people change. */
+/* The number in the path. ERR_NOT_FOUND "no WHAT '…'". */
+int api_number(const struct api_call *c, const char *what, int64_t *ret, struct err *err);
+/* A text without control characters. ERR_SYNTAX. */
+int api_read_text(const cJSON *doc, const char *key, char *dst, size_t size, struct err *err);
+/* Leave to stay as it is, for a time: an acceptance of a vulnerability, a waiver of a check. */
+enum { API_REASON_MAX = 2000, API_PATTERN_MAX = 256 };
+struct api_leave {
+	char reason[API_REASON_MAX + 1];
+	uint64_t until_unix_ns;
+};
+int api_read_leave(const struct api_call *c, const cJSON *doc, struct api_leave *ret, struct err *err);
+/* Like store_end; what was judged is judged anew. */
+int api_end_judged(struct api_call *c, int r, struct err *err);
+int api_end_leave(struct api_call *c, const char *what, const char *deed,
+		  int (*end)(struct store *s, int64_t id, const char *who, struct err *err), struct err *err);
+
 /* images_json.c: the contract's JSON of images and vulnerabilities; members into an open object. */
 struct store_image;
 struct store_vuln;
@@ -161,3 +178,18 @@ int api_page_write(struct api_call *c, struct store_query *q,
 		   struct err *err);
 /* For run's callback, after each row: 0, or -E2BIG when the page is full. */
 int api_page_row_done(struct api_page *p);
+/* api_change.c: lists of leaves, with ended=yes those that ended too (q's oldest_first); asked for with one more
+ * than is given. */
+int api_leaves_list(struct api_call *c,
+		    int (*run)(struct api *a, const struct store_query *q, struct api_page *p, char *ret_cursor,
+			       size_t cursor_size, struct err *err),
+		    struct err *err);
+struct api_tally {
+	struct api_page *page;
+	uint64_t skip, seen, limit;
+	bool has_more;
+};
+int api_tally_begin(struct api_tally *t, const struct store_query *q, struct api_page *p, struct err *err);
+/* Is this row one of the page? */
+bool api_tally_wants(struct api_tally *t);
+void api_tally_cursor(const struct api_tally *t, char *ret_cursor, size_t cursor_size);

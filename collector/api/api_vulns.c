@@ -2,12 +2,10 @@
 #include <inttypes.h>
 
 #include "collector/api/api_priv.h"
-#include "collector/store/filter.h"
 #include "collector/store/store_vulns.h"
 #include "common/text.h"
 
-enum { ROW_ARENA_BYTES = 4 * 1024 * 1024, PLACES_MAX = 1000, ACCEPTANCES_MAX = 1000, REASON_MAX = 2000, PATTERN_MAX = 256 };
-static const uint64_t day_ns = 24ull * 3600 * 1000000000;
+enum { ROW_ARENA_BYTES = 4 * 1024 * 1024, PLACES_MAX = 1000, ACCEPTANCES_MAX = 1000 };
 
 static int on_vuln(void *arg, const struct store_vuln *v)
 {
@@ -48,11 +46,8 @@ static int keep_acceptance(void *arg, const struct store_acceptance *x)
 	const char **texts[] = { &to->vuln, &to->image, &to->package, &to->reason, &to->who, &to->ended_by };
 
 	*to = *x;
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		*texts[i] = arena_dup(k->a, slice_of(*texts[i]));
-		if (!*texts[i])
-			return -ERR_LIMIT;
-	}
+	if (!arena_keep(k->a, texts, ARRAY_LEN(texts)))
+		return -ERR_LIMIT;
 	return 0;
 }
 
@@ -68,8 +63,7 @@ static void add_image(struct places *x, const struct store_place *p)
 	const struct store_image im = { .row = p->image, .image_id = p->image_id, .names = p->names };
 	char name[512];
 
-	json_key(x->j, "image");
-	json_object_open(x->j);
+	json_kv_object(x->j, "image");
 	json_kv_str(x->j, "id", p->image_id);
 	json_kv_str(x->j, "name", store_image_name(x->api->store, &im, name, sizeof(name)));
 	json_kv_bool(x->j, "running", p->hosts > 0);
@@ -125,14 +119,12 @@ static int write_vuln(struct api_call *c, const char *id, struct err *err)
 	json_kv_str(&j, "vector", v.vector);
 	json_kv_str(&j, "description", v.description);
 	api_raw_list(&j, "urls", v.urls);
-	json_key(&j, "places");
-	json_array_open(&j);
+	json_kv_array(&j, "places");
 	struct places x = { c->api, &j, &accepted, 0 };
 	r = store_vuln_places(c->api->store, v.row, 0, PLACES_MAX, on_place, &x, err);
 	json_array_close(&j);
 	json_kv_bool(&j, "places_cut", x.given == PLACES_MAX);
-	json_key(&j, "acceptances");
-	json_array_open(&j);
+	json_kv_array(&j, "acceptances");
 	for (size_t i = 0; i < accepted.count; i++)
 		api_acceptance_json(&j, &accepted.all[i]);
 	json_array_close(&j);
@@ -152,35 +144,9 @@ int api_vuln_show(struct api_call *c, struct err *err)
 /* ---- accepting ---- */
 
 struct wish {
-	char image[PATTERN_MAX + 1], package[PATTERN_MAX + 1], reason[REASON_MAX + 1];
-	uint64_t until_unix_ns;
+	char image[API_PATTERN_MAX + 1], package[API_PATTERN_MAX + 1];
+	struct api_leave leave;
 };
-
-static int read_text(const cJSON *doc, const char *key, char *dst, size_t size, struct err *err)
-{
-	struct slice s = json_get_str(doc, key);
-
-	if (!text_is_clean(s) || !slice_copy(s, dst, size))
-		return err_set(err, ERR_SYNTAX, "%s: at most %zu bytes, without control characters", key, size - 1);
-	return 0;
-}
-
-/* "90d" from now, a day, or a time; in the future, and within a year: what is accepted is looked at again. */
-static int read_until(struct slice text, uint64_t now, uint64_t *ret, struct err *err)
-{
-	uint64_t ms;
-
-	if (!text.n)
-		*ret = now + 90 * day_ns;
-	else if (text_duration_parse(text, &ms) && ms <= 366ull * 86400000)
-		*ret = now + ms * 1000000;
-	else if (!filter_time_parse(text, now, ret))
-		return err_set(err, ERR_SYNTAX, "until: '%.*s' is no time (90d, 2027-01-31)",
-			       SLICE_FMT(slice_sub(text, 0, 40)));
-	if (*ret <= now || *ret > now + 366 * day_ns)
-		return err_set(err, ERR_SYNTAX, "until: a time within the next 366 days");
-	return 0;
-}
 
 static int read_wish(const struct api_call *c, struct wish *w, struct err *err)
 {
@@ -189,30 +155,26 @@ static int read_wish(const struct api_call *c, struct wish *w, struct err *err)
 
 	*w = (struct wish){ 0 };
 	if (r >= 0)
-		r = read_text(doc, "image", w->image, sizeof(w->image), err);
+		r = api_read_text(doc, "image", w->image, sizeof(w->image), err);
 	if (r >= 0)
-		r = read_text(doc, "package", w->package, sizeof(w->package), err);
-	if (r >= 0)
-		r = read_text(doc, "reason", w->reason, sizeof(w->reason), err);
-	if (r >= 0 && !w->reason[0])
-		r = err_set(err, ERR_SYNTAX, "a reason is needed: whoever comes after you wants to know why");
-	return r < 0 ? r : read_until(json_get_str(doc, "until"), clock_unix_ns(c->api->clk), &w->until_unix_ns, err);
+		r = api_read_text(doc, "package", w->package, sizeof(w->package), err);
+	return r < 0 ? r : api_read_leave(c, doc, &w->leave, err);
 }
 
 static int log_acceptance(struct api_call *c, const char *id, const struct wish *w, int64_t number, struct err *err)
 {
-	char subject[REASON_MAX + 1024], until[TEXT_TIME_MAX];
+	char subject[API_REASON_MAX + 1024], until[TEXT_TIME_MAX];
 
 	snprintf(subject, sizeof(subject), "%.128s%s%s%s%s until %.10s (acceptance %" PRId64 "): %s", id,
 		 w->image[0] ? " image=" : "", w->image, w->package[0] ? " package=" : "", w->package,
-		 text_time(w->until_unix_ns, until, sizeof(until)), number, w->reason);
+		 text_time(w->leave.until_unix_ns, until, sizeof(until)), number, w->leave.reason);
 	return store_audit_log(c->api->store, c->user, "vuln.accept", subject, err);
 }
 
 static int put_acceptance(struct api_call *c, const struct wish *w, const char *id, struct err *err)
 {
-	const struct store_acceptance x = { .vuln = id, .image = w->image, .package = w->package, .reason = w->reason,
-					    .who = c->user, .until_unix_ns = w->until_unix_ns };
+	const struct store_acceptance x = { .vuln = id, .image = w->image, .package = w->package, .reason = w->leave.reason,
+					    .who = c->user, .until_unix_ns = w->leave.until_unix_ns };
 	int64_t number;
 	int r = store_begin(c->api->store, err);
 
@@ -221,14 +183,7 @@ static int put_acceptance(struct api_call *c, const struct wish *w, const char *
 	r = store_acceptance_add(c->api->store, &x, &number, err);
 	if (r >= 0)
 		r = log_acceptance(c, id, w, number, err);
-	if (r < 0) {
-		store_rollback(c->api->store);
-		return r;
-	}
-	r = store_commit(c->api->store, err);
-	if (r >= 0 && c->api->ops.on_changed)
-		c->api->ops.on_changed(c->api->arg);
-	return r;
+	return api_end_judged(c, r, err);
 }
 
 int api_vuln_accept(struct api_call *c, struct err *err)
@@ -246,76 +201,34 @@ int api_vuln_accept(struct api_call *c, struct err *err)
 	return r < 0 ? r : write_vuln(c, v.id, err);
 }
 
-struct list {
-	struct api_page *page;
-	uint64_t skip, seen, limit;
-	bool has_more;
-};
-
 static int on_acceptance(void *arg, const struct store_acceptance *x)
 {
-	struct list *l = arg;
+	struct api_tally *t = arg;
 
-	if (l->seen++ < l->skip)
+	if (!api_tally_wants(t))
 		return 0;
-	if (l->page->rows == l->limit) {
-		l->has_more = true;
-		return 0;
-	}
-	api_acceptance_json(&l->page->j, x);
-	return api_page_row_done(l->page);
+	api_acceptance_json(&t->page->j, x);
+	return api_page_row_done(t->page);
 }
 
 static int run_acceptances(struct api *a, const struct store_query *q, struct api_page *p, char *ret_cursor,
 			   size_t cursor_size, struct err *err)
 {
-	struct list l = { .page = p, .limit = q->limit };
+	struct api_tally t;
+	int r = api_tally_begin(&t, q, p, err);
 
-	if (q->cursor && (!slice_to_u64(slice_of(q->cursor), &l.skip) || l.skip > INT32_MAX))
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-	int r = store_acceptances_each(a->store, NULL, q->oldest_first, l.skip + q->limit + 1, on_acceptance, &l, err);
-	snprintf(ret_cursor, cursor_size, l.has_more ? "%" PRIu64 : "", l.skip + p->rows);
+	if (r >= 0)
+		r = store_acceptances_each(a->store, NULL, q->oldest_first, t.skip + q->limit + 1, on_acceptance, &t, err);
+	api_tally_cursor(&t, ret_cursor, cursor_size);
 	return r;
 }
 
 int api_acceptances_list(struct api_call *c, struct err *err)
 {
-	const char *ended = api_param(c, "ended");
-	struct store_query q;
-	int r = api_page_query(c, &q, err);
-
-	if (r >= 0 && ended && strcmp(ended, "yes") != 0 && strcmp(ended, "no") != 0)
-		r = err_set(err, ERR_SYNTAX, "ended=%.40s: must be yes or no", ended);
-	if (r < 0)
-		return r;
-	q.oldest_first = ended && !strcmp(ended, "yes"); /* no order here: those that ended, too */
-	return api_page_write(c, &q, run_acceptances, err);
+	return api_leaves_list(c, run_acceptances, err);
 }
 
 int api_acceptance_end(struct api_call *c, struct err *err)
 {
-	struct store *s = c->api->store;
-	char subject[64];
-	uint64_t id;
-
-	if (!slice_to_u64(c->id, &id) || !id || id > INT64_MAX)
-		return err_set(err, ERR_NOT_FOUND, "no acceptance '%.*s'", SLICE_FMT(slice_sub(c->id, 0, 40)));
-	int r = store_begin(s, err);
-	if (r < 0)
-		return r;
-	r = store_acceptance_end(s, (int64_t)id, c->user, err);
-	snprintf(subject, sizeof(subject), "acceptance %" PRIu64, id);
-	if (r >= 0)
-		r = store_audit_log(s, c->user, "vuln.accept.end", subject, err);
-	if (r < 0) {
-		store_rollback(s);
-		return r;
-	}
-	r = store_commit(s, err);
-	if (r < 0)
-		return r;
-	if (c->api->ops.on_changed)
-		c->api->ops.on_changed(c->api->arg);
-	buf_printf(&c->out, "{\"id\":%" PRIu64 ",\"ended\":true}", id);
-	return 0;
+	return api_end_leave(c, "acceptance", "vuln.accept.end", store_acceptance_end, err);
 }

@@ -15,8 +15,7 @@ void api_finding_json(struct json *j, const struct store_check_finding *f)
 	json_kv_i64(j, "id", f->id);
 	json_kv_str(j, "host", f->host);
 	json_kv_str(j, "agent", f->agent);
-	json_key(j, "subject");
-	json_object_open(j);
+	json_kv_object(j, "subject");
 	kv_text(j, "kind", f->kind);
 	kv_text(j, "name", f->subject);
 	kv_text(j, "id", f->subject_id);

@@ -22,8 +22,7 @@ static void add_action(struct json *j, const Picket__Event *ev)
 {
 	CLEANUP(buf_finip) struct buf text = { 0 };
 
-	json_key(j, "action");
-	json_object_open(j);
+	json_kv_object(j, "action");
 	record_json_action(j, ev->action);
 	json_object_close(j);
 	buf_init(&text, LIMIT_RECORD_BYTES);
@@ -90,8 +89,7 @@ static void add_event(struct json *j, const Picket__Event *ev)
 		add_deed(j, ev);
 	if (ev->type != PICKET__EVENT_TYPE__EVENT_EXIT || !ev->exit)
 		return;
-	json_key(j, "exit");
-	json_object_open(j);
+	json_kv_object(j, "exit");
 	json_kv_i64(j, "code", ev->exit->code);
 	json_kv_u64(j, "signal", ev->exit->signal);
 	json_kv_u64(j, "duration_ns", ev->exit->duration_ns);
@@ -103,14 +101,12 @@ static void add_finding(struct json *j, const Picket__Finding *f)
 	json_kv_str(j, "type", "finding");
 	record_json_container(j, "container", f->container);
 	record_json_process(j, "process", f->process);
-	json_key(j, "finding");
-	json_object_open(j);
+	json_kv_object(j, "finding");
 	json_kv_str(j, "rule", f->rule);
 	json_kv_str(j, "priority", f->priority);
 	json_kv_str(j, "severity", msg_severity_name(msg_severity(slice_of(f->priority))));
 	record_json_text(j, "output", slice_of(f->output), LIMIT_OUTPUT_BYTES);
-	json_key(j, "tags");
-	json_array_open(j);
+	json_kv_array(j, "tags");
 	for (size_t i = 0; i < f->n_tags && i < LIMIT_TAGS; i++)
 		json_str(j, slice_of(f->tags[i]));
 	json_array_close(j);
@@ -127,8 +123,7 @@ static void add_finding(struct json *j, const Picket__Finding *f)
 static void add_gap(struct json *j, const Picket__Gap *g)
 {
 	json_kv_str(j, "type", "gap");
-	json_key(j, "gap");
-	json_object_open(j);
+	json_kv_object(j, "gap");
 	json_kv_str(j, "class", msg_loss_class_name((int)g->loss_class));
 	json_kv_u64(j, "lost", g->lost);
 	json_kv_time(j, "from", g->from_unix_ns);

@@ -39,8 +39,7 @@ void api_image_json(struct api *a, struct json *j, const struct store_image *im)
 	api_raw_list(j, "digests", im->digests);
 	json_kv_str(j, "kind", im->kind);
 	json_kv_str(j, "arch", im->arch);
-	json_key(j, "os");
-	json_object_open(j);
+	json_kv_object(j, "os");
 	json_kv_str(j, "id", im->os);
 	json_kv_str(j, "version", im->os_version);
 	json_kv_str(j, "codename", im->os_codename);
@@ -53,8 +52,7 @@ void api_image_json(struct api *a, struct json *j, const struct store_image *im)
 	json_kv_bool(j, "exposed", im->is_exposed);
 	json_kv_bool(j, "newer_image", im->is_newer);
 	json_kv_u64(j, "packages", im->packages);
-	json_key(j, "summary");
-	json_object_open(j);
+	json_kv_object(j, "summary");
 	json_kv_u64(j, "critical", im->critical);
 	json_kv_u64(j, "high", im->high);
 	json_kv_u64(j, "medium", im->medium);

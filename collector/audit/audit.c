@@ -70,14 +70,10 @@ static int do_slice(struct audit *a, struct err *err)
 	if (r < 0)
 		return r;
 	r = judge_some(a, clock_boot_ns(a->clk) + AUDIT_SLICE_MS * ms_ns, &any, err);
-	if (r < 0) {
-		store_rollback(a->store);
-		return r;
-	}
-	int c = store_commit(a->store, err);
-	if (c >= 0 && any && a->ops.on_committed)
+	r = store_end(a->store, r, err);
+	if (r >= 0 && any && a->ops.on_committed)
 		a->ops.on_committed(a->arg);
-	return c < 0 ? c : r;
+	return r;
 }
 
 static void on_work(void *arg)
@@ -85,7 +81,6 @@ static void on_work(void *arg)
 	struct audit *a = arg;
 	struct err err = { 0 };
 
-	a->is_kicked = false;
 	int r = do_slice(a, &err);
 	if (r < 0)
 		LOG(ERROR, "audit.judge", KV_STR("why", err.msg));
@@ -95,9 +90,7 @@ static void on_work(void *arg)
 
 void audit_kick(struct audit *a)
 {
-	if (!a->is_kicked)
-		loop_timer_once(a->work, 1);
-	a->is_kicked = true;
+	loop_timer_soon(a->work, 1);
 }
 
 /* ---- each second, each minute ---- */
@@ -124,11 +117,7 @@ static int tidy(struct audit *a, struct err *err)
 	r = store_waivers_expire(a->store, on_expired, &t, err);
 	if (r >= 0)
 		r = store_checks_tidy(a->store, 7 * day_ns, 90 * day_ns, err);
-	if (r < 0) {
-		store_rollback(a->store);
-		return r;
-	}
-	r = store_commit(a->store, err);
+	r = store_end(a->store, r, err);
 	if (r >= 0 && a->ops.on_committed)
 		a->ops.on_committed(a->arg);
 	return r;
@@ -174,8 +163,7 @@ void audit_status(struct audit *a, struct json *j)
 
 	if (store_check_counts(a->store, &n, NULL) < 0)
 		return;
-	json_key(j, "checks");
-	json_object_open(j);
+	json_kv_object(j, "checks");
 	for (size_t i = ARRAY_LEN(n.open); i-- > 0;)
 		json_kv_u64(j, msg_severity_name((enum msg_severity)i), n.open[i]);
 	json_kv_u64(j, "waived", n.waived);

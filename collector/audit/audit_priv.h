@@ -20,6 +20,5 @@ struct audit {
 	struct quota quota;
 	struct arena *case_arena;
 	struct loop_timer *work, *tick;
-	bool is_kicked;
 	uint64_t tidied_boot_ns;
 };

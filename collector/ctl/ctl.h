@@ -46,9 +46,11 @@ int ctl_request(struct ctl *c, const char *path, const struct slice *body, struc
 		struct err *err) WARN_UNUSED;
 
 /* ctl_table.c */
+enum ctl_form { CTL_AS_IS, CTL_AGE, CTL_YES }; /* CTL_YES: of true; else nothing */
 struct ctl_column {
 	const char *title; /* upper case, stable: scripts cut by it */
 	const char *path;  /* "container.name" */
+	enum ctl_form form; /* in tables; CSV has it as it is */
 	void (*value)(const cJSON *row, struct buf *out); /* instead of path; unescaped text */
 	bool is_wide; /* only with -o wide and csv */
 	bool may_shrink;
@@ -123,14 +125,57 @@ int ctl_policy_diff(struct ctl *c, struct err *err);
 /* Of one image, urgent first. */
 extern const struct ctl_view ctl_image_vuln_view;
 void ctl_epss(const cJSON *row, struct buf *out);
-/* A document of the API; caller deletes *ret and releases ret_raw. */
-int ctl_get(struct ctl *c, const char *path, const struct slice *body, struct buf *ret_raw, cJSON **ret,
-	    struct err *err) WARN_UNUSED;
 /* Up to limit rows of a list, page after page, as an array: caller deletes. */
 int ctl_rows(struct ctl *c, const char *path, uint64_t limit, cJSON **ret, bool *ret_has_more,
 	     struct err *err) WARN_UNUSED;
+
+/* ctl_doc.c */
+/* "" for what is no text. */
+const char *ctl_str(const cJSON *row, const char *path);
+bool ctl_is_true(const cJSON *row, const char *path);
+/* The first digits, as docker prints them. */
+void ctl_short_id(const char *id, struct buf *out);
+/* Of container.name and container.id. */
+void ctl_container(const cJSON *row, struct buf *out);
+/* "192.0.2.7:443"; nothing without an address. */
+void ctl_endpoint(const cJSON *row, const char *address, const char *port, struct buf *out);
+/* Texts with a blank between. */
+void ctl_join(const cJSON *list, struct buf *out);
 /* "name          value" lines for people; nothing without a value. */
 void ctl_line(struct buf *out, unsigned indent, const char *name, const char *value);
+void ctl_line_buf(struct buf *out, unsigned indent, const char *name, const struct buf *value);
+struct ctl_field {
+	const char *name, *path;
+};
+void ctl_lines(struct buf *out, unsigned indent, const cJSON *doc, const struct ctl_field *fields, size_t count);
+#define CTL_LINES(out, indent, doc, ...)                                             \
+	ctl_lines(out, indent, doc, (const struct ctl_field[]){ __VA_ARGS__ },       \
+		  sizeof((const struct ctl_field[]){ __VA_ARGS__ }) / sizeof(struct ctl_field))
+/* A line for each text, the name before the first. */
+void ctl_line_each(struct buf *out, const char *name, const cJSON *list);
+/* What it is, what it is called, an empty line. */
+void ctl_heading(struct buf *out, const char *what, const char *title);
+/* title and a table; nothing without rows. Returns how many. */
+size_t ctl_print_list(struct ctl *c, const char *title, const struct ctl_view *view, const cJSON *list);
+void ctl_print_csv(struct ctl *c, const struct ctl_view *view, const cJSON *list);
+bool ctl_is_table(const struct ctl *c);
+/* print in a table, else the document itself; it has no CSV: ERR_USAGE. */
+int ctl_print_doc(struct ctl *c, struct slice raw, const cJSON *doc, void (*print)(struct ctl *c, const cJSON *doc),
+		  struct err *err) WARN_UNUSED;
+/* A document of the API; caller deletes *ret and releases ret_raw. */
+int ctl_get(struct ctl *c, const char *path, const struct slice *body, struct buf *ret_raw, cJSON **ret,
+	    struct err *err) WARN_UNUSED;
+/* before and the one word after the verb; ERR_USAGE says what is needed. */
+int ctl_one_path(const struct ctl *c, const char *before, const char *needs, struct buf *ret,
+		 struct err *err) WARN_UNUSED;
+int ctl_needs_reason(const struct ctl *c, struct err *err) WARN_UNUSED;
+/* value NULL: nothing. */
+void ctl_wish(struct json *j, const char *key, const char *value);
+/* Without a filter: those in force, or with --ended those that ended too. */
+int ctl_list_ends(struct ctl *c, const struct ctl_view *view, struct err *err) WARN_UNUSED;
+/* Ends each by its number; list: the verb that lists them. */
+int ctl_end_each(struct ctl *c, const char *before, const char *what, const char *list,
+		 struct err *err) WARN_UNUSED;
 
 /* ctl_help.c */
 struct ctl_command {

@@ -8,37 +8,25 @@
 
 enum { VALUE_CHARS = 4000 };
 
-static const char *str(const cJSON *row, const char *path)
+/* A check's id says nothing to a person: with what should be. */
+static void add_rule(const cJSON *row, struct buf *out)
 {
-	const cJSON *v = ctl_at(row, path);
+	const char *title = ctl_str(ctl_at(row, "check"), "title");
 
-	return cJSON_IsString(v) ? v->valuestring : "";
-}
-
-static void age(const cJSON *row, struct buf *out)
-{
-	ctl_age(str(row, "last_seen"), out);
-}
-
-static void container(const cJSON *row, struct buf *out)
-{
-	const char *name = str(row, "container.name");
-
-	if (name[0])
-		buf_add_str(out, name);
-	else
-		buf_add_slice(out, slice_sub(slice_of(str(row, "container.id")), 0, 12));
+	ctl_value(ctl_at(row, "rule"), out);
+	if (title[0])
+		buf_printf(out, " fails: %s", title);
 }
 
 static const struct ctl_column columns[] = {
 	{ .title = "ID", .path = "id" },
 	{ .title = "SEVERITY", .path = "severity" },
-	{ .title = "AGE", .path = "last_seen", .value = age },
+	{ .title = "AGE", .path = "last_seen", .form = CTL_AGE },
 	{ .title = "COUNT", .path = "count", .hide = 1 },
 	{ .title = "STATUS", .path = "status", .may_shrink = true, .hide = 2 },
-	{ .title = "RULE", .path = "rule", .may_shrink = true },
+	{ .title = "RULE", .value = add_rule, .may_shrink = true },
 	{ .title = "HOST", .path = "host", .may_shrink = true },
-	{ .title = "CONTAINER", .value = container, .may_shrink = true },
+	{ .title = "CONTAINER", .value = ctl_container, .may_shrink = true },
 	{ .title = "IMAGE", .path = "container.image", .may_shrink = true },
 	{ .title = "PROCESS", .path = "process.name", .may_shrink = true, .hide = 3 },
 	{ .title = "PARENT", .path = "process.parent.name", .may_shrink = true },
@@ -58,33 +46,13 @@ int ctl_alert_list(struct ctl *c, struct err *err)
 	return ctl_list(c, &view, err);
 }
 
-void ctl_line(struct buf *out, unsigned indent, const char *name, const char *value)
-{
-	if (!value[0])
-		return;
-	buf_printf(out, "%*s%-*s", (int)indent, "", 14 - (int)indent, name);
-	show_text(out, slice_of(value), VALUE_CHARS);
-	buf_add_char(out, '\n');
-}
-
-static void line_at(struct buf *out, unsigned indent, const char *name, const cJSON *row, const char *path)
-{
-	CLEANUP(buf_finip) struct buf value = { 0 };
-
-	ctl_value(ctl_at(row, path), &value);
-	ctl_line(out, indent, name, value.n ? value.p : "");
-}
-
 static void add_process(struct buf *out, const cJSON *p, const char *heading)
 {
 	if (!cJSON_IsObject(p))
 		return;
 	buf_printf(out, "\n%s\n", heading);
-	line_at(out, 2, "command", p, "cmdline");
-	line_at(out, 2, "executable", p, "exe");
-	line_at(out, 2, "pid", p, "pid");
-	line_at(out, 2, "user", p, "user");
-	line_at(out, 2, "directory", p, "cwd");
+	CTL_LINES(out, 2, p, { "command", "cmdline" }, { "executable", "exe" }, { "pid", "pid" },
+		  { "user", "user" }, { "directory", "cwd" });
 }
 
 static void add_file(struct buf *out, const cJSON *al)
@@ -94,22 +62,10 @@ static void add_file(struct buf *out, const cJSON *al)
 	if (!cJSON_IsObject(f))
 		return;
 	buf_add_str(out, "\nFile\n");
-	line_at(out, 2, "path", f, "path");
-	if (strcmp(str(f, "raw"), str(f, "path")) != 0)
-		line_at(out, 2, "as given", f, "raw");
-	line_at(out, 2, "target", f, "target");
-	line_at(out, 2, "flags", f, "flags");
-	line_at(out, 2, "mode", f, "mode");
-}
-
-static void end(const cJSON *n, const char *address, const char *port, struct buf *out)
-{
-	const char *text = str(n, address);
-
-	if (!text[0])
-		return;
-	buf_printf(out, strchr(text, ':') ? "[%s]:" : "%s:", text);
-	ctl_value(ctl_at(n, port), out);
+	CTL_LINES(out, 2, f, { "path", "path" });
+	if (strcmp(ctl_str(f, "raw"), ctl_str(f, "path")) != 0)
+		CTL_LINES(out, 2, f, { "as given", "raw" });
+	CTL_LINES(out, 2, f, { "target", "target" }, { "flags", "flags" }, { "mode", "mode" });
 }
 
 static void add_network(struct buf *out, const cJSON *al)
@@ -120,12 +76,12 @@ static void add_network(struct buf *out, const cJSON *al)
 	if (!cJSON_IsObject(n))
 		return;
 	buf_add_str(out, "\nConnection\n");
-	line_at(out, 2, "protocol", n, "protocol");
-	end(n, "local_address", "local_port", &local);
-	end(n, "remote_address", "remote_port", &remote);
-	ctl_line(out, 2, "local", local.n ? local.p : "");
-	ctl_line(out, 2, "remote", remote.n ? remote.p : "");
-	line_at(out, 2, "socket", n, "path");
+	CTL_LINES(out, 2, n, { "protocol", "protocol" });
+	ctl_endpoint(n, "local_address", "local_port", &local);
+	ctl_endpoint(n, "remote_address", "remote_port", &remote);
+	ctl_line_buf(out, 2, "local", &local);
+	ctl_line_buf(out, 2, "remote", &remote);
+	CTL_LINES(out, 2, n, { "socket", "path" });
 }
 
 /* Of an alert on loss. */
@@ -136,12 +92,8 @@ static void add_gap(struct buf *out, const cJSON *al)
 	if (!cJSON_IsObject(gap))
 		return;
 	buf_add_str(out, "\nLost\n");
-	line_at(out, 2, "class", gap, "class");
-	line_at(out, 2, "records", gap, "lost");
-	line_at(out, 2, "from", gap, "from");
-	line_at(out, 2, "to", gap, "to");
-	line_at(out, 2, "reason", gap, "reason");
-	line_at(out, 2, "noisiest", gap, "noisiest");
+	CTL_LINES(out, 2, gap, { "class", "class" }, { "records", "lost" }, { "from", "from" }, { "to", "to" },
+		  { "reason", "reason" }, { "noisiest", "noisiest" });
 }
 
 /* Of an alert on a vulnerable image. */
@@ -152,21 +104,17 @@ static void add_vulnerability(struct buf *out, const cJSON *al)
 	if (!cJSON_IsObject(v))
 		return;
 	buf_add_str(out, "\nVulnerability\n");
-	line_at(out, 2, "id", v, "id");
-	line_at(out, 2, "title", v, "title");
-	line_at(out, 2, "severity", v, "severity");
-	line_at(out, 2, "exploited", v, "kev");
-	line_at(out, 2, "EPSS", v, "epss");
-	line_at(out, 2, "exposed", v, "exposed");
+	CTL_LINES(out, 2, v, { "id", "id" }, { "title", "title" }, { "severity", "severity" },
+		  { "exploited", "kev" }, { "EPSS", "epss" }, { "exposed", "exposed" });
 	cJSON_ArrayForEach(item, ctl_at(v, "packages"))
 	{
 		CLEANUP(buf_finip) struct buf text = { 0 };
 
-		buf_printf(&text, "%s %s", str(item, "name"), str(item, "installed"));
-		if (str(item, "fixed")[0])
-			buf_printf(&text, ", fixed in %s", str(item, "fixed"));
-		if (str(item, "used")[0])
-			buf_printf(&text, ", %s", str(item, "used"));
+		buf_printf(&text, "%s %s", ctl_str(item, "name"), ctl_str(item, "installed"));
+		if (ctl_str(item, "fixed")[0])
+			buf_printf(&text, ", fixed in %s", ctl_str(item, "fixed"));
+		if (ctl_str(item, "used")[0])
+			buf_printf(&text, ", %s", ctl_str(item, "used"));
 		ctl_line(out, 2, "package", text.p);
 	}
 }
@@ -180,19 +128,19 @@ static void add_check(struct buf *out, const cJSON *al)
 	if (!cJSON_IsObject(check))
 		return;
 	buf_add_str(out, "\nCheck\n");
-	line_at(out, 2, "id", check, "id");
-	line_at(out, 2, "title", check, "title");
-	line_at(out, 2, "CIS", check, "cis");
-	line_at(out, 2, "MITRE", check, "mitre");
-	line_at(out, 2, "why", check, "why");
-	line_at(out, 2, "fix", check, "fix");
+	CTL_LINES(out, 2, check, { "id", "id" }, { "title", "title" }, { "CIS", "cis" }, { "MITRE", "mitre" },
+		  { "why", "why" });
+	/* The check's own has a place for the name; the first subject's is filled in. */
+	item = cJSON_GetArrayItem(ctl_at(al, "subjects"), 0);
+	ctl_line(out, 2, "fix", item ? ctl_str(item, "fix") : ctl_str(check, "fix"));
 	cJSON_ArrayForEach(item, ctl_at(al, "subjects"))
 	{
 		CLEANUP(buf_finip) struct buf text = { 0 };
 
 		ctl_value(ctl_at(item, "finding"), &text);
-		buf_printf(&text, ": %s%s%s%s%s", str(item, "name"), str(item, "image")[0] ? " (" : "", str(item, "image"),
-			   str(item, "image")[0] ? "): " : ": ", str(item, "evidence"));
+		const char *image = ctl_str(item, "image");
+		buf_printf(&text, ": %s%s%s%s%s", ctl_str(item, "name"), image[0] ? " (" : "", image,
+			   image[0] ? "): " : ": ", ctl_str(item, "evidence"));
 		ctl_line(out, 2, "finding", text.p);
 	}
 	if (cJSON_IsNumber(count) && count->valuedouble > listed)
@@ -220,9 +168,9 @@ static void add_actions(struct buf *out, const cJSON *al)
 	cJSON_ArrayForEach(item, list)
 	{
 		buf_add_str(out, "  ");
-		show_text(out, slice_of(str(item, "time")), 40);
+		show_text(out, slice_of(ctl_str(item, "time")), 40);
 		buf_add_str(out, "  ");
-		show_text(out, slice_of(str(item, "text")), VALUE_CHARS);
+		show_text(out, slice_of(ctl_str(item, "text")), VALUE_CHARS);
 		buf_add_char(out, '\n');
 	}
 }
@@ -254,27 +202,23 @@ static void add_head(const struct ctl *c, const cJSON *al, struct buf *out)
 	CLEANUP(buf_finip) struct buf s = { 0 };
 	bool is_coloured;
 
-	show_text(out, slice_of(str(al, "title")), VALUE_CHARS);
+	show_text(out, slice_of(ctl_str(al, "title")), VALUE_CHARS);
 	buf_add_str(out, "\n\n");
 	buf_printf(out, "%-14s", "severity");
-	is_coloured = ctl_severity(c, str(al, "severity"), out);
-	show_text(out, slice_of(str(al, "severity")), 40);
+	is_coloured = ctl_severity(c, ctl_str(al, "severity"), out);
+	show_text(out, slice_of(ctl_str(al, "severity")), 40);
 	buf_add_str(out, is_coloured ? "\033[0m" : "");
 	buf_add_str(out, "  (");
-	show_text(out, slice_of(str(al, "priority")), 40);
+	show_text(out, slice_of(ctl_str(al, "priority")), 40);
 	buf_add_str(out, ")\n");
-	line_at(out, 0, "alert", al, "id");
-	line_at(out, 0, "status", al, "status");
-	line_at(out, 0, "assignee", al, "assignee");
+	CTL_LINES(out, 0, al, { "alert", "id" }, { "status", "status" }, { "assignee", "assignee" });
 	ctl_value(ctl_at(al, "count"), &s);
 	buf_add_str(&s, " x, ");
-	ctl_age(str(al, "last_seen"), &s);
-	buf_printf(&s, " ago (first %s, last %s)", str(al, "first_seen"), str(al, "last_seen"));
+	ctl_age(ctl_str(al, "last_seen"), &s);
+	buf_printf(&s, " ago (first %s, last %s)", ctl_str(al, "first_seen"), ctl_str(al, "last_seen"));
 	ctl_line(out, 0, "seen", s.p);
-	line_at(out, 0, "rule", al, "rule");
-	line_at(out, 0, "closed", al, "resolution.why");
-	line_at(out, 0, "why", al, "description");
-	line_at(out, 0, "host", al, "host");
+	CTL_LINES(out, 0, al, { "rule", "rule" }, { "closed", "resolution.why" }, { "why", "description" },
+		  { "host", "host" });
 }
 
 static void add_page(const struct ctl *c, const cJSON *al, struct buf *out)
@@ -284,16 +228,14 @@ static void add_page(const struct ctl *c, const cJSON *al, struct buf *out)
 	add_head(c, al, out);
 	if (cJSON_IsObject(box)) {
 		buf_add_str(out, "\nContainer\n");
-		line_at(out, 2, "name", box, "name");
-		line_at(out, 2, "id", box, "id");
-		line_at(out, 2, "image", box, "image");
-		line_at(out, 2, "digest", box, "image_digest");
+		CTL_LINES(out, 2, box, { "name", "name" }, { "id", "id" }, { "image", "image" },
+			  { "digest", "image_digest" });
 	}
 	add_process(out, ctl_at(al, "process"), "Process");
 	add_process(out, ctl_at(al, "process.parent"), "Started by");
-	if (str(al, "summary")[0]) {
+	if (ctl_str(al, "summary")[0]) {
 		buf_add_str(out, "\nCall\n  ");
-		show_text(out, slice_of(str(al, "summary")), VALUE_CHARS);
+		show_text(out, slice_of(ctl_str(al, "summary")), VALUE_CHARS);
 		buf_add_char(out, '\n');
 	}
 	add_file(out, al);
@@ -303,9 +245,9 @@ static void add_page(const struct ctl *c, const cJSON *al, struct buf *out)
 	add_check(out, al);
 	add_lost(out, al);
 	add_actions(out, al);
-	if (str(al, "output")[0]) {
+	if (ctl_str(al, "output")[0]) {
 		buf_add_str(out, "\nOutput\n  ");
-		show_text(out, slice_of(str(al, "output")), VALUE_CHARS);
+		show_text(out, slice_of(ctl_str(al, "output")), VALUE_CHARS);
 		buf_add_char(out, '\n');
 	}
 	add_list(out, ctl_at(al, "fields"), "Fields");
@@ -341,7 +283,7 @@ static cJSON *read_around(struct ctl *c, const cJSON *al)
 {
 	enum { PAGES = 8 }; /* of a busy host the newest must do */
 	CLEANUP(buf_finip) struct buf path = { 0 }, filter = { 0 };
-	const char *agent = str(al, "agent"), *box = str(al, "container.id");
+	const char *agent = ctl_str(al, "agent"), *box = ctl_str(al, "container.id");
 	char since[TEXT_TIME_MAX], until[TEXT_TIME_MAX];
 	/* A finding may wait for its container's name, so its event is a little older. */
 	const uint64_t slack_ns = 2000000000;
@@ -350,8 +292,8 @@ static cJSON *read_around(struct ctl *c, const cJSON *al)
 	cJSON *doc = NULL;
 
 	if (!agent[0] || strpbrk(agent, "\"\\") || strpbrk(box, "\"\\") ||
-	    !text_time_parse(slice_of(str(al, "first_seen")), &first) || first < slack_ns ||
-	    !text_time_parse(slice_of(str(al, "last_seen")), &last))
+	    !text_time_parse(slice_of(ctl_str(al, "first_seen")), &first) || first < slack_ns ||
+	    !text_time_parse(slice_of(ctl_str(al, "last_seen")), &last))
 		return NULL;
 	buf_printf(&filter, "agent=\"%s\"", agent);
 	if (box[0])
@@ -390,7 +332,7 @@ static void print_evidence(struct ctl *c, const cJSON *al)
 
 	cJSON_ArrayForEach(item, ctl_at(doc, "items"))
 	{
-		if (count < ROWS && is_evidence(evidence, str(item, "id")))
+		if (count < ROWS && is_evidence(evidence, ctl_str(item, "id")))
 			rows[count++] = item;
 	}
 	if (count) {
@@ -416,7 +358,7 @@ static void print_alert(struct ctl *c, struct slice raw, const cJSON *doc)
 	CLEANUP(buf_finip) struct buf out = { 0 };
 	struct ctl_table t = { .view = &view };
 
-	if (c->format == CTL_TABLE || c->format == CTL_WIDE) {
+	if (ctl_is_table(c)) {
 		add_page(c, doc, &out);
 		fwrite(out.p, 1, out.n, c->out);
 		print_evidence(c, doc);
@@ -427,14 +369,6 @@ static void print_alert(struct ctl *c, struct slice raw, const cJSON *doc)
 	} else {
 		ctl_print_one(c, raw, doc);
 	}
-}
-
-int ctl_get(struct ctl *c, const char *path, const struct slice *body, struct buf *ret_raw, cJSON **ret,
-	    struct err *err)
-{
-	int r = ctl_request(c, path, body, ret_raw, err);
-
-	return r < 0 ? r : json_parse(buf_slice(ret_raw), ret_raw->n, ret, err);
 }
 
 int ctl_alert_show(struct ctl *c, struct err *err)
@@ -467,22 +401,19 @@ static int change_one(struct ctl *c, const char *id, const char *assignee, const
 	buf_printf(&path, "/%s", c->verb);
 	json_init(&j, &body);
 	json_object_open(&j);
-	if (assignee)
-		json_kv_str(&j, "assignee", assignee);
-	if (comment)
-		json_kv_str(&j, "comment", comment);
-	if (c->reason)
-		json_kv_str(&j, "reason", c->reason);
+	ctl_wish(&j, "assignee", assignee);
+	ctl_wish(&j, "comment", comment);
+	ctl_wish(&j, "reason", c->reason);
 	json_object_close(&j);
 	struct slice text = buf_slice(&body);
 	int r = ctl_get(c, path.p, &text, &raw, &doc, err);
-	if (r >= 0 && (c->format == CTL_TABLE || c->format == CTL_WIDE)) {
+	if (r >= 0 && ctl_is_table(c)) {
 		buf_reset(&body);
-		buf_printf(&body, "alert %s: ", str(doc, "id"));
-		show_text(&body, slice_of(str(doc, "status")), 40);
-		if (str(doc, "assignee")[0]) {
+		buf_printf(&body, "alert %s: ", ctl_str(doc, "id"));
+		show_text(&body, slice_of(ctl_str(doc, "status")), 40);
+		if (ctl_str(doc, "assignee")[0]) {
 			buf_add_str(&body, ", assigned to ");
-			show_text(&body, slice_of(str(doc, "assignee")), 80);
+			show_text(&body, slice_of(ctl_str(doc, "assignee")), 80);
 		}
 		fprintf(c->out, "%s\n", body.p);
 	} else if (r >= 0) {

@@ -6,37 +6,15 @@
 
 #include "common/show.h"
 
-static const char *str(const cJSON *row, const char *path)
-{
-	const cJSON *v = ctl_at(row, path);
-
-	return cJSON_IsString(v) ? v->valuestring : "";
-}
-
-static bool is_true(const cJSON *row, const char *path)
-{
-	return cJSON_IsTrue(ctl_at(row, path));
-}
-
 /* ---- findings ---- */
 
 static void subject(const cJSON *row, struct buf *out)
 {
-	const char *kind = str(row, "subject.kind"), *name = str(row, "subject.name");
+	const char *kind = ctl_str(row, "subject.kind"), *name = ctl_str(row, "subject.name");
 
 	if (strcmp(kind, "container") != 0)
 		buf_printf(out, "%s%s", kind, name[0] ? " " : "");
 	buf_add_str(out, name);
-}
-
-static void age(const cJSON *row, struct buf *out)
-{
-	ctl_age(str(row, "opened"), out);
-}
-
-static void differs(const cJSON *row, struct buf *out)
-{
-	buf_add_str(out, is_true(row, "differs") ? "yes" : "");
 }
 
 static const struct ctl_column finding_columns[] = {
@@ -47,11 +25,11 @@ static const struct ctl_column finding_columns[] = {
 	{ .title = "HOST", .path = "host", .may_shrink = true },
 	{ .title = "SUBJECT", .value = subject, .may_shrink = true },
 	{ .title = "EVIDENCE", .path = "evidence", .may_shrink = true },
-	{ .title = "AGE", .path = "opened", .value = age, .hide = 2 },
+	{ .title = "AGE", .path = "opened", .form = CTL_AGE, .hide = 2 },
 	{ .title = "TITLE", .path = "title", .may_shrink = true, .hide = 1 },
 	{ .title = "IMAGE", .path = "subject.image", .is_wide = true },
 	{ .title = "RESULT", .path = "result", .is_wide = true },
-	{ .title = "DIFFERS", .path = "differs", .value = differs, .is_wide = true },
+	{ .title = "DIFFERS", .path = "differs", .form = CTL_YES, .is_wide = true },
 	{ .title = "FIX", .path = "fix", .is_wide = true },
 	{ .title = "CIS", .path = "cis", .is_wide = true },
 	{ .title = "MITRE", .path = "mitre", .is_wide = true },
@@ -73,61 +51,26 @@ int ctl_finding_list(struct ctl *c, struct err *err)
 	return ctl_list(c, &finding_view, err);
 }
 
-static void line(struct buf *out, const cJSON *doc, const char *name, const char *path)
-{
-	CLEANUP(buf_finip) struct buf text = { 0 };
-
-	ctl_value(ctl_at(doc, path), &text);
-	ctl_line(out, 0, name, text.n ? text.p : "");
-}
-
 static void print_finding(struct ctl *c, const cJSON *f)
 {
 	CLEANUP(buf_finip) struct buf out = { 0 }, where = { 0 }, times = { 0 };
 
-	show_text(&out, slice_of(str(f, "check")), 100);
-	buf_add_str(&out, "  ");
-	show_text(&out, slice_of(str(f, "title")), 500);
-	buf_add_str(&out, "\n\n");
-	line(&out, f, "severity", "severity");
-	line(&out, f, "status", "status");
+	ctl_heading(&out, ctl_str(f, "check"), ctl_str(f, "title"));
+	CTL_LINES(&out, 0, f, { "severity", "severity" }, { "status", "status" });
 	subject(f, &where);
 	ctl_line(&out, 0, "what", where.p);
-	line(&out, f, "host", "host");
-	line(&out, f, "image", "subject.image");
-	line(&out, f, "id", "subject.id");
-	line(&out, f, "evidence", "evidence");
-	if (is_true(f, "differs"))
+	CTL_LINES(&out, 0, f, { "host", "host" }, { "image", "subject.image" }, { "id", "subject.id" },
+		  { "evidence", "evidence" });
+	if (ctl_is_true(f, "differs"))
 		ctl_line(&out, 0, "note", "what was asked for and what is are not the same");
-	line(&out, f, "why", "why");
-	line(&out, f, "fix", "fix");
-	line(&out, f, "CIS", "cis");
-	line(&out, f, "MITRE", "mitre");
-	line(&out, f, "found by", "trigger");
-	line(&out, f, "first seen", "first_seen");
-	line(&out, f, "last seen", "last_seen");
-	line(&out, f, "mended", "mended");
-	line(&out, f, "", "mended_why");
-	line(&out, f, "waiver", "waiver");
-	line(&out, f, "waived by", "waived.who");
-	line(&out, f, "because", "waived.reason");
-	line(&out, f, "until", "waived.until");
+	CTL_LINES(&out, 0, f, { "why", "why" }, { "fix", "fix" }, { "CIS", "cis" }, { "MITRE", "mitre" },
+		  { "found by", "trigger" }, { "first seen", "first_seen" }, { "last seen", "last_seen" },
+		  { "mended", "mended" }, { "", "mended_why" }, { "waiver", "waiver" },
+		  { "waived by", "waived.who" }, { "because", "waived.reason" }, { "until", "waived.until" });
 	buf_printf(&times, "%.0f", cJSON_IsNumber(ctl_at(f, "reopened")) ? ctl_at(f, "reopened")->valuedouble : 0);
 	if (strcmp(times.p, "0") != 0)
 		ctl_line(&out, 0, "came back", times.p);
 	fwrite(out.p, 1, out.n, c->out);
-}
-
-static int print_or_one(struct ctl *c, struct slice raw, const cJSON *doc, void (*print)(struct ctl *c, const cJSON *doc),
-			struct err *err)
-{
-	if (c->format == CTL_CSV)
-		return err_set(err, ERR_USAGE, "%s %s has no columns: -o table, json, ndjson or yaml", c->noun, c->verb);
-	if (c->format == CTL_TABLE || c->format == CTL_WIDE)
-		print(c, doc);
-	else
-		ctl_print_one(c, raw, doc);
-	return 0;
 }
 
 int ctl_finding_show(struct ctl *c, struct err *err)
@@ -135,21 +78,13 @@ int ctl_finding_show(struct ctl *c, struct err *err)
 	CLEANUP(buf_finip) struct buf path = { 0 }, raw = { 0 };
 	CLEANUP(cJSON_Deletep) cJSON *doc = NULL;
 
-	if (c->arg_count != 1)
-		return err_set(err, ERR_USAGE, "finding show needs one number; see picketctl finding list");
-	buf_add_str(&path, "/api/v1/findings/");
-	ctl_escape_path(&path, c->args[0]);
-	int r = ctl_get(c, path.p, NULL, &raw, &doc, err);
-	return r < 0 ? r : print_or_one(c, buf_slice(&raw), doc, print_finding, err);
+	int r = ctl_one_path(c, "/api/v1/findings/", "number; see picketctl finding list", &path, err);
+	if (r >= 0)
+		r = ctl_get(c, path.p, NULL, &raw, &doc, err);
+	return r < 0 ? r : ctl_print_doc(c, buf_slice(&raw), doc, print_finding, err);
 }
 
 /* ---- waivers ---- */
-
-static void kv(struct json *j, const char *key, const char *value)
-{
-	if (value)
-		json_kv_str(j, key, value);
-}
 
 /* A number is a finding; anything else a check. */
 static void write_wish(const struct ctl *c, struct buf *out)
@@ -163,10 +98,10 @@ static void write_wish(const struct ctl *c, struct buf *out)
 		json_kv_u64(&j, "finding", number);
 	else
 		json_kv_str(&j, "check", c->args[0]);
-	kv(&j, "subject", c->subject);
-	kv(&j, "host", c->host);
-	kv(&j, "reason", c->reason);
-	kv(&j, "until", c->until);
+	ctl_wish(&j, "subject", c->subject);
+	ctl_wish(&j, "host", c->host);
+	ctl_wish(&j, "reason", c->reason);
+	ctl_wish(&j, "until", c->until);
 	json_object_close(&j);
 }
 
@@ -174,12 +109,12 @@ static void print_waiver(struct ctl *c, const cJSON *w)
 {
 	CLEANUP(buf_finip) struct buf out = { 0 };
 
-	show_text(&out, slice_of(str(w, "check")), 100);
+	show_text(&out, slice_of(ctl_str(w, "check")), 100);
 	buf_add_str(&out, " on ");
-	show_text(&out, slice_of(str(w, "subject")), 100);
+	show_text(&out, slice_of(ctl_str(w, "subject")), 100);
 	buf_add_str(&out, ", host ");
-	show_text(&out, slice_of(str(w, "host")), 100);
-	buf_printf(&out, ", is waived until %.10s (", str(w, "until"));
+	show_text(&out, slice_of(ctl_str(w, "host")), 100);
+	buf_printf(&out, ", is waived until %.10s (", ctl_str(w, "until"));
 	ctl_value(ctl_at(w, "id"), &out);
 	buf_add_str(&out, "); findings: ");
 	ctl_value(ctl_at(w, "findings"), &out);
@@ -193,12 +128,13 @@ int ctl_finding_waive(struct ctl *c, struct err *err)
 
 	if (c->arg_count != 1)
 		return err_set(err, ERR_USAGE, "finding waive needs one finding's number, or a check's id");
-	if (!c->reason || !c->reason[0])
-		return err_set(err, ERR_USAGE, "finding waive needs --reason: whoever comes after you wants to know why");
+	int r = ctl_needs_reason(c, err);
+	if (r < 0)
+		return r;
 	write_wish(c, &body);
 	struct slice text = buf_slice(&body);
-	int r = ctl_get(c, "/api/v1/waivers", &text, &raw, &doc, err);
-	return r < 0 ? r : print_or_one(c, buf_slice(&raw), doc, print_waiver, err);
+	r = ctl_get(c, "/api/v1/waivers", &text, &raw, &doc, err);
+	return r < 0 ? r : ctl_print_doc(c, buf_slice(&raw), doc, print_waiver, err);
 }
 
 static void unused(const cJSON *row, struct buf *out)
@@ -206,7 +142,7 @@ static void unused(const cJSON *row, struct buf *out)
 	CLEANUP(buf_finip) struct buf n = { 0 };
 
 	ctl_value(ctl_at(row, "findings"), &n);
-	buf_add_str(out, !is_true(row, "used") ? "never used" : n.n ? n.p : "");
+	buf_add_str(out, !ctl_is_true(row, "used") ? "never used" : n.n ? n.p : "");
 }
 
 static const struct ctl_column waiver_columns[] = {
@@ -225,40 +161,22 @@ static const struct ctl_column waiver_columns[] = {
 static const struct ctl_view waiver_view = { .path = "/api/v1/waivers",
 					     .columns = waiver_columns,
 					     .column_count = ARRAY_LEN(waiver_columns) };
-static const struct ctl_view ended_view = { .path = "/api/v1/waivers?ended=yes",
-					    .columns = waiver_columns,
-					    .column_count = ARRAY_LEN(waiver_columns) };
 
 int ctl_finding_waivers(struct ctl *c, struct err *err)
 {
-	if (c->arg_count)
-		return err_set(err, ERR_USAGE, "finding waivers takes no filter");
-	return ctl_list(c, c->wants_ended ? &ended_view : &waiver_view, err);
+	return ctl_list_ends(c, &waiver_view, err);
 }
 
 int ctl_finding_unwaive(struct ctl *c, struct err *err)
 {
-	static const struct slice body = SLICE_LIT("{}");
-	int r = c->arg_count ? 0 : err_set(err, ERR_USAGE, "finding unwaive needs a number; see picketctl finding waivers");
-
-	for (size_t i = 0; i < c->arg_count && r >= 0; i++) {
-		CLEANUP(buf_finip) struct buf path = { 0 }, raw = { 0 };
-
-		buf_add_str(&path, "/api/v1/waivers/");
-		ctl_escape_path(&path, c->args[i]);
-		buf_add_str(&path, "/end");
-		r = ctl_request(c, path.p, &body, &raw, err);
-		if (r >= 0)
-			fprintf(c->out, "waiver %s ended\n", c->args[i]);
-	}
-	return r;
+	return ctl_end_each(c, "/api/v1/waivers/", "waiver", "waivers", err);
 }
 
 /* ---- containers ---- */
 
 static void short_id(const cJSON *row, struct buf *out)
 {
-	buf_add_slice(out, slice_sub(slice_of(str(row, "id")), 0, 12));
+	ctl_short_id(ctl_str(row, "id"), out);
 }
 
 static void ports(const cJSON *row, struct buf *out)
@@ -270,12 +188,12 @@ static void ports(const cJSON *row, struct buf *out)
 	{
 		buf_add_str(out, n++ ? " " : "");
 		if (json_get_u64(p, "host_port", 0)) {
-			const char *ip = str(p, "host_ip");
+			const char *ip = ctl_str(p, "host_ip");
 
 			buf_printf(out, strchr(ip, ':') ? "[%s]:%" PRIu64 "->" : "%s:%" PRIu64 "->", ip[0] ? ip : "*",
 				   json_get_u64(p, "host_port", 0));
 		}
-		buf_printf(out, "%" PRIu64 "/%s", json_get_u64(p, "port", 0), str(p, "protocol"));
+		buf_printf(out, "%" PRIu64 "/%s", json_get_u64(p, "port", 0), ctl_str(p, "protocol"));
 	}
 }
 
@@ -285,31 +203,18 @@ static void mounts(const cJSON *row, struct buf *out)
 	unsigned n = 0;
 
 	cJSON_ArrayForEach(m, ctl_at(row, "config.mounts"))
-		buf_printf(out, "%s%s:%s%s", n++ ? " " : "", str(m, "source"), str(m, "target"), is_true(m, "writable") ? "" : ":ro");
-}
-
-static void joined(const cJSON *list, struct buf *out)
-{
-	const cJSON *item;
-	unsigned n = 0;
-
-	cJSON_ArrayForEach(item, list)
-		buf_printf(out, "%s%s", n++ ? " " : "", cJSON_IsString(item) ? item->valuestring : "");
+		buf_printf(out, "%s%s:%s%s", n++ ? " " : "", ctl_str(m, "source"), ctl_str(m, "target"),
+			   ctl_is_true(m, "writable") ? "" : ":ro");
 }
 
 static void networks(const cJSON *row, struct buf *out)
 {
-	joined(ctl_at(row, "config.networks"), out);
-}
-
-static void privileged(const cJSON *row, struct buf *out)
-{
-	buf_add_str(out, is_true(row, "privileged") ? "yes" : "");
+	ctl_join(ctl_at(row, "config.networks"), out);
 }
 
 static void running(const cJSON *row, struct buf *out)
 {
-	buf_add_str(out, is_true(row, "running") ? "yes" : "no");
+	buf_add_str(out, ctl_is_true(row, "running") ? "yes" : "no");
 }
 
 static void faults(const cJSON *row, struct buf *out)
@@ -317,7 +222,7 @@ static void faults(const cJSON *row, struct buf *out)
 	uint64_t n = json_get_u64(row, "findings", 0);
 
 	if (n)
-		buf_printf(out, "%" PRIu64 " (%s)", n, str(row, "worst"));
+		buf_printf(out, "%" PRIu64 " (%s)", n, ctl_str(row, "worst"));
 }
 
 static const struct ctl_column container_columns[] = {
@@ -327,7 +232,7 @@ static const struct ctl_column container_columns[] = {
 	{ .title = "IMAGE", .path = "image", .may_shrink = true },
 	{ .title = "RUNNING", .path = "running", .value = running, .hide = 3 },
 	{ .title = "USER", .path = "user", .may_shrink = true },
-	{ .title = "PRIVILEGED", .path = "privileged", .value = privileged },
+	{ .title = "PRIVILEGED", .path = "privileged", .form = CTL_YES },
 	{ .title = "PORTS", .value = ports, .may_shrink = true },
 	{ .title = "FINDINGS", .path = "findings", .value = faults },
 	{ .title = "MOUNTS", .value = mounts, .may_shrink = true, .hide = 1 },
@@ -349,10 +254,10 @@ int ctl_container_list(struct ctl *c, struct err *err)
 
 static void made_with(struct buf *out, const cJSON *x)
 {
-	static const char *const lists[][2] = { { "networks", "config.networks" },   { "cap_add", "config.cap_add" },
+	static const struct ctl_field lists[] = { { "networks", "config.networks" },   { "cap_add", "config.cap_add" },
 						{ "cap_drop", "config.cap_drop" },   { "security", "config.security_opt" },
 						{ "devices", "config.devices" },     { "sysctls", "config.sysctls" } };
-	static const char *const words[][2] = { { "pid", "config.pid_mode" },	  { "ipc", "config.ipc_mode" },
+	static const struct ctl_field words[] = { { "pid", "config.pid_mode" },	  { "ipc", "config.ipc_mode" },
 						{ "network", "config.network_mode" }, { "uts", "config.uts_mode" },
 						{ "userns", "config.userns_mode" },   { "runtime", "config.runtime" },
 						{ "restart", "config.restart" },      { "memory", "config.memory_bytes" },
@@ -361,51 +266,31 @@ static void made_with(struct buf *out, const cJSON *x)
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		CLEANUP(buf_finip) struct buf text = { 0 };
 
-		joined(ctl_at(x, lists[i][1]), &text);
-		ctl_line(out, 0, lists[i][0], text.n ? text.p : "");
+		ctl_join(ctl_at(x, lists[i].path), &text);
+		ctl_line_buf(out, 0, lists[i].name, &text);
 	}
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		line(out, x, words[i][0], words[i][1]);
+	ctl_lines(out, 0, x, words, ARRAY_LEN(words));
 }
 
 static void print_container(struct ctl *c, const cJSON *x)
 {
 	CLEANUP(buf_finip) struct buf out = { 0 }, text = { 0 };
-	struct ctl_table t = { .view = &finding_view };
-	const cJSON *list = ctl_at(x, "open_findings");
-	size_t n = (size_t)cJSON_GetArraySize(list), i = 0;
-	cJSON **rows = n ? calloc(n, sizeof(*rows)) : NULL, *item;
 
-	show_text(&out, slice_of(str(x, "name")[0] ? str(x, "name") : str(x, "id")), 200);
-	buf_add_str(&out, "  ");
-	show_text(&out, slice_of(str(x, "image")), 300);
-	buf_add_str(&out, "\n\n");
-	line(&out, x, "host", "host");
-	line(&out, x, "id", "id");
-	line(&out, x, "image id", "image_id");
-	line(&out, x, "digest", "image_digest");
-	ctl_line(&out, 0, "running", is_true(x, "running") ? "yes" : "no");
-	line(&out, x, "user", "user");
-	ctl_line(&out, 0, "privileged", is_true(x, "privileged") ? "yes" : "");
+	ctl_heading(&out, ctl_str(x, "name")[0] ? ctl_str(x, "name") : ctl_str(x, "id"), ctl_str(x, "image"));
+	CTL_LINES(&out, 0, x, { "host", "host" }, { "id", "id" }, { "image id", "image_id" },
+		  { "digest", "image_digest" });
+	ctl_line(&out, 0, "running", ctl_is_true(x, "running") ? "yes" : "no");
+	CTL_LINES(&out, 0, x, { "user", "user" });
+	ctl_line(&out, 0, "privileged", ctl_is_true(x, "privileged") ? "yes" : "");
 	ports(x, &text);
-	ctl_line(&out, 0, "ports", text.n ? text.p : "");
+	ctl_line_buf(&out, 0, "ports", &text);
 	buf_reset(&text);
 	mounts(x, &text);
-	ctl_line(&out, 0, "mounts", text.n ? text.p : "");
+	ctl_line_buf(&out, 0, "mounts", &text);
 	made_with(&out, x);
-	line(&out, x, "created", "created");
-	line(&out, x, "started", "started");
+	CTL_LINES(&out, 0, x, { "created", "created" }, { "started", "started" });
 	fwrite(out.p, 1, out.n, c->out);
-	cJSON_ArrayForEach(item, (cJSON *)(uintptr_t)list)
-	{
-		if (rows)
-			rows[i++] = item;
-	}
-	if (i) {
-		fputs("\nFindings\n", c->out);
-		ctl_table_print(c, &t, rows, i);
-	}
-	free(rows);
+	(void)ctl_print_list(c, "\nFindings", &finding_view, ctl_at(x, "open_findings"));
 }
 
 int ctl_container_show(struct ctl *c, struct err *err)
@@ -413,11 +298,10 @@ int ctl_container_show(struct ctl *c, struct err *err)
 	CLEANUP(buf_finip) struct buf path = { 0 }, raw = { 0 };
 	CLEANUP(cJSON_Deletep) cJSON *doc = NULL;
 
-	if (c->arg_count != 1)
-		return err_set(err, ERR_USAGE, "container show needs one name or id");
-	buf_add_str(&path, "/api/v1/containers/");
-	ctl_escape_path(&path, c->args[0]);
+	int r = ctl_one_path(c, "/api/v1/containers/", "name or id", &path, err);
+	if (r < 0)
+		return r;
 	ctl_query(&path, "host", c->host);
-	int r = ctl_get(c, path.p, NULL, &raw, &doc, err);
-	return r < 0 ? r : print_or_one(c, buf_slice(&raw), doc, print_container, err);
+	r = ctl_get(c, path.p, NULL, &raw, &doc, err);
+	return r < 0 ? r : ctl_print_doc(c, buf_slice(&raw), doc, print_container, err);
 }

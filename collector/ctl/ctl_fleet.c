@@ -3,31 +3,14 @@
 
 #include "common/show.h"
 
-static const char *str(const cJSON *row, const char *path)
-{
-	const cJSON *v = ctl_at(row, path);
-
-	return cJSON_IsString(v) ? v->valuestring : "";
-}
-
 /* ---- events ---- */
 
 /* To the millisecond in a table; CSV has all of it. */
 static void clock_time(const cJSON *row, struct buf *out)
 {
-	struct slice t = slice_of(str(row, "time"));
+	struct slice t = slice_of(ctl_str(row, "time"));
 
 	buf_add_slice(out, t.n > 23 ? slice_sub(t, 0, 23) : t);
-}
-
-static void container(const cJSON *row, struct buf *out)
-{
-	const char *name = str(row, "container.name");
-
-	if (name[0])
-		buf_add_str(out, name);
-	else
-		buf_add_slice(out, slice_sub(slice_of(str(row, "container.id")), 0, 12));
 }
 
 /* How a container was made, in short: what a reader of a log looks for. */
@@ -35,13 +18,13 @@ static void made_with(const cJSON *row, struct buf *out)
 {
 	const cJSON *item;
 
-	buf_add_str(out, str(row, "container.image"));
+	buf_add_str(out, ctl_str(row, "container.image"));
 	if (json_get_bool(ctl_at(row, "container"), "privileged", false))
 		buf_add_str(out, " privileged");
-	if (str(row, "container.user")[0])
-		buf_printf(out, " user %s", str(row, "container.user"));
+	if (ctl_str(row, "container.user")[0])
+		buf_printf(out, " user %s", ctl_str(row, "container.user"));
 	cJSON_ArrayForEach(item, ctl_at(row, "container.config.mounts"))
-		buf_printf(out, " mount %s:%s%s", str(item, "source"), str(item, "target"),
+		buf_printf(out, " mount %s:%s%s", ctl_str(item, "source"), ctl_str(item, "target"),
 			   json_get_bool(item, "writable", false) ? "" : ":ro");
 	cJSON_ArrayForEach(item, ctl_at(row, "container.config.ports"))
 	{
@@ -61,36 +44,36 @@ static void detail(const cJSON *row, struct buf *out)
 
 	if (cJSON_IsObject(gap)) {
 		ctl_value(ctl_at(gap, "lost"), out);
-		buf_printf(out, " %s records lost%s%s", str(gap, "class"), str(gap, "reason")[0] ? ": " : "",
-			   str(gap, "reason"));
+		buf_printf(out, " %s records lost%s%s", ctl_str(gap, "class"), ctl_str(gap, "reason")[0] ? ": " : "",
+			   ctl_str(gap, "reason"));
 		return;
 	}
-	if (str(row, "finding.output")[0]) {
-		buf_add_str(out, str(row, "finding.output"));
+	if (ctl_str(row, "finding.output")[0]) {
+		buf_add_str(out, ctl_str(row, "finding.output"));
 		return;
 	}
-	if (str(row, "action.kind")[0]) {
-		buf_add_str(out, str(row, "summary"));
-		if (str(row, "action.rule")[0])
-			buf_printf(out, ", rule %s", str(row, "action.rule"));
+	if (ctl_str(row, "action.kind")[0]) {
+		buf_add_str(out, ctl_str(row, "summary"));
+		if (ctl_str(row, "action.rule")[0])
+			buf_printf(out, ", rule %s", ctl_str(row, "action.rule"));
 		return;
 	}
 	if (cJSON_IsObject(ctl_at(row, "admission")) || cJSON_IsObject(ctl_at(row, "traffic")) ||
 	    cJSON_IsObject(ctl_at(row, "audit"))) {
-		buf_add_str(out, str(row, "summary"));
+		buf_add_str(out, ctl_str(row, "summary"));
 		return;
 	}
-	if (str(row, "call")[0] || str(row, "summary")[0]) {
-		buf_add_str(out, str(row, "summary")[0] ? str(row, "summary") : str(row, "call"));
-		if (str(row, "process.name")[0])
-			buf_printf(out, " by %s", str(row, "process.name"));
+	if (ctl_str(row, "call")[0] || ctl_str(row, "summary")[0]) {
+		buf_add_str(out, ctl_str(row, "summary")[0] ? ctl_str(row, "summary") : ctl_str(row, "call"));
+		if (ctl_str(row, "process.name")[0])
+			buf_printf(out, " by %s", ctl_str(row, "process.name"));
 		return;
 	}
 	if (cJSON_IsObject(ctl_at(row, "container.config"))) {
 		made_with(row, out);
 		return;
 	}
-	buf_add_str(out, str(row, "process.cmdline"));
+	buf_add_str(out, ctl_str(row, "process.cmdline"));
 	if (cJSON_IsNumber(sig) && sig->valuedouble > 0)
 		buf_printf(out, " (signal %.0f)", sig->valuedouble);
 	else if (cJSON_IsNumber(code))
@@ -99,19 +82,14 @@ static void detail(const cJSON *row, struct buf *out)
 
 static void remote(const cJSON *row, struct buf *out)
 {
-	const char *address = str(row, "network.remote_address");
-
-	if (!address[0])
-		return;
-	buf_printf(out, strchr(address, ':') ? "[%s]:" : "%s:", address);
-	ctl_value(ctl_at(row, "network.remote_port"), out);
+	ctl_endpoint(row, "network.remote_address", "network.remote_port", out);
 }
 
 static const struct ctl_column event_columns[] = {
 	{ .title = "TIME", .path = "time", .value = clock_time },
 	{ .title = "TYPE", .path = "type" },
 	{ .title = "HOST", .path = "host", .may_shrink = true },
-	{ .title = "CONTAINER", .value = container, .may_shrink = true },
+	{ .title = "CONTAINER", .value = ctl_container, .may_shrink = true },
 	{ .title = "USER", .path = "process.user", .may_shrink = true, .hide = 2 },
 	{ .title = "PID", .path = "process.pid", .hide = 1 },
 	{ .title = "PARENT", .path = "process.parent.name", .may_shrink = true },
@@ -157,15 +135,10 @@ int ctl_audit_list(struct ctl *c, struct err *err)
 
 /* ---- hosts ---- */
 
-static void seen(const cJSON *row, struct buf *out)
-{
-	ctl_age(str(row, "last_seen"), out);
-}
-
 static const struct ctl_column host_columns[] = {
 	{ .title = "NAME", .path = "name", .may_shrink = true },
 	{ .title = "STATE", .path = "state" },
-	{ .title = "SEEN", .path = "last_seen", .value = seen },
+	{ .title = "SEEN", .path = "last_seen", .form = CTL_AGE },
 	{ .title = "VERSION", .path = "agent_version", .may_shrink = true, .hide = 3 },
 	{ .title = "CONTAINERS", .path = "containers" },
 	{ .title = "PRODUCED", .path = "produced", .hide = 2 },
@@ -254,12 +227,10 @@ static int print_document(struct ctl *c, const char *path, const struct ctl_view
 
 	if (c->format == CTL_CSV && !view)
 		return err_set(err, ERR_USAGE, "status has no columns: -o table, json, ndjson or yaml");
-	int r = ctl_request(c, path, NULL, &raw, err);
-	if (r >= 0)
-		r = json_parse(buf_slice(&raw), raw.n, &doc, err);
+	int r = ctl_get(c, path, NULL, &raw, &doc, err);
 	if (r < 0)
 		return r;
-	if (c->format == CTL_TABLE || c->format == CTL_WIDE) {
+	if (ctl_is_table(c)) {
 		if (view)
 			add_host(doc, &out);
 		else
@@ -279,11 +250,8 @@ int ctl_host_show(struct ctl *c, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf path = { 0 };
 
-	if (c->arg_count != 1)
-		return err_set(err, ERR_USAGE, "host show needs one name or id");
-	buf_add_str(&path, "/api/v1/hosts/");
-	ctl_escape_path(&path, c->args[0]);
-	return print_document(c, path.p, &host_view, err);
+	int r = ctl_one_path(c, "/api/v1/hosts/", "name or id", &path, err);
+	return r < 0 ? r : print_document(c, path.p, &host_view, err);
 }
 
 int ctl_status(struct ctl *c, struct err *err)

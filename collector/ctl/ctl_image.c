@@ -8,23 +8,11 @@
 
 enum { PAGE_MAX = 1000, PACKAGES_MAX = 100000, RUNS_SHOWN = 20, FIXES_SHOWN = 10 };
 
-static const char *str(const cJSON *row, const char *path)
-{
-	const cJSON *v = ctl_at(row, path);
-
-	return cJSON_IsString(v) ? v->valuestring : "";
-}
-
 static uint64_t num(const cJSON *row, const char *path)
 {
 	const cJSON *v = ctl_at(row, path);
 
 	return cJSON_IsNumber(v) && v->valuedouble > 0 ? (uint64_t)v->valuedouble : 0;
-}
-
-static bool is_true(const cJSON *row, const char *path)
-{
-	return cJSON_IsTrue(ctl_at(row, path));
 }
 
 int ctl_rows(struct ctl *c, const char *path, uint64_t limit, cJSON **ret, bool *ret_has_more, struct err *err)
@@ -62,41 +50,27 @@ int ctl_rows(struct ctl *c, const char *path, uint64_t limit, cJSON **ret, bool 
 
 /* ---- list ---- */
 
-/* The first digits, as docker prints them. */
 static void short_id(const cJSON *row, struct buf *out)
 {
-	struct slice id = slice_of(str(row, "id"));
-	ptrdiff_t colon = slice_find_char(id, ':');
-
-	buf_add_slice(out, slice_sub(id, (size_t)(colon + 1), 12));
+	ctl_short_id(ctl_str(row, "id"), out);
 }
 
 static void image_name(const cJSON *row, struct buf *out)
 {
-	if (strcmp(str(row, "name"), str(row, "id")) != 0)
-		buf_add_str(out, str(row, "name"));
+	if (strcmp(ctl_str(row, "name"), ctl_str(row, "id")) != 0)
+		buf_add_str(out, ctl_str(row, "name"));
 }
 
 static void runs(const cJSON *row, struct buf *out)
 {
-	if (is_true(row, "running"))
+	if (ctl_is_true(row, "running"))
 		buf_printf(out, "%" PRIu64 " on %" PRIu64 "%s", num(row, "containers"), num(row, "hosts"),
-			   is_true(row, "exposed") ? ", exposed" : "");
-}
-
-static void seen(const cJSON *row, struct buf *out)
-{
-	ctl_age(str(row, "seen"), out);
-}
-
-static void newer(const cJSON *row, struct buf *out)
-{
-	buf_add_str(out, is_true(row, "newer_image") ? "yes" : "");
+			   ctl_is_true(row, "exposed") ? ", exposed" : "");
 }
 
 static void packages(const cJSON *row, struct buf *out)
 {
-	if (is_true(row, "known"))
+	if (ctl_is_true(row, "known"))
 		buf_printf(out, "%" PRIu64, num(row, "packages"));
 	else
 		buf_add_str(out, "no inventory yet");
@@ -113,9 +87,9 @@ static const struct ctl_column image_columns[] = {
 	{ .title = "MEDIUM", .path = "summary.medium" },
 	{ .title = "LOW", .path = "summary.low", .hide = 4 },
 	{ .title = "FIXABLE", .path = "fixable" },
-	{ .title = "NEWER", .path = "newer_image", .value = newer, .hide = 1 },
+	{ .title = "NEWER", .path = "newer_image", .form = CTL_YES, .hide = 1 },
 	{ .title = "PACKAGES", .path = "packages", .value = packages, .hide = 2 },
-	{ .title = "SEEN", .path = "seen", .value = seen },
+	{ .title = "SEEN", .path = "seen", .form = CTL_AGE },
 	{ .title = "ARCH", .path = "arch", .is_wide = true },
 	{ .title = "SIZE_BYTES", .path = "size_bytes", .is_wide = true },
 	{ .title = "CREATED", .path = "created", .is_wide = true },
@@ -147,39 +121,27 @@ static void add_counts(const cJSON *im, struct buf *out)
 	if (text.n)
 		buf_printf(&text, "; %" PRIu64 " can be fixed, %" PRIu64 " known to be exploited", num(im, "fixable"),
 			   num(im, "kev"));
-	ctl_line(out, 0, "holes", text.n ? text.p : is_true(im, "known") ? "none known" : "no inventory yet");
-}
-
-static void add_names(const cJSON *im, const char *key, const char *name, struct buf *out)
-{
-	const cJSON *item;
-
-	cJSON_ArrayForEach(item, ctl_at(im, key))
-	{
-		if (cJSON_IsString(item))
-			ctl_line(out, 0, name, item->valuestring);
-		name = "";
-	}
+	ctl_line(out, 0, "holes", text.n ? text.p : ctl_is_true(im, "known") ? "none known" : "no inventory yet");
 }
 
 static void add_head(const cJSON *im, struct buf *out)
 {
 	CLEANUP(buf_finip) struct buf text = { 0 };
 
-	show_text(out, slice_of(str(im, "name")), 300);
+	show_text(out, slice_of(ctl_str(im, "name")), 300);
 	buf_add_str(out, "\n\n");
-	ctl_line(out, 0, "id", str(im, "id"));
-	add_names(im, "names", "names", out);
-	add_names(im, "digests", "digests", out);
-	buf_printf(&text, "%s%s%s", str(im, "os.name")[0] ? str(im, "os.name") : str(im, "os.id"),
-		   str(im, "arch")[0] ? ", " : "", str(im, "arch"));
+	ctl_line(out, 0, "id", ctl_str(im, "id"));
+	ctl_line_each(out, "names", ctl_at(im, "names"));
+	ctl_line_each(out, "digests", ctl_at(im, "digests"));
+	buf_printf(&text, "%s%s%s", ctl_str(im, "os.name")[0] ? ctl_str(im, "os.name") : ctl_str(im, "os.id"),
+		   ctl_str(im, "arch")[0] ? ", " : "", ctl_str(im, "arch"));
 	ctl_line(out, 0, "os", text.p);
-	ctl_line(out, 0, "created", str(im, "created"));
+	ctl_line(out, 0, "created", ctl_str(im, "created"));
 	buf_reset(&text);
 	buf_printf(&text, "%" PRIu64 " in %d layers", num(im, "packages"), cJSON_GetArraySize(ctl_at(im, "layers")));
-	ctl_line(out, 0, "packages", is_true(im, "known") ? text.p : "");
+	ctl_line(out, 0, "packages", ctl_is_true(im, "known") ? text.p : "");
 	add_counts(im, out);
-	add_names(im, "problems", "not read", out);
+	ctl_line_each(out, "not read", ctl_at(im, "problems"));
 }
 
 static void add_runs(const cJSON *im, struct buf *out)
@@ -198,12 +160,12 @@ static void add_runs(const cJSON *im, struct buf *out)
 			buf_printf(out, "  and %d more: -o json\n", cJSON_GetArraySize(ctl_at(im, "runs")) - RUNS_SHOWN);
 			return;
 		}
-		buf_add_str(&text, str(item, "container.name")[0] ? str(item, "container.name") : "(just ended)");
+		buf_add_str(&text, ctl_str(item, "container.name")[0] ? ctl_str(item, "container.name") : "(just ended)");
 		cJSON_ArrayForEach(port, ctl_at(item, "ports"))
 		{
 			buf_printf(&text, " %s", cJSON_IsString(port) ? port->valuestring : "");
 		}
-		ctl_line(out, 2, str(item, "host"), text.p);
+		ctl_line(out, 2, ctl_str(item, "host"), text.p);
 	}
 }
 
@@ -211,22 +173,22 @@ static void add_base(const cJSON *b, struct buf *out)
 {
 	CLEANUP(buf_finip) struct buf text = { 0 };
 
-	if (is_true(b, "newer"))
-		buf_printf(&text, "a newer image exists: %s", str(b, "current_digest"));
+	if (ctl_is_true(b, "newer"))
+		buf_printf(&text, "a newer image exists: %s", ctl_str(b, "current_digest"));
 	else
-		buf_add_str(&text, str(b, "current_digest")[0] ? "the newest" : "not known");
-	if (str(b, "image")[0])
+		buf_add_str(&text, ctl_str(b, "current_digest")[0] ? "the newest" : "not known");
+	if (ctl_str(b, "image")[0])
 		buf_printf(&text, "; it fixes %" PRIu64 " of these and adds %" PRIu64, num(b, "fixes"), num(b, "adds"));
-	else if (is_true(b, "newer"))
+	else if (ctl_is_true(b, "newer"))
 		buf_add_str(&text, "; what it fixes is known once its inventory is here");
 	buf_add_str(&text, " (looked ");
-	ctl_age(str(b, "checked"), &text);
+	ctl_age(ctl_str(b, "checked"), &text);
 	buf_add_str(&text, " ago");
-	if (str(b, "error")[0])
-		buf_printf(&text, ", last failed: %s", str(b, "error"));
+	if (ctl_str(b, "error")[0])
+		buf_printf(&text, ", last failed: %s", ctl_str(b, "error"));
 	buf_add_char(&text, ')');
 	buf_add_str(out, "  ");
-	show_text(out, slice_of(str(b, "reference")), 200);
+	show_text(out, slice_of(ctl_str(b, "reference")), 200);
 	buf_add_str(out, ": ");
 	show_text(out, buf_slice(&text), 1000);
 	buf_add_char(out, '\n');
@@ -252,45 +214,32 @@ static void add_registry(const cJSON *im, struct buf *out)
 			return;
 		}
 		buf_add_str(out, "    fixes ");
-		show_text(out, slice_of(str(item, "id")), 100);
+		show_text(out, slice_of(ctl_str(item, "id")), 100);
 		buf_add_str(out, " in ");
-		show_text(out, slice_of(str(item, "package")), 100);
+		show_text(out, slice_of(ctl_str(item, "package")), 100);
 		buf_add_char(out, '\n');
-	}
-}
-
-static void join(const cJSON *list, struct buf *out)
-{
-	const cJSON *item;
-
-	buf_add_str(out, "");
-	cJSON_ArrayForEach(item, list)
-	{
-		if (cJSON_IsString(item))
-			buf_printf(out, "%s%s", out->n ? " " : "", item->valuestring);
 	}
 }
 
 static void add_config(const cJSON *im, struct buf *out)
 {
-	static const struct {
-		const char *key, *name;
-	} lists[] = { { "entrypoint", "entrypoint" }, { "cmd", "command" }, { "exposed_ports", "ports" },
-		      { "volumes", "volumes" }, { "secret_env", "secrets in" } };
+	static const struct ctl_field lists[] = { { "entrypoint", "entrypoint" }, { "command", "cmd" },
+						  { "ports", "exposed_ports" },	  { "volumes", "volumes" },
+						  { "secrets in", "secret_env" } };
 	const cJSON *c = ctl_at(im, "config");
 	char count[32];
 
 	if (!cJSON_IsObject(c))
 		return;
 	buf_add_str(out, "\nConfiguration\n");
-	ctl_line(out, 2, "user", str(c, "user")[0] ? str(c, "user") : "root (none is set)");
+	ctl_line(out, 2, "user", ctl_str(c, "user")[0] ? ctl_str(c, "user") : "root (none is set)");
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		CLEANUP(buf_finip) struct buf text = { 0 };
 
-		join(ctl_at(c, lists[i].key), &text);
-		ctl_line(out, 2, lists[i].name, text.n ? text.p : "");
+		ctl_join(ctl_at(c, lists[i].path), &text);
+		ctl_line_buf(out, 2, lists[i].name, &text);
 	}
-	ctl_line(out, 2, "healthcheck", str(c, "healthcheck"));
+	ctl_line(out, 2, "healthcheck", ctl_str(c, "healthcheck"));
 	snprintf(count, sizeof(count), "%d", cJSON_GetArraySize(ctl_at(c, "setid_files")));
 	ctl_line(out, 2, "setuid", count);
 }
@@ -298,27 +247,15 @@ static void add_config(const cJSON *im, struct buf *out)
 static void print_table(struct ctl *c, const cJSON *im, const cJSON *vulns, bool has_more)
 {
 	CLEANUP(buf_finip) struct buf out = { 0 };
-	struct ctl_table t = { .view = &ctl_image_vuln_view };
-	size_t n = (size_t)cJSON_GetArraySize(vulns), i = 0;
-	cJSON **rows = n ? calloc(n, sizeof(*rows)) : NULL, *item;
 
 	add_head(im, &out);
 	add_runs(im, &out);
 	add_registry(im, &out);
 	add_config(im, &out);
 	fwrite(out.p, 1, out.n, c->out);
-	cJSON_ArrayForEach(item, (cJSON *)(uintptr_t)vulns)
-	{
-		if (rows)
-			rows[i++] = item;
-	}
-	if (i) {
-		fputs("\nVulnerabilities\n", c->out);
-		ctl_table_print(c, &t, rows, i);
-	}
+	size_t n = ctl_print_list(c, "\nVulnerabilities", &ctl_image_vuln_view, vulns);
 	if (has_more)
-		fprintf(stderr, "picketctl: there are more than %zu vulnerabilities: --limit\n", i);
-	free(rows);
+		fprintf(stderr, "picketctl: there are more than %zu vulnerabilities: --limit\n", n);
 }
 
 static int read_all(struct ctl *c, const char *path, const char *what, uint64_t limit, cJSON **ret, bool *ret_more,
@@ -349,38 +286,23 @@ static int print_whole(struct ctl *c, const char *path, cJSON *im, cJSON *vulns,
 	return 0;
 }
 
-static void print_csv(struct ctl *c, const cJSON *vulns)
-{
-	CLEANUP(buf_finip) struct buf out = { 0 };
-	const cJSON *item;
-
-	ctl_csv_header(&ctl_image_vuln_view, &out);
-	cJSON_ArrayForEach(item, vulns)
-	{
-		ctl_csv_row(&ctl_image_vuln_view, item, &out);
-	}
-	fwrite(out.p, 1, out.n, c->out);
-}
-
 int ctl_image_show(struct ctl *c, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf path = { 0 }, raw = { 0 };
 	CLEANUP(cJSON_Deletep) cJSON *im = NULL, *vulns = NULL;
 	bool has_more;
 
-	if (c->arg_count != 1)
-		return err_set(err, ERR_USAGE, "image show needs one name or id");
-	buf_add_str(&path, "/api/v1/images/");
-	ctl_escape_path(&path, c->args[0]);
-	int r = ctl_get(c, path.p, NULL, &raw, &im, err);
+	int r = ctl_one_path(c, "/api/v1/images/", "name or id", &path, err);
+	if (r >= 0)
+		r = ctl_get(c, path.p, NULL, &raw, &im, err);
 	if (r >= 0)
 		r = read_all(c, path.p, "vulns", c->limit, &vulns, &has_more, err);
 	if (r < 0)
 		return r;
-	if (c->format == CTL_TABLE || c->format == CTL_WIDE)
+	if (ctl_is_table(c))
 		print_table(c, im, vulns, has_more);
 	else if (c->format == CTL_CSV)
-		print_csv(c, vulns);
+		ctl_print_csv(c, &ctl_image_vuln_view, vulns);
 	else
 		return print_whole(c, path.p, im, vulns, err);
 	return 0;

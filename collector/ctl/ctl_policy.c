@@ -9,13 +9,6 @@
 
 enum { POLICY_BYTES = 1024 * 1024 };
 
-static const char *str(const cJSON *row, const char *path)
-{
-	const cJSON *v = ctl_at(row, path);
-
-	return cJSON_IsString(v) ? v->valuestring : "";
-}
-
 /* ---- show ---- */
 
 static const struct ctl_column host_columns[] = {
@@ -42,24 +35,6 @@ static const struct ctl_column version_columns[] = {
 static const struct ctl_view versions_view = { .path = "", .columns = version_columns,
 					       .column_count = ARRAY_LEN(version_columns) };
 
-static void print_rows(struct ctl *c, const char *title, const struct ctl_view *view, const cJSON *list)
-{
-	struct ctl_table t = { .view = view };
-	size_t n = (size_t)cJSON_GetArraySize(list), i = 0;
-	cJSON **rows = n ? calloc(n, sizeof(*rows)) : NULL, *item;
-
-	cJSON_ArrayForEach(item, (cJSON *)(uintptr_t)list)
-	{
-		if (rows)
-			rows[i++] = item;
-	}
-	if (i) {
-		fprintf(c->out, "%s\n", title);
-		ctl_table_print(c, &t, rows, i);
-	}
-	free(rows);
-}
-
 /* The text is a person's, and goes to a terminal: what it obeys is shown, lines stay lines. */
 static void print_text(struct ctl *c, struct slice text)
 {
@@ -80,28 +55,15 @@ static void print_policy(struct ctl *c, const cJSON *p)
 
 	ctl_value(ctl_at(p, "version"), &text);
 	ctl_line(&out, 0, "version", strcmp(text.p, "0") ? text.p : "none");
-	ctl_line(&out, 0, "applied", str(p, "applied"));
-	ctl_line(&out, 0, "by", str(p, "who"));
-	ctl_line(&out, 0, "comment", str(p, "comment"));
-	ctl_line(&out, 0, "digest", str(p, "digest"));
+	CTL_LINES(&out, 0, p, { "applied", "applied" }, { "by", "who" }, { "comment", "comment" },
+		  { "digest", "digest" });
 	fwrite(out.p ? out.p : "", 1, out.n, c->out);
-	if (str(p, "text")[0]) {
+	if (ctl_str(p, "text")[0]) {
 		fputs("\nPolicy\n", c->out);
-		print_text(c, slice_of(str(p, "text")));
+		print_text(c, slice_of(ctl_str(p, "text")));
 	}
-	print_rows(c, "\nHosts", &hosts_view, ctl_at(p, "hosts"));
-	print_rows(c, "\nVersions", &versions_view, ctl_at(p, "versions"));
-}
-
-static int print_one(struct ctl *c, struct slice raw, const cJSON *doc, struct err *err)
-{
-	if (c->format == CTL_CSV)
-		return err_set(err, ERR_USAGE, "policy %s has no columns: -o table, json, ndjson or yaml", c->verb);
-	if (c->format == CTL_TABLE || c->format == CTL_WIDE)
-		print_policy(c, doc);
-	else
-		ctl_print_one(c, raw, doc);
-	return 0;
+	(void)ctl_print_list(c, "\nHosts", &hosts_view, ctl_at(p, "hosts"));
+	(void)ctl_print_list(c, "\nVersions", &versions_view, ctl_at(p, "versions"));
 }
 
 int ctl_policy_show(struct ctl *c, struct err *err)
@@ -114,7 +76,7 @@ int ctl_policy_show(struct ctl *c, struct err *err)
 	buf_add_str(&path, "/api/v1/policy");
 	ctl_query(&path, "version", c->arg_count ? c->args[0] : NULL);
 	int r = ctl_get(c, path.p, NULL, &raw, &doc, err);
-	return r < 0 ? r : print_one(c, buf_slice(&raw), doc, err);
+	return r < 0 ? r : ctl_print_doc(c, buf_slice(&raw), doc, print_policy, err);
 }
 
 /* ---- apply, diff ---- */
@@ -129,10 +91,8 @@ static int write_body(const struct ctl *c, struct slice text, const char *cursor
 	json_object_open(&j);
 	json_kv_str(&j, "name", slash ? slash + 1 : c->args[0]);
 	json_kv_slice(&j, "text", text);
-	if (c->comment)
-		json_kv_str(&j, "comment", c->comment);
-	if (cursor)
-		json_kv_str(&j, "cursor", cursor);
+	ctl_wish(&j, "comment", c->comment);
+	ctl_wish(&j, "cursor", cursor);
 	json_object_close(&j);
 	return out->failed ? err_set(err, ENOMEM, "policy") : 0;
 }
@@ -158,10 +118,10 @@ int ctl_policy_apply(struct ctl *c, struct err *err)
 	r = ctl_get(c, "/api/v1/policy", &text, &raw, &doc, err);
 	if (r < 0)
 		return r;
-	if (c->format != CTL_TABLE && c->format != CTL_WIDE)
-		return print_one(c, buf_slice(&raw), doc, err);
+	if (!ctl_is_table(c))
+		return ctl_print_doc(c, buf_slice(&raw), doc, print_policy, err);
 	fprintf(c->out, "version %" PRIu64 " (%.12s) is in force; hosts take it with their next heartbeat\n",
-		json_get_u64(doc, "version", 0), str(doc, "digest"));
+		json_get_u64(doc, "version", 0), ctl_str(doc, "digest"));
 	return 0;
 }
 
@@ -227,8 +187,8 @@ static cJSON *rows_of(const cJSON *items)
 		cJSON_ArrayForEach(denial, ctl_at(item, "denials"))
 		{
 			row = cJSON_Duplicate(denial, true);
-			cJSON_AddStringToObject(row, "change", str(item, "change"));
-			cJSON_AddStringToObject(row, "host", str(item, "host"));
+			cJSON_AddStringToObject(row, "change", ctl_str(item, "change"));
+			cJSON_AddStringToObject(row, "host", ctl_str(item, "host"));
 			cJSON_AddItemToObject(row, "container", cJSON_Duplicate(ctl_at(item, "container"), true));
 			cJSON_AddItemToArray(rows, row);
 		}
@@ -239,17 +199,12 @@ static cJSON *rows_of(const cJSON *items)
 static void print_diff(struct ctl *c, const struct diff *d)
 {
 	CLEANUP(cJSON_Deletep) cJSON *rows = rows_of(ctl_at(d->all, "items"));
-	CLEANUP(buf_finip) struct buf out = { 0 };
-	const cJSON *row;
 
 	if (c->format == CTL_CSV) {
-		ctl_csv_header(&diff_view, &out);
-		cJSON_ArrayForEach(row, rows)
-			ctl_csv_row(&diff_view, row, &out);
-		fwrite(out.p, 1, out.n, c->out);
+		ctl_print_csv(c, &diff_view, rows);
 		return;
 	}
-	print_rows(c, "Containers that run", &diff_view, rows);
+	(void)ctl_print_list(c, "Containers that run", &diff_view, rows);
 	fprintf(c->out,
 		"%s%" PRIu64 " judged: %" PRIu64 " would be refused, %" PRIu64 " would be told of, %" PRIu64
 		" would be allowed again, %" PRIu64 " can't be judged\n",

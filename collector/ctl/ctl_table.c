@@ -67,6 +67,10 @@ static void cell(const struct ctl_column *col, const cJSON *row, struct buf *out
 	buf_reset(out);
 	if (col->value)
 		col->value(row, &raw);
+	else if (col->form == CTL_AGE)
+		ctl_age(ctl_str(row, col->path), &raw);
+	else if (col->form == CTL_YES)
+		buf_add_str(&raw, ctl_is_true(row, col->path) ? "yes" : "");
 	else
 		ctl_value(ctl_at(row, col->path), &raw);
 	show_text(out, buf_slice(&raw), CELL_CHARS);

@@ -161,11 +161,7 @@ static int take_request(struct fleet *f, struct slice msg, Picket__Request **ret
 	if (r < 0)
 		return r;
 	r = enrol(f, (*ret)->enrol, ret_id, ret_cert, err);
-	if (r < 0) {
-		store_rollback(f->store);
-		return r;
-	}
-	return store_commit(f->store, err);
+	return store_end(f->store, r, err);
 }
 
 /* What the requester did wrong; the rest is our trouble, and passes. */

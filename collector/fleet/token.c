@@ -42,8 +42,5 @@ int fleet_token_new(struct store *s, const struct clock *clk, const struct fleet
 		r = store_enrol_token_add(s, hash, expires, how->uses, how->by, err);
 	if (r >= 0)
 		r = store_audit_log(s, how->by, "token.create", "", err);
-	if (r >= 0)
-		return store_commit(s, err);
-	store_rollback(s);
-	return r;
+	return store_end(s, r, err);
 }

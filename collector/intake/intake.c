@@ -587,6 +587,7 @@ static void on_message(void *arg, struct wire_peer *wp, uint64_t token, struct s
 	case PICKET__REQUEST__BODY_INVENTORY_PART:
 	case PICKET__REQUEST__BODY_IMAGES_IN_USE:
 	case PICKET__REQUEST__BODY_BASE_IMAGES:
+	case PICKET__REQUEST__BODY_IMAGE_SCANS_ASK:
 	case PICKET__REQUEST__BODY_CHECK_CATALOGUE:
 		handle_request(in, peer, token, rq);
 		return;

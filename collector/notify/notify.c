@@ -130,8 +130,7 @@ int notify_enqueue(struct notify *n, int64_t alert_id, bool is_new, struct err *
 	json_object_open(&j);
 	json_kv_u64(&j, "version", 1);
 	json_kv_str(&j, "group", group);
-	json_key(&j, "alerts");
-	json_array_open(&j);
+	json_kv_array(&j, "alerts");
 	record_json_alert(&j, &al);
 	json_array_close(&j);
 	json_object_close(&j);

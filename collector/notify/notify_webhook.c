@@ -76,8 +76,7 @@ static void slack(struct json *j, const cJSON *alerts, const char *inbox_url)
 	slack_text(&text, str(first, "title"), 1000);
 	json_object_open(j);
 	json_kv_slice(j, "text", buf_slice(&text));
-	json_key(j, "attachments");
-	json_array_open(j);
+	json_kv_array(j, "attachments");
 	cJSON_ArrayForEach(al, alerts)
 	{
 		json_object_open(j);
@@ -92,8 +91,7 @@ static void slack(struct json *j, const cJSON *alerts, const char *inbox_url)
 			json_kv_slice(j, "title", buf_slice(&rule));
 			json_kv_slice(j, "title_link", buf_slice(&text));
 		}
-		json_key(j, "fields");
-		json_array_open(j);
+		json_kv_array(j, "fields");
 		slack_field(j, "Host", str(al, "host"), true);
 		slack_field(j, "Container", str(member(al, "container"), "name"), true);
 		slack_field(j, "Image", str(member(al, "container"), "image"), true);
@@ -129,8 +127,7 @@ static void alertmanager(struct json *j, const cJSON *alerts, const char *inbox_
 	cJSON_ArrayForEach(al, alerts)
 	{
 		json_object_open(j);
-		json_key(j, "labels");
-		json_object_open(j);
+		json_kv_object(j, "labels");
 		label(j, "alertname", str(al, "rule"));
 		label(j, "severity", str(al, "severity"));
 		label(j, "host", str(al, "host"));
@@ -139,8 +136,7 @@ static void alertmanager(struct json *j, const cJSON *alerts, const char *inbox_
 		label(j, "source", str(al, "source"));
 		label(j, "picket_id", str(al, "id"));
 		json_object_close(j);
-		json_key(j, "annotations");
-		json_object_open(j);
+		json_kv_object(j, "annotations");
 		label(j, "summary", str(al, "title"));
 		label(j, "description", str(al, "description"));
 		label(j, "command", str(member(al, "process"), "cmdline"));

@@ -10,7 +10,9 @@ enum { ACCEPTANCES_MAX = 10000, SHORT_ID = 12, NAMES_BYTES = 1024 * 1024 };
 /* All that a change of it may concern. */
 static int due(struct store *s, const char *vuln, struct err *err)
 {
-	return DB_RUN(&s->state, err,
+	int r = images_unjudged(s, vuln, err);
+
+	return r < 0 ? r : DB_RUN(&s->state, err,
 		      "UPDATE vuln SET is_due = 1 WHERE is_due = 0 AND (name = ?1 OR id IN (SELECT vuln FROM vuln_alias"
 		      " WHERE alias = ?1))",
 		      B_STR(vuln));

@@ -59,11 +59,8 @@ static int keep_row(struct store_agent *row, struct arena *a, struct err *err)
 				 &row->kernel,	   &row->machine_id, &row->boot_id,
 				 &row->serial, &row->sensors_json };
 
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		*texts[i] = arena_dup(a, slice_of(*texts[i]));
-		if (!*texts[i])
-			return err_set(err, ERR_LIMIT, "agent");
-	}
+	if (!arena_keep(a, texts, ARRAY_LEN(texts)))
+		return err_set(err, ERR_LIMIT, "agent");
 	return 0;
 }
 

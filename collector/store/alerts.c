@@ -34,11 +34,8 @@ static int keep_row(struct store_alert *row, struct arena *a, struct err *err)
 				 &row->container_id, &row->document, &row->evidence, &row->fold_key,
 				 &row->actions };
 
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		*texts[i] = arena_dup(a, slice_of(*texts[i]));
-		if (!*texts[i])
-			return err_set(err, ERR_LIMIT, "alert %lld", (long long)row->id);
-	}
+	if (!arena_keep(a, texts, ARRAY_LEN(texts)))
+		return err_set(err, ERR_LIMIT, "alert %lld", (long long)row->id);
 	return 0;
 }
 

@@ -1,7 +1,6 @@
 /* alerts_query.c - the inbox, filtered. The order is (last_seen, id); a cursor is the last row's. */
-#include <errno.h>
-
 #include "collector/store/alerts_priv.h"
+#include "collector/store/paging.h"
 #include "common/json.h"
 
 enum { FILTER_ARENA_BYTES = 256 * 1024, BUDGET_EVERY = 256, DOCUMENT_BYTES = 1024 * 1024 };
@@ -111,22 +110,6 @@ static bool match_row(const struct filter *f, const struct row *row, uint64_t no
 	return true;
 }
 
-static int read_cursor(const char *cursor, int64_t *ret_seen, int64_t *ret_id, struct err *err)
-{
-	struct slice rest = slice_of(cursor), seen;
-	uint64_t a, b;
-
-	if (!slice_starts(rest, SLICE_LIT("a")))
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-	rest = slice_sub(rest, 1, rest.n);
-	if (!slice_split(&rest, '.', &seen) || !slice_to_u64(seen, &a) || !slice_to_u64(rest, &b) ||
-	    a > INT64_MAX || b > INT64_MAX)
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-	*ret_seen = (int64_t)a;
-	*ret_id = (int64_t)b;
-	return 0;
-}
-
 /* The one status asked for, so that its index is used; NULL when the filter is wider. */
 static const char *only_status(const struct filter *f)
 {
@@ -157,38 +140,25 @@ static const char *choose_sql(bool has_status, bool is_oldest_first)
 }
 
 struct run {
-	const struct store_query *q;
 	const struct filter *filter;
-	uint64_t now, deadline_boot_ns;
+	uint64_t now;
 	int (*fn)(void *arg, const struct store_alert *al);
 	void *arg;
+	int64_t seen, id; /* the row we are at */
 };
 
-/* Gives out rows until the limit, the budget or the end; 1 when there may be more after *last. */
-static int give_rows(struct store *s, sqlite3_stmt *st, const struct run *run, struct row *last,
-		     struct err *err)
+static int give_row(struct store *s, sqlite3_stmt *st, void *arg, struct err *err)
 {
-	uint64_t given = 0, looked_at = 0;
-	int r;
+	struct row row = { .container = db_blob(st, ALERT_CONTAINER), .image = db_blob(st, ALERT_IMAGE) };
+	struct run *run = arg;
 
-	while ((r = db_step(&s->state, st, err)) > 0) {
-		struct row row = { .container = db_blob(st, ALERT_CONTAINER),
-				   .image = db_blob(st, ALERT_IMAGE) };
-
-		alerts_read_row(st, &row.al);
-		*last = row;
-		if (match_row(run->filter, &row, run->now)) {
-			r = run->fn(run->arg, &row.al);
-			if (r < 0)
-				return r;
-			given++;
-		}
-		if (given == run->q->limit)
-			return 1;
-		if (++looked_at % BUDGET_EVERY == 0 && clock_boot_ns(s->clk) > run->deadline_boot_ns)
-			return 1;
-	}
-	return r;
+	alerts_read_row(st, &row.al);
+	run->seen = (int64_t)row.al.last_seen_unix_ns;
+	run->id = row.al.id;
+	if (!match_row(run->filter, &row, run->now))
+		return 0;
+	int r = run->fn(run->arg, &row.al);
+	return r < 0 ? r : 1;
 }
 
 int store_alert_query(struct store *s, const struct store_query *q,
@@ -199,34 +169,27 @@ int store_alert_query(struct store *s, const struct store_query *q,
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	uint64_t now = clock_unix_ns(s->clk);
 	uint64_t since = q->since_unix_ns, until = q->until_unix_ns;
-	int64_t seen = q->oldest_first ? -1 : INT64_MAX, id = seen;
+	int64_t first = q->oldest_first ? -1 : INT64_MAX, at[2] = { first, first };
 	struct filter f;
 
-	if (!a)
-		return err_set(err, ENOMEM, "alert query");
-	if (!q->limit || q->limit > QUERY_LIMIT_MAX)
-		return err_set(err, ERR_LIMIT, "the limit must be 1 to %d", QUERY_LIMIT_MAX);
-	int r = filter_parse(q->filter, alert_keys, a, &f, err);
-	if (r >= 0 && q->cursor && q->cursor[0])
-		r = read_cursor(q->cursor, &seen, &id, err);
+	int r = paging_filter(q, alert_keys, a, &f, err);
+	if (r >= 0)
+		r = paging_cursor(q, 'a', at, 2, err);
 	if (r < 0)
 		return r;
 	filter_window(&f, now, &since, &until);
 	const char *status = only_status(&f);
 	r = DB_PREPARE(&s->state, &st, err, choose_sql(status != NULL, q->oldest_first),
 		       B_INT(since > INT64_MAX ? INT64_MAX : since),
-		       B_INT(!until || until > INT64_MAX ? INT64_MAX : until), B_INT(seen), B_INT(id),
+		       B_INT(!until || until > INT64_MAX ? INT64_MAX : until), B_INT(at[0]), B_INT(at[1]),
 		       B_STR(status));
 	if (r < 0)
 		return r;
-	uint64_t begun = clock_boot_ns(s->clk);
-	const struct run run = { q, &f, now, store_query_begin(s), fn, arg };
-	struct row last = { 0 };
-	r = give_rows(s, st, &run, &last, err);
-	store_query_end(s, begun);
+	struct run run = { &f, now, fn, arg, 0, 0 };
+	const struct paging p = { q->limit, BUDGET_EVERY, give_row, &run };
+	r = paging_run(s, st, &p, err);
 	if (r < 0)
 		return r;
-	snprintf(ret_cursor, cursor_size, r ? "a%llu.%lld" : "",
-		 (unsigned long long)last.al.last_seen_unix_ns, (long long)last.al.id);
+	snprintf(ret_cursor, cursor_size, r ? "a%lld.%lld" : "", (long long)run.seen, (long long)run.id);
 	return 0;
 }

@@ -1,7 +1,5 @@
 /* audit.c - who changed what: people through the API and the command line, agents by their responses. */
-#include <errno.h>
-
-#include "collector/store/store_priv.h"
+#include "collector/store/paging.h"
 
 enum { FILTER_ARENA_BYTES = 256 * 1024, BUDGET_EVERY = 256 };
 /* The newest that are kept, of people and of agents. */
@@ -66,51 +64,29 @@ static bool match_row(const struct filter *f, const struct store_audit *row, uin
 	return true;
 }
 
-static int read_cursor(const char *cursor, uint64_t *ret, struct err *err)
-{
-	struct slice rest = slice_of(cursor);
-
-	if (slice_starts(rest, SLICE_LIT("l")) && slice_to_u64(slice_sub(rest, 1, rest.n), ret) &&
-	    *ret <= INT64_MAX)
-		return 0;
-	return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-}
-
 struct run {
-	const struct store_query *q;
 	const struct filter *filter;
-	uint64_t now, since, until, deadline_boot_ns;
+	uint64_t now, since, until;
 	int (*fn)(void *arg, const struct store_audit *row);
 	void *arg;
+	int64_t id; /* the row we are at */
 };
 
-/* 1 when there may be more after *last. */
-static int give_rows(struct store *s, sqlite3_stmt *st, const struct run *run, int64_t *last, struct err *err)
+static int give_row(struct store *s, sqlite3_stmt *st, void *arg, struct err *err)
 {
-	uint64_t given = 0, looked_at = 0;
-	int r;
+	const struct store_audit row = { .id = sqlite3_column_int64(st, 0),
+					 .time_unix_ns = db_u64(st, 1),
+					 .who = db_text(st, 2),
+					 .what = db_text(st, 3),
+					 .subject = db_text(st, 4) };
+	struct run *run = arg;
 
-	while ((r = db_step(&s->state, st, err)) > 0) {
-		const struct store_audit row = { .id = sqlite3_column_int64(st, 0),
-						 .time_unix_ns = db_u64(st, 1),
-						 .who = db_text(st, 2),
-						 .what = db_text(st, 3),
-						 .subject = db_text(st, 4) };
-
-		*last = row.id;
-		if (row.time_unix_ns >= run->since && (!run->until || row.time_unix_ns <= run->until) &&
-		    match_row(run->filter, &row, run->now)) {
-			r = run->fn(run->arg, &row);
-			if (r < 0)
-				return r;
-			given++;
-		}
-		if (given == run->q->limit)
-			return 1;
-		if (++looked_at % BUDGET_EVERY == 0 && clock_boot_ns(s->clk) > run->deadline_boot_ns)
-			return 1;
-	}
-	return r;
+	run->id = row.id;
+	if (row.time_unix_ns < run->since || (run->until && row.time_unix_ns > run->until) ||
+	    !match_row(run->filter, &row, run->now))
+		return 0;
+	int r = run->fn(run->arg, &row);
+	return r < 0 ? r : 1;
 }
 
 int store_audit_query(struct store *s, const struct store_query *q,
@@ -119,20 +95,15 @@ int store_audit_query(struct store *s, const struct store_query *q,
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(FILTER_ARENA_BYTES);
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	uint64_t from = q->oldest_first ? 0 : INT64_MAX, begun = clock_boot_ns(s->clk);
-	int64_t last = 0;
+	int64_t from = q->oldest_first ? 0 : INT64_MAX;
 	struct filter f;
 
-	if (!a)
-		return err_set(err, ENOMEM, "audit query");
-	if (!q->limit || q->limit > QUERY_LIMIT_MAX)
-		return err_set(err, ERR_LIMIT, "the limit must be 1 to %d", QUERY_LIMIT_MAX);
-	int r = filter_parse(q->filter, audit_keys, a, &f, err);
-	if (r >= 0 && q->cursor && q->cursor[0])
-		r = read_cursor(q->cursor, &from, err);
+	int r = paging_filter(q, audit_keys, a, &f, err);
+	if (r >= 0)
+		r = paging_cursor(q, 'l', &from, 1, err);
 	if (r < 0)
 		return r;
-	struct run run = { q, &f, clock_unix_ns(s->clk), q->since_unix_ns, q->until_unix_ns, 0, fn, arg };
+	struct run run = { &f, clock_unix_ns(s->clk), q->since_unix_ns, q->until_unix_ns, fn, arg, 0 };
 	filter_window(&f, run.now, &run.since, &run.until);
 	r = DB_PREPARE(&s->state, &st, err,
 		       q->oldest_first ? "SELECT id, at, who, what, subject FROM audit_log WHERE id > ? ORDER BY id" :
@@ -141,11 +112,10 @@ int store_audit_query(struct store *s, const struct store_query *q,
 		       B_INT(from));
 	if (r < 0)
 		return r;
-	run.deadline_boot_ns = store_query_begin(s);
-	r = give_rows(s, st, &run, &last, err);
-	store_query_end(s, begun);
+	const struct paging p = { q->limit, BUDGET_EVERY, give_row, &run };
+	r = paging_run(s, st, &p, err);
 	if (r < 0)
 		return r;
-	snprintf(ret_cursor, cursor_size, r ? "l%lld" : "", (long long)last);
+	snprintf(ret_cursor, cursor_size, r ? "l%lld" : "", (long long)run.id);
 	return 0;
 }

@@ -13,12 +13,7 @@
 
 static int dup_all(struct arena *a, const char **const *texts, size_t count, struct err *err)
 {
-	for (size_t i = 0; i < count; i++) {
-		*texts[i] = arena_dup(a, slice_of(*texts[i]));
-		if (!*texts[i])
-			return err_set(err, ERR_LIMIT, "a case of checks");
-	}
-	return 0;
+	return arena_keep(a, texts, count) ? 0 : err_set(err, ERR_LIMIT, "a case of checks");
 }
 
 /* 1: *ret has agent and check. */

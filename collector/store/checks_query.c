@@ -1,7 +1,6 @@
 /* checks_query.c - findings of checks as people ask for them. The order is (rank, id); a cursor is the last row's. */
-#include <errno.h>
-
 #include "collector/store/checks_priv.h"
+#include "collector/store/paging.h"
 #include "collector/store/terms.h"
 
 enum { FILTER_ARENA_BYTES = 256 * 1024, BUDGET_EVERY = 64, SHORT_ID = 12 };
@@ -133,12 +132,12 @@ static bool match_term(const struct filter_term *t, const struct store_check_fin
 }
 
 struct run {
-	const struct store_query *q;
 	const struct filter *filter;
-	uint64_t now, since, until, deadline_boot_ns;
+	uint64_t now, since, until;
 	bool speaks_of_status;
 	int (*fn)(void *arg, const struct store_check_finding *f);
 	void *arg;
+	int64_t at[2]; /* rank and id of the row we are at */
 };
 
 static bool match_row(const struct run *run, const struct store_check_finding *f)
@@ -164,45 +163,18 @@ static bool speaks_of_status(const struct filter *f)
 	return false;
 }
 
-static int give_rows(struct store *s, sqlite3_stmt *st, const struct run *run, int64_t last[2], struct err *err)
+static int give_row(struct store *s, sqlite3_stmt *st, void *arg, struct err *err)
 {
-	uint64_t given = 0, looked_at = 0;
-	int r;
+	struct store_check_finding f;
+	struct run *run = arg;
 
-	while ((r = db_step(&s->state, st, err)) > 0) {
-		struct store_check_finding f;
-
-		read_row(s, st, &f);
-		last[0] = sqlite3_column_int64(st, FINDING_RANK);
-		last[1] = f.id;
-		if (match_row(run, &f)) {
-			r = run->fn(run->arg, &f);
-			if (r < 0)
-				return r;
-			given++;
-		}
-		if (given == run->q->limit)
-			return 1;
-		if (++looked_at % BUDGET_EVERY == 0 && clock_boot_ns(s->clk) > run->deadline_boot_ns)
-			return 1;
-	}
-	return r;
-}
-
-static int read_cursor(const char *cursor, int64_t ret[2], struct err *err)
-{
-	struct slice rest = slice_of(cursor), first;
-	uint64_t a, b;
-
-	if (!slice_starts(rest, SLICE_LIT("f")))
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-	rest = slice_sub(rest, 1, rest.n);
-	if (!slice_split(&rest, '.', &first) || !slice_to_u64(first, &a) || !slice_to_u64(rest, &b) || a > INT64_MAX ||
-	    b > INT64_MAX)
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-	ret[0] = (int64_t)a;
-	ret[1] = (int64_t)b;
-	return 0;
+	read_row(s, st, &f);
+	run->at[0] = sqlite3_column_int64(st, FINDING_RANK);
+	run->at[1] = f.id;
+	if (!match_row(run, &f))
+		return 0;
+	int r = run->fn(run->arg, &f);
+	return r < 0 ? r : 1;
 }
 
 int store_check_finding_query(struct store *s, const struct store_query *q,
@@ -214,18 +186,14 @@ int store_check_finding_query(struct store *s, const struct store_query *q,
 	int64_t at[2] = { INT64_MAX, INT64_MAX };
 	struct filter f;
 
-	if (!a)
-		return err_set(err, ENOMEM, "finding query");
-	if (!q->limit || q->limit > QUERY_LIMIT_MAX)
-		return err_set(err, ERR_LIMIT, "the limit must be 1 to %d", QUERY_LIMIT_MAX);
-	int r = filter_parse(q->filter, finding_keys, a, &f, err);
-	if (r >= 0 && q->cursor && q->cursor[0])
-		r = read_cursor(q->cursor, at, err);
+	int r = paging_filter(q, finding_keys, a, &f, err);
+	if (r >= 0)
+		r = paging_cursor(q, 'f', at, 2, err);
 	if (r >= 0)
 		r = agents_refresh(s, err);
 	if (r < 0)
 		return r;
-	struct run run = { .q = q, .filter = &f, .now = clock_unix_ns(s->clk), .since = q->since_unix_ns,
+	struct run run = { .filter = &f, .now = clock_unix_ns(s->clk), .since = q->since_unix_ns,
 			   .until = q->until_unix_ns, .speaks_of_status = speaks_of_status(&f), .fn = fn, .arg = arg };
 	filter_window(&f, run.now, &run.since, &run.until);
 	/* 24: the least rank of what is open and not waived */
@@ -235,13 +203,11 @@ int store_check_finding_query(struct store *s, const struct store_query *q,
 		       B_INT(at[0]), B_INT(at[1]), B_INT(run.speaks_of_status ? 0 : 24));
 	if (r < 0)
 		return r;
-	uint64_t begun = clock_boot_ns(s->clk);
-	run.deadline_boot_ns = store_query_begin(s);
-	r = give_rows(s, st, &run, at, err);
-	store_query_end(s, begun);
+	const struct paging p = { q->limit, BUDGET_EVERY, give_row, &run };
+	r = paging_run(s, st, &p, err);
 	if (r < 0)
 		return r;
-	snprintf(ret_cursor, cursor_size, r ? "f%lld.%lld" : "", (long long)at[0], (long long)at[1]);
+	snprintf(ret_cursor, cursor_size, r ? "f%lld.%lld" : "", (long long)run.at[0], (long long)run.at[1]);
 	return 0;
 }
 
@@ -263,11 +229,8 @@ int store_check_finding_get(struct store *s, int64_t id, struct arena *a, struct
 	if (!r)
 		return err_set(err, ERR_NOT_FOUND, "no finding %lld", (long long)id);
 	read_row(s, st, &f);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		*texts[i] = arena_dup(a, slice_of(*texts[i]));
-		if (!*texts[i])
-			return err_set(err, ERR_LIMIT, "finding %lld", (long long)id);
-	}
+	if (!arena_keep(a, texts, ARRAY_LEN(texts)))
+		return err_set(err, ERR_LIMIT, "finding %lld", (long long)id);
 	*ret = f;
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "collector/store/checks_priv.h"
+#include "collector/store/paging.h"
 #include "collector/store/record_json.h"
 #include "collector/store/terms.h"
 
@@ -172,19 +173,18 @@ static bool match_term(const struct filter_term *t, const struct store_container
 	return match_config(t, c->config);
 }
 
-struct run {
-	const struct store_query *q;
-	const struct filter *filter;
-	struct arena *row;
-	uint64_t deadline_boot_ns;
-	bool only_running;
-	int (*fn)(void *arg, const struct store_container *c);
-	void *arg;
-};
-
 struct place {
 	uint64_t seen;
 	char agent[64], id[LIMIT_NAME_BYTES + 1];
+};
+
+struct run {
+	const struct filter *filter;
+	struct arena *row;
+	struct place at; /* the row we are at */
+	bool only_running;
+	int (*fn)(void *arg, const struct store_container *c);
+	void *arg;
 };
 
 static bool matches(const struct run *run, const struct store_container *c)
@@ -197,33 +197,22 @@ static bool matches(const struct run *run, const struct store_container *c)
 	return true;
 }
 
-static int give_rows(struct store *s, sqlite3_stmt *st, const struct run *run, struct place *last, struct err *err)
+static int give_row(struct store *s, sqlite3_stmt *st, void *arg, struct err *err)
 {
-	uint64_t given = 0, looked_at = 0;
-	int r;
+	struct run *run = arg;
+	struct store_container c;
 
-	while ((r = db_step(&s->state, st, err)) > 0) {
-		struct store_container c;
-
-		arena_reset(run->row);
-		read_row(st, run->row, &c);
-		last->seen = c.seen_unix_ns;
-		(void)slice_copy(slice_of(c.agent), last->agent, sizeof(last->agent));
-		(void)slice_copy(slice_of(c.id), last->id, sizeof(last->id));
-		if (matches(run, &c)) {
-			r = count_findings(s, &c, err);
-			if (r >= 0)
-				r = run->fn(run->arg, &c);
-			if (r < 0)
-				return r;
-			given++;
-		}
-		if (given == run->q->limit)
-			return 1;
-		if (++looked_at % BUDGET_EVERY == 0 && clock_boot_ns(s->clk) > run->deadline_boot_ns)
-			return 1;
-	}
-	return r;
+	arena_reset(run->row);
+	read_row(st, run->row, &c);
+	run->at.seen = c.seen_unix_ns;
+	(void)slice_copy(slice_of(c.agent), run->at.agent, sizeof(run->at.agent));
+	(void)slice_copy(slice_of(c.id), run->at.id, sizeof(run->at.id));
+	if (!matches(run, &c))
+		return 0;
+	int r = count_findings(s, &c, err);
+	if (r >= 0)
+		r = run->fn(run->arg, &c);
+	return r < 0 ? r : 1;
 }
 
 /* "c" seen "." agent "." id */
@@ -232,12 +221,12 @@ static int read_cursor(const char *cursor, struct place *ret, struct err *err)
 	struct slice rest = slice_of(cursor), seen, agent;
 
 	if (!slice_starts(rest, SLICE_LIT("c")))
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
+		return paging_not_ours(err);
 	rest = slice_sub(rest, 1, rest.n);
 	if (!slice_split(&rest, '.', &seen) || !slice_to_u64(seen, &ret->seen) || ret->seen > INT64_MAX ||
 	    !slice_split(&rest, '.', &agent) || !slice_copy(agent, ret->agent, sizeof(ret->agent)) ||
 	    !slice_copy(rest, ret->id, sizeof(ret->id)))
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
+		return paging_not_ours(err);
 	return 0;
 }
 
@@ -258,34 +247,32 @@ int store_container_query(struct store *s, const struct store_query *q,
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(FILTER_ARENA_BYTES), *row = arena_new(ROW_ARENA_BYTES);
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	struct place at = { .seen = INT64_MAX };
+	struct run run = { .row = row, .at = { .seen = INT64_MAX }, .fn = fn, .arg = arg };
 	struct filter f;
 
-	if (!a || !row)
+	if (!row)
 		return err_set(err, ENOMEM, "container query");
-	if (!q->limit || q->limit > QUERY_LIMIT_MAX)
-		return err_set(err, ERR_LIMIT, "the limit must be 1 to %d", QUERY_LIMIT_MAX);
-	int r = filter_parse(q->filter, container_keys, a, &f, err);
+	int r = paging_filter(q, container_keys, a, &f, err);
 	if (r >= 0 && q->cursor && q->cursor[0])
-		r = read_cursor(q->cursor, &at, err);
+		r = read_cursor(q->cursor, &run.at, err);
 	if (r < 0)
 		return r;
-	struct run run = { .q = q, .filter = &f, .row = row, .only_running = !speaks_of_rest(&f), .fn = fn, .arg = arg };
+	run.filter = &f;
+	run.only_running = !speaks_of_rest(&f);
 	r = DB_PREPARE(&s->state, &st, err,
 		       "SELECT " CONTAINER_COLUMNS CONTAINER_FROM " WHERE (c.seen, c.agent, c.id) < (?1, ?2, ?3)"
 		       " ORDER BY c.seen DESC, c.agent DESC, c.id DESC",
-		       B_INT(at.seen), B_STR(at.agent), B_STR(at.id));
+		       B_INT(run.at.seen), B_STR(run.at.agent), B_STR(run.at.id));
 	if (r < 0)
 		return r;
-	uint64_t begun = clock_boot_ns(s->clk);
-	run.deadline_boot_ns = store_query_begin(s);
-	r = give_rows(s, st, &run, &at, err);
-	store_query_end(s, begun);
+	const struct paging p = { q->limit, BUDGET_EVERY, give_row, &run };
+	r = paging_run(s, st, &p, err);
 	if (r < 0)
 		return r;
 	ret_cursor[0] = 0;
 	if (r)
-		snprintf(ret_cursor, cursor_size, "c%llu.%s.%.150s", (unsigned long long)at.seen, at.agent, at.id);
+		snprintf(ret_cursor, cursor_size, "c%llu.%s.%.150s", (unsigned long long)run.at.seen, run.at.agent,
+			 run.at.id);
 	return 0;
 }
 
@@ -294,11 +281,8 @@ static int keep_row(struct store_container *c, struct arena *a, struct err *err)
 	const char **texts[] = { &c->agent, &c->host, &c->id, &c->image_id, &c->image_digest, &c->engine, &c->labels };
 	struct slice *slices[] = { &c->name, &c->image, &c->user };
 
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		*texts[i] = arena_dup(a, slice_of(*texts[i]));
-		if (!*texts[i])
-			return err_set(err, ERR_LIMIT, "container");
-	}
+	if (!arena_keep(a, texts, ARRAY_LEN(texts)))
+		return err_set(err, ERR_LIMIT, "container");
 	for (size_t i = 0; i < ARRAY_LEN(slices); i++) {
 		const char *p = arena_dup(a, *slices[i]);
 

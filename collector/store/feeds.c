@@ -43,11 +43,8 @@ int store_feed_get(struct store *s, const char *name, struct arena *a, struct st
 		return err_set(err, ERR_NOT_FOUND, "no feed '%.100s'", name);
 	read_row(st, ret);
 	const char **texts[] = { &ret->name, &ret->url, &ret->format, &ret->etag, &ret->modified, &ret->error };
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		*texts[i] = arena_dup(a, slice_of(*texts[i]));
-		if (!*texts[i])
-			return err_set(err, ERR_LIMIT, "feed '%.100s'", name);
-	}
+	if (!arena_keep(a, texts, ARRAY_LEN(texts)))
+		return err_set(err, ERR_LIMIT, "feed '%.100s'", name);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "collector/store/history_query.h"
+#include "collector/store/paging.h"
 
 enum { BUDGET_EVERY = 256, PLAN_ARENA_BYTES = 1024 * 1024 };
 
@@ -20,20 +21,16 @@ struct query {
 	bool is_stopped;   /* by the limit or the budget */
 };
 
-static int read_cursor(const char *cursor, struct query *run, struct err *err)
+static int read_cursor(struct query *run, struct err *err)
 {
-	struct slice rest = slice_of(cursor), date;
-	uint64_t d, rid;
+	int64_t at[2] = { 0, 0 };
+	int r = paging_cursor(run->q, 'h', at, 2, err);
 
-	if (!slice_starts(rest, SLICE_LIT("h")))
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-	rest = slice_sub(rest, 1, rest.n);
-	if (!slice_split(&rest, '.', &date) || !slice_to_u64(date, &d) || !slice_to_u64(rest, &rid) ||
-	    d < 19700101 || d > 99991231 || rid > INT64_MAX)
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-	run->from_date = (uint32_t)d;
-	run->from_rid = rid;
-	return 0;
+	if (r > 0 && (at[0] < 19700101 || at[0] > 99991231))
+		return paging_not_ours(err);
+	run->from_date = (uint32_t)at[0];
+	run->from_rid = (uint64_t)at[1];
+	return r;
 }
 
 /* Before the cursor, seen from the direction we walk? */
@@ -333,11 +330,12 @@ static int answer(struct query *run,
 
 	if (!a)
 		return err_set(err, ENOMEM, "history query");
-	if (!q->limit || q->limit > QUERY_LIMIT_MAX)
-		return err_set(err, ERR_LIMIT, "the limit must be 1 to %d", QUERY_LIMIT_MAX);
+	int r = paging_limit(q, err);
+	if (r < 0)
+		return r;
 	if (s->history->is_asking)
 		return err_set(err, EBUSY, "the history is asked from within its own answer");
-	int r = q->cursor && q->cursor[0] ? read_cursor(q->cursor, run, err) : 0;
+	r = read_cursor(run, err);
 	if (r >= 0)
 		r = agents_refresh(s, err);
 	if (r >= 0)

@@ -121,7 +121,8 @@ static int take_names(struct store *s, int64_t row, char *const *names, size_t n
 	images_list(&new_digests, db_text(st, 1), digests, digest_count, LIST_MAX);
 	if (slice_is(buf_slice(&new_names), db_text(st, 0)) && slice_is(buf_slice(&new_digests), db_text(st, 1)))
 		return 0;
-	r = DB_RUN(&s->state, err, "UPDATE image SET names = ?2, digests = ?3 WHERE id = ?1", B_INT(row),
+	/* Acceptances are for names. */
+	r = DB_RUN(&s->state, err, "UPDATE image SET names = ?2, digests = ?3, is_judged = 0 WHERE id = ?1", B_INT(row),
 		   B_TEXT(buf_slice(&new_names)), B_TEXT(buf_slice(&new_digests)));
 	return r < 0 ? r : put_digests(s, row, digests, digest_count, err);
 }
@@ -228,7 +229,7 @@ static int put_row(struct store *s, int64_t image, int64_t os, const char *agent
 	int r = DB_RUN(&s->state, err,
 		       "UPDATE image SET sha256 = ?2, agent = ?3, os = ?4, os_title = ?5, kind = ?6, arch = ?7,"
 		       " os_type = ?8, created = ?9, size = ?10, taken = ?11, stored = ?12, seen = ?12, names = ?13,"
-		       " digests = ?14, problems = ?15, config = ?16, is_counted = 0 WHERE id = ?1",
+		       " digests = ?14, problems = ?15, config = ?16, is_counted = 0, worst_at = 0, is_judged = 0 WHERE id = ?1",
 		       B_INT(image), B_BLOB(sha256), B_STR(agent), B_INT(os),
 		       B_STR(inv->os ? inv->os->pretty_name : ""), B_STR(inv->kind), B_STR(inv->arch),
 		       B_STR(inv->os_type), B_INT(inv->created_unix_s), B_INT(inv->size_bytes),

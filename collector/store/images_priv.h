@@ -21,6 +21,9 @@ int packages_prune(struct store *s, int64_t bite, struct err *err) WARN_UNUSED;
 /* images_use.c: hosts, containers and exposure of the image as its uses have them; marks what follows. */
 int images_recount(struct store *s, int64_t image, struct err *err) WARN_UNUSED;
 
+/* images_scans.c: the images with the vulnerability, by name or alias, are judged anew. */
+int images_unjudged(struct store *s, const char *vuln, struct err *err) WARN_UNUSED;
+
 /* vulns.c */
 int vulns_due_of_image(struct store *s, int64_t image, struct err *err) WARN_UNUSED;
 int vulns_due_of_package(struct store *s, const char *ecosystem, const char *name, const char *version,

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "collector/store/images_priv.h"
+#include "collector/store/paging.h"
 #include "collector/store/store_vulns.h"
 #include "collector/store/terms.h"
 #include "common/json.h"
@@ -65,11 +66,8 @@ static int keep_row(struct store_image *row, struct arena *a, struct err *err)
 				 &row->digests, &row->problems };
 	const char *config = arena_dup(a, row->config);
 
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		*texts[i] = arena_dup(a, slice_of(*texts[i]));
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		if (!*texts[i] || !config)
-			return err_set(err, ERR_LIMIT, "image");
+	if (!config || !arena_keep(a, texts, ARRAY_LEN(texts)))
+		return err_set(err, ERR_LIMIT, "image");
 	row->config = slice_from(config, row->config.n);
 	return 0;
 }
@@ -226,11 +224,10 @@ static int match_term(struct store *s, const struct filter_term *t, const struct
 }
 
 struct run {
-	const struct store_query *q;
 	const struct filter *filter;
-	uint64_t deadline_boot_ns;
 	int (*fn)(void *arg, const struct store_image *im);
 	void *arg;
+	int64_t at[3]; /* does it run, when it was seen, the row: of the one we are at */
 };
 
 static int match_row(struct store *s, const struct filter *f, const struct store_image *im, struct err *err)
@@ -245,46 +242,18 @@ static int match_row(struct store *s, const struct filter *f, const struct store
 	return 1;
 }
 
-static int give_rows(struct store *s, sqlite3_stmt *st, const struct run *run, struct store_image *last,
-		     struct err *err)
+static int give_row(struct store *s, sqlite3_stmt *st, void *arg, struct err *err)
 {
-	uint64_t given = 0, looked_at = 0;
-	int r;
+	struct store_image im;
+	struct run *run = arg;
 
-	while ((r = db_step(&s->state, st, err)) > 0) {
-		struct store_image im;
-
-		read_row(st, &im);
-		last->row = im.row;
-		last->hosts = im.hosts;
-		last->seen_unix_ns = im.seen_unix_ns;
-		int met = match_row(s, run->filter, &im, err);
-		r = met > 0 ? run->fn(run->arg, &im) : met;
-		if (r < 0)
-			return r;
-		given += met > 0;
-		if (given == run->q->limit)
-			return 1;
-		if (++looked_at % BUDGET_EVERY == 0 && clock_boot_ns(s->clk) > run->deadline_boot_ns)
-			return 1;
-	}
-	return r;
-}
-
-static int read_cursor(const char *cursor, int64_t ret[3], struct err *err)
-{
-	struct slice rest = slice_of(cursor), part;
-	uint64_t n[3];
-
-	if (!slice_starts(rest, SLICE_LIT("i")))
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-	rest = slice_sub(rest, 1, rest.n);
-	for (size_t i = 0; i < 3; i++) {
-		if (!slice_split(&rest, '.', &part) || !slice_to_u64(part, &n[i]) || n[i] > INT64_MAX)
-			return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-		ret[i] = (int64_t)n[i];
-	}
-	return 0;
+	read_row(st, &im);
+	run->at[0] = im.hosts > 0;
+	run->at[1] = (int64_t)im.seen_unix_ns;
+	run->at[2] = im.row;
+	int met = match_row(s, run->filter, &im, err);
+	int r = met > 0 ? run->fn(run->arg, &im) : met;
+	return r < 0 ? r : met;
 }
 
 int store_image_query(struct store *s, const struct store_query *q,
@@ -294,16 +263,11 @@ int store_image_query(struct store *s, const struct store_query *q,
 	CLEANUP(arena_freep) struct arena *a = arena_new(FILTER_ARENA_BYTES);
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	int64_t at[3] = { 2, INT64_MAX, INT64_MAX };
-	struct store_image last = { 0 };
 	struct filter f;
 
-	if (!a)
-		return err_set(err, ENOMEM, "image query");
-	if (!q->limit || q->limit > QUERY_LIMIT_MAX)
-		return err_set(err, ERR_LIMIT, "the limit must be 1 to %d", QUERY_LIMIT_MAX);
-	int r = filter_parse(q->filter, image_keys, a, &f, err);
-	if (r >= 0 && q->cursor && q->cursor[0])
-		r = read_cursor(q->cursor, at, err);
+	int r = paging_filter(q, image_keys, a, &f, err);
+	if (r >= 0)
+		r = paging_cursor(q, 'i', at, 3, err);
 	if (r >= 0)
 		r = DB_PREPARE(&s->state, &st, err,
 			       "SELECT " COLUMNS FROM " WHERE (i.hosts > 0, i.seen, i.id) < (?1, ?2, ?3)"
@@ -311,14 +275,13 @@ int store_image_query(struct store *s, const struct store_query *q,
 			       B_INT(at[0]), B_INT(at[1]), B_INT(at[2]));
 	if (r < 0)
 		return r;
-	uint64_t begun = clock_boot_ns(s->clk);
-	const struct run run = { q, &f, store_query_begin(s), fn, arg };
-	r = give_rows(s, st, &run, &last, err);
-	store_query_end(s, begun);
+	struct run run = { &f, fn, arg, { 0 } };
+	const struct paging p = { q->limit, BUDGET_EVERY, give_row, &run };
+	r = paging_run(s, st, &p, err);
 	if (r < 0)
 		return r;
-	snprintf(ret_cursor, cursor_size, r ? "i%d.%llu.%lld" : "", last.hosts > 0,
-		 (unsigned long long)last.seen_unix_ns, (long long)last.row);
+	snprintf(ret_cursor, cursor_size, r ? "i%lld.%lld.%lld" : "", (long long)run.at[0], (long long)run.at[1],
+		 (long long)run.at[2]);
 	return 0;
 }
 

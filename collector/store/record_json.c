@@ -106,8 +106,7 @@ void record_json_process(struct json *j, const char *key, const Picket__Process 
 	else
 		json_null(j);
 	if (p->n_ancestors > 1) {
-		json_key(j, "ancestors");
-		json_array_open(j);
+		json_kv_array(j, "ancestors");
 		for (size_t i = 1; i < p->n_ancestors && i < LIMIT_ANCESTORS; i++)
 			add_ancestor(j, p->ancestors[i]);
 		json_array_close(j);

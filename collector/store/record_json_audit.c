@@ -47,8 +47,7 @@ static void add_list(struct json *j, const char *key, char *const *list, size_t 
 {
 	if (!count)
 		return;
-	json_key(j, key);
-	json_array_open(j);
+	json_kv_array(j, key);
 	for (size_t i = 0; i < count; i++)
 		add_element(j, slice_of(list[i]));
 	json_array_close(j);
@@ -58,8 +57,7 @@ static void add_bytes_list(struct json *j, const char *key, const ProtobufCBinar
 {
 	if (!count)
 		return;
-	json_key(j, key);
-	json_array_open(j);
+	json_kv_array(j, key);
 	for (size_t i = 0; i < count; i++)
 		add_element(j, msg_slice(list[i]));
 	json_array_close(j);
@@ -67,8 +65,7 @@ static void add_bytes_list(struct json *j, const char *key, const ProtobufCBinar
 
 static void add_mounts(struct json *j, const Picket__ContainerConfig *c)
 {
-	json_key(j, "mounts");
-	json_array_open(j);
+	json_kv_array(j, "mounts");
 	for (size_t i = 0; i < c->n_mounts; i++) {
 		const Picket__Mount *m = c->mounts[i];
 
@@ -87,8 +84,7 @@ static void add_mounts(struct json *j, const Picket__ContainerConfig *c)
 
 static void add_ports(struct json *j, const Picket__ContainerConfig *c)
 {
-	json_key(j, "ports");
-	json_array_open(j);
+	json_kv_array(j, "ports");
 	for (size_t i = 0; i < c->n_ports; i++) {
 		json_object_open(j);
 		json_kv_str(j, "host_ip", c->ports[i]->host_ip);
@@ -115,8 +111,7 @@ static void add_modes(struct json *j, const Picket__ContainerConfig *c)
 
 void record_json_config(struct json *j, const char *key, const Picket__ContainerConfig *c)
 {
-	json_key(j, key);
-	json_object_open(j);
+	json_kv_object(j, key);
 	add_mounts(j, c);
 	add_ports(j, c);
 	add_bytes_list(j, "networks", c->networks, c->n_networks);
@@ -141,8 +136,7 @@ void record_json_config(struct json *j, const char *key, const Picket__Container
 
 void record_json_admission(struct json *j, const char *key, const Picket__Admission *a)
 {
-	json_key(j, key);
-	json_object_open(j);
+	json_kv_object(j, key);
 	record_json_text(j, "kind", slice_of(a->kind), LIMIT_NAME_BYTES);
 	json_kv_bool(j, "allowed", a->is_allowed);
 	json_kv_bool(j, "monitored", a->is_monitored);
@@ -195,16 +189,14 @@ static void add_peer(struct json *j, const Picket__TrafficPeer *p)
 
 void record_json_traffic(struct json *j, const char *key, const Picket__Traffic *t)
 {
-	json_key(j, key);
-	json_object_open(j);
+	json_kv_object(j, key);
 	json_kv_time(j, "from", t->from_unix_ns);
 	json_kv_time(j, "to", t->to_unix_ns);
 	json_kv_u64(j, "rx_bytes", t->rx_bytes);
 	json_kv_u64(j, "tx_bytes", t->tx_bytes);
 	json_kv_u64(j, "rx_packets", t->rx_packets);
 	json_kv_u64(j, "tx_packets", t->tx_packets);
-	json_key(j, "peers");
-	json_array_open(j);
+	json_kv_array(j, "peers");
 	for (size_t i = 0; i < t->n_peers; i++)
 		add_peer(j, t->peers[i]);
 	json_array_close(j);
@@ -216,16 +208,14 @@ void record_json_traffic(struct json *j, const char *key, const Picket__Traffic 
 
 void record_json_report(struct json *j, const char *key, const Picket__AuditReport *m)
 {
-	json_key(j, key);
-	json_object_open(j);
+	json_kv_object(j, key);
 	record_json_text(j, "subject", slice_of(m->subject), LIMIT_NAME_BYTES);
 	add_text(j, "subject_id", m->subject_id);
 	add_bytes(j, "name", m->subject_name);
 	add_bytes(j, "image", m->image);
 	add_text(j, "trigger", m->trigger);
 	add_flag(j, "gone", m->is_gone);
-	json_key(j, "results");
-	json_array_open(j);
+	json_kv_array(j, "results");
 	for (size_t i = 0; i < m->n_results; i++) {
 		const Picket__AuditResult *x = m->results[i];
 

@@ -68,8 +68,7 @@ static void add_file(struct json *j, const struct record_json_deed *d)
 {
 	const Picket__File *f = d->file;
 
-	json_key(j, "file");
-	json_object_open(j);
+	json_kv_object(j, "file");
 	record_json_text(j, "path", msg_slice(f->path), LIMIT_PATH_BYTES);
 	record_json_text(j, "raw", msg_slice(f->raw), LIMIT_PATH_BYTES);
 	if (f->target.len)
@@ -107,8 +106,7 @@ static void add_end(struct json *j, const char *address_key, const char *port_ke
 
 void record_json_network(struct json *j, const char *key, const Picket__Network *n)
 {
-	json_key(j, key);
-	json_object_open(j);
+	json_kv_object(j, key);
 	record_json_text(j, "protocol", slice_of(n->protocol), LIMIT_NAME_BYTES);
 	add_end(j, "local_address", "local_port", n->local_address, n->local_port);
 	add_end(j, "remote_address", "remote_port", n->remote_address, n->remote_port);

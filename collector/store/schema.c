@@ -276,6 +276,13 @@ static const char *const state_steps[] = {
 	"CREATE TABLE policy ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT NOT NULL, text BLOB NOT NULL, who TEXT NOT NULL,"
 	" comment TEXT NOT NULL, created INTEGER NOT NULL);",
+	/* 4 -> 5. What agents' policies ask of images: the worst severity (+ 1; 0 none) of what nobody accepts, since when
+	 * (unix ns; 0: it was not matched yet), and whether that has to be found out anew. */
+	"ALTER TABLE image ADD COLUMN worst INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE image ADD COLUMN worst_at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE image ADD COLUMN is_judged INTEGER NOT NULL DEFAULT 1;"
+	"UPDATE image SET is_judged = 0 WHERE length(sha256) > 0;"
+	"CREATE INDEX image_unjudged ON image(id) WHERE is_judged = 0;",
 };
 
 static const char *const day_steps[] = {

@@ -109,6 +109,16 @@ void store_rollback(struct store *s)
 	}
 }
 
+int store_end(struct store *s, int r, struct err *err)
+{
+	if (r < 0) {
+		store_rollback(s);
+		return r;
+	}
+	int c = store_commit(s, err);
+	return c < 0 ? c : r;
+}
+
 int store_own_begin(struct store *s, bool *ret_is_own, struct err *err)
 {
 	*ret_is_own = !store_in_tx(s);

@@ -30,6 +30,8 @@ int store_begin(struct store *s, struct err *err) WARN_UNUSED;
  * because history has its own watermark. */
 int store_commit(struct store *s, struct err *err) WARN_UNUSED;
 void store_rollback(struct store *s);
+/* r < 0: rolls back, else commits. Returns r, or the failure to commit. */
+int store_end(struct store *s, int r, struct err *err) WARN_UNUSED;
 /* 0 if there is room to store events, -ENOSPC when below the reserve (checked at most each second). */
 int store_has_room(struct store *s, struct err *err) WARN_UNUSED;
 

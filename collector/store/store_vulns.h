@@ -115,6 +115,21 @@ int store_vuln_judged(struct store *s, const struct store_vuln *v, struct err *e
 /* Counts the findings of images where they changed, at most limit images; *ret_more: some are left. */
 int store_image_counts(struct store *s, unsigned limit, bool *ret_more, struct err *err) WARN_UNUSED;
 
+/* ---- what policies ask ---- */
+
+/* The worst of an image that nobody accepts. Only while no package is due: what was not matched is not clean. At most
+ * limit images that changed; *ret_more: some are left. */
+int store_image_scans_judge(struct store *s, unsigned limit, bool *ret_more, struct err *err) WARN_UNUSED;
+struct store_image_scan {
+	bool is_known, is_scanned; /* its inventory is here; it was matched */
+	const char *worst;	   /* vuln_severity_name; "" none */
+	uint64_t scanned_unix_s;
+};
+/* Of an image that lies on a host: it counts as seen. */
+int store_image_scan_get(struct store *s, const char *image_id, struct store_image_scan *ret, struct err *err) WARN_UNUSED;
+/* Changes whenever what that says of any image does. */
+int store_image_scans_generation(struct store *s, uint64_t *ret, struct err *err) WARN_UNUSED;
+
 enum store_told {
 	TOLD_NOTHING,
 	TOLD_OPEN,     /* its alert is there; a person may have closed it */

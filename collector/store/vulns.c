@@ -270,7 +270,7 @@ static int vuln_due(struct store *s, int64_t vuln, struct err *err)
 static int images_uncounted(struct store *s, int64_t package, struct err *err)
 {
 	return DB_RUN(&s->state, err,
-		      "UPDATE image SET is_counted = 0 WHERE is_counted = 1 AND id IN (SELECT il.image FROM"
+		      "UPDATE image SET is_counted = 0, is_judged = 0 WHERE (is_counted = 1 OR is_judged = 1) AND id IN (SELECT il.image FROM"
 		      " layer_package lp JOIN image_layer il ON il.layer = lp.layer WHERE lp.package = ?)",
 		      B_INT(package));
 }

@@ -40,11 +40,8 @@ int vulns_keep_row(struct store_vuln *row, struct arena *a, struct err *err)
 	const char **texts[] = { &row->id,     &row->aliases,	&row->title,   &row->description, &row->urls,
 				 &row->vector, &row->kev_added, &row->kev_due, &row->packages };
 
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		*texts[i] = arena_dup(a, slice_of(*texts[i]));
-		if (!*texts[i])
-			return err_set(err, ERR_LIMIT, "vulnerability");
-	}
+	if (!arena_keep(a, texts, ARRAY_LEN(texts)))
+		return err_set(err, ERR_LIMIT, "vulnerability");
 	return 0;
 }
 

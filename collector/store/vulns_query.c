@@ -2,8 +2,7 @@
  *
  * What a vulnerability's row says of all its places decides first. Where the filter asks for more than a row can
  * tell (which image, or two things of one and the same place), places are looked at until one satisfies. */
-#include <errno.h>
-
+#include "collector/store/paging.h"
 #include "collector/store/terms.h"
 #include "collector/store/vulns_priv.h"
 #include "common/json.h"
@@ -162,12 +161,12 @@ static int has_place(struct store *s, const struct filter *f, int64_t vuln, stru
 /* ---- the list ---- */
 
 struct run {
-	const struct store_query *q;
 	const struct filter *filter;
-	uint64_t now, deadline_boot_ns;
+	uint64_t now;
 	bool is_far, speaks_of_accepted; /* places must be looked at; accepted: … */
 	int (*fn)(void *arg, const struct store_vuln *v);
 	void *arg;
+	int64_t at[2]; /* rank and row we are at */
 };
 
 /* A filter that asks two things of one place can't be answered by the row. */
@@ -195,44 +194,17 @@ static int match_row(struct store *s, const struct run *run, const struct store_
 	return run->is_far ? has_place(s, run->filter, v->row, err) : 1;
 }
 
-static int give_rows(struct store *s, sqlite3_stmt *st, const struct run *run, int64_t last[2], struct err *err)
+static int give_row(struct store *s, sqlite3_stmt *st, void *arg, struct err *err)
 {
-	uint64_t given = 0, looked_at = 0;
-	int r;
+	struct store_vuln v;
+	struct run *run = arg;
 
-	while ((r = db_step(&s->state, st, err)) > 0) {
-		struct store_vuln v;
-
-		vulns_read_row(st, &v);
-		last[0] = sqlite3_column_int64(st, VULN_RANK);
-		last[1] = v.row;
-		int met = match_row(s, run, &v, err);
-		r = met > 0 ? run->fn(run->arg, &v) : met;
-		if (r < 0)
-			return r;
-		given += met > 0;
-		if (given == run->q->limit)
-			return 1;
-		if ((run->is_far || ++looked_at % BUDGET_EVERY == 0) && clock_boot_ns(s->clk) > run->deadline_boot_ns)
-			return 1;
-	}
-	return r;
-}
-
-static int read_cursor(const char *cursor, int64_t ret[2], struct err *err)
-{
-	struct slice rest = slice_of(cursor), part;
-	uint64_t n[2];
-
-	if (!slice_starts(rest, SLICE_LIT("v")))
-		return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-	rest = slice_sub(rest, 1, rest.n);
-	for (size_t i = 0; i < 2; i++) {
-		if (!slice_split(&rest, '.', &part) || !slice_to_u64(part, &n[i]) || n[i] > INT64_MAX)
-			return err_set(err, ERR_SYNTAX, "the cursor is not one of ours");
-		ret[i] = (int64_t)n[i];
-	}
-	return 0;
+	vulns_read_row(st, &v);
+	run->at[0] = sqlite3_column_int64(st, VULN_RANK);
+	run->at[1] = v.row;
+	int met = match_row(s, run, &v, err);
+	int r = met > 0 ? run->fn(run->arg, &v) : met;
+	return r < 0 ? r : met;
 }
 
 int store_vuln_query(struct store *s, const struct store_query *q,
@@ -245,16 +217,12 @@ int store_vuln_query(struct store *s, const struct store_query *q,
 	uint64_t since = q->since_unix_ns, until = q->until_unix_ns;
 	struct filter f;
 
-	if (!a)
-		return err_set(err, ENOMEM, "vulnerability query");
-	if (!q->limit || q->limit > QUERY_LIMIT_MAX)
-		return err_set(err, ERR_LIMIT, "the limit must be 1 to %d", QUERY_LIMIT_MAX);
-	int r = filter_parse(q->filter, vuln_keys, a, &f, err);
-	if (r >= 0 && q->cursor && q->cursor[0])
-		r = read_cursor(q->cursor, at, err);
+	int r = paging_filter(q, vuln_keys, a, &f, err);
+	if (r >= 0)
+		r = paging_cursor(q, 'v', at, 2, err);
 	if (r < 0)
 		return r;
-	struct run run = { .q = q, .filter = &f, .now = clock_unix_ns(s->clk), .fn = fn, .arg = arg };
+	struct run run = { .filter = &f, .now = clock_unix_ns(s->clk), .fn = fn, .arg = arg };
 	filter_window(&f, run.now, &since, &until);
 	look_at_filter(&run);
 	r = DB_PREPARE(&s->state, &st, err,
@@ -263,12 +231,10 @@ int store_vuln_query(struct store *s, const struct store_query *q,
 		       B_INT(at[0]), B_INT(at[1]), B_INT(since), B_INT(until));
 	if (r < 0)
 		return r;
-	uint64_t begun = clock_boot_ns(s->clk);
-	run.deadline_boot_ns = store_query_begin(s);
-	r = give_rows(s, st, &run, at, err);
-	store_query_end(s, begun);
+	const struct paging p = { q->limit, run.is_far ? 1 : BUDGET_EVERY, give_row, &run };
+	r = paging_run(s, st, &p, err);
 	if (r < 0)
 		return r;
-	snprintf(ret_cursor, cursor_size, r ? "v%lld.%lld" : "", (long long)at[0], (long long)at[1]);
+	snprintf(ret_cursor, cursor_size, r ? "v%lld.%lld" : "", (long long)run.at[0], (long long)run.at[1]);
 	return 0;
 }

@@ -163,11 +163,8 @@ static int expire_one(struct store *s, int (*told)(void *arg, const struct store
 		if (r <= 0)
 			return r;
 		read_row(st, &w);
-		for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-			*texts[i] = arena_dup(a, slice_of(*texts[i]));
-			if (!*texts[i])
-				return err_set(err, ERR_LIMIT, "waiver %lld", (long long)w.id);
-		}
+		if (!arena_keep(a, texts, ARRAY_LEN(texts)))
+			return err_set(err, ERR_LIMIT, "waiver %lld", (long long)w.id);
 	}
 	snprintf(subject, sizeof(subject), "waiver %lld expired", (long long)w.id);
 	int r = end(s, w.id, "expired", &w.findings, err);

@@ -208,7 +208,7 @@ int data_mark(struct vuln *v, uint64_t until_boot_ns, struct err *err)
 
 struct age {
 	const struct vuln_config *cfg;
-	uint64_t newest_unix_s, now_unix_s;
+	uint64_t newest_unix_s, oldest_unix_s, now_unix_s;
 	unsigned feeds;
 };
 
@@ -220,6 +220,39 @@ static int on_db_feed(void *arg, const struct vulndb_feed *f)
 	if (f->imported_unix_s > a->newest_unix_s)
 		a->newest_unix_s = f->imported_unix_s;
 	return 0;
+}
+
+/* The oldest success of a configured feed; those that never had one are the stale alert's. */
+static int on_success(void *arg, const struct store_feed *f)
+{
+	struct age *a = arg;
+	uint64_t at = f->succeeded_unix_ns / 1000000000;
+
+	for (size_t i = 0; i < a->cfg->feed_count; i++)
+		if (!strcmp(a->cfg->feeds[i].name, f->name) && at && (!a->oldest_unix_s || at < a->oldest_unix_s))
+			a->oldest_unix_s = at;
+	return 0;
+}
+
+int data_refreshed(struct vuln *v, uint64_t *ret_unix_s, struct err *err)
+{
+	struct data *d = &v->data;
+	struct age age = { .cfg = v->cfg };
+	struct vulndb_info info;
+	int r = 0;
+
+	*ret_unix_s = 0;
+	if (!d->db)
+		return 0;
+	if (!d->imported_unix_s || d->imported_generation != d->info.generation) {
+		r = vulndb_status(d->db, &info, on_db_feed, &age, err);
+		d->imported_unix_s = r < 0 ? 0 : age.newest_unix_s;
+		d->imported_generation = d->info.generation;
+	}
+	if (r >= 0)
+		r = store_feeds_each(v->store, on_success, &age, err);
+	*ret_unix_s = age.oldest_unix_s ? age.oldest_unix_s : d->imported_unix_s;
+	return r;
 }
 
 /* A configured feed that has not been well for so long; the first one's name and error. */

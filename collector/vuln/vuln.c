@@ -1,6 +1,7 @@
 /* vuln.c - see vuln.h. What there is to do, a slice at a time:
  *
- *   mark (what an import changed) -> match (packages due) -> judge (vulnerabilities due) -> count (images)
+ *   mark (what an import changed) -> match (packages due) -> scan (images, for policies) -> judge (vulnerabilities due)
+ *        -> count (images)
  *
  * in this order, so that of a thousand new findings the urgent ones are told first. */
 #include "collector/vuln/vuln_priv.h"
@@ -9,8 +10,32 @@
 
 #include "common/log.h"
 
+const char vuln_matched_name[] = "images.matched_unix_s";
+
 enum { TICK_MS = 1000, TIDY_EVERY_MS = 60 * 1000, COUNT_AT_ONCE = 4, MATCH_ARENA_BYTES = 16 << 20 };
 static const uint64_t ms_ns = 1000000;
+
+/* What policies ask. Without data nothing was matched, and nothing is said; with all done, all is as new as the data. */
+static int scan_some(struct vuln *v, uint64_t until_boot_ns, struct err *err)
+{
+	uint64_t told, data;
+	bool more = true;
+
+	if (!v->data.db || v->data.is_marking)
+		return 0;
+	while (more && clock_boot_ns(v->clk) < until_boot_ns) {
+		int r = store_image_scans_judge(v->store, COUNT_AT_ONCE, &more, err);
+
+		if (r < 0)
+			return r;
+	}
+	if (more)
+		return 1;
+	int r = data_refreshed(v, &data, err);
+	if (r >= 0)
+		r = store_number_get(v->store, vuln_matched_name, &told, err);
+	return r < 0 || told == data ? r : store_number_set(v->store, vuln_matched_name, data, err);
+}
 
 /* 1: there is more to do. */
 static int count_some(struct vuln *v, uint64_t until_boot_ns, struct err *err)
@@ -29,7 +54,7 @@ static int count_some(struct vuln *v, uint64_t until_boot_ns, struct err *err)
 static int do_slice(struct vuln *v, struct err *err)
 {
 	static int (*const steps[])(struct vuln *v, uint64_t until, struct err *err) = { data_mark, match_some,
-											 judge_some, count_some };
+											 scan_some, judge_some, count_some };
 	uint64_t until = clock_boot_ns(v->clk) + VULN_SLICE_MS * ms_ns;
 	int r = store_begin(v->store, err);
 
@@ -37,14 +62,10 @@ static int do_slice(struct vuln *v, struct err *err)
 		return r;
 	for (size_t i = 0; i < ARRAY_LEN(steps) && r == 0; i++)
 		r = clock_boot_ns(v->clk) < until ? steps[i](v, until, err) : 1;
-	if (r < 0) {
-		store_rollback(v->store);
-		return r;
-	}
-	int c = store_commit(v->store, err);
-	if (c >= 0 && v->ops.on_committed)
+	r = store_end(v->store, r, err);
+	if (r >= 0 && v->ops.on_committed)
 		v->ops.on_committed(v->arg);
-	return c < 0 ? c : r;
+	return r;
 }
 
 static void on_work(void *arg)
@@ -52,7 +73,6 @@ static void on_work(void *arg)
 	struct vuln *v = arg;
 	struct err err = { 0 };
 
-	v->is_kicked = false;
 	int r = do_slice(v, &err);
 	if (r < 0)
 		LOG(ERROR, "vuln.work", KV_STR("why", err.msg));
@@ -62,10 +82,7 @@ static void on_work(void *arg)
 
 void vuln_kick(struct vuln *v)
 {
-	/* Set once: whoever kicks at every message must not push it further away each time. */
-	if (!v->is_kicked)
-		loop_timer_once(v->work, 1);
-	v->is_kicked = true;
+	loop_timer_soon(v->work, 1);
 }
 
 /* ---- each second, each minute ---- */
@@ -85,13 +102,9 @@ static int tidy(struct vuln *v, struct err *err)
 		r = store_acceptances_expire(v->store, err);
 	if (r >= 0)
 		r = data_check_age(v, err);
-	if (r < 0) {
-		store_rollback(v->store);
-		return r;
-	}
-	if (dropped)
+	if (r >= 0 && dropped)
 		LOG(INFO, "vuln.dropped", KV_U64("images", dropped));
-	r = store_commit(v->store, err);
+	r = store_end(v->store, r, err);
 	if (r >= 0 && v->ops.on_committed)
 		v->ops.on_committed(v->arg);
 	return r;

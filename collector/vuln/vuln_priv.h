@@ -22,6 +22,7 @@ struct data {
 	} *changed;
 	size_t changed_count, changed_at;
 	bool is_marking, is_all;
+	uint64_t imported_unix_s, imported_generation; /* the newest import of that generation */
 };
 
 struct vuln {
@@ -36,7 +37,6 @@ struct vuln {
 	struct arena *inventory_arena, *match_arena, *judge_arena;
 	struct loop *loop;
 	struct loop_timer *work, *tick;
-	bool is_kicked;
 	struct data data;
 	size_t match_limit; /* packages of one call, by how long the last one took */
 	size_t one_by_one;  /* so many alone: one of them can't be answered for */
@@ -57,6 +57,11 @@ void data_give_up(struct vuln *v, const char *why);
 void data_fini(struct data *d);
 /* Is what is known too old? Tells, or says that it is well again. */
 int data_check_age(struct vuln *v, struct err *err) WARN_UNUSED;
+
+/* vuln.c: the number under which the store keeps how new the data are that all images were matched against. */
+extern const char vuln_matched_name[];
+/* data.c: when the newest of it came, or was last found to be the newest there is; 0: never. */
+int data_refreshed(struct vuln *v, uint64_t *ret_unix_s, struct err *err) WARN_UNUSED;
 
 /* match.c, judge.c: as much as there is time for; 1: there is more to do. */
 int match_some(struct vuln *v, uint64_t until_boot_ns, struct err *err) WARN_UNUSED;

@@ -299,6 +299,56 @@ static int on_in_use(struct vuln *v, const char *agent, const Picket__ImagesInUs
 	return 0;
 }
 
+/* What each image's vulnerabilities come to, for the policy of the host that it lies on. */
+static int fill_scans(struct vuln *v, const Picket__ImageScansAsk *m, struct arena *a, Picket__ImageScansReply *body,
+		      struct err *err)
+{
+	Picket__ImageScan *rows = arena_zalloc(a, m->n_image_ids + 1, sizeof(*rows));
+
+	body->images = arena_zalloc(a, m->n_image_ids + 1, sizeof(*body->images));
+	body->unknown_images = arena_zalloc(a, m->n_image_ids + 1, sizeof(*body->unknown_images));
+	if (!rows || !body->images || !body->unknown_images)
+		return err_set(err, ENOMEM, "answer");
+	for (size_t i = 0; i < m->n_image_ids; i++) {
+		struct store_image_scan s;
+		Picket__ImageScan *row = &rows[body->n_images];
+		int r = store_image_scan_get(v->store, m->image_ids[i], &s, err);
+
+		if (r < 0)
+			return r;
+		if (!s.is_known)
+			body->unknown_images[body->n_unknown_images++] = m->image_ids[i];
+		if (!s.is_scanned)
+			continue;
+		picket__image_scan__init(row);
+		row->image_id = m->image_ids[i];
+		row->scanned_unix_s = s.scanned_unix_s;
+		row->worst = (char *)(uintptr_t)s.worst;
+		body->images[body->n_images++] = row;
+	}
+	return 0;
+}
+
+static int on_scans_ask(struct vuln *v, const Picket__ImageScansAsk *m, struct arena *a, Picket__Reply *ret,
+			struct err *err)
+{
+	Picket__ImageScansReply *body = arena_alloc(a, sizeof(*body));
+
+	if (!body)
+		return err_set(err, ENOMEM, "answer");
+	picket__image_scans_reply__init(body);
+	int r = store_image_scans_generation(v->store, &body->generation, err);
+	if (r >= 0)
+		r = store_number_get(v->store, vuln_matched_name, &body->matched_unix_s, err);
+	if (r >= 0)
+		r = fill_scans(v, m, a, body, err);
+	if (r < 0)
+		return r;
+	ret->body_case = PICKET__REPLY__BODY_IMAGE_SCANS;
+	ret->image_scans = body;
+	return 0;
+}
+
 static int on_base_images(struct vuln *v, const char *agent, const Picket__BaseImages *m, struct arena *a,
 			  Picket__Reply *ret, struct err *err)
 {
@@ -327,6 +377,8 @@ int vuln_request(struct vuln *v, const char *agent, const Picket__Request *rq, s
 		return on_part(v, agent, rq->inventory_part, a, ret, err);
 	case PICKET__REQUEST__BODY_IMAGES_IN_USE:
 		return on_in_use(v, agent, rq->images_in_use, a, ret, err);
+	case PICKET__REQUEST__BODY_IMAGE_SCANS_ASK:
+		return on_scans_ask(v, rq->image_scans_ask, a, ret, err);
 	case PICKET__REQUEST__BODY_BASE_IMAGES:
 		return on_base_images(v, agent, rq->base_images, a, ret, err);
 	default:

@@ -124,6 +124,20 @@ static void judge_scan(struct judge *j)
 						     .b = shown_time(j, oldest->n / 1000) });
 }
 
+bool policy_wants_scans(const struct policy *p)
+{
+	bool is_said = false, is_on = false;
+
+	for (size_t layer = 0; layer <= p->scope_count; layer++) {
+		const struct policy_layer *l = layer ? &p->scopes[layer - 1] : &p->general;
+		const struct policy_value *most = &l->v[KEY_MAX_SEVERITY];
+
+		is_said |= (most->is_set && most->n < SEVERITY_CRITICAL) || l->v[KEY_MAX_SCAN_AGE].is_set;
+		is_on |= l->mode[POLICY_IMAGE] > POLICY_OFF;
+	}
+	return is_said && is_on;
+}
+
 void judge_image(struct judge *j)
 {
 	const struct view *v = &j->v;

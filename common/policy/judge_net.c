@@ -280,3 +280,58 @@ void policy_each_prefix(const struct policy *p, const struct policy_workload *w,
 	tell_list(&r, &t, r.no, NULL, RULE_DENIED_ADDRESS);
 	tell_exceptions(&r, &t);
 }
+
+/* ---- names of hosts ---- */
+
+struct host_names {
+	const char **v; /* NULL: counted only */
+	size_t count;
+};
+
+static void gather_names(struct host_names *n, const struct policy_value *v)
+{
+	for (size_t i = 0; i < v->count; i++) {
+		if (!v->entries[i].is_name)
+			continue;
+		if (n->v)
+			n->v[n->count] = v->entries[i].text;
+		n->count++;
+	}
+}
+
+static void gather_all_names(struct host_names *n, const struct policy *p)
+{
+	n->count = 0;
+	for (size_t layer = 0; layer <= p->scope_count; layer++) {
+		const struct policy_layer *l = layer ? &p->scopes[layer - 1] : &p->general;
+
+		gather_names(n, &l->v[KEY_WHITELIST]);
+		gather_names(n, &l->v[KEY_BLACKLIST]);
+	}
+	for (size_t i = 0; i < p->exception_count; i++)
+		for (size_t k = 0; k < p->exceptions[i].allow_count; k++)
+			if (is_about_addresses(&p->exceptions[i].allow[k]))
+				gather_names(n, &p->exceptions[i].allow[k].only);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void policy_each_host_name(const struct policy *p, void (*fn)(void *arg, const char *name), void *arg)
+{
+	struct host_names n = { 0 };
+
+	gather_all_names(&n, p);
+	CLEANUP(freep) const char **v = calloc(n.count + 1, sizeof(*v));
+	if (!v)
+		return;
+	n.v = v;
+	gather_all_names(&n, p);
+	if (n.count)
+		qsort(v, n.count, sizeof(*v), by_text);
+	for (size_t i = 0; i < n.count; i++)
+		if (!i || strcmp(v[i - 1], v[i]) != 0)
+			fn(arg, v[i]);
+}

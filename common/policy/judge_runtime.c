@@ -163,7 +163,8 @@ static void judge_confinement(struct judge *j)
 		deny(j, RULE_UNCONFINED, KEY_DENY_UNCONFINED, "apparmor", why, 0);
 	else if (w->has_weaker_apparmor)
 		deny(j, RULE_WEAKER, KEY_DENY_UNCONFINED, "apparmor", "", 0);
-	if (o.is_label_off)
+	/* With the host's processes or shared memory the engine itself switches labels off, and says so as if asked. */
+	if (o.is_label_off && !is_host(w->pid_mode) && !is_host(w->ipc_mode) && !w->is_privileged)
 		deny(j, RULE_UNCONFINED, KEY_DENY_UNCONFINED, "label", "", 0);
 	if (w->has_unmasked_paths && !tells_privileged)
 		deny(j, RULE_UNMASKED_PATHS, KEY_DENY_UNCONFINED, "/proc and /sys", "", 0);

@@ -117,6 +117,8 @@ enum policy_mode policy_mode_of(const struct policy *p, enum policy_section s);
 enum policy_mode policy_mode_for(const struct policy *p, const struct policy_workload *w, enum policy_section s);
 /* Of all sections, in every scope: what holds where it is not known yet who it is about. */
 enum policy_mode policy_mode_strictest(const struct policy *p);
+/* Does what is known of an image's vulnerabilities matter: max_severity below critical, or max_scan_age, anywhere? */
+bool policy_wants_scans(const struct policy *p);
 /* The strictest for addresses and ports, off where no layer names any: whether the kernel has anything to judge. */
 enum policy_mode policy_mode_network(const struct policy *p);
 /* Everything the policy says of the workload. now_unix_s: for exceptions that end. verdict lives in the arena. */
@@ -144,6 +146,8 @@ struct policy_prefix {
 typedef void (*policy_prefix_fn)(void *arg, const struct policy_prefix *p);
 void policy_each_prefix(const struct policy *p, const struct policy_workload *w, uint64_t now_unix_s,
 			policy_prefix_fn fn, void *arg);
+/* Names of hosts in the lists and exceptions of every scope, each once, sorted: for who looks them up. */
+void policy_each_host_name(const struct policy *p, void (*fn)(void *arg, const char *name), void *arg);
 /* Ports it may listen on. The last range that holds a port decides; none: allowed. */
 struct policy_port_range {
 	uint16_t from, to;

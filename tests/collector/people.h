@@ -46,6 +46,22 @@ static inline void people_close(struct people *p)
 	assert_int_equal(system(command), 0);
 }
 
+/* A test's setup and teardown. */
+static inline int people_setup(void **state)
+{
+	static struct people p;
+
+	people_open(&p);
+	*state = &p;
+	return 0;
+}
+
+static inline int people_teardown(void **state)
+{
+	people_close(*state);
+	return 0;
+}
+
 static inline ProtobufCBinaryData people_bytes(const char *s)
 {
 	return msg_bytes(slice_of(s));

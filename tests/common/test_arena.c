@@ -72,6 +72,21 @@ static void text_is_copied_and_formatted(void **state)
 	assert_null(arena_printf(a, "%s", big));
 }
 
+static void borrowed_texts_are_kept_or_refused(void **state)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(4096);
+	static char big[8192];
+	char row[] = "one";
+	const char *x = row, *y = "", *z = memset(big, 'z', sizeof(big) - 1);
+	const char **texts[] = { &x, &y, &z };
+
+	assert_true(arena_keep(a, texts, 2));
+	row[0] = 'X';
+	assert_string_equal(x, "one");
+	assert_string_equal(y, "");
+	assert_false(arena_keep(a, &texts[2], 1));
+}
+
 static void large_wishes_get_their_own_block_and_resets_keep_one(void **state)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(64 << 20);
@@ -95,6 +110,7 @@ int main(void)
 		cmocka_unit_test(counted_pieces_cannot_overflow),
 		cmocka_unit_test(a_wish_near_size_max_is_refused),
 		cmocka_unit_test(text_is_copied_and_formatted),
+		cmocka_unit_test(borrowed_texts_are_kept_or_refused),
 		cmocka_unit_test(large_wishes_get_their_own_block_and_resets_keep_one),
 	};
 

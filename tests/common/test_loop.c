@@ -137,6 +137,20 @@ static void a_timer_fires_once_or_every_time_until_stopped(void **state)
 	assert_int_equal(w->calls, 1);
 }
 
+static void a_timer_that_is_set_is_not_pushed_away(void **state)
+{
+	struct world *w = *state;
+
+	w->timer = loop_timer_new(w->loop, on_call, w);
+	loop_timer_soon(w->timer, 1);
+	loop_timer_soon(w->timer, 60000); /* it is set already */
+	loop_step(w->loop, 1000);
+	assert_int_equal(w->calls, 1);
+	loop_timer_soon(w->timer, 1);
+	loop_step(w->loop, 1000);
+	assert_int_equal(w->calls, 2);
+}
+
 static void free_timer(void *arg)
 {
 	struct world *w = arg;
@@ -204,6 +218,7 @@ int main(void)
 		ON_LOOP(a_watch_may_be_freed_in_its_own_callback),
 		ON_LOOP(a_closed_descriptor_cannot_be_watched),
 		ON_LOOP(a_timer_fires_once_or_every_time_until_stopped),
+		ON_LOOP(a_timer_that_is_set_is_not_pushed_away),
 		ON_LOOP(a_timer_may_be_freed_in_its_own_callback),
 		ON_LOOP(signals_arrive_on_the_loop),
 		ON_LOOP(a_write_to_a_closed_peer_does_not_kill),

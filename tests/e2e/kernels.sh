@@ -1,16 +1,18 @@
 #!/bin/bash
 # The sensors in other kernels than this machine's: each in a small virtual machine (software
 # emulation, no root, no network), where probe_test_probe runs, once with version 2 of the cgroups and
-# once with version 1 beside it, probe_test_probe_calls by each way to hook calls, and then probe_run.
+# once with version 1 beside it (both ways the tests of the network's hooks, too), probe_test_probe_calls by each way
+# to hook calls, and then probe_run.
 # Prints ok / not ok / skip lines. Builds the programs unless PICKET_KERNELS_BUILD names a build tree.
 #   tests/e2e/kernels.sh            Debian's kernels of the suites below, from the mirror apt uses here
 #   tests/e2e/kernels.sh DEB...     these linux-image packages instead
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 suites=(bullseye bookworm trixie) # 5.10, 6.1, 6.12
+net_tests=(net load veth traffic)
 failed=0
 # Of the emulated machine; a run takes under a minute.
-timeout_s=600 mem_mib=768
+timeout_s=1200 mem_mib=768
 
 skip() { echo "skip kernels: $*"; exit 0; }
 not_ok() { echo "not ok $*"; failed=1; }
@@ -51,6 +53,13 @@ make_root() {
 	put "$(command -v busybox)" /bin/busybox
 	put "$build/tests/agent/probe/probe_test_probe" /bin/probe_test_probe
 	put "$build/tests/agent/probe/probe_test_probe_calls" /bin/probe_test_probe_calls
+	for t in "${net_tests[@]}"; do
+		put "$build/tests/agent/guard/net/guard_net_test_$t" "/bin/guard_net_test_$t"
+	done
+	put "$(command -v dash)" /bin/sh # busybox's takes its own ip, which knows no veth
+	put "$(command -v ip)" /bin/ip
+	put "$(command -v tc)" /bin/tc
+	put "$(command -v nsenter)" /bin/nsenter
 	put "$build/tests/bench/probe_run" /bin/probe_run
 	put "$build/tests/bench/load_tiny" /bin/load_tiny
 	put "$build/tests/bench/load_tiny" "$build/tests/bench/load_tiny" # where the test looks for it
@@ -65,15 +74,26 @@ mkdir -p /dev/pts
 mount -t devpts pts /dev/pts
 mount -t bpf bpf /sys/fs/bpf
 for m in /lib/*.ko; do insmod "$m"; done 2>/dev/null
+ip link set lo up
+network() { # of the tests of the network's hooks the worst result
+	r=77
+	for t in net load veth traffic; do
+		guard_net_test_$t 2>&1; c=$?
+		[ $c = 77 ] || { [ $r != 77 ] && [ $r != 0 ]; } || r=$c
+	done
+	return $r
+}
 echo "@@kernel $(uname -r)"
 mount -t cgroup2 cg /sys/fs/cgroup
 probe_test_probe; echo "@@v2 $?"
+network; echo "@@net2 $?"
 umount /sys/fs/cgroup
 mount -t tmpfs cg /sys/fs/cgroup
 mkdir /sys/fs/cgroup/pids /sys/fs/cgroup/unified
 mount -t cgroup -o pids cg /sys/fs/cgroup/pids
 mount -t cgroup2 cg /sys/fs/cgroup/unified
 probe_test_probe; echo "@@v1 $?"
+network; echo "@@net1 $?"
 probe_test_probe_calls; echo "@@calls $?"
 probe_test_probe_calls dispatch; echo "@@dispatch $?"
 probe_run -f >/tmp/run & pid=$!
@@ -90,11 +110,13 @@ boot() { # package; leaves the console's text in $work/console
 	local k=$work/kernel m
 	rm -rf "$k" "$root"/lib/*.ko "$work/console"
 	dpkg-deb -x "$1" "$k" || return 1
-	m=$(find "$k" -name 'overlay.ko*')
-	case $m in
-	*.xz) xz -dc "$m" >"$root/lib/overlay.ko" ;;
-	*.ko) cp "$m" "$root/lib/" ;;
-	esac
+	for m in overlay veth sch_ingress cls_bpf; do
+		m=$(find "$k" -name "$m.ko*")
+		case $m in
+		*.xz) xz -dc "$m" >"$root/lib/$(basename "$m" .xz)" ;;
+		*.ko) cp "$m" "$root/lib/" ;;
+		esac
+	done
 	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd" || return 1
 	timeout $timeout_s qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m $mem_mib -nodefaults \
 		-no-reboot -display none -serial "file:$work/serial" -kernel "$k"/boot/vmlinuz-* \
@@ -111,8 +133,9 @@ judge() { # what: how it went in the last machine
 		return
 	fi
 	local before=kernel
-	for run in v2 v1 calls dispatch; do
+	for run in v2 net2 v1 net1 calls dispatch; do
 		case $run in
+		net?) name="Linux $kernel, cgroup v${run#net}, the network's hooks" ;;
 		v?) name="Linux $kernel, cgroup $run" ;;
 		calls) name="Linux $kernel, system calls by the better hooks" ;;
 		*) name="Linux $kernel, system calls by $run" ;;
@@ -142,7 +165,7 @@ judge() { # what: how it went in the last machine
 # --- main ---
 
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || skip "written for amd64 and Debian's packages"
-for tool in qemu-system-x86_64 busybox cpio xz; do
+for tool in qemu-system-x86_64 busybox cpio xz dash ip tc nsenter; do
 	command -v $tool >/dev/null || skip "$tool is not installed"
 done
 work=$(mktemp -d "${TMPDIR:-/tmp}/picket-kernels.XXXXXX") || exit 1
@@ -151,7 +174,7 @@ root=$work/root
 build=${PICKET_KERNELS_BUILD:-$PWD/build/bench}
 if [ -z "${PICKET_KERNELS_BUILD:-}" ]; then
 	# Without sanitizers: their shadow memory and the emulation don't get along.
-	if ! { cmake --preset bench && ninja -C "$build" probe_test_probe probe_test_probe_calls probe_run load_tiny; } >"$work/build" 2>&1; then
+	if ! { cmake --preset bench && ninja -C "$build" probe_test_probe probe_test_probe_calls "${net_tests[@]/#/guard_net_test_}" probe_run load_tiny; } >"$work/build" 2>&1; then
 		not_ok "kernels: build"
 		tail -30 "$work/build"
 		exit 1

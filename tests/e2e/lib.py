@@ -246,7 +246,7 @@ class Fleet:
     def start_agent(self, name="agent", wait=True):
         self.start(name, self.bin["agent"], "run", "--config", self.agent_config(name))
         if wait:
-            wait_until(f"{name} is healthy; log: {self.dir}/{name}.log", 20,
+            wait_until(f"{name} is healthy; log: {self.dir}/{name}.log", 60,
                        lambda: self.status(name).get("healthy"))
 
     def status(self, name="agent"):

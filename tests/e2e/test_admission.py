@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from lib import Shell, Skip, _die_with_parent, main, programs, wait_until
+from lib import Fleet, Shell, Skip, _die_with_parent, main, programs, wait_until
 
 IMAGE = "test/busybox:1.0"
 POLICY = """
@@ -48,6 +48,8 @@ CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 
 def private_mounts():
     """A mount namespace of this test's own, with an /etc/docker in which the plugin is named."""
+    if os.path.isdir("/etc/docker/plugins/of-this-test"):
+        return
     if os.geteuid() != 0:
         raise Skip("a dockerd of our own needs root")
     if not os.path.isdir("/etc/docker"):
@@ -56,7 +58,7 @@ def private_mounts():
     if libc.unshare(CLONE_NEWNS) or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) \
             or libc.mount(b"tmpfs", b"/etc/docker", b"tmpfs", 0, None):
         raise Skip(f"no mount namespace can be made here: {os.strerror(ctypes.get_errno())}")
-    os.mkdir("/etc/docker/plugins")
+    os.makedirs("/etc/docker/plugins/of-this-test")
 
 
 class Guarded:
@@ -70,7 +72,7 @@ class Guarded:
         self.engine_dir, self.told, self.proc, self.keeper = self.dir / "d", [], None, None
         self.dockerd = Shell("dockerd.sh")
         self.policy, self.fail_open = self.dir / "policy.yaml", False
-        self.plugin = f"picket{os.getpid()}"
+        self.plugin, self.scan_state = f"picket{os.getpid()}", self.dir / "scan.json"
         self.files()
         try:
             self.dockerd("start_dockerd", self.engine_dir)
@@ -138,7 +140,7 @@ class Guarded:
     def _start(self):
         fd = self.listener.fileno()
         argv = [str(self.bin), "guard", "--policy", str(self.policy), "--docker-socket", str(self.engine_dir / "d.sock"),
-                "--scan-state", str(self.dir / "scan.json"), "--tell", str(self.dir / "tell.sock")]
+                "--scan-state", str(self.scan_state), "--tell", str(self.dir / "tell.sock")]
         if self.fail_open:
             argv.append("--fail-open")
         with open(self.dir / "guard.log", "ab") as log:
@@ -229,7 +231,90 @@ class Guarded:
             shutil.rmtree(self.dir, ignore_errors=True)
 
 
+class Scanned(Guarded):
+    """The same beside an agent and its collector: the policy asks what images' scans found."""
+
+    def __init__(self):
+        self.fleet, self.proc, self.keeper, self.told, self.fail_open = None, None, None, [], False
+        self.fleet = Fleet(docker=True, agent_extra="images:\n  all: 0s\n  update_check: 0s\n")
+        self.bin, self.engine_dir, self.dir = self.fleet.bin["agent"], self.fleet.docker_dir, self.fleet.dir / "g"
+        self.dockerd, self.plugin = self.fleet.dockerd, f"pickets{os.getpid()}"
+        self.policy, self.scan_state = self.fleet.dir / "agent/policy.yaml", self.fleet.dir / "agent/run/scan-state.json"
+        self.dir.mkdir()
+        self.policy.parent.mkdir()
+        try:
+            self.write_limits("medium", "1h")
+            self.feed("3.0.11-1")
+            self.fleet.up()
+            self.open_sockets()
+            self.start()
+            self.switch_on()
+        except BaseException:
+            self.close()
+            raise
+
+    def write_limits(self, severity, age):
+        self.policy.write_text(f"access_control:\n  image_access: {{max_severity: {severity}, max_scan_age: {age}}}\n"
+                               "  runtime_access: {deny_privileged: true}\nmode: enforce\n")
+
+    def feed(self, fixed):
+        """Debian says that openssl has a hole up to this version."""
+        path = self.fleet.dir / "feed.json"
+        path.write_text(json.dumps({"openssl": {CVE: {"description": "made up", "releases": {"bookworm": {
+            "repositories": {"bookworm": "1"}, "status": "resolved", "fixed_version": fixed, "urgency": "high"}}}}}))
+        self.fleet.run("collector", "feed", "import", "debian", path, "--config", self.fleet.dir / "c/collector.yaml")
+
+    def make_image(self, name, openssl):
+        """A Debian of busybox and a version of openssl."""
+        root = self.fleet.dir / "root"
+        shutil.rmtree(root, ignore_errors=True)
+        for d in ("bin", "etc", "tmp", "dev", "proc", "sys", "var/lib/dpkg"):
+            (root / d).mkdir(parents=True)
+        shutil.copy(shutil.which("busybox") or "/bin/busybox", root / "bin/busybox")
+        for applet in ("sh", "true", "echo"):
+            os.symlink("busybox", root / "bin" / applet)
+        (root / "etc/os-release").write_text('ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n')
+        (root / "var/lib/dpkg/status").write_text(f"Package: openssl\nStatus: install ok installed\nArchitecture: amd64\n"
+                                                  f"Version: {openssl}\nDescription: made for {name}\n\n")
+        with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as tar:
+            subprocess.run(["docker", "-H", f"unix://{self.engine_dir}/d.sock", "import", "--change", "ENV PATH=/bin", "-", name],
+                           stdin=tar.stdout, check=True, capture_output=True)
+
+    def run(self, image):
+        """What `docker run` says: "" it ran."""
+        r = self.docker("run", "--rm", "--network", "none", image, "true", check=False)
+        return r.stderr if r.returncode else ""
+
+    def becomes(self, image, word, seconds=30):
+        """Waits until `docker run` says the word ("": runs); returns how long it took, and what it said."""
+        began = time.monotonic()
+        said = wait_until(f"{image}: {word or 'runs'}; last: {self.run(image)}", seconds, lambda: (lambda e: (
+            (e or "ran") if (word in e if word else not e) else None))(self.run(image)), 0.3)
+        return time.monotonic() - began, said
+
+    def close(self):
+        if self.fleet is None:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            self.switch_off()
+        self.stop()
+        for s in ("listener", "tell"):
+            with contextlib.suppress(AttributeError, OSError):
+                getattr(self, s).close()
+        self.fleet.close()
+
+
+CVE = "CVE-2030-2001"
+scanned = None
 guarded = None
+
+
+def scans():
+    global scanned
+    if scanned is None:
+        private_mounts()
+        scanned = Scanned()
+    return scanned
 
 
 def engine():
@@ -238,6 +323,14 @@ def engine():
         private_mounts()
         guarded = Guarded()
     return guarded
+
+
+def device_link():
+    """Everybody may put a link there, and the engine follows it."""
+    path = f"/dev/shm/picket-{os.getpid()}"
+    if not os.path.islink(path):
+        os.symlink("/dev/kmsg", path)
+    return path
 
 
 def forbidden(g):
@@ -282,6 +375,7 @@ def forbidden(g):
         "AC-4 anonymous over": ["--mount", "type=volume,target=/e,volume-opt=type=none,volume-opt=o=rbind,volume-opt=device=/"],
         "AC-4 overlay": ["--mount", "type=volume,target=/e,volume-opt=type=overlay,volume-opt=o=lowerdir=/etc,volume-opt=device=overlay"],
         "AC-421 named volume": ["-v", "rooted:/e"],
+        "AC-421 named volume, asked for anew": ["--mount", "type=volume,source=rooted,target=/e,volume-opt=type=none,volume-opt=o=bind,volume-opt=device=/srv"],
         "AC-421 volumes from": ["--volumes-from", "mounted"],
         "AC-421 volumes from ro": ["--volumes-from", "mounted:ro"],
         "AC-424 driver": ["--volume-driver", "sshfs", "-v", "x:/x"],
@@ -291,6 +385,7 @@ def forbidden(g):
         "AC-453 mount": ["--security-opt", f"seccomp={with_mount}"],
         "AC-4 paths": ["--security-opt", "systempaths=unconfined"],
         "AC-431 kmsg": ["--device", "/dev/kmsg"],
+        "AC-431 kmsg by a link": ["--device", f"{device_link()}:/dev/x"],
         "AC-4 mem": ["--device", "/dev/mem"],
         "AC-408 rule": ["--device-cgroup-rule", "b *:* rwm"],
         "AC-435 gpus": ["--gpus", "all"],
@@ -436,6 +531,10 @@ def bypasses(g):
         "D its restart": lambda: g.post("/v1.41/containers/hostly/restart", b""),
         "D copy into it": lambda: g.post("/v1.41/containers/strong/archive?path=/", b"", method="PUT", kind="application/x-tar"),
         "D exec in it": lambda: g.post("/v1.41/containers/strong/exec", {"Cmd": ["id"]}),
+        "D attach to it": lambda: g.post("/v1.41/containers/strong/attach?stream=1&stdin=1", b""),
+        "D copy out of one": lambda: g.post("/v1.41/containers/mounted/archive?path=/etc-of-host/shadow", b"", method="GET", kind=None),
+        "D look into one": lambda: g.post("/v1.41/containers/mounted/archive?path=/etc-of-host/shadow", b"", method="HEAD", kind=None),
+        "D copy, no authority": lambda: g.post("http:/v1.41/containers/mounted/archive?path=/etc-of-host/shadow", b"", method="GET", kind=None),
         "E update": lambda: g.post("/v1.41/containers/plain/update", {"Devices": [{"PathOnHost": "/dev/mem", "PathInContainer": "/m"}]}),
         "F service": lambda: g.post("/v1.41/services/create", {"Name": "x"}),
         "F swarm": lambda: g.post("/v1.41/swarm/init", {"ListenAddr": "127.0.0.1"}),
@@ -553,11 +652,75 @@ def without_a_policy_it_is_closed_or_open_as_configured():
     assert "AC-401" in g.docker("create", "--privileged", IMAGE, "true", check=False).stderr
 
 
+def an_image_is_refused_until_it_was_scanned_and_by_what_was_found():
+    g = scans()
+    began = time.monotonic()
+    g.make_image("test/shop:1", "3.0.9-1")
+    said = g.run("test/shop:1")
+    assert "AC-106 image test/shop:1 was not scanned yet" in said and "picket-agent status" in said, said
+    took, said = g.becomes("test/shop:1", "AC-105")
+    took = time.monotonic() - began
+    assert "AC-105 image has a high vulnerability, at most medium is allowed" in said, said
+    assert "picketctl vuln accept" in said and f"; policy {g.policy}:2" in said and "authorization denied by plugin" in said, said
+    st = g.scan_state.stat()
+    assert st.st_mode & 0o777 == 0o600 and st.st_uid == 0, st
+    began = time.monotonic()
+    g.make_image("test/clean:1", "3.0.11-1")
+    assert "AC-106" in g.run("test/clean:1")
+    g.becomes("test/clean:1", "")
+    text = g.fleet.run("agent", "status", "--config", g.fleet.agent_config()).stdout
+    assert "images scanned for the policy, 0 not" in text, text
+    return f"judged {took:.1f} s after it came, a clean one let in after {time.monotonic() - began:.1f} s"
+
+
+def what_is_accepted_or_withdrawn_is_let_in():
+    g = scans()
+    notes = []
+    assert "AC-105" in g.run("test/shop:1")
+    g.fleet.ctl("vuln", "accept", CVE, "--image", "test/shop", "--reason", "not reached", "--until", "1d")
+    notes.append(f"accepted {g.becomes('test/shop:1', '')[0]:.1f} s")
+    number = json.loads(g.fleet.ctl("vuln", "accepted", "-o", "ndjson").stdout.splitlines()[0])["id"]
+    g.fleet.ctl("vuln", "unaccept", number)
+    notes.append(f"no longer {g.becomes('test/shop:1', 'AC-105')[0]:.1f} s")
+    g.feed("3.0.9-1")
+    notes.append(f"withdrawn {g.becomes('test/shop:1', '')[0]:.1f} s")
+    g.feed("3.0.12-1")
+    notes.append(f"worse {g.becomes('test/clean:1', 'AC-105')[0]:.1f} s")
+    assert "AC-105" in g.run("test/shop:1")
+    g.feed("3.0.9-1")
+    g.becomes("test/clean:1", "")
+    g.becomes("test/shop:1", "")
+    return ", ".join(notes)
+
+
+def a_scan_ages_without_a_collector():
+    g = scans()
+    g.fleet.stop("collector")
+    g.write_limits("medium", "1s")
+    took, said = g.becomes("test/clean:1", "AC-107")
+    assert "image was scanned " in said and "picket-agent status" in said, said
+    g.write_limits("medium", "1h")
+    g.becomes("test/clean:1", "")
+    # after a boot: /run is empty, and the collector is not there yet
+    g.fleet.stop("agent")
+    g.scan_state.unlink()
+    assert "AC-106" in g.run("test/clean:1")
+    g.fleet.start_agent(wait=False)
+    g.becomes("test/clean:1", "")
+    g.make_image("test/later:1", "3.0.11-1")
+    assert "AC-106" in g.run("test/later:1")
+    g.fleet.start_collector()
+    return f"an image of the time without a collector let in {g.becomes('test/later:1', '', 60)[0]:.1f} s after it was back"
+
+
 def it_is_all_put_away():
+    if scanned is not None:
+        scanned.close()
     if guarded is None:
         raise Skip("nothing was started")
     pid = guarded.proc.pid
     guarded.close()
+    os.unlink(device_link())
     assert not guarded.dir.exists() or os.environ.get("PICKET_KEEP")
     assert not os.path.exists(f"/proc/{pid}/exe")
 
@@ -569,4 +732,7 @@ main(forbidden_creations_are_refused,
      a_guard_that_is_killed_is_back_before_anyone_waits_long,
      a_broken_policy_leaves_the_old_in_force,
      without_a_policy_it_is_closed_or_open_as_configured,
+     an_image_is_refused_until_it_was_scanned_and_by_what_was_found,
+     what_is_accepted_or_withdrawn_is_let_in,
+     a_scan_ages_without_a_collector,
      it_is_all_put_away)

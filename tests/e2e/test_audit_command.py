@@ -175,9 +175,19 @@ class Engine:
                 self.docker("rm", "-f", "-v", *ids, check=False)
             self.proc.terminate()
             self.proc.wait(30)
-        for path in (self.dir / "w" / "shared", self.dir / "data"):
-            subprocess.run(["umount", str(path)], capture_output=True)
+        if not self.unmount():
+            print(f"left behind, something is mounted there: {self.dir}")
+            return
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    def unmount(self):
+        """Nothing may be mounted below what is removed: a volume of an engine that crashed is the host's /etc."""
+        def mounted():
+            points = [line.split()[4] for line in open("/proc/self/mountinfo")]
+            return sorted((p for p in points if p.startswith(f"{self.dir}/")), reverse=True)
+        for path in mounted():
+            subprocess.run(["umount", "-l", path], capture_output=True)
+        return not mounted()
 
 
 engine = None

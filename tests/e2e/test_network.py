@@ -2,7 +2,9 @@
 """What containers may reach, in the kernel: refused to whom the policy names and to nobody else, told, counted; with
 and without the agent. All of it in namespaces of its own: no bridge, mount or name is left on this host."""
 import contextlib
+import json
 import os
+import pathlib
 import select
 import signal
 import subprocess
@@ -16,6 +18,8 @@ V4, V6 = "10.77.5.", "fd77:5::"
 GATE, GATE6 = V4 + "1", V6 + "1"  # the bridge: this host, as containers see it
 SERVER, SERVER6 = V4 + "10", V6 + "10"
 OTHER = V4 + "11"
+LATER = "10.77.6.1"  # a bridge that a container comes to later
+MAPPED = "::ffff:"
 NAME = "denied.example.test"  # of OTHER, by /etc/hosts
 
 DENIED = """mode: enforce
@@ -84,8 +88,13 @@ class Net:
         subprocess.run(["mount", *map(str, args)], check=True)
         self.mounts.append(str(args[-1]))
 
-    def container(self, name, *options, command=("sleep", "1000")):
-        self.f.docker("run", "-d", "--name", name, "--network", "pkt", "-v", f"{self.dial}:/bin/dial:ro", *options, IMAGE, *command)
+    def mac(self, device):
+        # not from /sys, which shows the network it was mounted in
+        out = subprocess.run(["ip", "-j", "link", "show", "dev", device], check=True, capture_output=True, text=True).stdout
+        return json.loads(out)[0]["address"]
+
+    def container(self, name, *options, command=("sleep", "1000"), network="pkt"):
+        self.f.docker("run", "-d", "--name", name, "--network", network, "-v", f"{self.dial}:/bin/dial:ro", *options, IMAGE, *command)
 
     def program(self, container):
         p = Program(self.f, container)
@@ -144,8 +153,10 @@ def who_is_named_is_refused_and_its_neighbour_is_not():
         n.up()
         db, web, cache = n.program("db1"), n.program("web"), n.program("cache")
         ways = [(how, a) for how in ("tcp", "udp", "udpc") for a in (GATE, GATE6, OTHER, SERVER, SERVER6)]
+        ways += [(how, MAPPED + a) for how in ("tcp", "udp", "udpc") for a in (GATE, SERVER)]
+        by_hand = [(how, GATE) for how in ("raw", "frame")]
         for p in (db, web, cache):
-            all_say("ok", p, ways)
+            all_say("ok", p, ways + by_hand)
         assert db("open", GATE, PORT) == "ok" and db("again", 10) == "ok"
         assert db("listen", 2222) == "ok"
         assert web("tcp", V4 + "30", 2222, 10) == "ok"
@@ -158,9 +169,14 @@ def who_is_named_is_refused_and_its_neighbour_is_not():
         for how, a in ways:
             for name, p, denied in (("db1", db, {GATE, GATE6, OTHER}), ("web", web, set()), ("cache", cache, {GATE, GATE6, OTHER, SERVER6})):
                 said = p(how, a, PORT, 10)
-                if said != ("EPERM" if a in denied else "ok"):
+                if said != ("EPERM" if a.removeprefix(MAPPED) in denied else "ok"):
                     wrong.append(f"{name} {how} {a}: {said}")
         assert not wrong, wrong
+        assert db("raw", GATE, PORT, 10) == "EPERM" and db("frame", GATE, PORT, 10) == "timeout"
+        all_say("ok", web, by_hand)
+        assert db("raw", SERVER, PORT, 10) == "ok" and db("frame", SERVER, PORT, 10) == "ok"
+        layers = {x["name"]: x for x in n.f.status()["policy"]["layers"]}
+        assert all(layers[x]["attached"] >= 6 for x in ("egress", "ingress", "veth")) and layers["connect4"]["attached"] == 1, layers
         assert db("again", 10) == "timeout", "a connection that was open goes on"
         assert db("listen", 2222) == "EPERM" and db("listen", 2223) == "ok" and web("listen", 2222) == "ok"
         assert db("tcp", "127.0.0.1", PORT, 1) == "ECONNREFUSED", "its own loopback"
@@ -282,16 +298,82 @@ def what_is_enforced_outlives_the_agent():
         before = len(told(n, "db1", "AC-201", GATE))
         assert db("tcp", GATE, PORT, 10) == "EPERM"
         wait_until("it tells again", 20, lambda: len(told(n, "db1", "AC-201", GATE)) > before, 0.3)
-        # while it starts there is no moment without
+        # while it starts there is no moment without, by address or by name, and until the engine has told who is who
         n.f.stop("agent")
         n.f.start_agent(wait=False)
-        for _ in range(400):
-            assert db("tcp", GATE, PORT, 10) == "EPERM", "as it starts"
-        wait_until("the agent is healthy", 20, lambda: n.f.status().get("healthy"))
+
+        def is_up():
+            assert [db("tcp", a, PORT, 10) for a in (GATE, OTHER)] == ["EPERM", "EPERM"], "as it starts"
+            return n.f.status().get("world", {}).get("engine_connected")
+        wait_until("the engine is connected", 30, is_up, 0)
+        wait_until("its containers are inspected", 1, is_up, 0)
+        for _ in range(100):
+            is_up()
         # what it took over it also lets go
         n.policy(DENIED.replace("db*", "nobody"))
         wait_until("it is let again", 15, lambda: db("tcp", GATE, PORT, 10) == "ok")
+        n.policy(DENIED)
+        wait_until("and refused", 15, lambda: db("tcp", GATE, PORT, 10) == "EPERM")
+        # who removes the agent for good lifts it, but not under the feet of one that runs
+        release = ("network", "release", "--config", n.f.agent_config())
+        assert "stop it first" in n.f.run("agent", *release, check=False).stderr and db("tcp", GATE, PORT, 10) == "EPERM"
+        n.f.stop("agent")
+        assert db("tcp", GATE, PORT, 10) == "EPERM"
+        assert "released" in n.f.run("agent", *release).stdout
+        all_say("ok", db, [(how, a) for how in ("tcp", "udp") for a in (GATE, GATE6)], "released")
+        left = [str(x) for x in (n.f.dir / "bpf").rglob("*") if not x.name.endswith(".debug")]  # the kernel's own
+        assert not left, left
+        # and so does one that is not to look at networks at all
+        n.start_agent()
+        wait_until("it is refused once more", 15, lambda: db("tcp", GATE, PORT, 10) == "EPERM")
+        n.f.stop("agent", signal.SIGKILL)
+        conf = n.f.agent_config()
+        conf.write_text(conf.read_text().replace("network:\n", "network:\n  enabled: false\n"))
+        n.f.start_agent()
+        all_say("ok", db, [(how, a) for how in ("tcp", "udp") for a in (GATE, GATE6)], "not enabled")
     finally:
+        n.close()
+
+
+def other_surroundings_are_held_too():
+    """The host's network, another container's, the host's processes in sight, networks that come later, a restart."""
+    n = Net()
+    try:
+        n.policy(DENIED.replace('blacklist: [', 'blacklist: [%s, ' % LATER))
+        n.f.docker("network", "create", "--subnet", LATER.rsplit(".", 1)[0] + ".0/24", "--gateway", LATER,
+                   "-o", "com.docker.network.bridge.name=pkt1", "pkt2")
+        n.container("web")
+        n.container("dbside", network="container:web")
+        n.container("dbhost", network="host")
+        n.container("db1")
+        n.up()
+        n.container("dbpid", "--pid", "host")
+        web, side, host, db, pid = (n.program(x) for x in ("web", "dbside", "dbhost", "db1", "dbpid"))
+        denied = [("tcp", GATE), ("udp", GATE), ("tcp", MAPPED + GATE), ("raw", GATE)]
+        for who, p in (("dbhost", host), ("dbside", side), ("dbpid", pid), ("db1", db)):
+            wait_until(f"{who} is refused", 15, lambda: p("tcp", GATE, PORT, 10) == "EPERM")
+            all_say("EPERM", p, denied, who)
+            all_say("ok", p, [("tcp", SERVER), ("udp", SERVER)], who)
+        all_say("ok", web, denied + [("frame", GATE)], "whose network is shared")
+        assert pid("frame", GATE, PORT, 10) != "ok" and db("frame", GATE, PORT, 10) != "ok"
+
+        def later_is_held(when):
+            p = n.program("db1")
+            wait_until(f"{when}: refused", 15, lambda: p("tcp", LATER, PORT, 10) == "EPERM")
+            all_say("EPERM", p, [("tcp", LATER), ("udp", LATER), ("raw", LATER), ("tcp", GATE), ("raw", GATE)], when)
+            n.f.docker("exec", "db1", "arp", "-s", LATER, n.mac("pkt1"), check=False)  # nothing else finds it out
+            assert p("frame", LATER, PORT, 10) != "ok", when
+        n.f.docker("network", "connect", "pkt2", "db1")
+        later_is_held("connected later")
+        n.f.docker("network", "connect", "pkt2", "web")
+        all_say("ok", web, [("tcp", LATER), ("udp", LATER), ("raw", LATER), ("frame", LATER)], "later")
+        n.f.docker("restart", "-t", "0", "db1")
+        later_is_held("started again")
+        layers = {x["name"]: x for x in n.f.status()["policy"]["layers"]}
+        assert layers["veth"]["attached"] >= 8, layers
+    finally:
+        n.f.docker("rm", "-f", "db1", "web", check=False)
+        n.f.docker("network", "rm", "pkt2", check=False)
         n.close()
 
 
@@ -306,4 +388,4 @@ def in_own_namespaces():
 if __name__ == "__main__":
     in_own_namespaces()
     main(who_is_named_is_refused_and_its_neighbour_is_not, monitored_is_let_pass_and_told, traffic_is_counted_with_its_peer,
-         what_is_enforced_outlives_the_agent)
+         what_is_enforced_outlives_the_agent, other_surroundings_are_held_too)

@@ -539,7 +539,9 @@ def children_of(pid):
 def an_interrupted_scan_leaves_nothing_behind():
     w = world()
     out = w.dir / "interrupted"
-    p = subprocess.Popen([w.bin, "scan", "dir:/", "--db", w.db, "-o", out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    # who started these tests in the background may have had the signal ignored
+    p = subprocess.Popen([w.bin, "scan", "dir:/", "--db", w.db, "-o", out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     kids = wait_until("the worker runs", 10, lambda: children_of(p.pid))
     time.sleep(0.3)
     p.send_signal(signal.SIGINT)

@@ -17,6 +17,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (question_read(in, &q, NULL) >= 0)
 		assert(q.subject.n && q.id.n && q.trigger.n);
 	for (; frame_read(in, &kind, &body, &n, NULL) > 0; in = slice_sub(in, n, in.n))
-		assert(n >= 5 && n <= in.n && body.n == n - 5 && body.p + body.n <= in.p + in.n);
+		assert(n >= 5 && n <= in.n && body.n == n - 5 && (!body.n || body.p + body.n <= in.p + in.n));
 	return 0;
 }

@@ -77,15 +77,27 @@ static void on_path(void *arg, const char *path)
 		abort();
 }
 
+/* Sorted, and each once. */
+static void on_host_name(void *arg, const char *name)
+{
+	char *last = arg;
+
+	if (!name[0] || strlen(name) > 253 || strchr(name, '/') || strcmp(last, name) >= 0)
+		abort();
+	strcpy(last, name);
+}
+
 static void check_kernel(const struct policy *p, uint64_t now)
 {
 	struct kernel k = { 0 };
+	char last[256] = "";
 
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++)
 		k.best[i] = -1;
 	policy_each_prefix(p, &workload, now, on_prefix, &k);
 	policy_each_port(p, &workload, now, on_range, &k);
 	policy_each_denied_mount(p, on_path, NULL);
+	policy_each_host_name(p, on_host_name, last);
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++)
 		if (policy_may_reach(p, &workload, now, addresses[i].address, addresses[i].is_v6, NULL) == k.is_denied[i])
 			abort();

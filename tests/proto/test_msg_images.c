@@ -190,6 +190,59 @@ static void what_is_in_use_has_a_state_and_names(void **state)
 	}
 }
 
+static void scans_are_asked_of_named_images(void **state)
+{
+	static char good[] = IMAGE, empty[] = "", odd[] = "sha256:\x1b[31m";
+	static const struct {
+		char *image;
+		const char *want;
+	} cases[] = { { good, NULL }, { empty, "ImageScansAsk.image_id" }, { odd, "ImageScansAsk.image_id" }, { NULL, NULL } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		Picket__Request m = PICKET__REQUEST__INIT;
+		Picket__ImageScansAsk q = PICKET__IMAGE_SCANS_ASK__INIT;
+		char *ids[] = { cases[i].image };
+
+		q.image_ids = ids;
+		q.n_image_ids = cases[i].image != NULL;
+		m.body_case = PICKET__REQUEST__BODY_IMAGE_SCANS_ASK;
+		m.image_scans_ask = &q;
+		expect(&m, cases[i].want);
+	}
+}
+
+static void a_scan_says_when_and_what_in_plain_words(void **state)
+{
+	static const struct {
+		const char *image, *worst;
+		uint64_t scanned, matched;
+		bool is_good;
+	} cases[] = {
+		{ IMAGE, "high", 1, 1, true },	    { IMAGE, "", 1, 0, true },		   { IMAGE, "high", 0, 1, false },
+		{ "", "high", 1, 1, false },	    { IMAGE, "hi\ngh", 1, 1, false },	   { IMAGE, "high", 1ULL << 40, 1, false },
+		{ IMAGE, "high", 1, UINT64_MAX, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(buf_finip) struct buf out = { 0 };
+		Picket__Reply m = PICKET__REPLY__INIT;
+		Picket__ImageScansReply r = PICKET__IMAGE_SCANS_REPLY__INIT;
+		Picket__ImageScan s = PICKET__IMAGE_SCAN__INIT, *all = &s;
+
+		s.image_id = str(cases[i].image);
+		s.worst = str(cases[i].worst);
+		s.scanned_unix_s = cases[i].scanned;
+		r.matched_unix_s = cases[i].matched;
+		r.images = &all;
+		r.n_images = 1;
+		m.protocol = PROTO_VERSION;
+		m.body_case = PICKET__REPLY__BODY_IMAGE_SCANS;
+		m.image_scans = &r;
+		buf_init(&out, LIMIT_MESSAGE_BYTES);
+		assert_int_equal(msg_pack_reply(&m, &out, NULL) >= 0, cases[i].is_good);
+	}
+}
+
 static void base_images_say_which_and_when(void **state)
 {
 	static const struct {
@@ -332,6 +385,8 @@ int main(void)
 		TEST(asks_are_by_image_and_whole_keys),
 		TEST(parts_are_counted_and_have_content),
 		TEST(what_is_in_use_has_a_state_and_names),
+		TEST(scans_are_asked_of_named_images),
+		TEST(a_scan_says_when_and_what_in_plain_words),
 		TEST(base_images_say_which_and_when),
 		TEST(replies_keep_the_same_rules),
 		TEST(an_inventory_names_its_image),

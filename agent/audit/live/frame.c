@@ -7,7 +7,8 @@ enum { HEAD_BYTES = 5 };
 
 static bool is_kind(char c)
 {
-	return c == FRAME_REPORT || c == FRAME_CATALOGUE || c == FRAME_RIGHTS || c == FRAME_ERROR || c == FRAME_DONE;
+	return c == FRAME_REPORT || c == FRAME_CATALOGUE || c == FRAME_RIGHTS || c == FRAME_KNOWN || c == FRAME_IMAGES ||
+	       c == FRAME_ERROR || c == FRAME_DONE;
 }
 
 int frame_read(struct slice in, enum frame_kind *ret_kind, struct slice *ret, size_t *ret_n, struct err *err)
@@ -60,9 +61,9 @@ static struct slice next_word(struct slice *s)
 int question_read(struct slice line, struct question *ret, struct err *err)
 {
 	struct slice rest = line;
-	struct question q = { .subject = next_word(&rest), .id = next_word(&rest), .trigger = next_word(&rest) };
+	struct question q = { .subject = next_word(&rest), .id = next_word(&rest), .trigger = next_word(&rest), .known = rest };
 
-	if (rest.n || !is_word(q.subject) || !is_word(q.id) || !is_word(q.trigger))
+	if ((rest.n && !is_word(rest)) || !is_word(q.subject) || !is_word(q.id) || !is_word(q.trigger))
 		return err_set(err, ERR_SYNTAX, "audit worker: no question");
 	*ret = q;
 	return 0;

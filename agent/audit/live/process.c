@@ -248,6 +248,11 @@ int process_ask(struct process *p, const char *line, uint64_t limit_ms, struct e
 	return 0;
 }
 
+pid_t process_pid(const struct process *p)
+{
+	return p->pid;
+}
+
 bool process_is_busy(const struct process *p)
 {
 	return p->is_busy;

@@ -1,6 +1,8 @@
 /* process.h - the worker as the agent holds it: started when it is needed, asked one thing at a time, killed when it
  * takes too long. On the loop. */
 #pragma once
+#include <sys/types.h>
+
 #include "agent/audit/live/frame.h"
 #include "common/err.h"
 #include "common/loop.h"
@@ -21,6 +23,8 @@ int process_new(struct loop *l, const char *const *argv, const struct process_op
  * FRAME_DONE it is killed. */
 int process_ask(struct process *p, const char *line, uint64_t limit_ms, struct err *err) WARN_UNUSED;
 bool process_is_busy(const struct process *p);
+/* 0: none runs. */
+pid_t process_pid(const struct process *p);
 /* Kills it and waits; no callback. NULL is allowed. */
 void process_free(struct process *p);
 DEFINE_CLEANUP(struct process, process_free)

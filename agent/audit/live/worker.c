@@ -26,7 +26,7 @@ enum {
 #define HOST_AGE_NS (60 * 1000000000ull) /* what is known of host and engine, when containers are judged */
 
 struct audit_worker {
-	const char *docker_socket, *policy_path, *proc_root;
+	const char *docker_socket, *policy_path, *proc_root, *state_dir, *run_dir;
 	struct gather *gather;
 	const struct facts_host *host;
 	const struct facts_daemon *daemon;
@@ -42,13 +42,17 @@ struct audit_worker {
 static int read_args(int argc, char **argv, struct audit_worker *w)
 {
 	w->docker_socket = "/var/run/docker.sock";
-	w->policy_path = "";
+	w->policy_path = w->state_dir = w->run_dir = "";
 	w->proc_root = "/proc";
 	for (int i = 2; i + 1 < argc; i += 2) {
 		if (!strcmp(argv[i], "--docker-socket"))
 			w->docker_socket = argv[i + 1];
 		else if (!strcmp(argv[i], "--policy"))
 			w->policy_path = argv[i + 1];
+		else if (!strcmp(argv[i], "--state-dir"))
+			w->state_dir = argv[i + 1];
+		else if (!strcmp(argv[i], "--run-dir"))
+			w->run_dir = argv[i + 1];
 		else if (!strcmp(argv[i], "--proc-root"))
 			w->proc_root = argv[i + 1];
 		else
@@ -133,6 +137,7 @@ static int answer_host(struct audit_worker *w, const char *trigger, struct err *
 	int r = know_host(w, true, err);
 	if (r < 0)
 		return r;
+	gather_watched(w->gather);
 	struct audit_input in = { .host = w->host, .daemon = w->daemon };
 	return tell(w, &s, &in, NULL, err);
 }
@@ -169,15 +174,28 @@ static int judge_policy(struct audit_worker *w, const struct facts_container *c,
 	return r < 0 ? r : policy_judge(w->policy, &load, (uint64_t)time(NULL), w->arena, ret, err);
 }
 
-static int answer_container(struct audit_worker *w, const char *id, const char *trigger, struct err *err)
+static void tell_known(struct audit_worker *w, const struct facts_container *c)
 {
+	CLEANUP(buf_finip) struct buf text = { 0 };
+
+	buf_init(&text, FACTS_KNOWN_BYTES + 80);
+	buf_printf(&text, "%s ", c->id);
+	facts_known_write(&c->real, &text);
+	if (!text.failed)
+		frame_add(&w->out, FRAME_KNOWN, buf_slice(&text));
+}
+
+/* word: what tell_known told of it earlier; nonsense is as good as nothing. */
+static int answer_container(struct audit_worker *w, const char *id, const char *trigger, struct slice word, struct err *err)
+{
+	struct facts_known known = { 0 };
 	struct facts_container c;
 	struct facts_image image;
 	struct policy_verdict verdict = { 0 };
 
 	int r = know_host(w, false, err);
 	if (r >= 0)
-		r = gather_container(w->gather, id, w->arena, &c, &image, err);
+		r = gather_container(w->gather, id, facts_known_read(word, &known, NULL) < 0 ? NULL : &known, w->arena, &c, &image, err);
 	if (r == -ENOENT)
 		return 0; /* it is gone already: there is nothing to judge */
 	load_policy(w);
@@ -188,8 +206,10 @@ static int answer_container(struct audit_worker *w, const char *id, const char *
 	struct report_subject s = { SUBJECT_CONTAINER, c.id, c.name, c.image, c.image_id, trigger, w->catalogue };
 	struct audit_input in = { .host = w->host, .daemon = w->daemon, .image = &image, .container = &c };
 	r = tell(w, &s, &in, w->policy ? &verdict : NULL, err);
-	if (r >= 0)
+	if (r >= 0) {
 		tell_rights(w, &c);
+		tell_known(w, &c);
+	}
 	return r;
 }
 
@@ -204,10 +224,28 @@ static int answer_image(struct audit_worker *w, const char *id, const char *trig
 		return 0;
 	if (r < 0)
 		return r;
+	gather_base(w->gather, &image);
 	const char *name = image.tags.count ? image.tags.v[0] : image.id;
 	struct report_subject s = { SUBJECT_IMAGE, image.id, name, name, image.id, trigger, w->catalogue };
 	struct audit_input in = { .host = w->host, .daemon = w->daemon, .image = &image };
 	return tell(w, &s, &in, NULL, err);
+}
+
+static int answer_images(struct audit_worker *w, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf text = { 0 };
+	struct facts_texts ids = { 0 };
+
+	int r = gather_images(w->gather, w->arena, &ids, err);
+	if (r < 0)
+		return r;
+	buf_init(&text, FRAME_BYTES_MAX);
+	for (size_t i = 0; i < ids.count && text.n + strlen(ids.v[i]) + 1 < FRAME_BYTES_MAX; i++)
+		buf_printf(&text, "%s%s", text.n ? " " : "", ids.v[i]);
+	if (text.failed)
+		return err_set(err, ENOMEM, "list of images");
+	frame_add(&w->out, FRAME_IMAGES, buf_slice(&text));
+	return 0;
 }
 
 static int answer(struct audit_worker *w, const struct question *q, struct err *err)
@@ -217,11 +255,15 @@ static int answer(struct audit_worker *w, const struct question *q, struct err *
 	if (!slice_copy(q->id, id, sizeof(id)) || !slice_copy(q->trigger, trigger, sizeof(trigger)))
 		return err_set(err, ERR_SYNTAX, "audit worker: no question");
 	if (slice_is(q->subject, "container"))
-		return answer_container(w, id, trigger, err);
+		return answer_container(w, id, trigger, q->known, err);
 	if (slice_is(q->subject, "image"))
 		return answer_image(w, id, trigger, err);
 	if (slice_is(q->subject, "daemon"))
 		return answer_daemon(w, trigger, err);
+	if (slice_is(q->subject, "images"))
+		return answer_images(w, err);
+	if (slice_is(q->subject, "ready"))
+		return know_host(w, false, err);
 	if (slice_is(q->subject, "host"))
 		return answer_host(w, trigger, err);
 	return err_set(err, ERR_SYNTAX, "audit worker: no question");
@@ -251,7 +293,7 @@ static int answer_line(struct audit_worker *w, struct slice line)
 
 /* ---- */
 
-static int open_worker(struct audit_worker *w, struct err *err)
+static int open_worker(struct audit_worker *w, const struct audit_outside *outside, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf catalogue = { 0 };
 
@@ -260,6 +302,10 @@ static int open_worker(struct audit_worker *w, struct err *err)
 	if (!w->arena)
 		return err_set(err, ENOMEM, "audit worker");
 	int r = gather_new(w->docker_socket, w->proc_root, &w->gather, err);
+	if (r >= 0 && *w->state_dir)
+		gather_use_stock(w->gather, outside->stock, w->state_dir);
+	if (r >= 0 && *w->run_dir)
+		gather_use_watched(w->gather, outside->watched, w->run_dir);
 	if (r >= 0)
 		r = report_catalogue(w->arena, &catalogue, w->catalogue, err);
 	if (r >= 0)
@@ -306,7 +352,7 @@ static void close_worker(struct audit_worker *w)
 	buf_fini(&w->out);
 }
 
-int audit_worker_main(int argc, char **argv)
+int audit_worker_main(int argc, char **argv, const struct audit_outside *outside)
 {
 	struct audit_worker w = { 0 };
 	struct err err = { 0 };
@@ -319,7 +365,7 @@ int audit_worker_main(int argc, char **argv)
 	/* The agent goes first when both want the processor, and must not be outlived. */
 	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	r = open_worker(&w, &err) < 0 ? 1 : serve(&w);
+	r = open_worker(&w, outside, &err) < 0 ? 1 : serve(&w);
 	if (*err.msg)
 		fprintf(stderr, "picket-agent: audit-worker: %s\n", err.msg);
 	close_worker(&w);

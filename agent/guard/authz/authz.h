@@ -27,11 +27,13 @@ struct authz_request {
 };
 
 enum authz_kind {
-	AUTHZ_READ,	 /* GET, HEAD: allowed */
+	AUTHZ_READ,	 /* GET, HEAD, OPTIONS but for those in the list: allowed */
 	AUTHZ_CREATE, AUTHZ_START, AUTHZ_EXEC_CREATE, AUTHZ_EXEC_START, AUTHZ_UPDATE, AUTHZ_RENAME, AUTHZ_CONNECT,
 	AUTHZ_PULL, AUTHZ_BUILD, AUTHZ_VOLUME_CREATE, AUTHZ_ARCHIVE_PUT, AUTHZ_SERVICE, AUTHZ_PLUGIN, AUTHZ_TAG, AUTHZ_LOAD, AUTHZ_COMMIT,
 	AUTHZ_HARMLESS,	 /* stop, kill, remove, wait, attach …: a list, endpoints.def */
 	AUTHZ_UNKNOWN,	 /* a writing endpoint that is not in the list: refused */
+	AUTHZ_ARCHIVE_GET, AUTHZ_ATTACH, /* what reads or writes where a process of its own would have been refused */
+	AUTHZ_GRPC,
 	AUTHZ_KIND_COUNT
 };
 const char *authz_kind_name(enum authz_kind k);
@@ -46,10 +48,11 @@ struct authz_path {
 int authz_path_read(struct slice method, struct slice uri, struct authz_path *ret, struct err *err) WARN_UNUSED;
 
 /* A JSON text as Go's encoding/json sees it: names folded (ASCII, U+017F, U+212A). ERR_SYNTAX: no JSON, trailing data,
- * deeper than 64, two members of one object that fold alike, NUL, no UTF-8. ERR_LIMIT: 200,000 values. */
+ * deeper than 64, two members of one object that fold alike, NUL, no UTF-8. ERR_LIMIT: 4,096 values. */
 struct authz_body; /* in the arena */
 int authz_body_read(struct slice text, struct arena *a, const struct authz_body **ret, struct err *err) WARN_UNUSED;
-/* The body of POST /containers/create as a workload; query: for name=. */
+/* The body of POST /containers/create as a workload; query: for name=. ERR_LIMIT: more of something than is judged;
+ * ERR_DENIED: something that is not judged at all. */
 int authz_workload(const struct authz_body *b, struct slice query, struct arena *a, struct policy_workload *ret,
 		   struct err *err) WARN_UNUSED;
 

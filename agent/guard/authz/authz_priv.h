@@ -15,6 +15,8 @@ enum {
 	AUTHZ_QUESTIONS = 48,
 	AUTHZ_QUIET_MS = 200,	       /* after the policy's last change */
 	AUTHZ_FOLLOW_MAX = 4,	       /* container:X of container:Y … */
+	AUTHZ_BODY_BYTES = 256 << 10,  /* of a body that is judged; what docker sends is a few KiB */
+	AUTHZ_MOUNTS_MAX = 48,	       /* of one container, volumes of others among them */
 };
 
 /* ---- body.c ---- */
@@ -76,6 +78,11 @@ int authz_mounts(const struct authz_body *config, const struct authz_body *host,
 int authz_volume_options(const char *driver, const struct authz_body *options, struct arena *a, struct policy_mount *m,
 			 struct err *err) WARN_UNUSED;
 
+/* ---- bounds.c ---- */
+
+/* Lists and maps of a Config or HostConfig (nullable) that hold more than is judged: ERR_LIMIT, by name. */
+int authz_bounds(const struct authz_body *o, struct err *err) WARN_UNUSED;
+
 /* ---- seccomp.c ---- */
 
 /* Does the profile let through what the engine's default refuses? true also for one that can't be read. Pure. */
@@ -85,6 +92,12 @@ bool authz_seccomp_is_weaker(struct slice profile, struct arena *a);
 
 /* Fills real, dev, ino and protects of every mount that has something of the host in it. */
 void authz_resolve(const struct policy *p, struct policy_workload *w, struct arena *a);
+
+/* ---- devices.c ---- */
+
+/* Adds, beside each device that goes by a link or another node's name, the device that it really is: the engine
+ * follows links. What can't be followed may be any: "/dev". */
+void authz_resolve_devices(struct policy_workload *w, struct arena *a);
 
 /* ---- host.c: what the engine says, asked for one judgement ---- */
 

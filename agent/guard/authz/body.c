@@ -9,7 +9,7 @@
 #include "agent/guard/authz/authz_priv.h"
 #include "common/text.h"
 
-enum { DEPTH_MAX = 64, NODES_MAX = 200000 };
+enum { DEPTH_MAX = 64, NODES_MAX = 4096, ENGINE_NODES_MAX = 200000 };
 
 struct reader {
 	struct arena *arena;
@@ -169,7 +169,8 @@ static bool copy(struct reader *r, const void *p, size_t n, struct slice *ret)
 
 static struct authz_body *add(struct reader *r, enum authz_json type)
 {
-	struct authz_body *b = ++r->nodes > NODES_MAX ? NULL : arena_zalloc(r->arena, 1, sizeof(*b));
+	size_t most = r->is_strict ? NODES_MAX : ENGINE_NODES_MAX;
+	struct authz_body *b = ++r->nodes > most ? NULL : arena_zalloc(r->arena, 1, sizeof(*b));
 	struct authz_body *in = r->depth ? r->stack[r->depth - 1] : NULL;
 
 	if (!b) {

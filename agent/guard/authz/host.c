@@ -132,7 +132,8 @@ static enum authz_known op_image(void *arg, const char *reference, struct arena 
 		known = known_if(authz_read_image(text, a, w, &err), &err);
 	if (known == AUTHZ_KNOWN) {
 		read_scans(h);
-		if (h->scans)
+		/* No file, or one that can't be read: nothing was scanned, as far as anybody here can say. */
+		if (*h->scan_path)
 			authz_read_scan(h->scans, w->image_id, w);
 	}
 	return known;

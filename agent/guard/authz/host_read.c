@@ -30,14 +30,18 @@ int authz_read_image(struct slice text, struct arena *a, struct policy_workload 
 	return 0;
 }
 
-/* What was mounted when it was made, volumes of others among it. */
+/* What was mounted when it was made, volumes of others among it. Images that are mounted stand with the names that
+ * were asked for in HostConfig only. */
 static int read_mounts(const struct authz_body *list, struct arena *a, struct policy_workload *w, struct err *err)
 {
-	struct policy_mount *v = arena_zalloc(a, list->count + 1, sizeof(*v));
+	struct policy_mount *v = arena_zalloc(a, list->count + w->mount_count + 1, sizeof(*v));
 	size_t n = 0;
 
 	if (!v)
 		return err_set(err, ERR_LIMIT, "Mounts is too long");
+	for (size_t i = 0; i < w->mount_count; i++)
+		if (!strcmp(w->mounts[i].type, "image"))
+			v[n++] = w->mounts[i];
 	for (const struct authz_body *e = list->first; e; e = e->next) {
 		struct policy_mount m = { .real = "", .device = "", .protects = "" };
 		const char *name;
@@ -49,7 +53,8 @@ static int read_mounts(const struct authz_body *list, struct arena *a, struct po
 			return r;
 		if (*name)
 			m.source = name;
-		v[n++] = m;
+		if (strcmp(m.type, "image") != 0)
+			v[n++] = m;
 	}
 	w->mounts = v;
 	w->mount_count = n;

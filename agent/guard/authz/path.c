@@ -187,11 +187,9 @@ int authz_path_read(struct slice method, struct slice uri, struct authz_path *re
 			return r;
 	}
 	(void)slice_copy(slice_of(path), out.path, sizeof(out.path));
-	if (is_reading(method)) {
+	/* What has no path is no endpoint, of whatever method: "http:/x" has one to the engine, and none here. */
+	if (is_reading(method) && *text == '/')
 		out.kind = AUTHZ_READ;
-		*ret = out;
-		return 0;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
 		if (!slice_is(method, endpoints[i].method) || !matches(endpoints[i].path, path, &id))
 			continue;

@@ -15,7 +15,8 @@
 
 #include "agent/guard/authz/authz_priv.h"
 
-enum { CHAIN_MAX = 64, PROTECTED_MAX = 256 };
+/* LOOKS_MAX: folders looked for on the way up from sources that are not there, of one container. Each costs two calls. */
+enum { CHAIN_MAX = 64, PROTECTED_MAX = 256, LOOKS_MAX = 64 };
 
 struct inode {
 	uint64_t dev, ino;
@@ -37,6 +38,7 @@ struct look {
 	struct protected v[PROTECTED_MAX];
 	size_t n;
 	bool is_full;
+	unsigned looks;
 };
 
 static int open_path(const char *path)
@@ -70,7 +72,8 @@ static bool climb(struct chain *c)
 	}
 }
 
-static bool look_at(const char *path, struct chain *c)
+/* looks: nullable, what was spent. false: it may be anything. */
+static bool look_at(const char *path, struct chain *c, unsigned *looks)
 {
 	char name[64], text[4096];
 	struct stat st;
@@ -95,7 +98,7 @@ static bool look_at(const char *path, struct chain *c)
 			return true;
 		}
 		/* A dangling link may lead anywhere once it leads somewhere. */
-		if (errno != ENOENT || lstat(text, &st) == 0)
+		if (errno != ENOENT || lstat(text, &st) == 0 || (looks && ++*looks > LOOKS_MAX))
 			return false;
 		char *slash = strrchr(text, '/');
 		if (!slash || !text[1])
@@ -117,7 +120,7 @@ static void add_protected(void *arg, const char *path)
 		l->is_full = true;
 		return;
 	}
-	if (!look_at(path, c))
+	if (!look_at(path, c, NULL))
 		c->count = 0; /* not there to be compared: the policy still compares its name */
 	l->v[l->n++] = (struct protected){ path, c };
 }
@@ -152,7 +155,7 @@ static void resolve(struct look *l, struct chain *c, struct policy_mount *m, con
 	char *cleaned = arena_dup(l->a, slice_of(path));
 	if (cleaned && *cleaned == '/' && !*m->device)
 		authz_clean(cleaned);
-	if (l->is_full || !cleaned || !look_at(cleaned, c)) {
+	if (l->is_full || !cleaned || !look_at(cleaned, c, &l->looks)) {
 		m->protects = "/";
 		return;
 	}

@@ -3,7 +3,7 @@
 
 #include "agent/guard/authz/authz_priv.h"
 
-enum { PORT_RANGE_MAX = 1024, PORTS_MAX = 4096 };
+enum { PORT_RANGE_MAX = 1024, PORTS_MAX = 1024 };
 
 enum field_kind { FIELD_TEXT, FIELD_BOOL, FIELD_I64, FIELD_TEXTS };
 
@@ -175,7 +175,7 @@ static int add_ports(struct ports *p, uint16_t from, uint16_t to, struct slice k
 	unsigned hosts = from ? to - from + 1u : 1, ports = last - first + 1u;
 	unsigned count = hosts > ports ? hosts : ports;
 	if (count > PORT_RANGE_MAX || p->n + count > PORTS_MAX)
-		return err_set(p->err, ERR_LIMIT, "more than %d ports", PORT_RANGE_MAX);
+		return err_set(p->err, ERR_LIMIT, "more than %d ports", count > PORT_RANGE_MAX ? PORT_RANGE_MAX : PORTS_MAX);
 	if (!protocol)
 		return err_set(p->err, ERR_LIMIT, "ports");
 	for (unsigned i = 0; i < count; i++)
@@ -210,6 +210,27 @@ static int add_bindings(struct ports *p, const struct authz_body *port)
 	return 0;
 }
 
+static int by_slice(const void *a, const void *b)
+{
+	const struct slice *x = *(const struct slice *const *)a, *y = *(const struct slice *const *)b;
+	int order = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+
+	return order ? order : (x->n > y->n) - (x->n < y->n);
+}
+
+/* Members' names, folded, in order. */
+static const struct slice **sorted(const struct authz_body *map, struct arena *a)
+{
+	const struct slice **v = arena_zalloc(a, map->count + 1, sizeof(*v));
+	size_t n = 0;
+
+	for (const struct authz_body *m = v ? map->first : NULL; m; m = m->next)
+		v[n++] = &m->folded;
+	if (n)
+		qsort(v, n, sizeof(*v), by_slice);
+	return v;
+}
+
 static int read_ports(const struct authz_body *config, const struct authz_body *host, struct arena *a,
 		      struct policy_workload *w, struct err *err)
 {
@@ -222,14 +243,18 @@ static int read_ports(const struct authz_body *config, const struct authz_body *
 	if (r < 0 || (!bound && !exposed))
 		return r;
 	p.v = arena_zalloc(a, PORTS_MAX, sizeof(*p.v));
-	if (!p.v)
+	const struct slice **names = bound ? sorted(bound, a) : NULL;
+	if (!p.v || (bound && !names))
 		return err_set(err, ERR_LIMIT, "ports");
 	for (const struct authz_body *m = bound ? bound->first : NULL; m && r >= 0; m = m->next)
 		r = add_bindings(&p, m);
 	/* The command line exposes what it publishes: told once. */
-	for (const struct authz_body *m = exposed ? exposed->first : NULL; m && r >= 0; m = m->next)
-		if (!bound || !authz_get(bound, m->name.p))
+	for (const struct authz_body *m = exposed ? exposed->first : NULL; m && r >= 0; m = m->next) {
+		const struct slice *name = &m->folded;
+
+		if (!bound || !bsearch(&name, names, bound->count, sizeof(*names), by_slice))
 			r = add_ports(&p, 0, 0, m->name, "", p.is_publish_all);
+	}
 	w->ports = p.v;
 	w->port_count = p.n;
 	return r;
@@ -275,12 +300,29 @@ static void read_security_opt(struct arena *a, struct policy_workload *w)
 		value = slice_sub(s, (size_t)at + 1, s.n);
 		s = slice_sub(s, 0, (size_t)at);
 		if (slice_is(s, "apparmor"))
-			w->has_weaker_apparmor |= slice_is(value, "unconfined");
+			/* ":root:unconfined" is it too */
+			w->has_weaker_apparmor |= slice_find(value, SLICE_LIT("unconfined")) >= 0;
 		else if (slice_is(s, "seccomp") && !slice_is(value, "builtin"))
 			w->has_weaker_seccomp |= slice_is(value, "unconfined") || authz_seccomp_is_weaker(value, a);
 		else if (slice_is(s, "systempaths"))
 			w->has_unmasked_paths |= slice_is(value, "unconfined");
+		else if (slice_is(s, "writable-cgroups")) /* API 1.48: /sys/fs/cgroup of the host's kernel */
+			w->has_unmasked_paths |= !slice_is(value, "false") && !slice_is(value, "0");
 	}
+}
+
+/* Annotations by which runtimes change what they do: crun takes a seccomp program of its own, gVisor and Kata their
+ * flags and the hypervisor. */
+static int read_annotations(const struct authz_body *host, struct policy_workload *w, struct err *err)
+{
+	static const char *const prefixes[] = { "run.oci.", "dev.gvisor.", "io.katacontainers.", "org.systemd.property." };
+	const struct authz_body *map;
+	int r = authz_object(host, "Annotations", &map, err);
+
+	for (const struct authz_body *m = map && r >= 0 ? map->first : NULL; m; m = m->next)
+		for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+			w->has_weaker_seccomp |= slice_starts(m->name, slice_of(prefixes[i]));
+	return r;
 }
 
 static int read_confinement(const struct authz_body *host, struct arena *a, struct policy_workload *w, struct err *err)
@@ -291,6 +333,8 @@ static int read_confinement(const struct authz_body *host, struct arena *a, stru
 		r = read_paths(host, "ReadonlyPaths", readonly, ARRAY_LEN(readonly), a, w, err);
 	if (r >= 0)
 		r = read_map(host, "Sysctls", a, &w->sysctls, err);
+	if (r >= 0)
+		r = read_annotations(host, w, err);
 	read_security_opt(a, w);
 	return r;
 }
@@ -378,6 +422,8 @@ static int read_networks(const struct authz_body *b, struct arena *a, struct pol
 
 	if (r >= 0)
 		r = authz_object(networking, "EndpointsConfig", &endpoints, err);
+	if (r >= 0)
+		r = authz_bounds(networking, err);
 	return r < 0 ? r : authz_networks(endpoints, a, w, err);
 }
 
@@ -391,6 +437,10 @@ int authz_workload(const struct authz_body *b, struct slice query, struct arena 
 		return err_set(err, ERR_SYNTAX, "the body is no object");
 	int r = find_host(b, &host, err);
 	if (r >= 0)
+		r = authz_bounds(b, err);
+	if (r >= 0)
+		r = authz_bounds(host, err);
+	if (r >= 0)
 		r = authz_workload_of(b, host, a, &w, err);
 	if (r >= 0)
 		r = read_networks(b, a, &w, err);
@@ -399,7 +449,7 @@ int authz_workload(const struct authz_body *b, struct slice query, struct arena 
 	if (r < 0)
 		return r;
 	if (authz_get(host, "Capabilities")) /* a field of one release, which replaces the whole set */
-		return err_set(err, ERR_SYNTAX, "HostConfig.Capabilities is not judged");
+		return err_set(err, ERR_DENIED, "HostConfig.Capabilities");
 	w.name += *w.name == '/';
 	*ret = w;
 	return 0;

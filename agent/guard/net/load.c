@@ -16,6 +16,7 @@
 
 #include <bpf/bpf.h>
 
+#include "common/bpf_said.h"
 #include "common/file.h"
 #include "net.skel.h"
 
@@ -37,38 +38,17 @@ static const struct {
 
 /* --- libbpf's words --- */
 
-static char last_message[160];
-static bool is_verdict; /* last_message is the verifier's: nothing said after it tells more */
+static struct bpf_said said;
 static libbpf_print_fn_t print_before;
 
 static int keep_message(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	CLEANUP(freep) char *text = NULL;
-
-	if (level != LIBBPF_WARN || is_verdict)
-		return 0;
-	if (vasprintf(&text, fmt, ap) < 0) {
-		text = NULL;
-		return 0;
-	}
-	const char *line = text;
-	char *end = strstr(text, "\nprocessed ");
-	if (end) { /* why it refused stands in the line before */
-		*end = 0;
-		const char *before = strrchr(text, '\n');
-		line = before ? before + 1 : text;
-		is_verdict = true;
-	} else {
-		text[strcspn(text, "\n")] = 0;
-	}
-	(void)slice_copy(slice_of(line), last_message, sizeof(last_message));
-	return 0;
+	return bpf_said_keep(&said, level, fmt, ap);
 }
 
 void net_quiet(void)
 {
-	last_message[0] = 0;
-	is_verdict = false;
+	said = (struct bpf_said){ 0 };
 	print_before = libbpf_set_print(keep_message);
 }
 
@@ -79,7 +59,7 @@ void net_loud(void)
 
 const char *net_last_message(void)
 {
-	return last_message;
+	return said.why;
 }
 
 /* --- maps --- */
@@ -193,7 +173,7 @@ static int load_mask(const struct net *n, unsigned mask, bool is_trial, struct n
 	if (r == -EPERM)
 		return err_set(err, EPERM, "load the network's programs: CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are needed");
 	if (r < 0)
-		return err_set(err, -r, "load the network's programs (%s)", last_message);
+		return err_set(err, -r, "load the network's programs (%s)", said.why);
 	*ret = take_ptr(skel);
 	return 0;
 }
@@ -211,8 +191,7 @@ static int load_what_goes(struct net *n, struct net_bpf **ret, bool *ret_has_gro
 		struct err e = { 0 };
 		bool unused;
 
-		last_message[0] = 0;
-		is_verdict = false;
+		said = (struct bpf_said){ 0 };
 		if (load_mask(n, 1U << i, true, &one, &unused, &e) >= 0)
 			good |= 1U << i;
 		else
@@ -462,24 +441,29 @@ void net_detach_root(struct net *n)
 	}
 }
 
-int net_clear(const char *pin_dir, struct err *err)
+/* Only what is surely ours is deleted. */
+static int clear_pins(const char *pin_dir, struct err *err)
 {
 	char links[PATH_MAX];
 	struct statfs fs;
 
-	/* Only what is surely ours is deleted. */
-	if (!statfs(pin_dir, &fs)) {
-		if ((uint32_t)fs.f_type != BPFFS_MAGIC_NUMBER)
-			return err_set(err, EINVAL, "'%s' is on no bpffs", pin_dir);
-		if (snprintf(links, sizeof(links), "%s/links", pin_dir) >= (int)sizeof(links))
-			return err_set(err, ENAMETOOLONG, "'%s'", pin_dir);
-		remove_dir(links);
-		(void)remove_maps(pin_dir, "");
-		if (rmdir(pin_dir) < 0)
-			return err_set(err, errno, "remove '%s'", pin_dir);
-	} else if (errno != ENOENT) {
-		return err_set(err, errno, "'%s'", pin_dir);
-	}
-	net_veth_clear();
-	return 0;
+	if (!pin_dir[0])
+		return 0;
+	if (statfs(pin_dir, &fs) < 0)
+		return errno == ENOENT ? 0 : err_set(err, errno, "'%s'", pin_dir);
+	if ((uint32_t)fs.f_type != BPFFS_MAGIC_NUMBER)
+		return err_set(err, EINVAL, "'%s' is on no bpffs", pin_dir);
+	if (snprintf(links, sizeof(links), "%s/links", pin_dir) >= (int)sizeof(links))
+		return err_set(err, ENAMETOOLONG, "'%s'", pin_dir);
+	remove_dir(links);
+	(void)remove_maps(pin_dir, "");
+	return rmdir(pin_dir) < 0 ? err_set(err, errno, "remove '%s'", pin_dir) : 0;
+}
+
+int net_clear(const char *pin_dir, struct err *err)
+{
+	int r = clear_pins(pin_dir, err);
+
+	net_veth_clear(NULL, NULL);
+	return r;
 }

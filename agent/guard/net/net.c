@@ -19,24 +19,12 @@ static const char *const layer_names[NET_LAYER_COUNT] = {
 #undef P
 	"pin",
 };
-static const char *const links[] = { "egress", "ingress" };
-
 const char *net_hook_name(enum net_hook h)
 {
 	return (unsigned)h < NET_HOOK_COUNT ? hook_names[h] : "";
 }
 
 /* --- keys --- */
-
-static void put(struct net *n, enum net_map map, const void *key, const void *value)
-{
-	(void)bpf_map_update_elem(n->map_fd[map], key, value, BPF_ANY);
-}
-
-static void drop(struct net *n, enum net_map map, const void *key)
-{
-	(void)bpf_map_delete_elem(n->map_fd[map], key);
-}
 
 static void name_key(const char *id, char ret[NET_ID_BYTES])
 {
@@ -53,14 +41,9 @@ static void put_slot(struct net *n, const struct box *b, const struct net_slot *
 	__atomic_store_n(&n->words[b->slot], word, __ATOMIC_RELEASE);
 }
 
-static void why_not(struct net *n, unsigned layer, const char *what)
-{
-	(void)slice_copy(slice_of(what), n->why_not[layer], sizeof(n->why_not[layer]));
-}
-
 /* --- boxes --- */
 
-static struct box *find_box(struct net *n, const char *id)
+static struct box *find_box(const struct net *n, const char *id)
 {
 	for (uint32_t i = 1; i <= n->slot_max; i++)
 		if (n->boxes[i] && !strcmp(n->boxes[i]->id, id))
@@ -68,7 +51,7 @@ static struct box *find_box(struct net *n, const char *id)
 	return NULL;
 }
 
-static struct box *new_box(struct net *n, const char *id, uint32_t slot)
+struct box *net_new_box(struct net *n, const char *id, uint32_t slot)
 {
 	struct box *b = calloc(1, sizeof(*b));
 
@@ -95,7 +78,7 @@ static int make_box(struct net *n, const char *id, struct box **ret, struct err 
 		if (n->boxes[slot])
 			continue;
 		n->next_slot = slot;
-		*ret = new_box(n, id, slot);
+		*ret = net_new_box(n, id, slot);
 		return *ret ? 0 : err_set(err, ENOMEM, "a container's rules");
 	}
 	return err_set(err, ERR_LIMIT, "more than %u containers", n->slot_max);
@@ -112,195 +95,13 @@ static int put_rules(struct net *n, struct box *b, const struct net_rules *rules
 	if (r < 0)
 		return r;
 	uint32_t before = b->set;
+	b->is_told = true;
 	b->set = slot.set;
 	put_slot(n, b, &slot);
 	net_set_put(n, before); /* the same one: a reference less */
 	name_key(b->id, key);
-	put(n, NET_MAP_names, key, &b->slot);
+	net_put(n, NET_MAP_names, key, &b->slot);
 	return 0;
-}
-
-/* --- devices --- */
-
-static size_t sharers_of(const struct net *n, uint32_t ifindex, struct net_device *ret)
-{
-	size_t count = 0;
-
-	*ret = (struct net_device){ 0 };
-	for (uint32_t i = 1; i <= n->slot_max; i++)
-		for (size_t k = 0; n->boxes[i] && k < n->boxes[i]->veth_count; k++)
-			if (n->boxes[i]->veths[k] == ifindex) {
-				if (count < NET_SHARERS)
-					ret->slots[count] = i;
-				count++;
-			}
-	return count;
-}
-
-/* Whose frames may come in there. Nobody's: the program goes. */
-static bool put_device(struct net *n, uint32_t ifindex)
-{
-	struct net_device d;
-	size_t count = sharers_of(n, ifindex, &d);
-	struct err e = { 0 };
-
-	if (!count || count > NET_SHARERS) {
-		drop(n, NET_MAP_devices, &ifindex);
-		if (n->is_settled)
-			net_veth_detach(ifindex);
-		if (count)
-			why_not(n, NET_PROGRAM_veth, "more than 8 containers share a network");
-		return false;
-	}
-	put(n, NET_MAP_devices, &ifindex, &d);
-	if (!n->is_settled)
-		return false;
-	if (n->prog_fd[NET_PROGRAM_veth] < 0 || net_veth_attach(n->prog_fd[NET_PROGRAM_veth], ifindex, &e) < 0) {
-		if (e.code && e.code != ENODEV)
-			why_not(n, NET_PROGRAM_veth, e.msg);
-		return false;
-	}
-	return true;
-}
-
-static void attach_veths(struct net *n, struct box *b)
-{
-	for (size_t i = 0; i < b->veth_count; i++)
-		b->is_veth_attached[i] = put_device(n, b->veths[i]);
-}
-
-static void leave_veths(struct net *n, struct box *b)
-{
-	size_t count = b->veth_count;
-
-	b->veth_count = 0;
-	for (size_t i = 0; i < count; i++)
-		(void)put_device(n, b->veths[i]);
-}
-
-/* --- cgroups --- */
-
-static void pin_name(const struct box *b, size_t which, char *ret, size_t size)
-{
-	snprintf(ret, size, "%s-%016llx", links[which], (unsigned long long)b->cgroup_id);
-}
-
-/* What is pinned is taken over; where nobody told of the container yet, only that. */
-static void attach_cgroup(struct net *n, struct box *b)
-{
-	char path[PATH_MAX];
-	CLEANUP(fd_closep) int fd = -1;
-
-	if (b->cgroup) {
-		snprintf(path, sizeof(path), "%s%s", n->cgroup_root, b->cgroup);
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	}
-	for (size_t i = 0; n->is_settled && i < ARRAY_LEN(links); i++) {
-		enum net_program p = NET_PROGRAM_egress + (unsigned)i;
-		struct err e = { 0 };
-		char pin[64];
-
-		if (b->has_link[i])
-			continue;
-		pin_name(b, i, pin, sizeof(pin));
-		b->has_link[i] = net_attach_cgroup(n, p, fd, pin, &b->link_fd[i], &e) >= 0;
-		if (!b->has_link[i] && fd >= 0)
-			why_not(n, p, e.msg);
-	}
-}
-
-static void leave_cgroup(struct net *n, struct box *b)
-{
-	for (size_t i = 0; i < ARRAY_LEN(links) && b->cgroup_id; i++) {
-		char pin[64], path[PATH_MAX];
-
-		pin_name(b, i, pin, sizeof(pin));
-		snprintf(path, sizeof(path), "%s/links/%s", n->pin_dir, pin);
-		if (n->is_pinned)
-			(void)unlink(path);
-		fd_closep(&b->link_fd[i]);
-		b->link_fd[i] = -1;
-		b->has_link[i] = false;
-	}
-	if (b->cgroup_id)
-		drop(n, NET_MAP_cgroups, &b->cgroup_id);
-	b->cgroup_id = 0;
-}
-
-/* Also those that the kernel found by their names. */
-static void forget_cgroups(struct net *n, uint32_t slot)
-{
-	uint64_t key, alive;
-	void *prev = NULL;
-	uint32_t its;
-
-	while (!bpf_map_get_next_key(n->map_fd[NET_MAP_cgroups], prev, &key)) {
-		if (!bpf_map_lookup_elem(n->map_fd[NET_MAP_cgroups], &key, &its) && its == slot &&
-		    !bpf_map_delete_elem(n->map_fd[NET_MAP_cgroups], &key))
-			continue;
-		alive = key;
-		prev = &alive;
-	}
-}
-
-static void enter_cgroup(struct net *n, struct box *b, const struct place *p)
-{
-	if (b->cgroup_id != p->cgroup_id) {
-		leave_cgroup(n, b);
-		b->cgroup_id = p->cgroup_id;
-	}
-	free(b->cgroup);
-	b->cgroup = b->cgroup_id ? slice_dup(slice_of(p->cgroup)) : NULL;
-	if (!b->cgroup_id) {
-		why_not(n, NET_PROGRAM_egress, "a container has no cgroup of version 2");
-		why_not(n, NET_PROGRAM_ingress, "a container has no cgroup of version 2");
-		return;
-	}
-	put(n, NET_MAP_cgroups, &b->cgroup_id, &b->slot);
-	attach_cgroup(n, b);
-}
-
-/* --- network namespaces --- */
-
-/* Of those who share one, the first is asked for what is in no cgroup of theirs. */
-static void put_netns(struct net *n, uint64_t cookie)
-{
-	uint32_t slot;
-
-	if (!cookie)
-		return;
-	if (!bpf_map_lookup_elem(n->map_fd[NET_MAP_netns], &cookie, &slot) && slot <= n->slot_max &&
-	    n->boxes[slot] && n->boxes[slot]->netns_cookie == cookie)
-		return;
-	for (uint32_t i = 1; i <= n->slot_max; i++)
-		if (n->boxes[i] && n->boxes[i]->netns_cookie == cookie) {
-			put(n, NET_MAP_netns, &cookie, &i);
-			return;
-		}
-	drop(n, NET_MAP_netns, &cookie);
-}
-
-static void leave_netns(struct net *n, struct box *b)
-{
-	uint64_t before = b->netns_cookie;
-
-	b->netns_cookie = 0;
-	put_netns(n, before);
-}
-
-static void enter_netns(struct net *n, struct box *b, const struct place *p)
-{
-	if (b->netns_cookie != p->netns_cookie)
-		leave_netns(n, b);
-	if (b->veth_count != p->veth_count || memcmp(b->veths, p->veths, sizeof(p->veths)))
-		leave_veths(n, b);
-	b->netns_cookie = p->netns_cookie;
-	memcpy(b->veths, p->veths, sizeof(b->veths));
-	b->veth_count = p->veth_count;
-	put_netns(n, b->netns_cookie);
-	attach_veths(n, b);
-	if (!p->veth_count && !p->is_host_net)
-		why_not(n, NET_PROGRAM_veth, "a container's network has no veth on this host");
 }
 
 /* --- what the caller says --- */
@@ -322,8 +123,8 @@ int net_container(struct net *n, const char *id, pid_t pid, const struct net_rul
 			net_container_gone(n, id);
 		return r;
 	}
-	enter_cgroup(n, b, &p);
-	enter_netns(n, b, &p);
+	net_enter_cgroup(n, b, &p);
+	net_enter_netns(n, b, &p);
 	return 0;
 }
 
@@ -357,11 +158,11 @@ void net_container_gone(struct net *n, const char *id)
 	if (!b)
 		return;
 	name_key(id, key);
-	drop(n, NET_MAP_names, key);
-	leave_netns(n, b);
-	leave_veths(n, b);
-	leave_cgroup(n, b);
-	forget_cgroups(n, b->slot);
+	net_drop(n, NET_MAP_names, key);
+	net_leave_netns(n, b);
+	net_leave_veths(n, b);
+	net_leave_cgroup(n, b);
+	net_forget_cgroups(n, b->slot);
 	put_slot(n, b, &none);
 	net_told_drain(n, b->slot);
 	net_traffic_end(n, b);
@@ -369,6 +170,13 @@ void net_container_gone(struct net *n, const char *id)
 	n->boxes[b->slot] = NULL;
 	free(b->cgroup);
 	free(b);
+}
+
+bool net_is_inherited(const struct net *n, const char *id)
+{
+	const struct box *b = find_box(n, id);
+
+	return b && !b->is_told;
 }
 
 void net_set_mode(struct net *n, enum net_mode mode)
@@ -379,7 +187,7 @@ void net_set_mode(struct net *n, enum net_mode mode)
 	n->knobs.mode = mode;
 	if (n->is_settled && mode != NET_OFF)
 		net_attach_root(n);
-	put(n, NET_MAP_knobs, &first, &n->knobs);
+	net_put(n, NET_MAP_knobs, &first, &n->knobs);
 	if (n->is_settled && mode == NET_OFF)
 		net_detach_root(n);
 }
@@ -424,131 +232,6 @@ void net_layers(struct net *n, void (*fn)(void *arg, const struct net_layer *l),
 	}
 }
 
-/* --- taking over --- */
-
-static void take_names(struct net *n)
-{
-	char key[ID_BYTES] = "", before[ID_BYTES];
-	void *prev = NULL;
-	uint32_t slot;
-
-	for (; !bpf_map_get_next_key(n->map_fd[NET_MAP_names], prev, key); prev = before) {
-		memcpy(before, key, sizeof(before));
-		if (!key[0] || bpf_map_lookup_elem(n->map_fd[NET_MAP_names], key, &slot) < 0 || !slot ||
-		    slot > n->slot_max || n->boxes[slot])
-			continue;
-		struct box *b = new_box(n, key, slot);
-		struct net_slot word;
-		if (!b)
-			return;
-		memcpy(&word, &n->words[slot], sizeof(word));
-		b->set = word.set;
-		net_set_ref(n, word.set);
-	}
-}
-
-static void take_ids(struct net *n, enum net_map map, void (*fn)(struct box *b, uint64_t id))
-{
-	uint64_t key, before;
-	void *prev = NULL;
-	uint32_t slot;
-
-	for (; !bpf_map_get_next_key(n->map_fd[map], prev, &key); prev = &before) {
-		before = key;
-		if (!bpf_map_lookup_elem(n->map_fd[map], &key, &slot) && slot <= n->slot_max && n->boxes[slot])
-			fn(n->boxes[slot], key);
-	}
-}
-
-/* Ids only grow: of a container that was started again the last is its own. */
-static void set_cgroup(struct box *b, uint64_t id)
-{
-	if (id > b->cgroup_id)
-		b->cgroup_id = id;
-}
-
-static void set_netns(struct box *b, uint64_t cookie)
-{
-	b->netns_cookie = cookie;
-}
-
-static void take_devices(struct net *n)
-{
-	uint32_t key, before;
-	void *prev = NULL;
-
-	for (; !bpf_map_get_next_key(n->map_fd[NET_MAP_devices], prev, &key); prev = &before) {
-		struct net_device d;
-
-		before = key;
-		if (bpf_map_lookup_elem(n->map_fd[NET_MAP_devices], &key, &d) < 0)
-			continue;
-		for (size_t i = 0; i < NET_SHARERS && d.slots[i]; i++) {
-			struct box *b = d.slots[i] <= n->slot_max ? n->boxes[d.slots[i]] : NULL;
-			if (b && b->veth_count < PLACE_VETHS)
-				b->veths[b->veth_count++] = key;
-		}
-	}
-}
-
-/* Old programs become ours in place; a container whose cgroup is no more ended while nobody looked. */
-static void take_links(struct net *n)
-{
-	for (uint32_t i = 1; i <= n->slot_max; i++) {
-		struct box *b = n->boxes[i];
-		bool can_tell = n->prog_fd[NET_PROGRAM_egress] >= 0 && n->prog_fd[NET_PROGRAM_ingress] >= 0;
-
-		if (!b)
-			continue;
-		if (b->cgroup_id)
-			attach_cgroup(n, b);
-		if (b->cgroup_id && !b->cgroup && can_tell && !b->has_link[0] && !b->has_link[1])
-			net_container_gone(n, b->id);
-		else
-			attach_veths(n, b);
-	}
-}
-
-static int map_words(struct net *n, struct err *err)
-{
-	void *p = mmap(NULL, (n->slot_max + 1) * sizeof(*n->words), PROT_READ | PROT_WRITE, MAP_SHARED,
-		       n->map_fd[NET_MAP_slots], 0);
-
-	if (p == MAP_FAILED)
-		return err_set(err, errno, "map the network's slots");
-	n->words = p;
-	return 0;
-}
-
-static int take_over(struct net *n, struct err *err)
-{
-	struct net_knobs before = { 0 };
-	uint32_t first = 0;
-
-	(void)bpf_map_lookup_elem(n->map_fd[NET_MAP_knobs], &first, &before);
-	n->knobs = (struct net_knobs){ .mode = n->cfg.mode, .is_unknown_denied = n->cfg.is_unknown_denied,
-				       .counts_traffic = n->cfg.counts_traffic, .epoch = before.epoch + 1 };
-	int r = map_words(n, err);
-	if (r >= 0)
-		r = net_sets_take_over(n, err);
-	if (r < 0)
-		return r;
-	take_names(n);
-	take_ids(n, NET_MAP_cgroups, set_cgroup);
-	take_ids(n, NET_MAP_netns, set_netns);
-	take_devices(n);
-	for (size_t i = 0; i < n->set_count;) /* of nobody any more */
-		if (n->sets[i].refs) {
-			i++;
-		} else {
-			n->sets[i].refs = 1;
-			net_set_put(n, n->sets[i].number);
-		}
-	put(n, NET_MAP_knobs, &first, &n->knobs);
-	loop_timer_once(n->sweep, SWEEP_MS);
-	return 0;
-}
-
 /* --- life --- */
 
 static void on_sweep(void *arg)
@@ -564,8 +247,10 @@ static void settle(struct net *n)
 		net_attach_root(n);
 	else
 		net_detach_root(n);
-	take_links(n);
+	net_take_links(n);
 	net_drop_old_pins(n);
+	/* Of one that was killed where nothing is pinned: a filter on a device doesn't end with its process. */
+	net_veth_clear(net_has_device, n);
 }
 
 /* Containers told of since are in the new maps now. */
@@ -643,7 +328,7 @@ int net_new(struct loop *l, const struct clock *clk, const struct net_config *cf
 	if (r >= 0)
 		r = net_load(n, err);
 	if (r >= 0)
-		r = take_over(n, err);
+		r = net_take_over(n, err);
 	if (r >= 0)
 		r = net_told_start(n, err);
 	if (r < 0)

@@ -26,7 +26,9 @@ enum net_hook { NET_CONNECT, NET_SENDMSG, NET_BIND, NET_EGRESS, NET_INGRESS, NET
 const char *net_hook_name(enum net_hook h); /* connect sendmsg bind egress ingress veth */
 
 struct net_config {
-	const char *pin_dir;	/* "/sys/fs/bpf/picket/net"; "": not pinned (ends with the process) */
+	/* "/sys/fs/bpf/picket/net"; "": not pinned: ends with the process. Of one that is killed the filters on veths stay
+	 * (nothing more passes there than before) until the next one starts, or net_clear. */
+	const char *pin_dir;
 	const char *cgroup_root; /* where cgroup v2 is mounted; "": found in /proc/self/mountinfo */
 	enum net_mode mode;
 	/* What holds in a cgroup below an engine's that nobody has told of yet. */
@@ -43,7 +45,7 @@ struct net_event {
 	bool is_refused;	  /* false: monitored */
 	uint8_t address[16];	  /* of the other side; bind: own */
 	bool is_v6;
-	uint16_t port;		  /* of the other side; bind, and ingress of a new connection: own */
+	uint16_t port;		  /* of the other side; bind, and ingress refused by a rule about ports: own */
 	uint8_t protocol;	  /* IPPROTO_* */
 	uint32_t pid;		  /* 0 where a packet has none */
 	char comm[16];
@@ -88,7 +90,7 @@ struct net_ports {
 	uint32_t rule;
 	bool is_monitored;
 };
-/* What holds for one container. The longest prefix decides (of the same one twice the denial); none:
+/* What holds for one container. The longest prefix decides (of the same one twice the last); none:
  * is_denied_by_default. ::ffff:a.b.c.d/96+n is a.b.c.d/n. */
 struct net_rules {
 	const struct net_prefix *prefixes;
@@ -109,6 +111,8 @@ int net_new(struct loop *l, const struct clock *clk, const struct net_config *cf
  * Errors: ESRCH (it is gone), ERR_LIMIT (containers, prefixes; what held before goes on). */
 int net_container(struct net *n, const char *id, pid_t pid, const struct net_rules *rules, struct err *err) WARN_UNUSED;
 void net_container_gone(struct net *n, const char *id);
+/* Its rules are those of an earlier process; this one has said nothing of it yet. */
+bool net_is_inherited(const struct net *n, const char *id);
 /* Before its first process runs: the kernel knows its cgroup by the id in the name ("/docker/ID", "docker-ID.scope").
  * Errors: EINVAL (the id is not 64 hex digits), ERR_LIMIT. net_container_gone if it never starts. */
 int net_container_announce(struct net *n, const char *id, const struct net_rules *rules, struct err *err) WARN_UNUSED;
@@ -122,7 +126,8 @@ struct net_layer {
 	uint64_t runs, run_ns; /* 0 unless kernel.bpf_stats_enabled */
 };
 void net_layers(struct net *n, void (*fn)(void *arg, const struct net_layer *l), void *arg);
-/* Unpins and detaches everything that any agent left: for `picket-agent guard off`, and removal of the package. */
+/* Unpins and detaches everything that any agent left: for `picket-agent network release`, and removal of the package.
+ * pin_dir: "" for what is pinned nowhere. */
 int net_clear(const char *pin_dir, struct err *err) WARN_UNUSED;
 /* Closes; what is pinned goes on. */
 void net_free(struct net *n);

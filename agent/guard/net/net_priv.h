@@ -60,6 +60,7 @@ struct box {
 	uint32_t veths[PLACE_VETHS];
 	bool is_veth_attached[PLACE_VETHS];
 	size_t veth_count;
+	bool is_told;		  /* in this process */
 	bool has_link[2];	  /* egress, ingress */
 	int link_fd[2];		  /* -1 when pinned */
 	struct net_totals told;	  /* what earlier intervals had */
@@ -92,6 +93,31 @@ struct net {
 	uint64_t interval_from_unix_ns;
 };
 
+/* net.c: one of an earlier process, or new; no rules yet. */
+struct box *net_new_box(struct net *n, const char *id, uint32_t slot);
+
+/* attach.c */
+void net_put(struct net *n, enum net_map map, const void *key, const void *value);
+void net_drop(struct net *n, enum net_map map, const void *key);
+void net_why_not(struct net *n, unsigned layer, const char *what);
+void net_enter_cgroup(struct net *n, struct box *b, const struct place *p);
+/* What is pinned is taken over; where nobody told of the container yet, only that. */
+void net_enter_links(struct net *n, struct box *b);
+void net_leave_cgroup(struct net *n, struct box *b);
+/* Also those that the kernel found by their names. */
+void net_forget_cgroups(struct net *n, uint32_t slot);
+void net_enter_netns(struct net *n, struct box *b, const struct place *p);
+void net_leave_netns(struct net *n, struct box *b);
+void net_attach_veths(struct net *n, struct box *b);
+void net_leave_veths(struct net *n, struct box *b);
+/* arg: struct net. Somebody's frames come in there. */
+bool net_has_device(const void *arg, uint32_t ifindex);
+
+/* takeover.c */
+int net_take_over(struct net *n, struct err *err) WARN_UNUSED;
+/* Old programs become ours in place; a container whose cgroup is no more ended while nobody looked. */
+void net_take_links(struct net *n);
+
 /* load.c: libbpf's words while quiet are kept, not printed. */
 void net_quiet(void);
 void net_loud(void);
@@ -118,8 +144,8 @@ void net_sets_sweep(struct net *n);
 /* veth.c */
 int net_veth_attach(int prog_fd, uint32_t ifindex, struct err *err) WARN_UNUSED;
 void net_veth_detach(uint32_t ifindex);
-/* Of every device of this network namespace. */
-void net_veth_clear(void);
+/* Of every device of this network namespace but those that keep says. keep: nullable. */
+void net_veth_clear(bool (*keep)(const void *arg, uint32_t ifindex), const void *arg);
 
 /* told.c */
 int net_told_start(struct net *n, struct err *err) WARN_UNUSED;

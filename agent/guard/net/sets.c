@@ -53,21 +53,22 @@ static struct net_prefix normalise(const struct net_prefix *p)
 	return r;
 }
 
-/* By family, address, length; of one prefix given twice the denial first. */
+struct told_prefix {
+	struct net_prefix p;
+	uint32_t at; /* in the list */
+};
+
+/* By family, address, length; of one prefix given twice the last first. */
 static int compare(const void *a, const void *b)
 {
-	const struct net_prefix *x = a, *y = b;
+	const struct told_prefix *x = a, *y = b;
 
-	if (x->is_v6 != y->is_v6)
-		return x->is_v6 - y->is_v6;
-	int r = memcmp(x->address, y->address, sizeof(x->address));
+	if (x->p.is_v6 != y->p.is_v6)
+		return x->p.is_v6 - y->p.is_v6;
+	int r = memcmp(x->p.address, y->p.address, sizeof(x->p.address));
 	if (!r)
-		r = x->bits - y->bits;
-	if (!r)
-		r = y->is_denied - x->is_denied;
-	if (!r)
-		r = x->is_monitored - y->is_monitored;
-	return r ? r : (x->rule > y->rule) - (x->rule < y->rule);
+		r = x->p.bits - y->p.bits;
+	return r ? r : (x->at < y->at) - (x->at > y->at);
 }
 
 static bool is_same_prefix(const struct net_prefix *a, const struct net_prefix *b)
@@ -78,7 +79,7 @@ static bool is_same_prefix(const struct net_prefix *a, const struct net_prefix *
 static int write_prefixes(const struct net_rules *rules, struct written *w, struct err *err)
 {
 	size_t n = rules->prefix_count;
-	CLEANUP(freep) struct net_prefix *all = calloc(n + 1, sizeof(*all));
+	CLEANUP(freep) struct told_prefix *all = calloc(n + 1, sizeof(*all));
 
 	w->v4 = calloc(n + 1, sizeof(*w->v4));
 	w->v6 = calloc(n + 1, sizeof(*w->v6));
@@ -87,13 +88,13 @@ static int write_prefixes(const struct net_rules *rules, struct written *w, stru
 	if (!all || !w->v4 || !w->v6 || !w->verdicts[0] || !w->verdicts[1])
 		return err_set(err, ENOMEM, "%zu prefixes", n);
 	for (size_t i = 0; i < n; i++)
-		all[i] = normalise(&rules->prefixes[i]);
+		all[i] = (struct told_prefix){ normalise(&rules->prefixes[i]), (uint32_t)i };
 	qsort(all, n, sizeof(*all), compare);
 	for (size_t i = 0; i < n; i++) {
-		const struct net_prefix *p = &all[i];
+		const struct net_prefix *p = &all[i].p;
 		size_t family = p->is_v6, at = w->count[family];
 
-		if (i && is_same_prefix(p, &all[i - 1]))
+		if (i && is_same_prefix(p, &all[i - 1].p))
 			continue;
 		if (p->is_v6) {
 			w->v6[at].bits = 32U + p->bits;

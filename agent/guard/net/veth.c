@@ -68,11 +68,12 @@ void net_veth_detach(uint32_t ifindex)
 	net_loud();
 }
 
-void net_veth_clear(void)
+void net_veth_clear(bool (*keep)(const void *arg, uint32_t ifindex), const void *arg)
 {
 	struct if_nameindex *all = if_nameindex();
 
 	for (size_t i = 0; all && all[i].if_index; i++)
-		net_veth_detach(all[i].if_index);
+		if (!keep || !keep(arg, all[i].if_index))
+			net_veth_detach(all[i].if_index);
 	if_freenameindex(all);
 }

@@ -112,7 +112,8 @@ void live_images_forget(struct live *v)
 	for (i = TAILQ_FIRST(&v->images); i; i = next) {
 		next = TAILQ_NEXT(i, link);
 		bool is_told = i->told == TOLD_KNOWN || i->told == TOLD_REFUSED || i->stock == STOCK_FAILED;
-		if (TAILQ_EMPTY(&i->containers) && is_told && !is_busy(v, i))
+		bool is_kept = v->scan_path && i->is_here;
+		if (TAILQ_EMPTY(&i->containers) && is_told && !is_kept && !is_busy(v, i))
 			free_image(v, i);
 	}
 }

@@ -15,6 +15,7 @@ static void on_tick(void *arg)
 	live_use_step(v);
 	live_sweep_step(v);
 	live_updates_step(v);
+	live_scans_step(v);
 	live_stock_step(v);
 	live_tell_step(v);
 	live_images_forget(v);
@@ -69,6 +70,7 @@ void live_connected(struct live *v)
 {
 	v->is_state_known = false;
 	v->pause_ns = 0;
+	v->scan_due_ns = 0;
 	live_set_changed(v);
 }
 
@@ -108,6 +110,7 @@ void live_write_status(const struct live *v, struct json *j)
 		write_image(i, j);
 	json_array_close(j);
 	json_kv_u64(j, "failed_count", failed);
+	live_scans_write_status(v, j);
 }
 
 void live_free(struct live *v)
@@ -120,6 +123,7 @@ void live_free(struct live *v)
 	child_free(v->child);
 	live_images_free(v);
 	free(v->sweep_pids);
+	free(v->scan_path);
 	free(v->dir);
 	free(v);
 }

@@ -30,6 +30,8 @@ struct live_ops {
 	/* Sends a question (body set) to the collector; its answer comes to live_answer, or NULL there when
 	 * there will be none. One at a time. Errors: ENOTCONN, EAGAIN: later. */
 	int (*ask)(void *arg, Picket__Request *m, struct err *err);
+	/* What is in the image's files is known now (summary_load_files). Nullable. */
+	void (*stocked)(void *arg, const char *image_id);
 };
 
 int live_new(struct loop *l, struct fetch_pool *fetch, const struct clock *clk, const struct live_config *cfg,
@@ -39,6 +41,11 @@ void live_container(struct live *v, const struct container *c);
 /* A program started in it. path: as the container sees it. is_own: the file lies in the container's own
  * layer, so it is none of the image's. */
 void live_exec(struct live *v, const struct container *c, uint32_t pid, struct slice path, bool is_own);
+/* Where the guard's policy asks what images' scans found (path, copied; NULL: it doesn't): stock is taken of every image
+ * that lies here, soon after it came, and the file holds what the collector says of each. */
+void live_want_scans(struct live *v, const char *path);
+/* An image came, went, or got another name, as the engine says. */
+void live_images_changed(struct live *v);
 void live_answer(struct live *v, const Picket__Reply *reply);
 /* The collector can be asked (again). */
 void live_connected(struct live *v);

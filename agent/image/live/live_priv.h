@@ -1,5 +1,5 @@
 /* live_priv.h - as the files of live share it: live.c (what runs, what is due), images.c (the table), stock.c
- * (children that take stock), tell.c (what the collector is told), use.c (packages in use), sweep.c (mapped
+ * (children that take stock), tell.c (what the collector is told), scans.c (what it says of images, for the policy), use.c (packages in use), sweep.c (mapped
  * files), child.c (child processes), updates.c (registries, all local images). */
 #pragma once
 #include <sys/queue.h>
@@ -28,6 +28,9 @@ enum {
 	LIVE_SWEEP_MS = 600000,	 /* all processes' mapped files */
 	LIVE_LOOK_AFTER_MS = 1000,
 	LIVE_LOOK_AGAIN_MS = 600000,
+	LIVE_SCANS_MS = 3000,	 /* the collector is asked whether a scan changed */
+	LIVE_SCANS_SOON_MS = 1000, /* and while it has an image to match */
+	LIVE_LIST_MS = 15000,	 /* the engine, which images lie here, where scans are wanted and it tells of none */
 	LIVE_PACK_TRIES = 3,
 	LIVE_ID_BYTES = 80,
 	LIVE_MAPS_BYTES = 1024 * 1024,
@@ -69,6 +72,12 @@ struct limage {
 	struct summary summary;
 	bool has_summary;
 	bool wants_names; /* the engine is to be asked what it calls it now */
+
+	/* where scans are wanted */
+	bool is_here; /* the engine listed it last; kept as long */
+	bool is_scan_asked, has_scan;
+	uint64_t scan_unix_s;
+	char scan_worst[16];
 
 	/* what is under way with the collector */
 	uint8_t (*wanted)[LIMIT_KEY_BYTES]; /* layers to send whole */
@@ -128,6 +137,12 @@ struct live {
 	uint32_t state_part, state_parts;
 	struct limage *state_from, *state_next; /* images of the part under way; of the next */
 
+	/* scans, for the policy */
+	char *scan_path; /* NULL: not wanted */
+	uint64_t scan_generation, scan_matched_unix_s, scan_due_ns, list_due_ns;
+	uint64_t scan_written; /* hash of the file; 0: not written yet */
+	bool has_list;	       /* the engine has answered since they are wanted */
+
 	struct live_look looks[LIVE_LOOKS];
 	size_t look_count;
 	struct live_looked {
@@ -165,6 +180,17 @@ void live_stock_clean(struct live *v);
 void live_tell_step(struct live *v);
 void live_tell_lost(struct live *v);
 
+/* Asks, and keeps the answer for is_asking. */
+bool live_ask(struct live *v, Picket__Request *m, void (*on_answer)(struct live *v, const Picket__Reply *r)) WARN_UNUSED;
+
+/* ---- scans.c ---- */
+/* Asks the collector, if it is time. */
+bool live_scans_ask(struct live *v);
+/* The engine's list was read: is_here is set on each. */
+void live_scans_listed(struct live *v);
+void live_scans_step(struct live *v);
+void live_scans_write_status(const struct live *v, struct json *j);
+
 /* ---- use.c ---- */
 void live_use_add(struct live *v, struct limage *i, const char *container_id, struct slice path, unsigned how);
 /* Looks up what waits, for images whose stock is there. */
@@ -178,3 +204,5 @@ void live_sweep_step(struct live *v);
 /* ---- updates.c ---- */
 void live_updates_step(struct live *v);
 bool live_update_start(struct live *v);
+/* All local images are asked for, unless they are. */
+void live_list_all(struct live *v);

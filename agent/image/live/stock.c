@@ -63,6 +63,8 @@ static void on_stock(void *arg, int status, struct slice out, const char *why)
 	v->stock_taken++;
 	LOG(INFO, "image.stock", KV_STR("image", i->id), KV_STR("name", i->reference),
 	    KV_U64("packages", i->summary.packages), KV_U64("problems", i->summary.problems));
+	if (v->ops->stocked)
+		v->ops->stocked(v->arg, i->id);
 }
 
 static void start_stock(struct live *v, struct limage *i)
@@ -144,7 +146,8 @@ static struct limage *next_image(struct live *v)
 			continue;
 		if (!TAILQ_EMPTY(&i->containers))
 			return i;
-		if (!other && i->stock == STOCK_WANTED)
+		/* Where a policy waits for scans: the newest, since somebody waits for it; and again what failed. */
+		if (v->scan_path ? i->is_here || !other : !other && i->stock == STOCK_WANTED)
 			other = i;
 	}
 	return other;

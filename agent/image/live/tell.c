@@ -26,7 +26,7 @@ static char *short_text(const char *s, size_t max)
 	return text(s && strlen(s) <= max ? s : "");
 }
 
-static bool ask(struct live *v, Picket__Request *m, void (*on_answer)(struct live *, const Picket__Reply *))
+bool live_ask(struct live *v, Picket__Request *m, void (*on_answer)(struct live *, const Picket__Reply *))
 {
 	struct err err;
 
@@ -132,7 +132,7 @@ static bool ask_known(struct live *v)
 	all.n_images = v->asked_count;
 	m.body_case = PICKET__REQUEST__BODY_IMAGES_ASK;
 	m.images_ask = &all;
-	if (!ask(v, &m, on_known)) {
+	if (!live_ask(v, &m, on_known)) {
 		v->asked_count = 0;
 		return false;
 	}
@@ -220,7 +220,7 @@ static bool send_part(struct live *v, struct limage *i)
 	p.data = (ProtobufCBinaryData){ (size_t)n, (uint8_t *)part };
 	m.body_case = PICKET__REQUEST__BODY_INVENTORY_PART;
 	m.inventory_part = &p;
-	if (!ask(v, &m, on_sent))
+	if (!live_ask(v, &m, on_sent))
 		return false;
 	v->sending = i;
 	i->told = TOLD_SENDING;
@@ -386,7 +386,7 @@ static bool send_state(struct live *v, struct arena *a)
 	v->state_next = v->state_part || v->state_from ? fill_part(a, &s, v->state_from) : NULL;
 	m.body_case = PICKET__REQUEST__BODY_IMAGES_IN_USE;
 	m.images_in_use = &s;
-	return ask(v, &m, on_state);
+	return live_ask(v, &m, on_state);
 }
 
 static bool tell_state(struct live *v)
@@ -425,7 +425,7 @@ static bool tell_unchanged(struct live *v)
 	s.is_unchanged = true;
 	m.body_case = PICKET__REQUEST__BODY_IMAGES_IN_USE;
 	m.images_in_use = &s;
-	return ask(v, &m, on_state);
+	return live_ask(v, &m, on_state);
 }
 
 /* ---- updates ---- */
@@ -467,7 +467,7 @@ static bool tell_updates(struct live *v)
 	all.n_images = v->asked_count;
 	m.body_case = PICKET__REQUEST__BODY_BASE_IMAGES;
 	m.base_images = &all;
-	if (ask(v, &m, on_updates))
+	if (live_ask(v, &m, on_updates))
 		return true;
 	v->asked_count = 0;
 	return false;
@@ -479,7 +479,7 @@ void live_tell_step(struct live *v)
 {
 	if (v->is_asking || live_now_ns(v) < v->pause_ns)
 		return;
-	if (tell_state(v) || ask_known(v) || send_inventory(v) || tell_updates(v))
+	if (live_scans_ask(v) || tell_state(v) || ask_known(v) || send_inventory(v) || tell_updates(v))
 		return;
 	(void)tell_unchanged(v);
 }

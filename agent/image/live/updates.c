@@ -118,20 +118,27 @@ static void on_list(void *arg, const struct fetch_result *r)
 		LOG(WARN, "image.list", KV_STR("why", r->code ? r->message : "the engine's answer made no sense"));
 		return;
 	}
+	struct limage *before;
+	TAILQ_FOREACH(before, &v->images, link)
+	before->is_here = false;
 	cJSON_ArrayForEach(image, doc)
 	{
 		const cJSON *names = cJSON_GetObjectItemCaseSensitive(image, "RepoTags");
 		struct limage *i = live_image_get(v, json_get_str(image, "Id"));
-		if (i && i->has_summary)
+		if (!i)
+			continue;
+		i->is_here = true;
+		if (i->has_summary)
 			take_names(i, image);
-		if (i && !i->reference[0] && cJSON_IsString(cJSON_GetArrayItem(names, 0))) {
+		if (!i->reference[0] && cJSON_IsString(cJSON_GetArrayItem(names, 0))) {
 			free(i->reference);
 			i->reference = slice_dup(slice_of(cJSON_GetArrayItem(names, 0)->valuestring));
 		}
 	}
+	live_scans_listed(v);
 }
 
-static void list_all(struct live *v)
+void live_list_all(struct live *v)
 {
 	struct fetch_request rq = { .url = "http://docker/images/json",
 				    .unix_socket = v->cfg.docker_socket,
@@ -141,7 +148,7 @@ static void list_all(struct live *v)
 				    .arg = v };
 	struct err err;
 
-	if (fetch_start(v->fetch, &rq, &v->listing, &err) < 0)
+	if (!v->listing && fetch_start(v->fetch, &rq, &v->listing, &err) < 0)
 		LOG(WARN, "image.list", KV_STR("why", err.msg));
 }
 
@@ -157,7 +164,7 @@ void live_updates_step(struct live *v)
 	if (now < v->all_due_ns || v->listing)
 		return;
 	v->all_due_ns = now + v->cfg.all_every_ms * 1000000;
-	list_all(v);
+	live_list_all(v);
 }
 
 /* ---- a tag's digest ---- */

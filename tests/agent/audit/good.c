@@ -38,7 +38,7 @@ static void init_host(struct good *w)
 	w->host.has_apparmor = true;
 	w->host.has_cgroup_v2 = true;
 	w->host.root_dir_is_mount = true;
-	w->host.is_watched_by_us = true;
+	good_set(w, &w->host.watched_by_us, "/", NULL);
 	w->host.pid_max = 4194304;
 	w->host.default_caps = 0xa80425fb;
 	w->host.default_filter = filter();

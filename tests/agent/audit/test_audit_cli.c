@@ -32,6 +32,7 @@ static struct ran run(const char *const *args)
 	FILE *out = tmpfile(), *err = tmpfile();
 	int old_out = dup(STDOUT_FILENO), old_err = dup(STDERR_FILENO), argc = 1;
 	char *argv[16] = { (char[]){ "picket-agent" } };
+	const struct audit_stocks stocks = { .state_dir = "/nonexistent" };
 	struct ran r;
 
 	for (; args[argc - 1]; argc++)
@@ -40,7 +41,7 @@ static struct ran run(const char *const *args)
 	dup2(fileno(out), STDOUT_FILENO);
 	dup2(fileno(err), STDERR_FILENO);
 	optind = 0;
-	r.code = audit_cli(argc, argv, NULL);
+	r.code = audit_cli(argc, argv, &stocks);
 	fflush(NULL);
 	dup2(old_out, STDOUT_FILENO);
 	dup2(old_err, STDERR_FILENO);

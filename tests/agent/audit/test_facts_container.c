@@ -297,6 +297,56 @@ static void an_image_and_its_history_are_read(void **state)
 	assert_int_equal(facts_read_history(SLICE_LIT("{}"), *state, &i, NULL), -ERR_SYNTAX);
 }
 
+static struct facts_image layered(const char **layers, size_t count)
+{
+	struct facts_image i;
+
+	facts_image_init(&i);
+	i.layers = (struct facts_texts){ layers, count };
+	return i;
+}
+
+static void a_base_has_the_lowest_layers(void **state)
+{
+	const char *layers[] = { "sha256:a", "sha256:b", "sha256:c" }, *other[] = { "sha256:a", "sha256:x" };
+	const char *tags[] = { "debian:latest", "a/b:latest", "debian:12" };
+	struct facts_image whole = layered(layers, 3), two = layered(layers, 2), wrong = layered(other, 2), none = layered(layers, 0);
+
+	assert_true(facts_image_is_base(&two, &whole));
+	assert_false(facts_image_is_base(&whole, &whole));
+	assert_false(facts_image_is_base(&whole, &two));
+	assert_false(facts_image_is_base(&wrong, &whole));
+	assert_false(facts_image_is_base(&none, &whole));
+	assert_true(facts_image_is_latest(&(struct facts_texts){ tags, 2 }));
+	assert_false(facts_image_is_latest(&(struct facts_texts){ tags, 3 }));
+	assert_false(facts_image_is_latest(&(struct facts_texts){ tags, 0 }));
+}
+
+static void stock_says_who_is_root(void **state)
+{
+	const char *roots[] = { "root", "app", "1000" };
+	struct facts_stock s = { .roots = { roots, 3 }, .has_passwd = true, .package_count = 7 };
+	static const struct {
+		const char *user;
+		enum facts_tri want;
+	} cases[] = { { "app", FACTS_YES }, { "app:users", FACTS_YES }, { "application", FACTS_NO }, { "1000", FACTS_YES },
+		      { "1001:0", FACTS_NO }, { "", FACTS_NO } };
+	struct facts_image i;
+
+	for (size_t k = 0; k < ARRAY_LEN(cases); k++) {
+		facts_image_init(&i);
+		i.user = cases[k].user;
+		facts_image_stock(&i, &s);
+		assert_int_equal(i.has_user_uid0, cases[k].want);
+		assert_true(i.has_stock && i.package_count == 7);
+	}
+	s.has_passwd = false;
+	s.roots.count = 0;
+	i.user = "app";
+	facts_image_stock(&i, &s);
+	assert_int_equal(i.has_user_uid0, FACTS_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +360,8 @@ int main(void)
 		with_arena(a_volume_that_is_a_bind_names_its_folder),
 		with_arena(variables_look_like_a_secret_by_name_or_value),
 		with_arena(an_image_and_its_history_are_read),
+		with_arena(a_base_has_the_lowest_layers),
+		with_arena(stock_says_who_is_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,6 +170,81 @@ static void the_engine_is_who_listens(void **state)
 	assert_int_equal(d.listen_count, 0);
 }
 
+static bool keep(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+/* A service manager opens the socket and hands it on. */
+static void who_was_handed_the_socket_is_the_engine(void **state)
+{
+	const char *sock = "/tmp/facts_host_handed";
+	int fd = listen_unix(sock);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(facts_find_engine("/proc", sock), getpid());
+	struct child c = child_start(keep, NULL);
+	assert_true(c.pid > 0);
+	close(fd);
+	assert_int_equal(facts_find_engine("/proc", sock), c.pid);
+	child_end(&c);
+	unlink(sock);
+}
+
+static pid_t start_as(const char *path)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl(path, "any-name", "60", NULL);
+		_exit(1);
+	}
+	return pid;
+}
+
+static size_t proxies_when_known(const char *sock, struct arena *a, size_t want)
+{
+	struct facts_daemon d;
+	struct facts_host h;
+	struct err err = { 0 };
+
+	for (unsigned i = 0; i < 500; i++, usleep(10000)) { /* it has to get to its exec */
+		facts_daemon_init(&d);
+		assert_int_equal(facts_read_host("/proc", sock, a, &d, &h, &err), 0);
+		assert_int_equal(d.pid, getpid());
+		if (d.proxies == want)
+			break;
+	}
+	return d.proxies;
+}
+
+static void its_children_that_forward_ports_are_counted(void **state)
+{
+	const char *sock = "/tmp/facts_host_forwards", *folder = "/tmp/facts_host_proxy";
+	char proxy[64];
+	int fd = listen_unix(sock);
+
+	snprintf(proxy, sizeof(proxy), "%s/docker-proxy", folder);
+	assert_true(fd >= 0 && mkdir(folder, 0700) == 0);
+	assert_int_equal(proxies_when_known(sock, *state, 0), 0);
+	assert_int_equal(system("cp /bin/sleep /tmp/facts_host_proxy/docker-proxy"), 0);
+	pid_t one = start_as(proxy), two = start_as(proxy), other = start_as("/bin/sleep");
+	assert_int_equal(proxies_when_known(sock, *state, 2), 2);
+	const pid_t all[] = { one, two, other };
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		kill(all[i], SIGKILL);
+		waitpid(all[i], NULL, 0);
+	}
+	assert_int_equal(proxies_when_known(sock, *state, 0), 0);
+	close(fd);
+	unlink(sock);
+	unlink(proxy);
+	rmdir(folder);
+}
+
 static void an_engine_in_another_network_namespace_is_found(void **state)
 {
 	struct engine e;
@@ -207,10 +282,12 @@ static void its_configuration_is_what_it_was_started_with(void **state)
 	read_host(&e, *state, &d, &h);
 	assert_true(d.has_config && d.is_config_bad);
 	assert_string_not_equal(d.config_error, "");
-	const struct timespec now[2] = { { .tv_sec = time(NULL) + 100 }, { .tv_sec = time(NULL) + 100 } };
-	assert_int_equal(utimensat(AT_FDCWD, e.config, now, 0), 0);
-	read_host(&e, *state, &d, &h);
-	assert_true(d.is_config_newer);
+	for (int late_s = 1; late_s <= 2; late_s++) { /* just before its start, as far as can be told; and not so */
+		const struct timespec t = { .tv_sec = (time_t)d.started_unix_s + late_s };
+		assert_int_equal(utimensat(AT_FDCWD, e.config, (const struct timespec[]){ t, t }, 0), 0);
+		read_host(&e, *state, &d, &h);
+		assert_int_equal(d.is_config_newer, late_s == 2);
+	}
 	unlink(e.config);
 	read_host(&e, *state, &d, &h);
 	assert_false(d.has_config || d.is_config_newer);
@@ -309,6 +386,8 @@ int main(void)
 	}
 	const struct CMUnitTest tests[] = {
 		with_arena(the_engine_is_who_listens),
+		with_arena(who_was_handed_the_socket_is_the_engine),
+		with_arena(its_children_that_forward_ports_are_counted),
 		with_arena(an_engine_in_another_network_namespace_is_found),
 		with_arena(its_configuration_is_what_it_was_started_with),
 		with_arena(files_are_judged_with_the_folders_above),

@@ -37,7 +37,7 @@ static void read_child(const struct child *c, struct arena *a, struct facts_real
 
 	/* On a very busy machine a process may not get to stop in time: told, and asked again. */
 	for (unsigned i = 0; i < 3; i++) {
-		if (facts_read_real("/proc", c->pid, 0, &no_sockets, a, r, &err) < 0)
+		if (facts_read_real("/proc", c->pid, &(struct facts_how){ .sockets = &no_sockets }, a, r, &err) < 0)
 			fail_msg("%s", err.msg);
 		if (c->from < 0 || r->filter.is_read || !strstr(r->filter.why, "stop it"))
 			break;
@@ -155,8 +155,45 @@ static void filters_are_read_and_the_process_runs_on(void **state)
 	assert_false(has_bit(r.filter.allows, SYS_mount) || has_bit(r.filter.allows, SYS_keyctl));
 	assert_true(has_bit(r.filter.always, SYS_read));
 	assert_int_equal(r.filter.allowed, FACTS_SYSCALLS - 2);
-	assert_int_equal(facts_read_real("/proc", c.pid, FACTS_NO_FILTER, &no_sockets, *state, &r, NULL), 0);
+	assert_int_equal(facts_read_real("/proc", c.pid, &(struct facts_how){ .flags = FACTS_NO_FILTER, .sockets = &no_sockets }, *state, &r, NULL), 0);
 	assert_false(r.filter.is_read);
+	child_end(&c);
+}
+
+/* A filter that nobody installed tells what was read from what was known. */
+static void a_filter_that_is_known_is_not_read_again(void **state)
+{
+	struct child c = child_start(become_filtered, NULL);
+	struct facts_known k = { .filter = { .is_read = true, .why = "", .instructions = 7777 } };
+	struct facts_how how = { .sockets = &no_sockets, .known = &k };
+	struct facts_real r;
+
+	if (!c.pid)
+		SKIP("no filter can be installed here");
+	read_child(&c, *state, &r);
+	if (!r.init.seccomp_filters)
+		SKIP("the kernel does not count filters");
+	assert_true(r.init_start_ticks > 0);
+	k.pid = c.pid;
+	k.start_ticks = r.init_start_ticks;
+	k.seccomp_filters = r.init.seccomp_filters;
+	assert_int_equal(facts_read_real("/proc", c.pid, &how, *state, &r, NULL), 0);
+	assert_int_equal(r.filter.instructions, 7777);
+	how.flags = FACTS_NO_FILTER;
+	assert_int_equal(facts_read_real("/proc", c.pid, &how, *state, &r, NULL), 0);
+	assert_int_equal(r.filter.instructions, 7777);
+	how.flags = 0;
+	for (unsigned i = 0; i < 4; i++) {
+		struct facts_known other = k;
+
+		other.seccomp_filters -= i == 0; /* one was added since */
+		other.start_ticks -= i == 1;	 /* another process of the same number */
+		other.pid -= i == 2;
+		other.filter.is_read = i != 3;
+		how.known = &other;
+		assert_int_equal(facts_read_real("/proc", c.pid, &how, *state, &r, NULL), 0);
+		assert_int_not_equal(r.filter.instructions, 7777);
+	}
 	child_end(&c);
 }
 
@@ -528,12 +565,12 @@ static void an_engines_socket_is_found_behind_any_mount(void **state)
 	assert_true(other_process.pid > 0);
 	assert_int_equal(link(p.sock, link_path), 0);
 	assert_int_equal(symlink(p.sock, alias), 0);
-	assert_int_equal(facts_read_sockets(alias, *state, &sockets, NULL), 0);
+	assert_int_equal(facts_read_sockets(alias, NULL, *state, &sockets, NULL), 0);
 	assert_true(sockets.count >= 1);
 	assert_string_equal(sockets.v[0].path, p.sock); /* where the link leads */
 	struct child c = child_start(become_mounted, &p);
 	if (c.pid) {
-		assert_int_equal(facts_read_real("/proc", c.pid, 0, &sockets, *state, &r, NULL), 0);
+		assert_int_equal(facts_read_real("/proc", c.pid, &(struct facts_how){ .sockets = &sockets }, *state, &r, NULL), 0);
 		assert_string_equal(mount_at(&r, &p, "s_file")->api_socket, p.sock);
 		assert_true(mount_at(&r, &p, "s_file")->is_socket && !mount_at(&r, &p, "s_file")->is_writable);
 		assert_string_equal(mount_at(&r, &p, "s_dir")->api_socket, p.sock);
@@ -645,7 +682,7 @@ static void limits_and_processes_are_those_of_the_containers_group(void **state)
 		/* Thawed before anything is judged: what is frozen can't even be killed. */
 		bool was_frozen = put(&g[2], "freezer.state", "FROZEN\n");
 		int64_t start = now_ms();
-		int e = facts_read_real("/proc", c[0].pid, 0, &no_sockets, *state, &r, NULL);
+		int e = facts_read_real("/proc", c[0].pid, &(struct facts_how){ .sockets = &no_sockets }, *state, &r, NULL);
 		int64_t took = now_ms() - start;
 		assert_true(put(&g[2], "freezer.state", "THAWED\n"));
 		assert_true(was_frozen && e == 0 && took < 500);
@@ -670,11 +707,11 @@ static void what_is_gone_is_told(void **state)
 	struct err err = { 0 };
 
 	child_end(&c);
-	assert_int_equal(facts_read_real("/proc", pid, 0, &no_sockets, *state, &r, &err), -ESRCH);
+	assert_int_equal(facts_read_real("/proc", pid, &(struct facts_how){ .sockets = &no_sockets }, *state, &r, &err), -ESRCH);
 	assert_false(r.is_known);
 	assert_string_not_equal(r.why, "");
-	assert_int_equal(facts_read_real("/proc", -1, 0, &no_sockets, *state, &r, &err), -ESRCH);
-	assert_int_equal(facts_read_real("/nowhere", 1, 0, &no_sockets, *state, &r, &err), -ESRCH);
+	assert_int_equal(facts_read_real("/proc", -1, &(struct facts_how){ .sockets = &no_sockets }, *state, &r, &err), -ESRCH);
+	assert_int_equal(facts_read_real("/nowhere", 1, &(struct facts_how){ .sockets = &no_sockets }, *state, &r, &err), -ESRCH);
 }
 
 int main(void)
@@ -687,6 +724,7 @@ int main(void)
 		with_arena(a_process_of_the_host_is_that),
 		with_arena(rights_are_those_of_the_kernel),
 		with_arena(filters_are_read_and_the_process_runs_on),
+		with_arena(a_filter_that_is_known_is_not_read_again),
 		with_arena(a_stopped_process_stays_stopped),
 		with_arena(a_process_that_somebody_traces_is_left_alone),
 		with_arena(a_process_that_does_not_stop_in_time_is_let_go),

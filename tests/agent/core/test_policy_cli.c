@@ -1,42 +1,17 @@
 /* policy_cli: a policy checked from the command line: words, exit codes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <string.h>
-#include <sys/mman.h>
+#include "tests/agent/core/typed.h"
 
 #include "agent/policy_cli.h"
 #include "common/file.h"
 
-static char out[65536], errors[65536];
-
 static int run(const char *command, const char *path, const char *more)
 {
 	char *argv[] = { (char *)"policy", (char *)command, (char *)path, (char *)more, NULL };
-	char *into[2] = { out, errors };
-	int saved[2], files[2], argc = 1;
+	int argc = 1;
 
 	while (argc < 4 && argv[argc])
 		argc++;
-	fflush(NULL);
-	for (int i = 0; i < 2; i++) {
-		saved[i] = dup(i + 1);
-		files[i] = memfd_create("output", MFD_CLOEXEC);
-		dup2(files[i], i + 1);
-	}
-	int r = policy_cli(argc, argv);
-	fflush(NULL);
-	for (int i = 0; i < 2; i++) {
-		dup2(saved[i], i + 1);
-		ssize_t n = pread(files[i], into[i], sizeof(out) - 1, 0);
-		into[i][n > 0 ? n : 0] = 0;
-		close(saved[i]);
-		close(files[i]);
-	}
-	return r;
+	return typed(policy_cli, argc, argv);
 }
 
 static void a_right_policy_is_told_as_it_was_understood(void **state)

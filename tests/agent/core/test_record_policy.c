@@ -76,7 +76,8 @@ static void a_refused_connection(void **state)
 
 static void from_outside_to_a_port_of_its_own(void **state)
 {
-	struct net_event e = { .container_id = web.id, .hook = NET_INGRESS, .port = 22, .protocol = 6, .is_v6 = true, .address = { 0xfd }, .count = 1 };
+	struct net_event e = { .container_id = web.id, .hook = NET_INGRESS, .port = 22, .protocol = 6, .is_v6 = true, .address = { 0xfd }, .rule = 304,
+			       .count = 1 };
 	struct made m;
 	struct err err;
 
@@ -87,6 +88,23 @@ static void from_outside_to_a_port_of_its_own(void **state)
 	assert_int_equal(ev->network->remote_port, 0);
 	assert_int_equal(ev->network->remote_address.len, 16);
 	assert_true(slice_is(msg_slice(ev->admission->reason), "tcp from fd00:: to port 22 would be refused by the policy of this host"));
+	end(&m);
+}
+
+/* Of a connection that was open what comes back is refused by who sends it: the port is the sender's. */
+static void what_an_open_connection_brings_back(void **state)
+{
+	struct net_event e = { .container_id = web.id, .hook = NET_INGRESS, .port = 7000, .protocol = 6, .address = { 10, 1, 2, 3 }, .rule = 201,
+			       .is_refused = true, .count = 1 };
+	struct made m;
+	struct err err;
+
+	begin(&m);
+	assert_int_equal(record_net_event(&e, &web, POLICY, UNIX_NS, m.scratch, &m.out, &err), 0);
+	Picket__Event *ev = read_back(&m);
+	assert_int_equal(ev->network->local_port, 0);
+	assert_int_equal(ev->network->remote_port, 7000);
+	assert_true(slice_is(msg_slice(ev->admission->reason), "ingress tcp 10.1.2.3:7000 refused by the policy of this host"));
 	end(&m);
 }
 
@@ -205,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refused_connection),
 		cmocka_unit_test(from_outside_to_a_port_of_its_own),
+		cmocka_unit_test(what_an_open_connection_brings_back),
 		cmocka_unit_test(a_watched_listener_over_ipv6_without_process_and_container),
 		cmocka_unit_test(traffic_with_more_peers_than_a_record_takes),
 		cmocka_unit_test(a_verdict_of_the_plugin),

@@ -22,7 +22,7 @@ struct fixture {
 	struct levels *levels;
 	uint64_t unix_ns;
 	char log[4096];
-	uint64_t above;
+	uint64_t above, image_above, image_told;
 };
 
 static struct fixture fx;
@@ -85,6 +85,10 @@ static void on_stats(void *arg, const struct event *e, const struct container *c
 				      (unsigned long long)e->stats.net_per_minute);
 	snprintf(fx.log + n, sizeof(fx.log) - n, ";");
 	fx.above = e->stats.net_above;
+	if (!e->stats.has_image_net)
+		return;
+	fx.image_told++;
+	fx.image_above = e->stats.image_net_above;
 }
 
 static const char *take(void)
@@ -127,6 +131,28 @@ static void traffic_is_told_and_learned(void **state)
 	close_world();
 }
 
+/* Neither alone is above what it has had; both at once are. */
+static void an_images_containers_count_together(void **state)
+{
+	open_world();
+	start(101, ID_A, 1, "sh"); /* of the same image: "" */
+	start(102, ID_B, 2, "sh");
+	for (unsigned i = 0; i < 70; i++) {
+		stats_traffic(fx.stats, i % 2 ? ID_A : ID_B, 1000000, MINUTE);
+		stats_traffic(fx.stats, i % 2 ? ID_B : ID_A, 10, MINUTE);
+		fx.image_told = 0;
+		take();
+		assert_int_equal(fx.image_told, 1);
+		assert_true(fx.image_above < 20000);
+	}
+	stats_traffic(fx.stats, ID_A, 1000000, MINUTE);
+	stats_traffic(fx.stats, ID_B, 1000000, MINUTE);
+	take();
+	assert_true(fx.above < 20000);
+	assert_in_range(fx.image_above, 980000, 1020000);
+	close_world();
+}
+
 static void what_is_gone_or_unknown_is_not_told(void **state)
 {
 	open_world();
@@ -162,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(processes_are_counted_by_container),
 		cmocka_unit_test(traffic_is_told_and_learned),
+		cmocka_unit_test(an_images_containers_count_together),
 		cmocka_unit_test(what_is_gone_or_unknown_is_not_told),
 		cmocka_unit_test(many_cgroups_and_names_stay_within_bounds),
 	};

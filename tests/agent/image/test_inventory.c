@@ -114,6 +114,25 @@ static void setid_files_name_their_package(void **state)
 	fini(&m);
 }
 
+static void who_is_root_is_told(void **state)
+{
+	struct made m, none;
+
+	bench_init(&m.b);
+	LAYER(&m.b, { "etc/passwd", "root:x:0:0::/:\napp:x:0:0::/:\nother:x:7:0::/:\n" });
+	make(&m, "image");
+	assert_true(m.inv->config->has_passwd);
+	assert_int_equal(m.inv->config->n_uid0_users, 2);
+	assert_string_equal(m.inv->config->uid0_users[1], "app");
+	bench_init(&none.b);
+	LAYER(&none.b, { "etc/other", "" });
+	make(&none, "image");
+	assert_false(none.inv->config->has_passwd);
+	assert_int_equal(none.inv->config->n_uid0_users, 0);
+	fini(&m);
+	fini(&none);
+}
+
 static void what_is_made_can_travel(void **state)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(1 << 20);
@@ -160,6 +179,7 @@ int main(void)
 		cmocka_unit_test(a_layers_key_is_of_its_packages),
 		cmocka_unit_test(the_distribution_owns_a_file_before_a_language),
 		cmocka_unit_test(setid_files_name_their_package),
+		cmocka_unit_test(who_is_root_is_told),
 		cmocka_unit_test(what_is_made_can_travel),
 		cmocka_unit_test(no_room_is_an_error),
 	};

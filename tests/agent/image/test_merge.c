@@ -128,6 +128,22 @@ static void the_upper_os_release_counts(void **state)
 	bench_fini(&b);
 }
 
+static void who_is_root_is_of_the_upper_passwd(void **state)
+{
+	struct bench b;
+
+	bench_init(&b);
+	LAYER(&b, { "etc/passwd", "root:x:0:0::/:\nold:x:0:0::/:\n" });
+	assert_string_equal(b.merged.passwd.p, "\nroot\nold\n");
+	LAYER(&b, { "etc/other", "" });
+	assert_string_equal(b.merged.passwd.p, "\nroot\nold\n");
+	LAYER(&b, { "etc/passwd", "app:x:1000:0::/:\n" });
+	assert_string_equal(b.merged.passwd.p, "\n"); /* it is there, and nobody is */
+	LAYER(&b, { "etc/.wh.passwd", "" });
+	assert_int_equal(b.merged.passwd.n, 0);
+	bench_fini(&b);
+}
+
 static int opaque_yes(void *arg, struct slice path, struct err *err)
 {
 	struct buf *asked = arg;
@@ -160,7 +176,7 @@ static void opaque_folders_are_asked_for_once_and_where_it_matters(void **state)
 static void a_copy_of_facts_is_as_good_as_the_first(void **state)
 {
 	const struct item items[] = { { DB, "a 1\nowns a /x\n" }, { "su", "", .mode = 04755 }, { "bin", .soft = "usr/bin" },
-				      { "etc/os-release", "ID=x" }, { "y/.wh.z", "" } };
+				      { "etc/os-release", "ID=x" }, { "y/.wh.z", "" }, { "etc/passwd", "root:x:0:0\n" } };
 	struct buf tar = tar_make(items, ARRAY_LEN(items), ARCHIVE_FILTER_NONE);
 	struct facts f, copy;
 	struct bench b;
@@ -176,6 +192,7 @@ static void a_copy_of_facts_is_as_good_as_the_first(void **state)
 	assert_int_equal(b.merged.link_count, 1);
 	assert_int_equal(b.merged.files[0].owned_count, 1);
 	assert_string_equal(b.merged.os_release[0].p, "ID=x\n");
+	assert_string_equal(b.merged.passwd.p, "\nroot\n");
 	buf_fini(&tar);
 	bench_fini(&b);
 }
@@ -191,6 +208,7 @@ int main(void)
 		cmocka_unit_test(the_later_of_two_entries_counts),
 		cmocka_unit_test(setid_files_are_of_the_merged_tree),
 		cmocka_unit_test(the_upper_os_release_counts),
+		cmocka_unit_test(who_is_root_is_of_the_upper_passwd),
 		cmocka_unit_test(opaque_folders_are_asked_for_once_and_where_it_matters),
 		cmocka_unit_test(a_copy_of_facts_is_as_good_as_the_first),
 	};

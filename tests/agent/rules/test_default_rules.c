@@ -3,7 +3,7 @@
 #include "agent/rules/rules_json.h"
 #include "vectors.h"
 
-enum { RULES = 95 };
+enum { RULES = 96 };
 #define FOLDER TEST_ROOT "/agent/packaging/rules.d/"
 static const char *const paths[] = {
 	FOLDER "picket_rules.yaml",	    FOLDER "picket_rules_credentials.yaml", FOLDER "picket_rules_escape.yaml",
@@ -326,6 +326,11 @@ static const struct {
 	{ STATS "\"container.process.count\":200,\"container.process.names\":[\"sh\",\"java\"],\"container.net.above\":1048576}", "" },
 	{ STATS "\"container.process.count\":2,\"container.process.names\":[\"sh\",\"xmrig\"]}", "Unusual process in a container," },
 	{ STATS "\"container.process.count\":2,\"container.net.above\":1048577}", "Unusual traffic of a container," },
+	{ STATS "\"container.process.count\":2,\"container.net.above\":1048577,\"container.image.net.above\":9048577}",
+	  "Unusual traffic of a container," },
+	{ STATS "\"container.process.count\":2,\"container.net.above\":1048576,\"container.image.net.above\":1048577}",
+	  "Unusual traffic of an image," },
+	{ STATS "\"container.process.count\":2,\"container.net.above\":1048576,\"container.image.net.above\":1048576}", "" },
 	{ IN_CONTAINER "\"proc.vpid\":1,\"container.privileged\":true," PROGRAM("/usr/bin/x", "x", "", "runc") "}",
 	  "Container with high privileges," },
 	{ IN_CONTAINER "\"proc.vpid\":1,\"thread.cap_effective\":\"CAP_CHOWN CAP_SYS_ADMIN\"," PROGRAM("/usr/bin/x", "x", "", "runc") "}",

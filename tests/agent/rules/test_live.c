@@ -176,6 +176,23 @@ static void an_exit_has_what_the_tree_kept_of_the_exec(void **state)
 	assert_null(rules_live_type(&e));
 }
 
+static void what_a_container_does_is_counted_and_named(void **state)
+{
+	static const struct slice names[] = { { "sleep", 5 }, { "miner", 5 } };
+	struct event e = { .type = EV_STATS, .stats = { .process_count = 7, .names = names, .name_count = 2, .has_net = true,
+							.net_per_minute = 300, .net_learned = 100, .net_above = 200 } };
+	static const char *const all[] = {
+		"evt.type = container_stats and container.process.count = 7 and container.name = shop-1",
+		"container.process.names intersects (zmap, miner) and not container.process.names intersects (zmap)",
+		"container.process.names in (sleep, miner, sh) and not container.process.names in (sleep)",
+		"container.net.per_minute = 300 and container.net.learned = 100 and container.net.above > 199",
+		"not container.image.net.above exists",
+	};
+
+	(void)state;
+	assert_all(&box, &e, all, ARRAY_LEN(all));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +204,7 @@ int main(void)
 		cmocka_unit_test(a_process_nobody_knows_still_has_what_the_event_says),
 		cmocka_unit_test(the_ancestors_are_not_those_of_another_of_its_pid),
 		cmocka_unit_test(an_exit_has_what_the_tree_kept_of_the_exec),
+		cmocka_unit_test(what_a_container_does_is_counted_and_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,21 +6,6 @@
 static const uint64_t t0 = 1795464000ull * 1000000000, minute = 60ull * 1000000000;
 static const struct alert_config day = { .fold_ms = 24 * 3600 * 1000 };
 
-static int setup(void **state)
-{
-	static struct people p;
-
-	people_open(&p);
-	*state = &p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	people_close(*state);
-	return 0;
-}
-
 static struct alert_change put(struct people *p, const struct people_finding *f, uint64_t seq)
 {
 	struct alert_change c;
@@ -567,11 +552,11 @@ static void responses_stand_on_their_alert_whichever_came_first(void **state)
 	assert_int_equal(rows, 33);
 }
 
-#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define T(fn) cmocka_unit_test_setup_teardown(fn, people_setup, people_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_full_inbox_takes_repeats_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_inbox_takes_repeats_only, people_setup, people_teardown),
 		T(an_exec_finding_becomes_an_alert_with_everything_a_person_asks),
 		T(repeats_fold_and_keep_the_newest_twenty_events),
 		T(another_container_host_or_rule_is_another_alert),

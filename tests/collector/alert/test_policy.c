@@ -3,21 +3,6 @@
 
 #include "collector/alert/alert.h"
 
-static int setup(void **state)
-{
-	static struct people p;
-
-	people_open(&p);
-	*state = &p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	people_close(*state);
-	return 0;
-}
-
 struct sample {
 	Picket__Record rec;
 	Picket__Event ev;
@@ -127,7 +112,7 @@ static void names_and_reasons_made_to_harm_are_shown(void **state)
 	assert_string_equal(al.rule, "Refused by policy");
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, people_setup, people_teardown)
 
 int main(void)
 {

@@ -3,21 +3,6 @@
 
 #include "collector/alert/alert.h"
 
-static int setup(void **state)
-{
-	static struct people p;
-
-	people_open(&p);
-	*state = &p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	people_close(*state);
-	return 0;
-}
-
 static const struct store_use uses[] = {
 	{ .host = "host-1", .container = "c1", .container_name = "web-1", .ports = "[\"80/tcp\"]" },
 	{ .host = "host-1", .container = "c2", .container_name = "web-2", .ports = "[]" },
@@ -252,7 +237,7 @@ static void an_alert_with_everything_at_its_bounds_is_kept(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, people_setup, people_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(it_says_what_where_and_what_to_do),
 		TEST(names_that_would_harm_are_shown),

@@ -1,45 +1,15 @@
 /* test_api.c - the real HTTPS API over loopback. */
-#include "tests/collector/served.h"
+#include "tests/collector/api/asked.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#include "common/fetch.h"
-
-static struct served srv;
 
 static int start(void **state)
 {
 	(void)state;
 	served_start(&srv);
 	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	served_stop(&srv);
-	return 0;
-}
-
-/* Returns the status; *ret (nullable): the answer, caller deletes. */
-static long ask(const char *method, const char *path, const char *token, const char *body, cJSON **ret)
-{
-	char url[512], auth[1024];
-	const char *headers[] = { auth, NULL };
-	struct fetch_request rq = { .url = url, .method = method, .headers = token ? headers : NULL,
-				    .ca_file = srv.ca, .body = slice_of(body), .timeout_ms = 10000 };
-	struct buf answer;
-	long status = 0;
-
-	snprintf(url, sizeof(url), "%s%s", srv.url, path);
-	snprintf(auth, sizeof(auth), "Authorization: Bearer %s", token ? token : "");
-	MUST(fetch_wait(&rq, &status, &answer, &must_err));
-	if (ret)
-		MUST(json_parse(buf_slice(&answer), answer.n, ret, &must_err));
-	buf_fini(&answer);
-	return status;
 }
 
 static const cJSON *get(const cJSON *o, const char *key)
@@ -290,20 +260,9 @@ static void metrics_count_folded_findings_responses_and_loss_by_class(void **sta
 	static const char *const lines[] = { "\npicket_agent_folded_total 2\n", "\npicket_agent_actions_total 1\n",
 					     "\npicket_agent_lost_total{class=\"process\"} 0\n",
 					     "\npicket_agent_lost_total{class=\"volume\"} 7\n" };
-	char url[512];
-	const char *headers[] = { "Authorization: Bearer viewer-token", NULL };
-	struct fetch_request rq = { .url = url, .headers = headers, .ca_file = srv.ca, .timeout_ms = 10000 };
-	struct buf answer;
-	long status = 0;
 
 	(void)state;
-	snprintf(url, sizeof(url), "%s/metrics", srv.url);
-	MUST(fetch_wait(&rq, &status, &answer, &must_err));
-	assert_int_equal(status, 200);
-	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
-		if (!strstr(answer.p, lines[i]))
-			fail_msg("no %s in %s", lines[i], answer.p);
-	buf_fini(&answer);
+	metrics_have(lines, ARRAY_LEN(lines));
 }
 
 static void a_body_or_a_header_past_the_bound_is_refused(void **state)
@@ -401,5 +360,5 @@ int main(void)
 		cmocka_unit_test(guessing_tokens_is_slowed_down),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, asked_stop);
 }

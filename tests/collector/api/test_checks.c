@@ -1,13 +1,10 @@
 /* test_checks.c - findings of checks, waivers, containers and the policy over the real HTTPS API. */
-#include "tests/collector/served.h"
+#include "tests/collector/api/asked.h"
 
-#include "common/fetch.h"
 #include "common/policy/policy.h"
 #include "tests/collector/served_checks.h"
 
 #define OTHER_AGENT "6f1c3b1e-0000-4000-8000-000000000002"
-
-static struct served srv;
 
 static int start(void **state)
 {
@@ -18,84 +15,9 @@ static int start(void **state)
 	return 0;
 }
 
-static int stop(void **state)
-{
-	(void)state;
-	usleep(100 * 1000); /* the last connection's end */
-	served_stop(&srv);
-	return 0;
-}
-
-static long ask(const char *method, const char *path, const char *token, const char *body, cJSON **ret)
-{
-	char url[512], auth[1024];
-	const char *headers[] = { auth, NULL };
-	struct fetch_request rq = { .url = url, .method = method, .headers = headers, .ca_file = srv.ca,
-				    .body = slice_of(body), .timeout_ms = 10000 };
-	struct buf answer;
-	long status = 0;
-
-	snprintf(url, sizeof(url), "%s%s", srv.url, path);
-	snprintf(auth, sizeof(auth), "Authorization: Bearer %s", token);
-	MUST(fetch_wait(&rq, &status, &answer, &must_err));
-	if (ret)
-		MUST(json_parse(buf_slice(&answer), answer.n, ret, &must_err));
-	buf_fini(&answer);
-	return status;
-}
-
-static cJSON *get(const char *path)
-{
-	cJSON *doc = NULL;
-	long status = ask("GET", path, "viewer-token", NULL, &doc);
-
-	if (status != 200)
-		fail_msg("%s: %ld", path, status);
-	return doc;
-}
-
-static const cJSON *at(const cJSON *o, const char *path)
-{
-	struct slice rest = slice_of(path), part;
-	char key[64];
-
-	while (o && slice_split(&rest, '.', &part)) {
-		uint64_t i;
-
-		slice_copy(part, key, sizeof(key));
-		o = cJSON_IsArray(o) && slice_to_u64(part, &i) ? cJSON_GetArrayItem(o, (int)i) :
-								 cJSON_GetObjectItemCaseSensitive(o, key);
-	}
-	return o;
-}
-
-static void text_is(const cJSON *o, const char *path, const char *want)
-{
-	const cJSON *v = at(o, path);
-
-	if (!cJSON_IsString(v) || strcmp(v->valuestring, want) != 0)
-		fail_msg("%s: %s, not %s", path, cJSON_IsString(v) ? v->valuestring : "(none)", want);
-}
-
-static void number_is(const cJSON *o, const char *path, double want)
-{
-	const cJSON *v = at(o, path);
-
-	if (!cJSON_IsNumber(v) || v->valuedouble < want || v->valuedouble > want)
-		fail_msg("%s: %g, not %g", path, cJSON_IsNumber(v) ? v->valuedouble : -1.0, want);
-}
-
-static void status_is(const char *method, const char *path, const char *token, const char *body, long want)
-{
-	long status = ask(method, path, token, body, NULL);
-
-	if (status != want)
-		fail_msg("%s %s: %ld, not %ld", method, path, status, want);
-}
-
 static void findings_come_with_sums_the_worst_first(void **state)
 {
-	cJSON *doc = get("/api/v1/findings");
+	cJSON *doc = get_doc("/api/v1/findings");
 
 	(void)state;
 	assert_int_equal(cJSON_GetArraySize(at(doc, "items")), 3);
@@ -112,16 +34,16 @@ static void findings_come_with_sums_the_worst_first(void **state)
 	text_is(doc, "summary.checks.0.check", "PKT-C-005");
 	number_is(doc, "summary.checks.0.count", 1);
 	cJSON_Delete(doc);
-	doc = get("/api/v1/findings?filter=severity%3E%3Dhigh%20status:waived");
+	doc = get_doc("/api/v1/findings?filter=severity%3E%3Dhigh%20status:waived");
 	assert_int_equal(cJSON_GetArraySize(at(doc, "items")), 1);
 	text_is(doc, "items.0.subject.kind", "daemon");
 	cJSON_Delete(doc);
 	/* a page at a time; the sums with the first */
-	doc = get("/api/v1/findings?limit=1");
+	doc = get_doc("/api/v1/findings?limit=1");
 	char path[200];
 	snprintf(path, sizeof(path), "/api/v1/findings?limit=1&cursor=%s", at(doc, "cursor")->valuestring);
 	cJSON_Delete(doc);
-	doc = get(path);
+	doc = get_doc(path);
 	text_is(doc, "items.0.check", "PKT-C-012");
 	assert_null(at(doc, "summary"));
 	cJSON_Delete(doc);
@@ -132,7 +54,7 @@ static void findings_come_with_sums_the_worst_first(void **state)
 
 static void one_finding_says_why_and_how_to_mend_it(void **state)
 {
-	cJSON *doc = get("/api/v1/findings/1");
+	cJSON *doc = get_doc("/api/v1/findings/1");
 
 	(void)state;
 	text_is(doc, "check", "PKT-C-005");
@@ -166,10 +88,10 @@ static void waiving_needs_a_reason_and_a_role_and_is_logged(void **state)
 	text_is(doc, "who", "anna");
 	number_is(doc, "findings", 1);
 	cJSON_Delete(doc);
-	doc = get("/api/v1/findings?filter=check%3DPKT-C-011");
+	doc = get_doc("/api/v1/findings?filter=check%3DPKT-C-011");
 	assert_int_equal(cJSON_GetArraySize(at(doc, "items")), 0);
 	cJSON_Delete(doc);
-	doc = get("/api/v1/waivers");
+	doc = get_doc("/api/v1/waivers");
 	assert_int_equal(cJSON_GetArraySize(at(doc, "items")), 2);
 	text_is(doc, "items.0.reason", "it is small");
 	assert_true(cJSON_IsTrue(at(doc, "items.0.used")));
@@ -177,7 +99,7 @@ static void waiving_needs_a_reason_and_a_role_and_is_logged(void **state)
 	status_is("POST", "/api/v1/waivers/2/end", "viewer-token", "{}", 403);
 	status_is("POST", "/api/v1/waivers/2/end", "analyst-token", "{}", 200);
 	status_is("POST", "/api/v1/waivers/2/end", "analyst-token", "{}", 404);
-	doc = get("/api/v1/findings?filter=check%3DPKT-C-011");
+	doc = get_doc("/api/v1/findings?filter=check%3DPKT-C-011");
 	assert_int_equal(cJSON_GetArraySize(at(doc, "items")), 1);
 	cJSON_Delete(doc);
 	assert_int_equal(ask("GET", "/api/v1/audit-log?filter=what%3Dfinding.waive*", "analyst-token", NULL, &doc), 200);
@@ -189,7 +111,7 @@ static void waiving_needs_a_reason_and_a_role_and_is_logged(void **state)
 
 static void containers_are_listed_and_shown_with_their_faults(void **state)
 {
-	cJSON *doc = get("/api/v1/containers?filter=host%3Dhost-07");
+	cJSON *doc = get_doc("/api/v1/containers?filter=host%3Dhost-07");
 
 	(void)state;
 	assert_int_equal(cJSON_GetArraySize(at(doc, "items")), 1);
@@ -201,11 +123,11 @@ static void containers_are_listed_and_shown_with_their_faults(void **state)
 	number_is(doc, "items.0.findings", 2);
 	text_is(doc, "items.0.worst", "critical");
 	cJSON_Delete(doc);
-	doc = get("/api/v1/containers/0123456789ab");
+	doc = get_doc("/api/v1/containers/0123456789ab");
 	text_is(doc, "image", "nginx:1.25");
 	assert_int_equal(cJSON_GetArraySize(at(doc, "open_findings")), 2);
 	cJSON_Delete(doc);
-	doc = get("/api/v1/containers/web-1?host=host-07");
+	doc = get_doc("/api/v1/containers/web-1?host=host-07");
 	text_is(doc, "id", SERVED_BOX);
 	cJSON_Delete(doc);
 	status_is("GET", "/api/v1/containers/web-1?host=host-08", "viewer-token", NULL, 404);
@@ -215,24 +137,16 @@ static void containers_are_listed_and_shown_with_their_faults(void **state)
 
 static void metrics_count_what_is_open(void **state)
 {
-	char url[512];
-	const char *headers[] = { "Authorization: Bearer viewer-token", NULL };
-	struct fetch_request rq = { .url = url, .headers = headers, .ca_file = srv.ca, .timeout_ms = 10000 };
-	struct buf answer;
-	long status = 0;
+	static const char *const lines[] = { "\npicket_check_findings{severity=\"critical\"} 1\n",
+					     "\npicket_check_findings{severity=\"high\"} 0\n" };
 
 	(void)state;
-	snprintf(url, sizeof(url), "%s/metrics", srv.url);
-	MUST(fetch_wait(&rq, &status, &answer, &must_err));
-	assert_int_equal(status, 200);
-	assert_non_null(strstr(answer.p, "\npicket_check_findings{severity=\"critical\"} 1\n"));
-	assert_non_null(strstr(answer.p, "\npicket_check_findings{severity=\"high\"} 0\n"));
-	buf_fini(&answer);
+	metrics_have(lines, ARRAY_LEN(lines));
 }
 
 static void a_host_tells_its_policy(void **state)
 {
-	cJSON *doc = get("/api/v1/hosts/host-07");
+	cJSON *doc = get_doc("/api/v1/hosts/host-07");
 
 	(void)state;
 	text_is(doc, "policy.state", "refused");
@@ -240,7 +154,7 @@ static void a_host_tells_its_policy(void **state)
 	number_is(doc, "policy.denied", 4);
 	assert_true(cJSON_IsTrue(at(doc, "policy.admission")));
 	cJSON_Delete(doc);
-	doc = get("/api/v1/hosts/host-08");
+	doc = get_doc("/api/v1/hosts/host-08");
 	assert_true(cJSON_IsNull(at(doc, "policy")));
 	cJSON_Delete(doc);
 }
@@ -253,7 +167,7 @@ static void a_policy_is_tried_then_put_in_force(void **state)
 	cJSON *doc = NULL;
 
 	(void)state;
-	doc = get("/api/v1/policy");
+	doc = get_doc("/api/v1/policy");
 	number_is(doc, "version", 0);
 	text_is(doc, "hosts.0.host", "host-07");
 	cJSON_Delete(doc);
@@ -301,7 +215,7 @@ static void a_policy_is_tried_then_put_in_force(void **state)
 	number_is(doc, "version", 2);
 	assert_int_equal(cJSON_GetArraySize(at(doc, "versions")), 2);
 	cJSON_Delete(doc);
-	doc = get("/api/v1/policy?version=1");
+	doc = get_doc("/api/v1/policy?version=1");
 	assert_non_null(strstr(at(doc, "text")->valuestring, "mode: enforce"));
 	cJSON_Delete(doc);
 	status_is("GET", "/api/v1/policy?version=9", "viewer-token", NULL, 404);
@@ -340,5 +254,5 @@ int main(void)
 		cmocka_unit_test(a_policy_with_ten_thousand_prefixes_fits),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, asked_stop);
 }

@@ -1,10 +1,7 @@
 /* test_images.c - images and vulnerabilities over the real HTTPS API. */
-#include "tests/collector/served.h"
+#include "tests/collector/api/asked.h"
 
-#include "common/fetch.h"
 #include "tests/collector/served_images.h"
-
-static struct served srv;
 
 static int start(void **state)
 {
@@ -14,75 +11,9 @@ static int start(void **state)
 	return 0;
 }
 
-static int stop(void **state)
-{
-	served_stop(&srv);
-	return 0;
-}
-
-static long ask(const char *method, const char *path, const char *token, const char *body, cJSON **ret)
-{
-	char url[512], auth[1024];
-	const char *headers[] = { auth, NULL };
-	struct fetch_request rq = { .url = url, .method = method, .headers = headers, .ca_file = srv.ca,
-				    .body = slice_of(body), .timeout_ms = 10000 };
-	struct buf answer;
-	long status = 0;
-
-	snprintf(url, sizeof(url), "%s%s", srv.url, path);
-	snprintf(auth, sizeof(auth), "Authorization: Bearer %s", token);
-	MUST(fetch_wait(&rq, &status, &answer, &must_err));
-	if (ret)
-		MUST(json_parse(buf_slice(&answer), answer.n, ret, &must_err));
-	buf_fini(&answer);
-	return status;
-}
-
-static cJSON *get(const char *path)
-{
-	cJSON *doc = NULL;
-	long status = ask("GET", path, "viewer-token", NULL, &doc);
-
-	if (status != 200)
-		fail_msg("%s: %ld", path, status);
-	return doc;
-}
-
-/* "a.0.b" */
-static const cJSON *at(const cJSON *o, const char *path)
-{
-	struct slice rest = slice_of(path), part;
-	char key[64];
-
-	while (o && slice_split(&rest, '.', &part)) {
-		uint64_t i;
-
-		slice_copy(part, key, sizeof(key));
-		o = cJSON_IsArray(o) && slice_to_u64(part, &i) ? cJSON_GetArrayItem(o, (int)i) :
-								 cJSON_GetObjectItemCaseSensitive(o, key);
-	}
-	return o;
-}
-
-static void text_is(const cJSON *o, const char *path, const char *want)
-{
-	const cJSON *v = at(o, path);
-
-	if (!cJSON_IsString(v) || strcmp(v->valuestring, want) != 0)
-		fail_msg("%s: %s, not %s", path, cJSON_IsString(v) ? v->valuestring : "(none)", want);
-}
-
-static void number_is(const cJSON *o, const char *path, double want)
-{
-	const cJSON *v = at(o, path);
-
-	if (!cJSON_IsNumber(v) || v->valuedouble < want || v->valuedouble > want)
-		fail_msg("%s: %g, not %g", path, cJSON_IsNumber(v) ? v->valuedouble : -1.0, want);
-}
-
 static void images_are_listed_and_filtered(void **state)
 {
-	cJSON *doc = get("/api/v1/images");
+	cJSON *doc = get_doc("/api/v1/images");
 
 	assert_int_equal(cJSON_GetArraySize(at(doc, "items")), 3);
 	/* those that run are first, and the newest seen of them */
@@ -96,14 +27,14 @@ static void images_are_listed_and_filtered(void **state)
 	assert_true(cJSON_IsTrue(at(doc, "items.0.newer_image")));
 	assert_true(cJSON_IsTrue(at(doc, "items.0.exposed")));
 	cJSON_Delete(doc);
-	doc = get("/api/v1/images?filter=running%3Ano%20package%3Dbash&limit=1");
+	doc = get_doc("/api/v1/images?filter=running%3Ano%20package%3Dbash&limit=1");
 	text_is(doc, "items.0.id", SERVED_DB);
 	cJSON_Delete(doc);
 }
 
 static void an_image_says_all_that_is_known_of_it(void **state)
 {
-	cJSON *doc = get("/api/v1/images/web%3A1");
+	cJSON *doc = get_doc("/api/v1/images/web%3A1");
 
 	text_is(doc, "id", SERVED_WEB);
 	text_is(doc, "config.exposed_ports.0", "80/tcp");
@@ -120,10 +51,10 @@ static void an_image_says_all_that_is_known_of_it(void **state)
 	text_is(doc, "fixed_by_newer.0.package", "bash");
 	cJSON_Delete(doc);
 	/* by the beginning of its id, and by a digest */
-	doc = get("/api/v1/images/aaaaaaaaaaaa");
+	doc = get_doc("/api/v1/images/aaaaaaaaaaaa");
 	text_is(doc, "id", SERVED_WEB);
 	cJSON_Delete(doc);
-	doc = get("/api/v1/images/sha256%3Anew");
+	doc = get_doc("/api/v1/images/sha256%3Anew");
 	text_is(doc, "id", SERVED_NEW);
 	cJSON_Delete(doc);
 }
@@ -135,13 +66,13 @@ static void packages_and_vulnerabilities_come_in_pages(void **state)
 
 	do {
 		snprintf(path, sizeof(path), "/api/v1/images/web%%3A1/packages?limit=3%s%s", cursor[0] ? "&cursor=" : "", cursor);
-		cJSON *doc = get(path);
+		cJSON *doc = get_doc(path);
 		rows += (unsigned)cJSON_GetArraySize(at(doc, "items"));
 		slice_copy(json_get_str(doc, "cursor"), cursor, sizeof(cursor));
 		cJSON_Delete(doc);
 	} while (cursor[0]);
 	assert_int_equal(rows, 4);
-	cJSON *doc = get("/api/v1/images/web%3A1/vulns?limit=2");
+	cJSON *doc = get_doc("/api/v1/images/web%3A1/vulns?limit=2");
 	/* exploited first, then what runs */
 	text_is(doc, "items.0.id", "CVE-2026-0002");
 	assert_true(cJSON_IsTrue(at(doc, "items.0.kev")));
@@ -175,13 +106,13 @@ static void vulnerabilities_are_listed_urgent_first(void **state)
 		char path[200];
 
 		snprintf(path, sizeof(path), "/api/v1/vulns?filter=%s", cases[i].filter);
-		cJSON *doc = get(path);
+		cJSON *doc = get_doc(path);
 		assert_int_equal(cJSON_GetArraySize(at(doc, "items")), cases[i].count);
 		if (cases[i].first)
 			text_is(doc, "items.0.id", cases[i].first);
 		cJSON_Delete(doc);
 	}
-	cJSON *doc = get("/api/v1/vulns/GHSA-1111-2222-3333");
+	cJSON *doc = get_doc("/api/v1/vulns/GHSA-1111-2222-3333");
 	text_is(doc, "id", "CVE-2026-0003");
 	text_is(doc, "places.0.image.name", "web:1");
 	text_is(doc, "places.0.use.container", "c0ffee");
@@ -214,22 +145,22 @@ static void accepting_needs_a_role_a_reason_and_an_end(void **state)
 			fail_msg("%s: %ld", cases[i].body, status);
 	}
 	assert_int_equal(ask("POST", "/api/v1/vulns/CVE-1999-1/accept", "analyst-token", "{\"reason\":\"r\"}", NULL), 404);
-	doc = get("/api/v1/acceptances");
+	doc = get_doc("/api/v1/acceptances");
 	assert_int_equal(cJSON_GetArraySize(at(doc, "items")), 2);
 	text_is(doc, "items.0.vulnerability", "CVE-2026-0003");
 	text_is(doc, "items.0.who", "anna");
 	text_is(doc, "items.1.image", "web");
 	cJSON_Delete(doc);
-	doc = get("/api/v1/vulns/CVE-2026-0003");
+	doc = get_doc("/api/v1/vulns/CVE-2026-0003");
 	number_is(doc, "places.0.accepted", 2);
 	cJSON_Delete(doc);
 	assert_int_equal(ask("POST", "/api/v1/acceptances/2/end", "viewer-token", "{}", NULL), 403);
 	assert_int_equal(ask("POST", "/api/v1/acceptances/2/end", "analyst-token", "{}", NULL), 200);
 	assert_int_equal(ask("POST", "/api/v1/acceptances/2/end", "analyst-token", "{}", NULL), 404);
-	doc = get("/api/v1/acceptances?limit=1");
+	doc = get_doc("/api/v1/acceptances?limit=1");
 	assert_int_equal(cJSON_GetArraySize(at(doc, "items")), 1);
 	cJSON_Delete(doc);
-	doc = get("/api/v1/acceptances?ended=yes&limit=1");
+	doc = get_doc("/api/v1/acceptances?ended=yes&limit=1");
 	text_is(doc, "items.0.ended_by", "anna");
 	text_is(doc, "cursor", "1");
 	cJSON_Delete(doc);
@@ -276,5 +207,5 @@ int main(void)
 		cmocka_unit_test(what_is_not_there_or_wrong_is_said),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, asked_stop);
 }

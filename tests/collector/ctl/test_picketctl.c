@@ -1,62 +1,17 @@
-/* test_picketctl.c - picketctl as a process, against the real API. UPDATE_GOLDEN=1 rewrites golden/. */
-#include "tests/collector/served.h"
+/* test_picketctl.c - picketctl as a process, against the real API. */
+#include "tests/collector/ctl/typed.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-
-static struct served srv;
 
 static int start(void **state)
 {
 	(void)state;
 	served_start(&srv);
-	setenv("PICKET_SERVER", srv.url, 1);
-	setenv("PICKET_CA", srv.ca, 1);
-	setenv("PICKET_TOKEN_FILE", srv.token, 1);
-	setenv("HOME", srv.p.dir, 1);
-	unsetenv("XDG_CONFIG_HOME");
-	unsetenv("COLUMNS");
+	typed_settings();
 	setenv("SOURCE_DATE_EPOCH", "1795464300", 1); /* five minutes after the first alert */
 	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	served_stop(&srv);
-	return 0;
-}
-
-/* Runs a shell line in which $ctl is the program; standard error comes after standard output. */
-static int run(const char *line, struct buf *out)
-{
-	char command[2048], piece[4096];
-	size_t n;
-
-	buf_init(out, 0);
-	snprintf(command, sizeof(command), "ctl='%s'; { %s; } 2>&1 </dev/null", PICKETCTL, line);
-	FILE *f = popen(command, "r");
-	assert_non_null(f);
-	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
-		buf_add(out, piece, n);
-	int status = pclose(f);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void golden(const char *name, const char *line)
-{
-	CLEANUP(buf_finip) struct buf have = { 0 }, want = { 0 };
-	char path[256];
-
-	assert_int_equal(run(line, &have), 0);
-	snprintf(path, sizeof(path), TEST_DATA "/golden/%s", name);
-	if (getenv("UPDATE_GOLDEN"))
-		MUST(file_write_atomic(path, buf_slice(&have), 0644, &must_err));
-	MUST(file_read(path, 1 << 20, &want, &must_err));
-	if (!slice_eq(buf_slice(&have), buf_slice(&want)))
-		fail_msg("%s differs:\n%s\n--- wanted\n%s", name, have.p ? have.p : "", want.p ? want.p : "");
 }
 
 static void every_format_looks_as_agreed(void **state)
@@ -78,11 +33,7 @@ static void every_format_looks_as_agreed(void **state)
 
 static void exit_codes_say_what_went_wrong(void **state)
 {
-	static const struct {
-		const char *line;
-		int code;
-		const char *says;
-	} cases[] = {
+	static const struct typed cases[] = {
 		{ "$ctl alert list -status:resolved -o ndjson", 0, "" },
 		{ "$ctl", 2, "which command" },
 		{ "$ctl alerts list", 2, "did you mean alert" },
@@ -136,14 +87,7 @@ static void exit_codes_say_what_went_wrong(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		CLEANUP(buf_finip) struct buf out = { 0 };
-		int code = run(cases[i].line, &out);
-
-		if (code != cases[i].code || slice_find(buf_slice(&out), slice_of(cases[i].says)) < 0)
-			fail_msg("%s: exit %d (not %d): %s", cases[i].line, code, cases[i].code,
-				 out.p ? out.p : "");
-	}
+	typed_all(cases, ARRAY_LEN(cases));
 }
 
 static void a_collector_that_says_nothing_is_a_timeout(void **state)
@@ -174,14 +118,7 @@ static void nothing_a_container_named_reaches_the_terminal_as_it_is(void **state
 					     "$ctl audit-log -o table",	 "$ctl host show host-08 -o table" };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-		CLEANUP(buf_finip) struct buf out = { 0 };
-
-		assert_int_equal(run(lines[i], &out), 0);
-		assert_null(memchr(out.p, '\033', out.n));
-		assert_null(memchr(out.p, '\007', out.n));
-		assert_true(slice_find(buf_slice(&out), SLICE_LIT("\xe2\x80\xae")) < 0);
-	}
+	typed_harmless(lines, ARRAY_LEN(lines));
 }
 
 static void a_watch_prints_what_is_new_once(void **state)
@@ -208,5 +145,5 @@ int main(void)
 		cmocka_unit_test(a_watch_prints_what_is_new_once),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, typed_stop);
 }

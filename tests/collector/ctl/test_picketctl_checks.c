@@ -1,12 +1,7 @@
-/* test_picketctl_checks.c - picketctl finding, container and policy, against the real API. UPDATE_GOLDEN=1 rewrites
- * golden/. */
-#include "tests/collector/served.h"
-
-#include <sys/wait.h>
+/* test_picketctl_checks.c - picketctl finding, container and policy, against the real API. */
+#include "tests/collector/ctl/typed.h"
 
 #include "tests/collector/served_checks.h"
-
-static struct served srv;
 
 static void write_policies(void)
 {
@@ -57,49 +52,8 @@ static int start(void **state)
 	audit_event();
 	write_policies();
 	served_run_api(&srv);
-	setenv("PICKET_SERVER", srv.url, 1);
-	setenv("PICKET_CA", srv.ca, 1);
-	setenv("PICKET_TOKEN_FILE", srv.token, 1);
-	setenv("HOME", srv.p.dir, 1);
-	unsetenv("XDG_CONFIG_HOME");
-	unsetenv("COLUMNS");
+	typed_settings();
 	return 0;
-}
-
-static int stop(void **state)
-{
-	served_stop(&srv);
-	return 0;
-}
-
-/* Runs a shell line in which $ctl is the program; standard error comes after standard output. */
-static int run(const char *line, struct buf *out)
-{
-	char command[2048], piece[4096];
-	size_t n;
-
-	buf_init(out, 0);
-	snprintf(command, sizeof(command), "ctl='%s'; { %s; } 2>&1 </dev/null", PICKETCTL, line);
-	FILE *f = popen(command, "r");
-	assert_non_null(f);
-	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
-		buf_add(out, piece, n);
-	int status = pclose(f);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void golden(const char *name, const char *line)
-{
-	CLEANUP(buf_finip) struct buf have = { 0 }, want = { 0 };
-	char path[256];
-
-	assert_int_equal(run(line, &have), 0);
-	snprintf(path, sizeof(path), TEST_DATA "/golden/%s", name);
-	if (getenv("UPDATE_GOLDEN"))
-		MUST(file_write_atomic(path, buf_slice(&have), 0644, &must_err));
-	MUST(file_read(path, 1 << 20, &want, &must_err));
-	if (!slice_eq(buf_slice(&have), buf_slice(&want)))
-		fail_msg("%s differs:\n%s\n--- wanted\n%s", name, have.p ? have.p : "", want.p ? want.p : "");
 }
 
 /* Ages are of today: left out, as are the names made to harm, which have a test of their own. */
@@ -132,24 +86,12 @@ static void nothing_a_host_named_reaches_the_terminal_as_it_is(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-		CLEANUP(buf_finip) struct buf out = { 0 };
-
-		if (run(lines[i], &out) != 0)
-			fail_msg("%s: %s", lines[i], out.p);
-		if (memchr(out.p, '\033', out.n) || memchr(out.p, '\007', out.n) ||
-		    slice_find(buf_slice(&out), SLICE_LIT("\xe2\x80\xae")) >= 0)
-			fail_msg("%s: it got through", lines[i]);
-	}
+	typed_harmless(lines, ARRAY_LEN(lines));
 }
 
 static void exit_codes_and_words_say_what_went_wrong(void **state)
 {
-	static const struct {
-		const char *line;
-		int code;
-		const char *says;
-	} cases[] = {
+	static const struct typed cases[] = {
 		{ "$ctl finding", 2, "which of list show waive waivers unwaive" },
 		{ "$ctl findings list", 2, "did you mean finding" },
 		{ "$ctl finding waiv", 2, "did you mean waive" },
@@ -195,13 +137,7 @@ static void exit_codes_and_words_say_what_went_wrong(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		CLEANUP(buf_finip) struct buf out = { 0 };
-		int code = run(cases[i].line, &out);
-
-		if (code != cases[i].code || slice_find(buf_slice(&out), slice_of(cases[i].says)) < 0)
-			fail_msg("%s: exit %d (not %d): %s", cases[i].line, code, cases[i].code, out.p ? out.p : "");
-	}
+	typed_all(cases, ARRAY_LEN(cases));
 }
 
 int main(void)
@@ -212,5 +148,5 @@ int main(void)
 		cmocka_unit_test(exit_codes_and_words_say_what_went_wrong),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, typed_stop);
 }

@@ -288,13 +288,14 @@ static void allowances_are_told_before_denials_and_exceptions_last(void **state)
 	const struct policy_workload w = { .name = "w" };
 	struct told told = { 0 };
 	char order[64] = "";
+	size_t n = 0;
 
 	policy_each_prefix(p, &w, NOW, on_prefix, &told);
-	for (size_t i = 0; i < told.count; i++)
+	for (size_t i = 0; i < told.count && n < sizeof(order) - 1; i++)
 		if (told.v[i].name[0])
-			strncat(order, told.v[i].name, 1);
+			order[n++] = told.v[i].name[0];
 		else if (told.v[i].address[0] == 10)
-			strncat(order, (const char[2]){ (char)('0' + told.v[i].address[3]) }, 1);
+			order[n++] = (char)('0' + told.v[i].address[3]);
 	assert_string_equal(order, "a1b2c3");
 }
 
@@ -647,6 +648,18 @@ static void denied_mounts_are_told_once_for_all_scopes(void **state)
 	assert_string_equal(told, "");
 }
 
+static void host_names_are_told_once_of_all_scopes_and_exceptions(void **state)
+{
+	CLEANUP(policy_freep) struct policy *p = must_parse("access_control:\n"
+							    "  network_access: {whitelist: [10.0.0.0/8, z.example.net], blacklist: [a.example.net]}\n"
+							    "  exceptions: [{match: {name: b}, allow: [{addresses: [c.example.net, 10.9.9.9]}], reason: x}]\n"
+							    "scopes: [{match: {name: a}, access_control: {network_access: {blacklist: [a.example.net, b.example.net]}}}]");
+	char told[200] = "";
+
+	policy_each_host_name(p, on_path, told);
+	assert_string_equal(told, "a.example.net b.example.net c.example.net z.example.net ");
+}
+
 /* ---- exceptions ---- */
 
 static void an_exception_lets_pass_what_it_names_until_it_ends(void **state)
@@ -752,6 +765,7 @@ int main(void)
 		cmocka_unit_test(a_tag_counts_only_with_the_repository_it_stands_behind),
 		cmocka_unit_test(an_image_is_matched_as_people_write_it),
 		cmocka_unit_test(modes_decide_what_is_refused_told_or_not_looked_at),
+		cmocka_unit_test(host_names_are_told_once_of_all_scopes_and_exceptions),
 		cmocka_unit_test(denied_mounts_are_told_once_for_all_scopes),
 		cmocka_unit_test(an_exception_lets_pass_what_it_names_until_it_ends),
 		cmocka_unit_test(a_denial_tells_of_the_exception_that_ended_and_where_the_rule_stands),

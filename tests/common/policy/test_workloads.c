@@ -335,6 +335,10 @@ static void the_other_keys_are_judged(void **state)
 		{ "runtime", "denied_devices: [\"/dev/sd*\"]", { MOUNT(.type = "volume", .source = "v", .device = "/dev/sdb") }, "AC-431" },
 		{ "runtime", "deny_unconfined: true", { .has_unmasked_paths = true }, "AC-454" },
 		{ "runtime", "deny_unconfined: true", { .security_opt = TEXTS("label=type:spc_t") }, "AC-452" },
+		/* the engine's own doing */
+		{ "runtime", "deny_unconfined: true", { .security_opt = TEXTS("label=disable"), .pid_mode = "host" }, "" },
+		{ "runtime", "deny_unconfined: true", { .security_opt = TEXTS("label=disable"), .ipc_mode = "host" }, "" },
+		{ "runtime", "deny_unconfined: true", { .security_opt = TEXTS("label=disable", "seccomp=unconfined"), .pid_mode = "host" }, "AC-452" },
 		{ "runtime", "require_no_new_privileges: true", { 0 }, "AC-455" },
 		{ "runtime", "require_no_new_privileges: true", { .security_opt = TEXTS("no-new-privileges") }, "" },
 		{ "runtime", "require_no_new_privileges: true", { .security_opt = TEXTS("no-new-privileges=true") }, "" },

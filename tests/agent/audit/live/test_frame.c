@@ -42,15 +42,18 @@ static void what_is_no_frame_is_refused(void **state)
 	assert_int_equal(frame_read(SLICE_LIT("R\x01\x00\x08\x00"), &kind, &body, &n, &err), -ERR_CORRUPT);
 }
 
-static void questions_are_three_words(void **state)
+static void questions_are_three_words_and_what_is_known(void **state)
 {
-	static const char *const wrong[] = { "",	   "container",	     "container a",	   "container a b c",
+	static const char *const wrong[] = { "",	   "container",	     "container a",	   "container a b C", "container a b c d",
 					     "container  b c", "container a/b c", "container ../x start", "a b c\n", "A b c" };
 	struct question q;
 	struct err err;
 
 	assert_int_equal(question_read(SLICE_LIT("image sha256:12ab daily"), &q, &err), 0);
 	assert_true(slice_is(q.subject, "image") && slice_is(q.id, "sha256:12ab") && slice_is(q.trigger, "daily"));
+	assert_int_equal(q.known.n, 0);
+	assert_int_equal(question_read(SLICE_LIT("container 12ab daily 7-2-ff"), &q, &err), 0);
+	assert_true(slice_is(q.trigger, "daily") && slice_is(q.known, "7-2-ff"));
 	assert_int_equal(question_read(SLICE_LIT("host - agent"), &q, &err), 0);
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
 		assert_int_equal(question_read(slice_of(wrong[i]), &q, &err), -ERR_SYNTAX);
@@ -61,7 +64,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_come_back_also_in_pieces),
 		cmocka_unit_test(what_is_no_frame_is_refused),
-		cmocka_unit_test(questions_are_three_words),
+		cmocka_unit_test(questions_are_three_words_and_what_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 
 #include "agent/audit/live/frame.h"
 #include "agent/audit/live/live.h"
+#include "common/file.h"
 
 #define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define ID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -46,6 +47,17 @@ static void write_catalogue(struct buf *out)
 	frame_add(out, FRAME_CATALOGUE, slice_from(packed, picket__check_catalogue__pack(&m, packed)));
 }
 
+/* Which images there are stands in a file: the engine's list changes while the worker lives. */
+static void write_images(struct buf *out)
+{
+	CLEANUP(buf_finip) struct buf text = { 0 };
+	const char *path = getenv("PICKET_TEST_IMAGES");
+
+	buf_init(&text, 0);
+	if (path && file_read(path, 4096, &text, NULL) >= 0)
+		frame_add(out, FRAME_IMAGES, buf_slice(&text));
+}
+
 static int fake_worker(const char *mode)
 {
 	char line[300], subject[20], id[100], trigger[30];
@@ -55,7 +67,7 @@ static int fake_worker(const char *mode)
 	buf_init(&out, 0);
 	write_catalogue(&out);
 	setvbuf(stdin, NULL, _IONBF, 0);
-	while (fgets(line, sizeof(line), stdin) && sscanf(line, "%19s %99s %29s", subject, id, trigger) == 3) {
+	while (fgets(line, sizeof(line), stdin) && sscanf(line, "%19s %99s %29[^\n]", subject, id, trigger) == 3) {
 		char marker[200];
 
 		asked++;
@@ -76,11 +88,16 @@ static int fake_worker(const char *mode)
 			buf_add_str(&out, "no frame");
 		else if (!strcmp(mode, "error"))
 			frame_add(&out, FRAME_ERROR, SLICE_LIT("engine: gone away"));
-		else
+		else if (!strcmp(subject, "images"))
+			write_images(&out);
+		else if (strcmp(subject, "ready") != 0)
 			write_report(&out, subject, id, trigger);
 		if (!strcmp(subject, "container")) {
 			snprintf(marker, sizeof(marker), "%s a80425fb", id);
 			frame_add(&out, FRAME_RIGHTS, slice_of(marker));
+			snprintf(marker, sizeof(marker), "%s filter-%d", id, asked);
+			if (!strcmp(mode, "filter"))
+				frame_add(&out, FRAME_KNOWN, slice_of(marker));
 		}
 		frame_add(&out, FRAME_DONE, SLICE_NONE);
 		(void)!write(1, out.p, out.n);
@@ -105,7 +122,7 @@ static void on_report(void *arg, const Picket__AuditReport *r)
 	struct fixture *f = arg;
 	size_t n = strlen(f->log);
 
-	if (r->is_gone)
+	if (r->is_gone && !strcmp(r->subject, "container"))
 		assert_true(slice_is(msg_slice(r->image), "nginx:1") && slice_is(msg_slice(r->subject_name), "web"));
 	snprintf(f->log + n, sizeof(f->log) - n, "%s %.4s %s%s;", r->subject, r->subject_id, r->trigger,
 		 r->is_gone ? " gone" : "");
@@ -161,7 +178,7 @@ static void tell(const char *id, enum world_change change)
 
 static void until_reports(unsigned count)
 {
-	for (unsigned i = 0; i < 1000 && fx.reports < count; i++)
+	for (unsigned i = 0; i < 3000 && fx.reports < count; i++)
 		loop_step(fx.loop, 10);
 	assert_int_equal(fx.reports, count);
 }
@@ -170,7 +187,7 @@ static void until_quiet(void)
 {
 	struct audit_live_stats s = { .waiting = 1 };
 
-	for (unsigned i = 0; i < 1000 && s.waiting; i++) {
+	for (unsigned i = 0; i < 3000 && s.waiting; i++) {
 		loop_step(fx.loop, 10);
 		audit_live_stats(fx.live, &s);
 	}
@@ -259,6 +276,116 @@ static void the_engine_and_its_file_are_audited(void **state)
 	close_live();
 }
 
+static void what_is_known_of_a_filter_is_sent_along(void **state)
+{
+	open_live("filter", 0);
+	tell(ID_A, WORLD_STARTED);
+	until_reports(1);
+	tell(ID_A, WORLD_CHANGED);
+	until_reports(2);
+	tell(ID_A, WORLD_CHANGED);
+	until_reports(3);
+	assert_string_equal(fx.log, "container aaaa start;container aaaa update filter-1;container aaaa update filter-2;");
+	close_live();
+}
+
+static void until_log(const char *words)
+{
+	for (unsigned i = 0; i < 400 && !strstr(fx.log, words); i++)
+		loop_step(fx.loop, 10);
+	assert_non_null(strstr(fx.log, words));
+}
+
+static void images_are(const char *path, const char *list)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(list, f);
+	fclose(f);
+	audit_live_images(fx.live);
+}
+
+static void an_image_is_audited_once_when_it_appears_and_closed_when_it_is_gone(void **state)
+{
+	char path[] = "/tmp/picket-images-XXXXXX";
+	struct audit_live_stats s;
+
+	close(mkstemp(path));
+	setenv("PICKET_TEST_IMAGES", path, 1);
+	open_live("fine", 0);
+	audit_live_engine(fx.live, true);
+	until_reports(2);
+	images_are(path, "sha256:aa sha256:bb nonsense");
+	until_log("image sha2 image;image sha2 image;");
+	until_quiet();
+	assert_int_equal(fx.reports, 4);
+	images_are(path, "sha256:bb sha256:aa"); /* another name, or a build that failed */
+	images_are(path, "sha256:bb");
+	until_log("image sha2 gone gone;");
+	until_quiet();
+	assert_int_equal(fx.reports, 5);
+	images_are(path, "sha256:bb sha256:cc");
+	until_log("gone gone;image sha2 image;");
+	until_quiet();
+	assert_int_equal(fx.reports, 6);
+	/* a question for what is known by then, and no more of what is gone */
+	audit_live_stocked(fx.live, "sha256:aa");
+	audit_live_stocked(fx.live, "sha256:cc");
+	until_log("image sha2 stock;");
+	until_quiet();
+	assert_int_equal(fx.reports, 7);
+	audit_live_stats(fx.live, &s);
+	assert_int_equal(s.audits, 6); /* lists are none */
+	close_live();
+	unlink(path);
+	unsetenv("PICKET_TEST_IMAGES");
+}
+
+static void stock_of_its_image_is_a_reason_to_judge_a_container_again(void **state)
+{
+	open_live("fine", 0);
+	tell(ID_A, WORLD_STARTED);
+	tell(ID_A, WORLD_UPDATED);
+	until_reports(2);
+	audit_live_stocked(fx.live, IMAGE);
+	until_reports(4);
+	assert_string_equal(fx.log, "container aaaa start;image sha2 image;image sha2 stock;container aaaa stock;");
+	close_live();
+}
+
+static void who_starts_goes_before_all_that_waits(void **state)
+{
+	struct audit_live_stats s;
+
+	open_live("fine", 0);
+	audit_live_changed(fx.live, "daemon"); /* is asked at once */
+	audit_live_engine(fx.live, true);
+	tell(ID_B, WORLD_CHANGED);
+	tell(ID_A, WORLD_STARTED);
+	until_quiet();
+	assert_string_equal(fx.log, "daemon - daemon;container aaaa start;host - agent;daemon - daemon;container bbbb update;");
+	audit_live_stats(fx.live, &s);
+	assert_int_equal(s.starts, 1);
+	assert_true(s.sum_took_ns > 0 && s.sum_took_ns == s.last_took_ns && s.last_took_ns == s.worst_took_ns);
+	close_live();
+}
+
+static void a_container_that_is_made_wakes_the_worker(void **state)
+{
+	struct audit_live_stats s;
+
+	open_live("fine", 0);
+	tell(ID_A, WORLD_CREATED);
+	audit_live_stats(fx.live, &s);
+	assert_int_equal(s.waiting, 1);
+	until_quiet();
+	audit_live_stats(fx.live, &s);
+	assert_int_equal(s.audits, 0);
+	assert_int_equal(fx.reports, 0);
+	close_live();
+}
+
 static void the_catalogue_is_sent_only_where_it_is_not_known(void **state)
 {
 	Picket__Reply reply = PICKET__REPLY__INIT;
@@ -310,7 +437,7 @@ static void a_worker_that_fails_is_started_again(void **state)
 	struct audit_live_stats s;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		open_live(cases[i].mode, 300);
+		open_live(cases[i].mode, strcmp(cases[i].mode, "hang") ? 0 : 300);
 		tell(ID_A, WORLD_STARTED);
 		until_quiet();
 		audit_live_stats(fx.live, &s);
@@ -388,6 +515,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_same_is_not_asked_twice),
 		cmocka_unit_test(a_program_with_more_rights_is_a_reason),
 		cmocka_unit_test(the_engine_and_its_file_are_audited),
+		cmocka_unit_test(what_is_known_of_a_filter_is_sent_along),
+		cmocka_unit_test(an_image_is_audited_once_when_it_appears_and_closed_when_it_is_gone),
+		cmocka_unit_test(stock_of_its_image_is_a_reason_to_judge_a_container_again),
+		cmocka_unit_test(who_starts_goes_before_all_that_waits),
+		cmocka_unit_test(a_container_that_is_made_wakes_the_worker),
 		cmocka_unit_test(the_catalogue_is_sent_only_where_it_is_not_known),
 		cmocka_unit_test(a_catalogue_that_got_no_answer_is_asked_again),
 		cmocka_unit_test(a_worker_that_fails_is_started_again),

@@ -72,17 +72,18 @@ static void size_is_bounded_and_many_members_cost_little(void **state)
 
 	(void)state;
 	buf_add_char(&t, '{');
-	for (int i = 0; i < 150000; i++)
+	for (int i = 0; i < 4000; i++)
 		buf_printf(&t, "%s\"k%d\":1", i ? "," : "", i);
 	buf_add_char(&t, '}');
 	assert_int_equal(authz_body_read(buf_slice(&t), arena, &b, NULL), 0);
-	assert_int_equal(b->count, 150000);
+	assert_int_equal(b->count, 4000);
 	buf_reset(&t);
 	buf_add_char(&t, '[');
-	for (int i = 0; i < 250000; i++)
+	for (int i = 0; i < 4100; i++)
 		buf_add_str(&t, i ? ",1" : "1");
 	buf_add_char(&t, ']');
 	assert_int_equal(authz_body_read(buf_slice(&t), arena, &b, NULL), -ERR_LIMIT);
+	assert_int_equal(authz_body_of_engine(buf_slice(&t), arena, &b, NULL), 0); /* the engine's own answers are long */
 }
 
 static void values_have_their_types(void **state)

@@ -1,5 +1,7 @@
 /* test_judge.c - whole requests against a policy: what is refused, by which rule, and what is let through. */
-#include "authz_test.h"
+#include <stdlib.h>
+
+#include "judge_test.h"
 
 static const char policy_text[] =
 	"access_control:\n"
@@ -25,94 +27,6 @@ static const char policy_text[] =
 #define CREATE(host) "{" IMAGE ",\"HostConfig\":{" host "}}"
 
 static struct policy *enforcing, *watching, *off;
-
-/* ---- a host of the test's own ---- */
-
-static enum authz_known image(void *arg, const char *reference, struct arena *a, struct policy_workload *w)
-{
-	static const char *const ours[] = { "registry.company.com/library/app@sha256:"
-					    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
-	static const char *const theirs[] = { "evil/app@sha256:"
-					      "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" };
-
-	(void)arg, (void)a;
-	if (strstr(reference, "slow"))
-		return AUTHZ_NOT_KNOWN;
-	if (strstr(reference, "absent"))
-		return AUTHZ_ABSENT;
-	bool is_ours = !strstr(reference, "retagged") && strcmp(reference, "nginx") != 0;
-	w->image_id = is_ours ? "sha256:aa" : "sha256:bb";
-	w->digests = (struct policy_texts){ is_ours ? ours : theirs, strstr(reference, "local") ? 0 : 1 };
-	if (!*w->user)
-		authz_workload_set_user(w, strstr(reference, "rootly") ? "root" : "1000");
-	return AUTHZ_KNOWN;
-}
-
-static enum authz_known container(void *arg, const char *name, struct arena *a, struct policy_workload *ret)
-{
-	static const struct policy_mount sock = { .type = "bind", .source = "/etc", .real = "", .device = "", .driver = "", .dest = "/s",
-						  .is_writable = true, .protects = "" };
-
-	(void)arg, (void)a;
-	if (!strcmp(name, "slow"))
-		return AUTHZ_NOT_KNOWN;
-	if (!strcmp(name, "absent"))
-		return AUTHZ_ABSENT;
-	authz_workload_init(ret);
-	ret->name = name;
-	ret->image = "registry.company.com/library/app:1";
-	ret->image_id = "sha256:aa";
-	authz_workload_set_user(ret, "1000");
-	if (!strcmp(name, "hostly"))
-		ret->pid_mode = ret->ipc_mode = ret->network_mode = "host";
-	if (!strcmp(name, "second"))
-		ret->pid_mode = ret->network_mode = "container:hostly";
-	if (!strcmp(name, "loop"))
-		ret->pid_mode = "container:loop";
-	if (!strcmp(name, "strong"))
-		ret->is_privileged = true;
-	if (!strcmp(name, "mounted")) {
-		ret->mounts = &sock;
-		ret->mount_count = 1;
-	}
-	return AUTHZ_KNOWN;
-}
-
-static enum authz_known volume(void *arg, const char *name, struct arena *a, struct policy_mount *m)
-{
-	(void)arg, (void)a;
-	if (!strcmp(name, "slow"))
-		return AUTHZ_NOT_KNOWN;
-	if (!strcmp(name, "rooted"))
-		m->device = "/etc";
-	return !strcmp(name, "absent") ? AUTHZ_ABSENT : AUTHZ_KNOWN;
-}
-
-static enum authz_known exec(void *arg, const char *id, struct arena *a, struct authz_exec *ret)
-{
-	(void)arg, (void)a;
-	*ret = (struct authz_exec){ .container = "plain", .user = "", .is_privileged = !strcmp(id, "strong") };
-	return !strcmp(id, "slow") ? AUTHZ_NOT_KNOWN : AUTHZ_KNOWN;
-}
-
-static enum authz_known network(void *arg, const char *id, struct arena *a, const char **ret)
-{
-	(void)arg, (void)a;
-	*ret = !strcmp(id, "0123") ? "secret" : !strcmp(id, "4567") ? "host" : id;
-	return !strcmp(id, "slow") ? AUTHZ_NOT_KNOWN : AUTHZ_KNOWN;
-}
-
-static const struct authz_ops ops = { image, container, volume, exec, network };
-
-static struct authz_verdict judged(const struct policy *p, const char *method, const char *uri, const char *text, const char *type)
-{
-	struct authz_request rq = { .method = slice_of(method), .uri = slice_of(uri), .content_type = slice_of(type),
-				    .body = slice_of(text), .has_body = text && *text };
-	struct authz_verdict v;
-
-	authz_judge(p, &rq, &ops, NULL, 1800000000, &v);
-	return v;
-}
 
 struct row {
 	const char *uri, *body, *rule; /* "" allowed */
@@ -192,6 +106,26 @@ static const struct row creations[] = {
 	{ C, CREATE("\"Mounts\":[{\"Type\":\"volume\",\"Target\":\"/e\",\"VolumeOptions\":{\"DriverConfig\":{\"Options\":{\"type\":\"overlay\",\"o\":\"lowerdir=/etc\",\"device\":\"overlay\"}}}}]"), "AC-404" },
 	{ C, CREATE("\"Binds\":[\"rooted:/e\"]"), "AC-421" },
 	{ C, CREATE("\"Binds\":[\"slow:/e\"]"), "AZ-006" },
+	/* a volume that is there stays what it is: the engine leaves the options of who asks for it again */
+	{ C, CREATE("\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"rooted\",\"Target\":\"/e\",\"VolumeOptions\":{\"DriverConfig\":{\"Name\":\"local\",\"Options\":{\"type\":\"none\",\"o\":\"bind\",\"device\":\"/srv\"}}}}]"), "AC-421" },
+	{ C, CREATE("\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"ssh\",\"Target\":\"/e\",\"VolumeOptions\":{\"DriverConfig\":{\"Name\":\"local\"}}}]"), "AC-424" },
+	{ C, CREATE("\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"rooted\",\"Target\":\"/e\",\"VolumeOptions\":{\"Subpath\":\"a\"}}]"), "AC-421" },
+	{ C, CREATE("\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/etc/x/y\",\"Target\":\"/e\",\"BindOptions\":{\"CreateMountpoint\":true}}]"), "AC-421" },
+	{ C, CREATE("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"/etc\",\"Target\":\"/e\"}]"), "AC-421" },
+	{ C, CREATE("\"Mounts\":[{\"Type\":\"BIND\",\"Source\":\"/etc\",\"Target\":\"/e\"}]"), "AC-421" },
+	{ C, CREATE("\"Mounts\":[{\"Type\":\"cluster\",\"Source\":\"rooted\",\"Target\":\"/e\"}]"), "" }, /* of swarm's, which is refused */
+	{ C, CREATE("\"Mounts\":[{\"Type\":\"image\",\"Source\":\"registry.company.com/library/b\",\"Target\":\"/e\"}]"), "" },
+	{ C, CREATE("\"Mounts\":[{\"Type\":\"image\",\"Source\":\"nginx\",\"Target\":\"/e\"}]"), "AC-102" },
+	{ C, CREATE("\"Mounts\":[{\"Type\":\"image\",\"Source\":\"registry.company.com/library/retagged\",\"Target\":\"/e\"}]"), "AC-102" },
+	{ C, CREATE("\"Mounts\":[{\"Type\":\"image\",\"Source\":\"registry.company.com/library/slow\",\"Target\":\"/e\"}]"), "AZ-006" },
+	{ C, CREATE("\"Annotations\":{\"com.example.team\":\"a\"}"), "" },
+	{ C, CREATE("\"Annotations\":{\"run.oci.seccomp_bpf_data\":\"AAAA\"}"), "AC-453" },
+	{ C, CREATE("\"Annotations\":{\"org.systemd.property.DeviceAllow\":\"x\"}"), "AC-453" },
+	{ C, CREATE("\"SecurityOpt\":[\"apparmor=:root:unconfined\"]"), "AC-453" },
+	{ C, CREATE("\"SecurityOpt\":[\"writable-cgroups=true\"]"), "AC-405" },
+	{ C, CREATE("\"SecurityOpt\":[\"writable-cgroups=false\"]"), "" },
+	{ C, CREATE("\"CapAdd\":[\"\u017fYS_ADMIN\"]"), "AC-412" }, /* Go's upper case of a long s */
+	{ C, CREATE("\"Capabilities\":[\"SYS_ADMIN\"]"), "AZ-013" },
 	{ C, CREATE("\"VolumesFrom\":[\"mounted\"]"), "AC-421" },
 	{ C, CREATE("\"VolumesFrom\":[\"slow:ro\"]"), "AZ-006" },
 	{ C, CREATE("\"SecurityOpt\":[\"seccomp=unconfined\"]"), "AC-452" },
@@ -267,6 +201,11 @@ static const struct row others[] = {
 	{ "/v1.41/build?t=x", "", "AC-110" },
 	{ "/session", "", "AC-110" },
 	{ "/grpc", "", "AC-110" },
+	{ "/v1.51//grpc/", "", "AC-110" },
+	{ "/v1.41/containers/plain/attach?stream=1", "", "" },
+	{ "/v1.41/containers/strong/attach?stream=1", "", "AC-401" },
+	{ "/v1.41/containers/slow/attach?stream=1", "", "AZ-006" },
+	{ "/v1.41/containers/plain/update", "{\"CapAdd\":[" "\"A\"" "]}", "" },
 	{ "/v1.41/images/registry.company.com/library/app/tag?repo=registry.company.com/library/b&tag=1", "", "" },
 	{ "/v1.41/images/retagged/tag?repo=registry.company.com/library/b&tag=1", "", "AC-102" },
 	{ "/v1.41/volumes/create", "{\"Name\":\"v\"}", "" },
@@ -294,13 +233,24 @@ static void other_writing_requests_are_judged(void **state)
 					   { "/v1.41/containers/strong/archive?path=/", "", "AC-401" },
 					   { "/v1.41/containers/slow/archive?path=/", "", "AZ-006" } };
 	static const struct row reads[] = { { "/v1.12/containers/json", "", "" }, { "/anything", "", "" },
-					    { "/v1.41/containers/strong/json", "", "" } };
+					    { "/v1.41/containers/strong/json", "", "" },
+					    { "/v1.41/containers/plain/archive?path=/x", "", "" },
+					    { "/v1.41/containers/strong/archive?path=/x", "", "AC-401" },
+					    { "/v1.41/containers/mounted/archive?path=/s/shadow", "", "AC-421" },
+					    { "/containers/mounted/%61rchive?path=/s/shadow", "", "AC-421" },
+					    { "http:/containers/mounted/archive?path=/s/shadow", "", "AZ-005" },
+					    { "http://x/v1.41/containers/mounted/archive", "", "AC-421" },
+					    { "/v1.41/containers/strong/attach/ws?stdin=1", "", "AC-401" },
+					    { "/v1.41/containers/plain/attach/ws?stdin=1", "", "" } };
+	static const struct row heads[] = { { "/v1.12/containers/json", "", "" }, { "/_ping", "", "" },
+					    { "/v1.41/containers/mounted/archive?path=/s", "", "AC-421" } };
 
 	(void)state;
 	check(others, ARRAY_LEN(others), "POST");
 	check(puts, ARRAY_LEN(puts), "PUT");
 	check(reads, ARRAY_LEN(reads), "GET");
-	check(reads, 1, "HEAD");
+	check(heads, ARRAY_LEN(heads), "HEAD");
+	check(heads, 1, "OPTIONS");
 }
 
 static void a_body_must_be_shown_as_json(void **state)
@@ -358,17 +308,29 @@ static void a_message_has_no_control_characters(void **state)
 		assert_true((uint8_t)*p >= 0x20);
 }
 
+static int by_time(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 static void a_judgement_takes_less_than_a_millisecond(void **state)
 {
-	const struct clock *c = clock_real();
-	uint64_t from = clock_boot_ns(c);
+	enum { TIMES = 200 };
+	uint64_t took[TIMES];
 
 	(void)state;
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < TIMES; i++) {
+		uint64_t from = cpu_ns();
+
 		(void)judged(enforcing, "POST", C, CREATE("\"Binds\":[\"/srv/a:/a\",\"/usr/share:/b\",\"vol:/c\"],\"CapAdd\":[\"NET_ADMIN\"]"), "application/json");
-	uint64_t each = (clock_boot_ns(c) - from) / 200;
-	print_message("%lu us each, with the sanitizers\n", (unsigned long)(each / 1000));
-	assert_true(each < 5000000); /* with sanitizers on a busy machine */
+		took[i] = cpu_ns() - from;
+	}
+	qsort(took, TIMES, sizeof(*took), by_time);
+	print_message("median %lu us, 19 of 20 within %lu us, worst %lu us\n", (unsigned long)(took[TIMES / 2] / 1000),
+		      (unsigned long)(took[TIMES / 20 * 19] / 1000), (unsigned long)(took[TIMES - 1] / 1000));
+	assert_true(took[TIMES / 2] < 5000000); /* with the sanitizers */
 }
 
 static int open_policies(void **state)

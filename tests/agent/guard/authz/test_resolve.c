@@ -164,6 +164,39 @@ static void another_mount_of_the_same_files_is_seen(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* ---- devices ---- */
+
+static void check_device(const char *path, const char *want)
+{
+	const char *v[] = { arena_printf(arena, "%s:/dev/x:rw", path) };
+	struct policy_workload w;
+
+	authz_workload_init(&w);
+	w.devices = (struct policy_texts){ v, 1 };
+	authz_resolve_devices(&w, arena);
+	const char *expect = arena_printf(arena, "%s:/dev/x:rw", want);
+	if (w.devices.count != (*want ? 2 : 1) || strcmp(w.devices.v[0], v[0]) != 0 ||
+	    (*want && strcmp(w.devices.v[1], expect) != 0))
+		fail_msg("%s is %s, not %s", path, w.devices.count > 1 ? w.devices.v[1] : "as it is called", want);
+}
+
+static void a_device_is_what_its_number_says(void **state)
+{
+	(void)state;
+	check_device("/dev/null", "");
+	check_device("/dev/no-such", "");
+	check_device("vendor.example/gpu=all", "");
+	run("ln -s /dev/zero %s/z; ln -s z %s/zz; mkdir %s/d; ln -s loop %s/loop", top, top, top, top);
+	check_device(arena_printf(arena, "%s/z", top), "/dev/zero");
+	check_device(arena_printf(arena, "%s/zz", top), "/dev/zero");
+	check_device(arena_printf(arena, "%s/loop", top), "/dev"); /* may become anything */
+	check_device("/dev/../dev/zero", "/dev/zero");
+	check_device("/proc/self/root/dev/zero", "/dev");
+	if (system(arena_printf(arena, "mknod %s/node c 1 5 2>/dev/null", top)))
+		skip(); /* no devices may be made here */
+	check_device(arena_printf(arena, "%s/node", top), "/dev/zero");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +204,7 @@ int main(void)
 		cmocka_unit_test(the_root_and_magic_links_are_the_whole_host),
 		cmocka_unit_test(a_volumes_device_is_looked_at_as_the_kernel_does),
 		cmocka_unit_test(another_mount_of_the_same_files_is_seen),
+		cmocka_unit_test(a_device_is_what_its_number_says),
 	};
 
 	return cmocka_run_group_tests(tests, make_tree, remove_tree);

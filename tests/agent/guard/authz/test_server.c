@@ -194,6 +194,8 @@ static void keep(void *arg, const struct authz_told *told)
 
 /* ---- */
 
+static const char clean_scan[] = "{\"images\":{\"sha256:aa\":{\"scanned\":1700000000,\"worst\":\"low\"}}}";
+
 static void write_file(const char *path, const char *text)
 {
 	struct err err;
@@ -230,6 +232,7 @@ static int open_all(void **state)
 	evhttp_set_gencb(t.engine, on_engine, NULL);
 	evhttp_accept_socket(t.engine, listen_at(t.engine_path));
 	write_file(t.policy, policy_text);
+	write_file(t.scans, clean_scan);
 	open_authz(false);
 	return 0;
 }
@@ -290,22 +293,25 @@ static void what_the_engine_knows_is_asked(void **state)
 	assert_true(is_allowed("POST", "/v1.41/containers/none/start", NULL, "true"));
 }
 
-static void the_scan_state_counts_when_it_is_there(void **state)
+static void what_nobody_scanned_is_refused_where_scans_count(void **state)
 {
 	(void)state;
 	assert_true(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "true"));
 	write_file(t.scans, "{\"images\":{\"sha256:aa\":{\"scanned\":1700000000,\"worst\":\"critical\"}}}");
 	assert_false(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "AC-105"));
-	write_file(t.scans, "{\"images\":{\"sha256:aa\":{\"scanned\":1700000000,\"worst\":\"low\"}}}");
+	write_file(t.scans, clean_scan);
 	assert_true(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "true"));
 	write_file(t.scans, "{\"images\":{}}");
 	assert_false(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "AC-106"));
+	write_file(t.scans, "{\"images\":");
+	assert_false(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "AC-106"));
+	write_file(t.scans, clean_scan);
 	assert_int_equal(chmod(t.scans, 0666), 0); /* anybody could have written it: the file's time tells of no change */
-	write_file(t.scans, "{\"images\":{ }}");
+	write_file(t.scans, "{\"images\":{\"sha256:aa\":{\"scanned\":1700000001,\"worst\":\"\"}}}");
 	assert_int_equal(chmod(t.scans, 0666), 0);
-	assert_true(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "true"));
+	assert_false(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "AC-106"));
 	assert_int_equal(unlink(t.scans), 0);
-	assert_true(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "true"));
+	assert_false(is_allowed("POST", C, "{\"Image\":\"mine:1\"}", "AC-106"));
 }
 
 static void a_slow_engine_is_waited_for_two_seconds_and_others_are_answered(void **state)
@@ -506,18 +512,25 @@ static void who_reads_no_answers_is_cut_off(void **state)
 	assert_true(is_allowed("GET", "/info", NULL, "true"));
 }
 
-static void a_large_body_is_judged(void **state)
+static void a_large_body_is_judged_and_a_larger_one_refused(void **state)
 {
-	CLEANUP(buf_finip) struct buf text = { 0 };
+	static const struct {
+		size_t bytes;
+		const char *rule;
+	} rows[] = { { 200 << 10, "AC-401" }, { 3 << 20, "AZ-012" } };
 
 	(void)state;
-	buf_init(&text, 0);
-	buf_add_str(&text, "{\"Image\":\"mine:1\",\"x\":\"");
-	char *p = buf_reserve(&text, 3 << 20);
-	memset(p, 'y', 3 << 20);
-	buf_written(&text, 3 << 20);
-	buf_add_str(&text, "\",\"HostConfig\":{\"Privileged\":true}}");
-	assert_false(is_allowed("POST", C, text.p, "AC-401"));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(buf_finip) struct buf text = { 0 };
+
+		buf_init(&text, 0);
+		buf_add_str(&text, "{\"Image\":\"mine:1\",\"x\":\"");
+		char *p = buf_reserve(&text, rows[i].bytes);
+		memset(p, 'y', rows[i].bytes);
+		buf_written(&text, rows[i].bytes);
+		buf_add_str(&text, "\",\"HostConfig\":{\"Privileged\":true}}");
+		assert_false(is_allowed("POST", C, text.p, rows[i].rule));
+	}
 }
 
 static void a_socket_in_use_is_not_taken_away(void **state)
@@ -553,7 +566,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(dockerds_calls_are_answered_on_one_connection),
 		T(what_the_engine_knows_is_asked),
-		T(the_scan_state_counts_when_it_is_there),
+		T(what_nobody_scanned_is_refused_where_scans_count),
 		T(a_slow_engine_is_waited_for_two_seconds_and_others_are_answered),
 		T(an_engine_that_is_gone_refuses_what_depends_on_it),
 		T(who_hangs_up_while_it_is_judged_is_forgotten),
@@ -564,7 +577,7 @@ int main(void)
 		T(a_peer_that_is_slow_is_cut_off),
 		T(when_all_places_are_taken_the_oldest_gives_way),
 		T(who_reads_no_answers_is_cut_off),
-		T(a_large_body_is_judged),
+		T(a_large_body_is_judged_and_a_larger_one_refused),
 		T(a_socket_in_use_is_not_taken_away),
 	};
 

@@ -94,9 +94,9 @@ static void what_has_a_wrong_type_is_refused(void **state)
 		"{\"HostConfig\":{\"PortBindings\":{\"80/tcp\":[{\"HostPort\":80}]}}}",
 		"{\"HostConfig\":{\"PortBindings\":{\"80/tcp\":[{\"HostPort\":\"99999\"}]}}}",
 		"{\"HostConfig\":{\"PortBindings\":{\"1-65535/tcp\":[]}}}", "{\"HostConfig\":{\"Memory\":1.5}}",
-		"{\"HostConfig\":{\"Sysctls\":[]}}", "{\"HostConfig\":{\"Capabilities\":[\"SYS_ADMIN\"]}}", "{\"User\":0}",
+		"{\"HostConfig\":{\"Sysctls\":[]}}", "{\"User\":0}",
 		"{\"HostConfig\":{\"Devices\":[{\"PathOnHost\":1}]}}", "{\"Labels\":{\"a\":1}}",
-		"{\"NetworkingConfig\":{\"EndpointsConfig\":[]}}",
+		"{\"NetworkingConfig\":{\"EndpointsConfig\":[]}}", "{\"HostConfig\":{\"Annotations\":[]}}",
 	};
 	struct policy_workload w;
 

@@ -230,6 +230,33 @@ static void without_bpffs_it_holds_as_long_as_the_process(void **state)
 	(void)sh("rm -r %s/plain", t.dir);
 }
 
+static void what_one_left_that_was_killed_unpinned_goes_with_the_next(void **state)
+{
+	struct net_config cfg = config(NET_ENFORCE);
+	struct net_rules rules = one_denied();
+	int status;
+
+	pid_t pid = fork();
+	if (!pid) {
+		net_open(&cfg);
+		tell_box(&t.a, &rules);
+		tell_box(&t.b, &rules);
+		_exit(0); /* no farewell */
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	/* A filter doesn't end with its process: closed, not open. */
+	assert_int_equal(sh("tc filter show dev pv1 ingress | grep -q net_veth"), 0);
+	assert_int_not_equal(in_box(&t.a, tcp_connect, &denied), 0);
+	assert_int_equal(in_box(&t.a, tcp_connect, &allowed), 0);
+	net_open(&cfg);
+	assert_int_not_equal(sh("tc filter show dev pv1 ingress | grep -q net_veth"), 0);
+	assert_int_equal(in_box(&t.a, tcp_connect, &denied), 0);
+	tell_box(&t.b, &rules);
+	assert_int_equal(sh("tc filter show dev pv2 ingress | grep -q net_veth"), 0);
+	net_shut();
+	assert_int_not_equal(sh("tc qdisc show | grep -q clsact"), 0);
+}
+
 static void without_cgroup_v2_it_says_so(void **state)
 {
 	struct net_config cfg = config(NET_ENFORCE);
@@ -256,6 +283,7 @@ static int run(void)
 		BOX_TEST(cleared_nothing_is_left),
 		BOX_TEST(what_is_not_ours_stays),
 		BOX_TEST(without_bpffs_it_holds_as_long_as_the_process),
+		BOX_TEST(what_one_left_that_was_killed_unpinned_goes_with_the_next),
 		BOX_TEST(without_cgroup_v2_it_says_so),
 	};
 

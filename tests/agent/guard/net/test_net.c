@@ -114,7 +114,10 @@ static void the_longest_prefix_decides(void **state)
 {
 	struct net_prefix p[] = { prefix("0.0.0.0", 0, true, 1), prefix("10.99.0.0", 16, false, 2),
 				  prefix("10.99.0.1", 32, true, 3), prefix("::", 0, true, 4),
-				  prefix("fd99::", 64, false, 5),   prefix("fd99::1", 128, true, 6) };
+				  prefix("fd99::", 64, false, 5),   prefix("fd99::1", 128, true, 6),
+				  /* of the same one the last */
+				  prefix("10.99.0.2", 32, true, 7), prefix("10.99.0.2", 32, false, 8),
+				  prefix("10.77.1.1", 32, false, 9), prefix("10.77.1.1", 32, true, 10) };
 	struct net_rules rules = { .prefixes = p, .prefix_count = ARRAY_LEN(p) };
 	struct net_config cfg = config(NET_ENFORCE);
 	static const struct {
@@ -123,7 +126,7 @@ static void the_longest_prefix_decides(void **state)
 		uint32_t rule;
 	} cases[] = {
 		{ { "10.99.0.2", PORT }, 0, 0 },	 { { "10.99.0.1", PORT }, EPERM, 3 },
-		{ { "10.77.1.1", PORT }, EPERM, 1 }, { { "fd99::2", PORT }, 0, 0 },
+		{ { "10.77.1.1", PORT }, EPERM, 10 }, { { "10.77.2.1", PORT }, EPERM, 1 }, { { "fd99::2", PORT }, 0, 0 },
 		{ { "fd99::1", PORT }, EPERM, 6 },	 { { "fd77:1::1", PORT }, EPERM, 4 },
 	};
 
