@@ -3,17 +3,8 @@
 
 #include <time.h>
 
+#include "common/file.h"
 #include "common/json.h"
-
-static uint64_t rss_bytes(void)
-{
-	CLEANUP(fclosep) FILE *f = fopen("/proc/self/statm", "re");
-	unsigned long size, resident;
-
-	if (!f || fscanf(f, "%lu %lu", &size, &resident) != 2)
-		return 0;
-	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
 
 static uint64_t cpu_ns(void)
 {
@@ -35,7 +26,7 @@ void agent_on_heartbeat(void *arg, struct uplink_heartbeat *hb)
 	uplink_stats(a->uplink, &us);
 	for (size_t i = 0; i < UPLINK_CLASS_COUNT; i++)
 		hb->lost[i] = ps.class[i].lost + ps.class[i].malformed + us.lost[i];
-	hb->rss_bytes = rss_bytes();
+	hb->rss_bytes = file_own_rss_bytes();
 	hb->cpu_ns = cpu_ns();
 	hb->containers = (uint32_t)ws.containers;
 	hb->processes = (uint32_t)ws.processes;
@@ -138,7 +129,7 @@ void agent_write_status(void *arg, struct json *j)
 	json_kv_u64(j, "rules", rules_count(a->rules));
 	json_kv_str(j, "rules_version", rules_version(a->rules));
 	write_rules(a, j);
-	json_kv_u64(j, "rss_bytes", rss_bytes());
+	json_kv_u64(j, "rss_bytes", file_own_rss_bytes());
 	json_kv_u64(j, "cpu_ns", cpu_ns());
 	json_kv_object(j, "uplink");
 	json_kv_bool(j, "connected", us.is_connected);

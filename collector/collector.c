@@ -14,6 +14,7 @@
 #include "collector/api/api.h"
 #include "collector/audit/audit.h"
 #include "collector/fleet/fleet.h"
+#include "collector/health/health.h"
 #include "collector/intake/intake.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -55,6 +56,8 @@ struct collector {
 	struct api *api;
 	struct vuln *vuln;
 	struct audit *audit;
+	struct health *health;
+	struct health_config health_config; /* health borrows it as long as it lives */
 	struct vuln_config vuln_config; /* vuln borrows it as long as it lives */
 	const char *update_command[6];
 	char db_path[4096];
@@ -410,6 +413,31 @@ static void raise_notices(struct collector *c)
 	c->notice_count = 0;
 }
 
+/* ---- own health, inside a transaction of its own ---- */
+
+static void on_facts(void *arg, struct health_facts *ret)
+{
+	struct collector *c = arg;
+	struct err err;
+
+	ret->answers = intake_answers(c->intake);
+	if (file_free_bytes(c->cfg->data_dir, &ret->free_bytes, &err) < 0)
+		LOG(WARN, "health.storage", KV_STR("why", err.msg));
+}
+
+static int on_health_case(void *arg, const struct health_case *hc, int64_t *alert, struct err *err)
+{
+	struct collector *c = arg;
+	struct alert_change change;
+	int r = alert_from_system(c->store, &c->alert, c->clk, hc->rule, hc->severity, hc->host, hc->title, hc->detail, &change,
+				  err);
+
+	if (r < 0)
+		return r;
+	*alert = change.id;
+	return tell(c, &change, err);
+}
+
 /* ---- the tick ---- */
 
 static void on_tick(void *arg)
@@ -421,6 +449,7 @@ static void on_tick(void *arg)
 		LOG(ERROR, "store.tidy", KV_STR("why", err.msg));
 	raise_notices(c);
 	intake_sweep(c->intake);
+	health_tick(c->health);
 	notify_kick(c->notify);
 }
 
@@ -443,6 +472,15 @@ static void on_status(void *arg, struct json *j)
 	json_object_close(j);
 	vuln_status(c->vuln, j);
 	audit_status(c->audit, j);
+	health_status(c->health, j);
+}
+
+static void on_metrics(void *arg, struct buf *out)
+{
+	struct collector *c = arg;
+
+	intake_metrics(c->intake, out);
+	health_metrics(c->health, out);
 }
 
 /* A person changed what vulnerabilities or checks depend on. */
@@ -540,7 +578,7 @@ static int open_doors(struct collector *c, struct loop *l, struct err *err)
 					       .on_notice = on_notice,
 					       .on_request = on_request,
 					       .on_heartbeat = on_heartbeat };
-	static const struct api_ops api_ops = { .on_status = on_status, .on_changed = on_changed };
+	static const struct api_ops api_ops = { .on_status = on_status, .on_metrics = on_metrics, .on_changed = on_changed };
 	struct wire_tls tls = { .ca_pem = buf_slice(&c->ca_pem),
 				.cert_pem = buf_slice(&c->cert_pem),
 				.key_pem = buf_slice(&c->key_pem) };
@@ -564,6 +602,25 @@ static int open_doors(struct collector *c, struct loop *l, struct err *err)
 	return r;
 }
 
+static int open_health(struct collector *c, struct err *err)
+{
+	static const struct health_ops ops = { .on_facts = on_facts,
+					       .on_case = on_health_case,
+					       .on_closed = on_closed,
+					       .on_committed = on_judged };
+
+	c->health_config = (struct health_config){ .silent_ms = c->cfg->silent_ms,
+						   .clock_off_ms = c->cfg->clock_off_ms,
+						   .spool_ms = c->cfg->spool_ms,
+						   .delivery_ms = c->cfg->delivery_ms,
+						   .behind_ms = c->cfg->behind_ms,
+						   .cert_days = c->cfg->cert_days,
+						   .reserve_bytes = c->cfg->reserve_bytes,
+						   .ca_pem = buf_slice(&c->ca_pem),
+						   .cert_pem = buf_slice(&c->cert_pem) };
+	return health_new(c->store, c->clk, &c->health_config, &ops, c, &c->health, err);
+}
+
 int collector_new(struct loop *l, const struct clock *clk, const struct collector_config *cfg,
 		  struct collector **ret, struct err *err)
 {
@@ -583,6 +640,8 @@ int collector_new(struct loop *l, const struct clock *clk, const struct collecto
 		r = open_vuln(c, l, err);
 	if (r >= 0)
 		r = open_audit(c, l, err);
+	if (r >= 0)
+		r = open_health(c, err);
 	if (r >= 0)
 		r = open_doors(c, l, err);
 	if (r < 0)
@@ -604,6 +663,7 @@ void collector_free(struct collector *c)
 	api_free(c->api);
 	fleet_free(c->fleet);
 	intake_free(c->intake);
+	health_free(c->health);
 	audit_free(c->audit);
 	vuln_free(c->vuln);
 	notify_free(c->notify);

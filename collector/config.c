@@ -92,6 +92,13 @@ static const struct conf_key keys[] = {
 	  .doc = "a host that says nothing for so long runs nothing" },
 	{ "images.keep", CONF_DURATION, AT(image_keep_ms), 86400000, 3650ull * 86400000,
 	  .doc = "images that run nowhere are kept so long" },
+	{ "health.silent", CONF_DURATION, AT(silent_ms), 20000, 86400000,
+	  .doc = "an agent that nothing is heard of for so long raises an alert" },
+	{ "health.clock", CONF_DURATION, AT(clock_off_ms), 100, 86400000, .doc = "a clock that is off by so much" },
+	{ "health.spool", CONF_DURATION, AT(spool_ms), 10000, 30ull * 86400000, .doc = "events that wait at an agent for so long" },
+	{ "health.delivery", CONF_DURATION, AT(delivery_ms), 10000, 30ull * 86400000,
+	  .doc = "a notification that is not delivered for so long" },
+	{ "health.behind", CONF_DURATION, AT(behind_ms), 100, 60000, .doc = "agents that wait so long for their answers" },
 	{ "log.level", CONF_ENUM, AT(log_level), .names = levels, .doc = "debug info warn error" },
 };
 
@@ -126,6 +133,11 @@ void collector_config_init(struct collector_config *c)
 		.image_gone_ms = 600000,
 		.image_quiet_ms = 86400000,
 		.image_keep_ms = 30ull * 86400000,
+		.silent_ms = 45000,
+		.clock_off_ms = 5000,
+		.spool_ms = 300000,
+		.delivery_ms = 300000,
+		.behind_ms = 2000,
 		.log_level = LOG_INFO,
 	};
 }

@@ -19,6 +19,7 @@ struct collector_config {
 	uint64_t feed_every_ms, feed_stale_ms;
 	int image_severity; /* enum vuln_severity */
 	uint64_t image_alerts_per_hour, image_gone_ms, image_quiet_ms, image_keep_ms;
+	uint64_t silent_ms, clock_off_ms, spool_ms, delivery_ms, behind_ms;
 	int log_level;
 	char *path; /* of the file; NULL: none was read */
 };

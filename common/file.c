@@ -176,3 +176,13 @@ int file_free_bytes(const char *path, uint64_t *ret, struct err *err)
 	*ret = (uint64_t)v.f_bavail * v.f_frsize;
 	return 0;
 }
+
+uint64_t file_own_rss_bytes(void)
+{
+	CLEANUP(fclosep) FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long size, resident;
+
+	if (!f || fscanf(f, "%lu %lu", &size, &resident) != 2)
+		return 0;
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}

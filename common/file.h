@@ -15,5 +15,8 @@ int file_make_dirs(const char *path, mode_t mode, struct err *err) WARN_UNUSED;
 int file_sync_dir(const char *path, struct err *err) WARN_UNUSED;
 /* All n bytes or an error; EINTR and short writes are looked after. */
 int file_write_all(int fd, const void *p, size_t n, struct err *err) WARN_UNUSED;
+
+/* Resident memory of this process; 0 where /proc does not say. */
+uint64_t file_own_rss_bytes(void);
 /* Free bytes for an unprivileged writer on the file system of path. */
 int file_free_bytes(const char *path, uint64_t *ret, struct err *err) WARN_UNUSED;

@@ -28,13 +28,13 @@ forbid agent/scan 'agent/(probe|rules|audit|guard|learn|uplink|world)'
 forbid agent/bpf 'agent/(probe|rules|audit|image|guard|learn|world|uplink)|common|proto'
 
 # inside the collector: rooms meet in store and in collector.c
-for room in intake correlate alert notify vuln audit fleet api; do
-	others=$(echo intake correlate notify vuln audit fleet api | tr ' ' '\n' | grep -vx "$room" | paste -sd'|')
+for room in intake correlate alert notify vuln audit health fleet api; do
+	others=$(echo intake correlate notify vuln audit health fleet api | tr ' ' '\n' | grep -vx "$room" | paste -sd'|')
 	# alert's JSON form is what people and receivers get, so notify and api may name alert
 	case $room in alert | notify | api) ;; *) others="$others|alert" ;; esac
 	[ -d "collector/$room" ] && forbid "collector/$room" "collector/($others)"
 done
-forbid collector/store 'collector/(intake|correlate|alert|notify|vuln|audit|fleet|api|ctl)'
+forbid collector/store 'collector/(intake|correlate|alert|notify|vuln|audit|health|fleet|api|ctl)'
 forbid collector/ctl 'collector/(intake|correlate|alert|notify|vuln|audit|fleet|store)'
 
 # a local that cleans up after itself has a value from its first line on: an early return runs the cleanup

@@ -3,6 +3,7 @@
 #include "collector/store/store.h"
 #include "common/json.h"
 #include "common/loop.h"
+#include "common/prom.h"
 
 struct api;
 struct api_config {
@@ -12,6 +13,8 @@ struct api_config {
 struct api_ops {
 	/* JSON for GET /api/v1/status beyond the store's figures: appended members. Nullable. */
 	void (*on_status)(void *arg, struct json *j);
+	/* Families for GET /metrics beyond the store's figures (common/prom.h). Nullable. */
+	void (*on_metrics)(void *arg, struct buf *out);
 	/* A person accepted a vulnerability, or ended that: after the commit. Nullable. */
 	void (*on_changed)(void *arg);
 };

@@ -1,9 +1,10 @@
 /* api_status.c - is it well: status, metrics, health, and the page behind the printed address. */
-#include <inttypes.h>
+#include <sys/resource.h>
 
 #include "collector/api/api_priv.h"
 #include "collector/store/store_checks.h"
 #include "collector/store/store_vulns.h"
+#include "common/file.h"
 
 int api_health(struct api_call *c, struct err *err)
 {
@@ -66,11 +67,24 @@ int api_status_show(struct api_call *c, struct err *err)
 
 static void add_checks(struct buf *out, const struct store_check_counts *n)
 {
-	buf_add_str(out, "# HELP picket_check_findings Open findings of checks, waived by nobody.\n"
-			 "# TYPE picket_check_findings gauge\n");
+	prom_family(out, "picket_check_findings", PROM_GAUGE, "Open findings of checks, waived by nobody.");
 	for (size_t i = ARRAY_LEN(n->open); i-- > 0;)
-		buf_printf(out, "picket_check_findings{severity=\"%s\"} %" PRIu64 "\n",
-			   msg_severity_name((enum msg_severity)i), n->open[i]);
+		prom_u64(out, "picket_check_findings", PROM_LABELS("severity", msg_severity_name((enum msg_severity)i)), n->open[i]);
+}
+
+static void add_process(struct buf *out)
+{
+	struct rusage ru;
+
+	if (!getrusage(RUSAGE_SELF, &ru)) {
+		double cpu = (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
+			     (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
+		prom_family(out, "process_cpu_seconds_total", PROM_COUNTER, "CPU time of the collector.");
+		prom_f64(out, "process_cpu_seconds_total", NULL, cpu);
+	}
+	prom_one(out, "process_resident_memory_bytes", PROM_GAUGE, "Resident memory of the collector.", file_own_rss_bytes());
+	prom_family(out, "picket_build_info", PROM_GAUGE, "1, with the version.");
+	prom_u64(out, "picket_build_info", PROM_LABELS("version", PICKET_VERSION), 1);
 }
 
 int api_metrics(struct api_call *c, struct err *err)
@@ -87,48 +101,49 @@ int api_metrics(struct api_call *c, struct err *err)
 	if (r < 0)
 		return r;
 	const struct {
-		const char *name, *kind, *help;
+		const char *name;
+		enum prom_kind kind;
+		const char *help;
 		uint64_t value;
 	} rows[] = {
-		{ "picket_agents", "gauge", "Enrolled agents.", st.agents },
-		{ "picket_agents_online", "gauge", "Agents heard of lately.", st.agents_online },
-		{ "picket_alerts_open", "gauge", "Alerts that nobody resolved.", st.alerts_open },
-		{ "picket_history_events", "gauge", "Events in the history.", st.events },
-		{ "picket_records_produced_total", "counter", "Records the agents made.", st.produced },
-		{ "picket_records_stored_total", "counter", "Records stored.", st.stored },
-		{ "picket_records_lost_total", "counter", "Records counted as lost.", st.lost },
-		{ "picket_agent_folded_total", "counter", "Matches that agents folded into one finding.",
+		{ "picket_agents", PROM_GAUGE, "Enrolled agents.", st.agents },
+		{ "picket_agents_online", PROM_GAUGE, "Agents heard of lately.", st.agents_online },
+		{ "picket_alerts_open", PROM_GAUGE, "Alerts that nobody resolved.", st.alerts_open },
+		{ "picket_history_events", PROM_GAUGE, "Events in the history.", st.events },
+		{ "picket_records_produced_total", PROM_COUNTER, "Records the agents made.", st.produced },
+		{ "picket_records_stored_total", PROM_COUNTER, "Records stored.", st.stored },
+		{ "picket_records_lost_total", PROM_COUNTER, "Records counted as lost.", st.lost },
+		{ "picket_agent_folded_total", PROM_COUNTER, "Matches that agents folded into one finding.",
 		  st.folded },
-		{ "picket_agent_actions_total", "counter", "Responses that agents did.", st.actions },
-		{ "picket_history_bytes", "gauge", "Size of the history.", st.history_bytes },
-		{ "picket_state_bytes", "gauge", "Size of the state database.", st.state_bytes },
-		{ "picket_free_bytes", "gauge", "Free space where the data is.", st.free_bytes },
-		{ "picket_outbox_waiting", "gauge", "Notifications not delivered yet.", st.outbox_waiting },
-		{ "picket_outbox_dead", "gauge", "Notifications given up.", st.outbox_dead },
-		{ "picket_images", "gauge", "Images whose inventory is stored.", v.images_known },
-		{ "picket_images_running", "gauge", "Images that run on some host.", v.images_running },
-		{ "picket_images_dropped_total", "counter", "Images that nobody ran or saw for long.", v.images_dropped },
-		{ "picket_vulnerabilities", "gauge", "Vulnerabilities found in images.", v.vulns },
-		{ "picket_vulnerabilities_exploited_running", "gauge",
+		{ "picket_agent_actions_total", PROM_COUNTER, "Responses that agents did.", st.actions },
+		{ "picket_history_bytes", PROM_GAUGE, "Size of the history.", st.history_bytes },
+		{ "picket_state_bytes", PROM_GAUGE, "Size of the state database.", st.state_bytes },
+		{ "picket_free_bytes", PROM_GAUGE, "Free space where the data is.", st.free_bytes },
+		{ "picket_outbox_waiting", PROM_GAUGE, "Notifications not delivered yet.", st.outbox_waiting },
+		{ "picket_outbox_dead", PROM_GAUGE, "Notifications given up.", st.outbox_dead },
+		{ "picket_images", PROM_GAUGE, "Images whose inventory is stored.", v.images_known },
+		{ "picket_images_running", PROM_GAUGE, "Images that run on some host.", v.images_running },
+		{ "picket_images_dropped_total", PROM_COUNTER, "Images that nobody ran or saw for long.", v.images_dropped },
+		{ "picket_vulnerabilities", PROM_GAUGE, "Vulnerabilities found in images.", v.vulns },
+		{ "picket_vulnerabilities_exploited_running", PROM_GAUGE,
 		  "Those known to be exploited, in images that run, accepted by nobody.", v.kev_running },
-		{ "picket_packages_to_match", "gauge", "Packages not yet matched against the newest data.",
+		{ "picket_packages_to_match", PROM_GAUGE, "Packages not yet matched against the newest data.",
 		  v.packages_due },
-		{ "picket_api_connections", "gauge", "Open API connections.", c->api->conn_count },
-		{ "picket_api_requests_total", "counter", "API requests.", c->api->requests },
-		{ "picket_api_refused_total", "counter", "API requests and connections refused.",
+		{ "picket_api_connections", PROM_GAUGE, "Open API connections.", c->api->conn_count },
+		{ "picket_api_requests_total", PROM_COUNTER, "API requests.", c->api->requests },
+		{ "picket_api_refused_total", PROM_COUNTER, "API requests and connections refused.",
 		  c->api->refused },
 	};
 	c->type = "text/plain; version=0.0.4; charset=utf-8";
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		buf_printf(&c->out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", rows[i].name,
-			   rows[i].help, rows[i].name, rows[i].kind, rows[i].name, rows[i].value);
-	buf_printf(&c->out,
-		   "# HELP picket_agent_lost_total Records that agents counted as lost, by class.\n"
-		   "# TYPE picket_agent_lost_total counter\n"
-		   "picket_agent_lost_total{class=\"process\"} %" PRIu64 "\n"
-		   "picket_agent_lost_total{class=\"rare\"} %" PRIu64 "\n"
-		   "picket_agent_lost_total{class=\"volume\"} %" PRIu64 "\n",
-		   st.lost_process, st.lost_rare, st.lost_volume);
+		prom_one(&c->out, rows[i].name, rows[i].kind, rows[i].help, rows[i].value);
+	prom_family(&c->out, "picket_agent_lost_total", PROM_COUNTER, "Records that agents counted as lost, by class.");
+	prom_u64(&c->out, "picket_agent_lost_total", PROM_LABELS("class", "process"), st.lost_process);
+	prom_u64(&c->out, "picket_agent_lost_total", PROM_LABELS("class", "rare"), st.lost_rare);
+	prom_u64(&c->out, "picket_agent_lost_total", PROM_LABELS("class", "volume"), st.lost_volume);
 	add_checks(&c->out, &checks);
+	add_process(&c->out);
+	if (c->api->ops.on_metrics)
+		c->api->ops.on_metrics(c->api->arg, &c->out);
 	return 0;
 }

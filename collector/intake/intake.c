@@ -32,6 +32,7 @@ struct pending {
 	Picket__Refusal__Reason reason; /* of a refusal (kind 0) that tells what is stored */
 	const char *why;		/* constant text */
 	struct buf packed;		/* the whole answer, where it isn't empty */
+	uint64_t taken_ns;		/* boot time when it was taken up */
 };
 
 struct peer {
@@ -58,6 +59,8 @@ struct intake {
 	char suspects[SUSPECTS][TLS_ID_MAX];
 	size_t next_suspect;
 	struct intake_stats stats;
+	struct prom_durations answers, commits;
+	uint64_t taken_ns; /* of the request under way */
 	struct refusals refusals;
 };
 
@@ -155,6 +158,7 @@ static void group_forget(struct intake *in)
 /* Nothing of the group is stored: every sender in it comes again. agent: who spoilt it, "" = nobody. */
 static void group_fail(struct intake *in, const char *agent, const struct err *why)
 {
+	in->stats.failed_groups++;
 	LOG(ERROR, "intake.store", KV_STR("why", why->msg), KV_STR("agent", agent),
 	    KV_U64("requests", in->pending_count), KV_U64("records", in->group_records));
 	store_rollback(in->store);
@@ -170,13 +174,18 @@ static void group_commit(struct intake *in)
 
 	if (!in->in_group)
 		return;
+	uint64_t began = clock_boot_ns(in->clk);
 	if (store_commit(in->store, &err) < 0) {
 		group_fail(in, "", &err);
 		return;
 	}
+	uint64_t now = clock_boot_ns(in->clk);
 	in->stats.groups++;
-	for (size_t i = 0; i < in->pending_count; i++)
+	prom_durations_add(&in->commits, now - began);
+	for (size_t i = 0; i < in->pending_count; i++) {
 		answer(in, &in->pending[i]);
+		prom_durations_add(&in->answers, now - in->pending[i].taken_ns);
+	}
 	group_forget(in);
 	if (in->ops.on_committed)
 		in->ops.on_committed(in->arg);
@@ -207,6 +216,7 @@ static void group_add(struct intake *in, const struct peer *peer, struct pending
 {
 	char *suspect = find_suspect(in, peer->agent);
 
+	p.taken_ns = in->taken_ns;
 	in->pending[in->pending_count++] = p;
 	if (!suspect)
 		return;
@@ -550,6 +560,7 @@ static void on_message(void *arg, struct wire_peer *wp, uint64_t token, struct s
 	Picket__Request *rq;
 	struct err err;
 
+	in->taken_ns = clock_boot_ns(in->clk);
 	arena_reset(in->request_arena);
 	int r = msg_read_request(msg, in->request_arena, &rq, &err);
 	if (r < 0) {
@@ -646,6 +657,31 @@ void intake_stats(const struct intake *in, struct intake_stats *ret)
 {
 	*ret = in->stats;
 	ret->peers = wire_server_peer_count(in->server);
+}
+
+const struct prom_durations *intake_answers(const struct intake *in)
+{
+	return &in->answers;
+}
+
+void intake_metrics(const struct intake *in, struct buf *out)
+{
+	const struct intake_stats *st = &in->stats;
+
+	prom_one(out, "picket_intake_peers", PROM_GAUGE, "Agents connected.", wire_server_peer_count(in->server));
+	prom_one(out, "picket_intake_connections_total", PROM_COUNTER, "Connections of agents.", st->connections);
+	prom_one(out, "picket_intake_refused_handshakes_total", PROM_COUNTER, "Connections refused in the handshake.",
+		 st->refused_handshakes);
+	prom_one(out, "picket_intake_refused_requests_total", PROM_COUNTER, "Requests refused.", st->refused_batches);
+	prom_one(out, "picket_intake_batches_total", PROM_COUNTER, "Batches stored.", st->batches);
+	prom_one(out, "picket_intake_records_total", PROM_COUNTER, "Records stored since the start.", st->records);
+	prom_one(out, "picket_intake_duplicates_total", PROM_COUNTER, "Records that came again and changed nothing.",
+		 st->duplicates);
+	prom_one(out, "picket_intake_failed_commits_total", PROM_COUNTER, "Groups of requests that could not be stored; they come again.",
+		 st->failed_groups);
+	prom_durations_write(out, "picket_intake_commit_seconds", "A group's commit, with its fsync.", &in->commits);
+	prom_durations_write(out, "picket_intake_answer_seconds", "From taking a request up to its answer, after the commit.",
+			     &in->answers);
 }
 
 int intake_port(const struct intake *in)

@@ -5,6 +5,7 @@
 #pragma once
 #include "collector/store/store.h"
 #include "common/loop.h"
+#include "common/prom.h"
 #include "common/wire.h"
 
 struct intake;
@@ -45,9 +46,12 @@ int intake_port(const struct intake *in);
  * that has expired). Call each second. */
 void intake_sweep(struct intake *in);
 struct intake_stats {
-	uint64_t connections, refused_handshakes, refused_batches, batches, records, duplicates, groups;
+	uint64_t connections, refused_handshakes, refused_batches, batches, records, duplicates, groups, failed_groups;
 	size_t peers;
 };
 void intake_stats(const struct intake *in, struct intake_stats *ret);
+/* How long requests waited for their answers, which go out after the commit. Borrowed. */
+const struct prom_durations *intake_answers(const struct intake *in);
+void intake_metrics(const struct intake *in, struct buf *out);
 void intake_free(struct intake *in);
 DEFINE_CLEANUP(struct intake, intake_free)

@@ -14,7 +14,8 @@ static const uint64_t loss_marks_ns = 5 * 60ull * 1000000000;
 	"id, host, agent_version, kernel, machine_id, boot_id, serial, sensors, is_revoked, "      \
 	"enrolled, last_seen, cert_not_after, epoch, given + kernel_lost, stored, "                \
 	"holes + kernel_lost, spool_records, spool_bytes, spool_oldest, rss, cpu, containers, "    \
-	"processes, rules_version, loss_seen, folded, actions, lost_process, lost_rare, lost_volume"
+	"processes, rules_version, loss_seen, folded, actions, lost_process, lost_rare, lost_volume, "  \
+	"clock_ahead"
 
 static void read_row(sqlite3_stmt *st, struct store_agent *ret)
 {
@@ -48,6 +49,7 @@ static void read_row(sqlite3_stmt *st, struct store_agent *ret)
 		.lost_process = db_u64(st, 27),
 		.lost_rare = db_u64(st, 28),
 		.lost_volume = db_u64(st, 29),
+		.clock_ahead_ns = (int64_t)db_u64(st, 30),
 	};
 	(void)slice_copy(slice_of(db_text(st, 23)), ret->rules_version, sizeof(ret->rules_version));
 }
@@ -263,9 +265,18 @@ static int note_loss(struct store *s, const char *id, const Picket__Heartbeat *h
 		      B_STR(id), B_INT(total), B_INT(clock_unix_ns(s->clk)));
 }
 
+/* Includes the way here, which is short against what matters. 0 where it does not tell the time. */
+static int64_t clock_ahead(uint64_t theirs, uint64_t ours)
+{
+	const uint64_t most = INT64_MAX / 2;
+
+	return theirs && theirs < most && ours < most ? (int64_t)theirs - (int64_t)ours : theirs ? INT64_MAX : 0;
+}
+
 int store_agent_heartbeat(struct store *s, const char *id, const Picket__Heartbeat *h,
 			  struct err *err)
 {
+	uint64_t now = clock_unix_ns(s->clk);
 	CLEANUP(buf_finip) struct buf sensors = { 0 };
 	bool is_own;
 
@@ -279,11 +290,12 @@ int store_agent_heartbeat(struct store *s, const char *id, const Picket__Heartbe
 	r = DB_RUN(&s->state, err,
 		   "UPDATE agent SET last_seen = ?2, epoch = ?3, sensors = ?4, spool_records = ?5,"
 		   " spool_bytes = ?6, spool_oldest = ?7, rss = ?8, cpu = ?9, containers = ?10,"
-		   " processes = ?11, rules_version = ?12 WHERE id = ?1",
-		   B_STR(id), B_INT(clock_unix_ns(s->clk)), B_INT(h->epoch),
+		   " processes = ?11, rules_version = ?12, clock_ahead = ?13 WHERE id = ?1",
+		   B_STR(id), B_INT(now), B_INT(h->epoch),
 		   B_TEXT(buf_slice(&sensors)), B_INT(h->spool_records), B_INT(h->spool_bytes),
 		   B_INT(h->spool_oldest_unix_ns), B_INT(h->rss_bytes), B_INT(h->cpu_ns),
-		   B_INT(h->containers), B_INT(h->processes), B_STR(h->rules_version));
+		   B_INT(h->containers), B_INT(h->processes), B_STR(h->rules_version),
+		   B_INT(clock_ahead(h->time_unix_ns, now)));
 	r = check_changed(s, id, r, err);
 	if (r >= 0)
 		r = note_loss(s, id, h, err);

@@ -283,6 +283,13 @@ static const char *const state_steps[] = {
 	"ALTER TABLE image ADD COLUMN is_judged INTEGER NOT NULL DEFAULT 1;"
 	"UPDATE image SET is_judged = 0 WHERE length(sha256) > 0;"
 	"CREATE INDEX image_unjudged ON image(id) WHERE is_judged = 0;",
+	/* 5 -> 6. The collector's own health. How far an agent's clock is ahead (ns, by its last heartbeat); what is
+	 * wrong at present, with its alert (several may share one). */
+	"ALTER TABLE agent ADD COLUMN clock_ahead INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX agent_machine ON agent(machine_id, host);"
+	"CREATE TABLE health ("
+	" what TEXT NOT NULL, subject TEXT NOT NULL, since INTEGER NOT NULL, severity INTEGER NOT NULL,"
+	" host TEXT NOT NULL, alert INTEGER NOT NULL, PRIMARY KEY(what, subject)) WITHOUT ROWID;",
 };
 
 static const char *const day_steps[] = {

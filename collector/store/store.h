@@ -55,6 +55,7 @@ struct store_agent {
 	uint32_t containers, processes;
 	/* Sums over all starts of the agent, from its heartbeats. */
 	uint64_t folded, actions, lost_process, lost_rare, lost_volume;
+	int64_t clock_ahead_ns; /* of its clock before ours, by its last heartbeat */
 	char rules_version[72];
 };
 /* A new agent, with its certificate. */
