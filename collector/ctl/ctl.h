@@ -102,6 +102,7 @@ int ctl_audit_list(struct ctl *c, struct err *err);
 int ctl_host_list(struct ctl *c, struct err *err);
 int ctl_host_show(struct ctl *c, struct err *err);
 int ctl_status(struct ctl *c, struct err *err);
+int ctl_metrics(struct ctl *c, struct err *err);
 
 /* ctl_image.c, ctl_vuln.c */
 int ctl_image_list(struct ctl *c, struct err *err);

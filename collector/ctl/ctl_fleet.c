@@ -1,4 +1,4 @@
-/* ctl_fleet.c - event search, audit-log list, host list and show, status. */
+/* ctl_fleet.c - event search, audit-log list, host list and show. */
 #include "collector/ctl/ctl.h"
 
 #include "common/show.h"
@@ -220,43 +220,25 @@ static void add_host(const cJSON *doc, struct buf *out)
 	add_sensors(ctl_at(doc, "sensors"), out);
 }
 
-static int print_document(struct ctl *c, const char *path, const struct ctl_view *view, struct err *err)
+int ctl_host_show(struct ctl *c, struct err *err)
 {
-	CLEANUP(buf_finip) struct buf raw = { 0 }, out = { 0 };
+	CLEANUP(buf_finip) struct buf path = { 0 }, raw = { 0 }, out = { 0 };
 	cJSON *doc = NULL;
 
-	if (c->format == CTL_CSV && !view)
-		return err_set(err, ERR_USAGE, "status has no columns: -o table, json, ndjson or yaml");
-	int r = ctl_get(c, path, NULL, &raw, &doc, err);
+	int r = ctl_one_path(c, "/api/v1/hosts/", "name or id", &path, err);
+	if (r >= 0)
+		r = ctl_get(c, path.p, NULL, &raw, &doc, err);
 	if (r < 0)
 		return r;
 	if (ctl_is_table(c)) {
-		if (view)
-			add_host(doc, &out);
-		else
-			flat(doc, "", &out);
-	} else if (c->format == CTL_CSV && view) {
-		ctl_csv_header(view, &out);
-		ctl_csv_row(view, doc, &out);
+		add_host(doc, &out);
+	} else if (c->format == CTL_CSV) {
+		ctl_csv_header(&host_view, &out);
+		ctl_csv_row(&host_view, doc, &out);
 	} else {
 		ctl_print_one(c, buf_slice(&raw), doc);
 	}
 	fwrite(out.p ? out.p : "", 1, out.n, c->out);
 	cJSON_Delete(doc);
 	return 0;
-}
-
-int ctl_host_show(struct ctl *c, struct err *err)
-{
-	CLEANUP(buf_finip) struct buf path = { 0 };
-
-	int r = ctl_one_path(c, "/api/v1/hosts/", "name or id", &path, err);
-	return r < 0 ? r : print_document(c, path.p, &host_view, err);
-}
-
-int ctl_status(struct ctl *c, struct err *err)
-{
-	if (c->verb)
-		return err_set(err, ERR_USAGE, "status takes no words");
-	return print_document(c, "/api/v1/status", NULL, err);
 }

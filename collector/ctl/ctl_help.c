@@ -189,7 +189,12 @@ static const struct ctl_command commands[] = {
 	  "dry runs too). For analysts and admins.\n" FILTER_HELP COMMON_OPTIONS LIST_OPTIONS TIME_OPTIONS },
 	{ "status", NULL, ctl_status,
 	  "picketctl status\npicketctl status -o json\n"
-	  "\nThe collector's figures: agents, alerts, events, loss, space, notifications.\n" COMMON_OPTIONS },
+	  "\nIs it well: what is wrong now first, then agents, events, loss, alerts, notifications, space.\n"
+	  "-o yaml and -o json have every figure.\n" COMMON_OPTIONS },
+	{ "metrics", NULL, ctl_metrics,
+	  "picketctl metrics\npicketctl metrics | grep picket_health\n"
+	  "\nThe collector's metrics as Prometheus reads them at https://COLLECTOR:8443/metrics with the\n"
+	  "same token; collector/api/METRICS.md says what each means.\n" COMMON_OPTIONS },
 };
 
 static int wrong_word(const char *kind, const char *word, const char *const *known, size_t count,
@@ -209,7 +214,7 @@ static int wrong_word(const char *kind, const char *word, const char *const *kno
 static int unknown_noun(const char *noun, struct err *err)
 {
 	static const char *const nouns[] = { "alert",   "event",  "host",	"image",  "vuln",
-					     "finding", "container", "policy", "audit-log", "status" };
+					     "finding", "container", "policy", "audit-log", "status", "metrics" };
 
 	return wrong_word("command", noun, nouns, ARRAY_LEN(nouns), err);
 }
