@@ -4,6 +4,7 @@ Everything lives below one temporary folder and on loopback ports that were free
 ended by its pid. A suite prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`.
 """
 import calendar
+import concurrent.futures
 import contextlib
 import ctypes
 import hashlib
@@ -354,23 +355,26 @@ def _unmount(path):
     subprocess.run(["umount", str(path)], capture_output=True)
 
 
-def main(*tests):
-    """Runs the functions; each may raise. Prints their verdicts."""
+def _verdict(test):
+    """The lines that a test's run comes to; is it good?"""
+    t = time.monotonic()
+    try:
+        note = test()
+        return True, f"ok {test.__name__} ({time.monotonic() - t:.1f} s)" + (f": {note}" if note else "")
+    except Skip as e:
+        return True, f"skip {test.__name__}: {e}"
+    except BaseException as e:
+        return False, f"not ok {test.__name__}: {e!r}\n{traceback.format_exc()}"
+
+
+def main(*tests, at_once=False):
+    """Runs the functions; each may raise. Prints their verdicts. at_once: they mostly wait, each for its own."""
+    wanted = [t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]]
     bad = 0
-    wanted = sys.argv[1:]
-    for test in tests:
-        name = test.__name__
-        if wanted and name not in wanted:
-            continue
-        t = time.monotonic()
-        try:
-            note = test()
-            print(f"ok {name} ({time.monotonic() - t:.1f} s)" + (f": {note}" if note else ""))
-        except Skip as e:
-            print(f"skip {name}: {e}")
-        except BaseException as e:
-            bad = 1
-            print(f"not ok {name}: {e!r}")
-            traceback.print_exc()
-        sys.stdout.flush()
+    with concurrent.futures.ThreadPoolExecutor(max(1, len(wanted))) as pool:
+        # one after the other they stay in this thread: some leave its namespaces, and processes die with who started them
+        for good, line in pool.map(_verdict, wanted) if at_once else map(_verdict, wanted):
+            bad |= not good
+            print(line)
+            sys.stdout.flush()
     sys.exit(bad)

@@ -131,4 +131,4 @@ def metrics_are_what_their_page_says():
 
 if __name__ == "__main__":
     main(an_agent_that_is_killed_is_told_within_a_minute_and_closes, a_collector_that_comes_back_blames_nobody,
-         a_receiver_that_is_down_is_told, a_disk_that_fills_up_is_told_before_it_is_full, metrics_are_what_their_page_says)
+         a_receiver_that_is_down_is_told, a_disk_that_fills_up_is_told_before_it_is_full, metrics_are_what_their_page_says, at_once=True)
