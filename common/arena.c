@@ -1,4 +1,5 @@
-/* arena.c - see arena.h. Blocks double from 4 KiB to 256 KiB; larger wishes get their own. */
+/* arena.c - see arena.h. Blocks double from 4 KiB to 256 KiB; larger wishes get their own. What a reset keeps
+ * waits in the spare list. */
 #include "common/arena.h"
 
 #include <stdarg.h>
@@ -13,7 +14,8 @@ struct block {
 
 struct arena {
 	struct block *blocks; /* newest first; the last one is never freed by a reset */
-	size_t cap, used;
+	struct block *spare;
+	size_t cap, used, keep, spare_bytes;
 };
 
 struct arena *arena_new(size_t cap_bytes)
@@ -26,8 +28,24 @@ struct arena *arena_new(size_t cap_bytes)
 	return a;
 }
 
+static struct block *take_spare(struct arena *a, size_t need)
+{
+	struct block *b = a->spare;
+
+	if (!b || b->size < need)
+		return NULL;
+	a->spare = b->next;
+	a->spare_bytes -= b->size;
+	b->next = a->blocks;
+	return a->blocks = b;
+}
+
 static struct block *add_block(struct arena *a, size_t need)
 {
+	struct block *kept = take_spare(a, need);
+
+	if (kept)
+		return kept;
 	size_t size = a->blocks ? a->blocks->size * 2 : FIRST_BLOCK;
 
 	if (size > MAX_BLOCK)
@@ -117,11 +135,23 @@ void arena_reset(struct arena *a)
 		struct block *b = a->blocks;
 
 		a->blocks = b->next;
-		free(b);
+		if (a->spare_bytes + b->size > a->keep) {
+			free(b);
+			continue;
+		}
+		b->used = 0;
+		b->next = a->spare;
+		a->spare = b;
+		a->spare_bytes += b->size;
 	}
 	if (a->blocks)
 		a->blocks->used = 0;
 	a->used = 0;
+}
+
+void arena_keep_bytes(struct arena *a, size_t bytes)
+{
+	a->keep = bytes;
 }
 
 size_t arena_used(const struct arena *a)
@@ -133,10 +163,13 @@ void arena_free(struct arena *a)
 {
 	if (!a)
 		return;
-	while (a->blocks) {
-		struct block *b = a->blocks;
+	a->keep = 0;
+	arena_reset(a);
+	free(a->blocks);
+	while (a->spare) {
+		struct block *b = a->spare;
 
-		a->blocks = b->next;
+		a->spare = b->next;
 		free(b);
 	}
 	free(a);

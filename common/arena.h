@@ -19,6 +19,9 @@ bool arena_keep(struct arena *a, const char **const texts[], size_t count) WARN_
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3) WARN_UNUSED;
 /* Forgets everything; keeps the first block. */
 void arena_reset(struct arena *a);
+/* From now on a reset keeps further blocks, too, of so many bytes together: for one that is filled again and
+ * again, where giving pages back and asking for them costs more than what they are filled with. */
+void arena_keep_bytes(struct arena *a, size_t bytes);
 /* Bytes handed out since the last reset. */
 size_t arena_used(const struct arena *a);
 /* NULL is allowed and does nothing. */

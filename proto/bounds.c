@@ -430,16 +430,22 @@ const struct bound *bounds_find(const ProtobufCMessageDescriptor *d,
 	return row_of(table_of(d), f);
 }
 
-static bool read_varint(struct slice *s, uint64_t *ret)
+static inline bool read_varint(struct slice *s, uint64_t *ret)
 {
 	uint64_t v = 0;
 
+	if (s->n && !(s->p[0] & 0x80)) { /* most are one byte */
+		*ret = (uint8_t)*s->p++;
+		s->n--;
+		return true;
+	}
 	for (unsigned i = 0; i < 10 && i < s->n; i++) {
 		uint8_t b = (uint8_t)s->p[i];
 
 		v |= (uint64_t)(b & 0x7f) << (7 * i);
 		if (!(b & 0x80)) {
-			*s = slice_sub(*s, i + 1, s->n);
+			s->p += i + 1;
+			s->n -= i + 1;
 			*ret = v;
 			return true;
 		}
@@ -470,8 +476,9 @@ static bool read_value(struct slice *s, unsigned wire, struct slice *ret)
 	}
 	if (n > s->n)
 		return false;
-	*ret = slice_sub(*s, 0, (size_t)n);
-	*s = slice_sub(*s, (size_t)n, s->n);
+	*ret = (struct slice){ s->p, (size_t)n };
+	s->p += n;
+	s->n -= n;
 	return true;
 }
 

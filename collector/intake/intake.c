@@ -22,6 +22,7 @@ enum {
 	MAX_HOLE_BITS = 40, /* no agent makes a million million records between two batches */
 	MAX_SEQ_BITS = 47,  /* nor so many in an epoch; the store's sums end at 2^48 */
 	SUSPECTS = 64,
+	KEPT_BYTES = 4 * 1024 * 1024, /* of a batch's unpacked records; further ones are unpacked twice */
 	BUSY_RETRY_MS = 2000,
 };
 
@@ -49,7 +50,8 @@ struct intake {
 	struct intake_ops ops;
 	void *arg;
 	uint32_t credit;
-	struct arena *request_arena, *record_arena;
+	struct arena *request_arena, *record_arena, *batch_arena;
+	Picket__Record *kept[LIMIT_BATCH_RECORDS]; /* of the batch that was checked, in batch_arena; or NULL */
 	struct buf out;
 	bool in_group;
 	struct pending pending[GROUP_MAX_REPLIES];
@@ -249,15 +251,28 @@ static void group_spoil(struct intake *in, const struct peer *peer, uint64_t tok
 
 static int check_records(struct intake *in, const Picket__Batch *b, struct err *err)
 {
+	arena_reset(in->batch_arena);
 	for (size_t i = 0; i < b->n_records; i++) {
+		bool is_kept = arena_used(in->batch_arena) < KEPT_BYTES;
 		Picket__Record *rec;
 
-		arena_reset(in->record_arena);
-		int r = msg_read_record(msg_slice(b->records[i]), in->record_arena, &rec, err);
+		if (!is_kept)
+			arena_reset(in->record_arena);
+		int r = msg_read_record(msg_slice(b->records[i]), is_kept ? in->batch_arena : in->record_arena, &rec, err);
 		if (r < 0)
 			return err_wrap(err, r, "record %" PRIu64, b->first_seq + i);
+		in->kept[i] = is_kept ? rec : NULL;
 	}
 	return 0;
+}
+
+static int read_again(struct intake *in, const Picket__Batch *b, size_t i, Picket__Record **ret, struct err *err)
+{
+	*ret = in->kept[i];
+	if (*ret)
+		return 0;
+	arena_reset(in->record_arena);
+	return msg_read_record(msg_slice(b->records[i]), in->record_arena, ret, err);
 }
 
 static int store_records(struct intake *in, const struct peer *peer, const Picket__Batch *b,
@@ -271,8 +286,7 @@ static int store_records(struct intake *in, const struct peer *peer, const Picke
 
 		if (seq <= last)
 			continue;
-		arena_reset(in->record_arena);
-		int r = msg_read_record(msg_slice(b->records[i]), in->record_arena, &rec, err);
+		int r = read_again(in, b, i, &rec, err);
 		if (r < 0)
 			return r;
 		r = store_history_add(in->store, peer->agent, b->epoch, seq, msg_slice(b->records[i]), rec,
@@ -711,8 +725,11 @@ int intake_new(struct loop *l, struct store *s, const struct clock *clk, const s
 	buf_init(&in->out, LIMIT_MESSAGE_BYTES);
 	in->request_arena = arena_new(LIMIT_ARENA_BYTES);
 	in->record_arena = arena_new(LIMIT_ARENA_BYTES);
-	if (!in->request_arena || !in->record_arena)
+	/* one record more than is kept may come to it */
+	in->batch_arena = arena_new(KEPT_BYTES + LIMIT_ARENA_BYTES);
+	if (!in->request_arena || !in->record_arena || !in->batch_arena)
 		return err_set(err, ENOMEM, "intake");
+	arena_keep_bytes(in->batch_arena, KEPT_BYTES);
 	int r = wire_server_new(l, cfg->url, &cfg->tls, &server_ops, in, &in->server, err);
 	if (r < 0)
 		return r;
@@ -729,6 +746,7 @@ void intake_free(struct intake *in)
 	wire_server_free(in->server);
 	arena_free(in->request_arena);
 	arena_free(in->record_arena);
+	arena_free(in->batch_arena);
 	buf_fini(&in->out);
 	free(in);
 }

@@ -102,6 +102,30 @@ static void large_wishes_get_their_own_block_and_resets_keep_one(void **state)
 	arena_free(NULL);
 }
 
+/* What is kept is used again, whatever was asked for in between, and the bytes handed out are still bounded. */
+static void a_reset_keeps_as_much_as_it_was_told(void **state)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(4 << 20);
+
+	arena_keep_bytes(a, 1 << 20);
+	for (int round = 0; round < 4; round++) {
+		size_t n = 0;
+
+		while (n < 3000) {
+			char *p = arena_alloc(a, 1000);
+
+			assert_non_null(p);
+			memset(p, round, 1000);
+			n++;
+		}
+		assert_non_null(arena_alloc(a, 600000)); /* none of the kept ones is so large */
+		assert_int_equal(arena_used(a), 3000 * 1008 + 600000);
+		assert_null(arena_alloc(a, 2 << 20));
+		arena_reset(a);
+		assert_int_equal(arena_used(a), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +136,7 @@ int main(void)
 		cmocka_unit_test(text_is_copied_and_formatted),
 		cmocka_unit_test(borrowed_texts_are_kept_or_refused),
 		cmocka_unit_test(large_wishes_get_their_own_block_and_resets_keep_one),
+		cmocka_unit_test(a_reset_keeps_as_much_as_it_was_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

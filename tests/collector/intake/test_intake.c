@@ -24,6 +24,8 @@ struct door {
 	struct caller a, b;
 	/* What the pipeline saw, and how it shall fail. */
 	unsigned records, committed, requests;
+	unsigned out_of_place; /* records whose pid is not their number, where that is looked at */
+	bool numbers_are_pids;
 	char asker[64]; /* of the last request about images */
 	char host[STORE_NAME_MAX]; /* of the last record */
 	const char *fail_agent; /* nullable */
@@ -39,6 +41,7 @@ static int on_record(void *arg, const char *agent, const char *host, uint64_t ep
 	if (d->fail_agent && !strcmp(agent, d->fail_agent))
 		return err_set(err, d->fail_code, "told to fail");
 	d->records++;
+	d->out_of_place += d->numbers_are_pids && rec->event->process->pid != seq;
 	snprintf(d->host, sizeof(d->host), "%s", host);
 	return 0;
 }
@@ -434,6 +437,54 @@ static void what_was_stored_is_not_stored_again(void **state)
 	intake_stats(d.intake, &is);
 	assert_int_equal(is.duplicates, 10 + 4 + 5 + 5);
 	assert_int_equal(is.records, 15);
+	end(&d);
+}
+
+/* 2,048 records that unpack to 6 MiB: more than is kept between the two looks at a batch. */
+static void a_batch_that_unpacks_to_more_than_is_kept_is_stored_as_it_is(void **state)
+{
+	enum { COUNT = LIMIT_BATCH_RECORDS };
+	static struct slice records[COUNT];
+	static char args[1500];
+	CLEANUP(buf_finip) struct buf data = { 0 };
+	CLEANUP(buf_finip) struct buf out = { 0 };
+	Picket__Ancestor nobody = PICKET__ANCESTOR__INIT, *ancestors[LIMIT_ANCESTORS];
+	struct door d;
+
+	begin(&d);
+	connect_both(&d);
+	d.numbers_are_pids = true;
+	memset(args, 'x', sizeof(args));
+	buf_init(&data, 0);
+	for (size_t i = 0; i < LIMIT_ANCESTORS; i++)
+		ancestors[i] = &nobody;
+	for (size_t i = 0; i < COUNT; i++) {
+		Picket__Record rec = PICKET__RECORD__INIT;
+		Picket__Event ev = PICKET__EVENT__INIT;
+		Picket__Process p = PICKET__PROCESS__INIT;
+		size_t before = data.n;
+
+		p.pid = (uint32_t)i + 1;
+		p.args = msg_bytes(slice_from(args, sizeof(args)));
+		p.ancestors = ancestors;
+		p.n_ancestors = LIMIT_ANCESTORS;
+		ev.type = PICKET__EVENT_TYPE__EVENT_EXEC;
+		ev.process = &p;
+		rec.time_unix_ns = clock_unix_ns(clock_real());
+		rec.body_case = PICKET__RECORD__BODY_EVENT;
+		rec.event = &ev;
+		OK(msg_pack_record(&rec, &data, err));
+		records[i].n = data.n - before;
+	}
+	for (size_t i = 0, at = 0; i < COUNT; at += records[i++].n)
+		records[i].p = data.p + at;
+	buf_init(&out, WIRE_MAX_MESSAGE_BYTES);
+	OK(msg_pack_batch(AGENT_A, EPOCH, 1, 0, records, COUNT, &out, err));
+	for (int again = 0; again < 2; again++)
+		assert_ack(caller_ask(&d.a, buf_slice(&out)), COUNT);
+	assert_int_equal(d.records, COUNT);
+	assert_int_equal(d.out_of_place, 0);
+	assert_events(&d, COUNT);
 	end(&d);
 }
 
@@ -994,6 +1045,7 @@ int main(void)
 		cmocka_unit_test(two_agents_share_a_group),
 		cmocka_unit_test(a_hundred_batches_need_fewer_commits),
 		cmocka_unit_test(what_was_stored_is_not_stored_again),
+		cmocka_unit_test(a_batch_that_unpacks_to_more_than_is_kept_is_stored_as_it_is),
 		cmocka_unit_test(a_hole_must_be_declared),
 		cmocka_unit_test(batches_out_of_order_are_sent_again),
 		cmocka_unit_test(a_jump_of_the_sequence_is_refused_and_told),
