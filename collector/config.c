@@ -31,6 +31,24 @@ static const struct conf_key mail_keys[] = {
 	{ "min_severity", CONF_ENUM, MAIL(min_severity), .names = severities, .doc = "default info" },
 };
 
+#define INHIBIT(f) offsetof(struct collector_inhibition, f)
+static const struct conf_key inhibit_keys[] = {
+	{ "name", CONF_STR, INHIBIT(name), .doc = "shown where an alert is not told" },
+	{ "source", CONF_STR, INHIBIT(source), .doc = "a filter: while such an alert is open …" },
+	{ "target", CONF_STR, INHIBIT(target), .doc = "… such alerts are not told" },
+	{ "equal", CONF_STR_LIST, INHIBIT(equal), .doc = "host container container.id image rule agent source severity" },
+};
+
+#define ESCALATE(f) offsetof(struct alert_escalation, f)
+static const struct conf_key escalate_keys[] = {
+	{ "name", CONF_STR, ESCALATE(name), .doc = "shown in an alert's trail" },
+	{ "filter", CONF_STR, ESCALATE(filter), .doc = "which alerts: severity>=high" },
+	{ "after", CONF_DURATION, ESCALATE(after_ms), 1000, 30ull * 86400000, .doc = "nobody acknowledged for so long" },
+	{ "every", CONF_DURATION, ESCALATE(every_ms), 1000, 30ull * 86400000, .doc = "then again; default: as after" },
+	{ "times", CONF_U64, ESCALATE(times), 1, 100, .doc = "so often at most; default 1" },
+	{ "routes", CONF_STR_LIST, ESCALATE(routes), .doc = "names of routes that are told" },
+};
+
 /* In the order of enum vulndb_format and enum vuln_severity. */
 static const char *const formats[] = { "auto", "osv", "debian", "alpine", "kev", "epss", NULL };
 static const char *const vuln_severities[] = { "unknown", "none", "low", "medium", "high", "critical", NULL };
@@ -65,6 +83,12 @@ static const struct conf_key keys[] = {
 	{ "enrol.cert_days", CONF_U64, AT(cert_days), 1, 825, .doc = "life of an agent's certificate" },
 	{ "alert.fold", CONF_DURATION, AT(fold_ms), 1000, 30ull * 86400000,
 	  .doc = "a repeat within this time adds to the open alert" },
+	{ "alert.keep", CONF_U64, AT(alerts_max), 1000, 100000000,
+	  .doc = "alerts kept at most: of more the oldest go, resolved ones first" },
+	{ "alert.inhibit", CONF_LIST, AT(inhibitions), .sub = inhibit_keys, .sub_count = ARRAY_LEN(inhibit_keys),
+	  .item_size = sizeof(struct collector_inhibition), .doc = "name source target equal: what makes others not worth telling" },
+	{ "alert.escalations", CONF_LIST, AT(escalations), .sub = escalate_keys, .sub_count = ARRAY_LEN(escalate_keys),
+	  .item_size = sizeof(struct alert_escalation), .doc = "name filter after every times routes: when nobody acknowledges" },
 	{ "intake.credit", CONF_U64, AT(credit), 1, LIMIT_CREDIT, .doc = "batches under way per agent" },
 	{ "notify.group_wait", CONF_DURATION, AT(group_wait_ms), 0, 60000,
 	  .doc = "collects what belongs into one mail" },
@@ -122,6 +146,7 @@ void collector_config_init(struct collector_config *c)
 		.reserve_bytes = 64 * MIB,
 		.cert_days = 90,
 		.fold_ms = 86400000,
+		.alerts_max = 1000000,
 		.group_wait_ms = 300,
 		.max_attempts = 240,
 		.credit = 4,
@@ -160,6 +185,21 @@ static int check_feeds(const struct collector_config *c, struct err *err)
 		return err_set(err, ERR_SYNTAX,
 			       "feeds.public_key takes whole signed databases only, so there can be no feeds.sources");
 	return 0;
+}
+
+int collector_inhibitions(const struct collector_config *c, struct store_inhibition *rules, struct err *err)
+{
+	const struct collector_inhibition *from = c->inhibitions.items;
+
+	if (c->inhibitions.count > STORE_INHIBITIONS_MAX)
+		return err_set(err, ERR_SYNTAX, "alert.inhibit: more than %d", STORE_INHIBITIONS_MAX);
+	for (size_t i = 0; i < c->inhibitions.count; i++)
+		rules[i] = (struct store_inhibition){ .name = from[i].name,
+						      .source = from[i].source,
+						      .target = from[i].target,
+						      .equal = (const char *const *)from[i].equal.items,
+						      .equal_count = from[i].equal.count };
+	return (int)c->inhibitions.count;
 }
 
 int collector_config_read(const char *path, struct collector_config *c, struct err *err)

@@ -1,8 +1,15 @@
 /* config.h - collector.yaml: the keys, their defaults and bounds. */
 #pragma once
+#include "collector/alert/escalate.h"
 #include "collector/notify/notify.h"
+#include "collector/store/store_quiet.h"
 #include "collector/vuln/vuln.h"
 #include "common/conf.h"
+
+struct collector_inhibition {
+	char *name, *source, *target;
+	struct conf_list equal;
+};
 
 struct collector_config {
 	char *name; /* what agents and people call this machine: in tokens, links, certificates */
@@ -14,6 +21,9 @@ struct collector_config {
 	uint64_t history_days, reserve_bytes, cert_days, fold_ms, group_wait_ms, max_attempts, credit;
 	struct conf_list webhooks; /* struct notify_webhook */
 	struct conf_list mails;	   /* struct notify_mail */
+	uint64_t alerts_max;
+	struct conf_list inhibitions; /* struct collector_inhibition */
+	struct conf_list escalations; /* struct alert_escalation */
 	struct conf_list feeds;	   /* struct vuln_feed */
 	char *feed_public_key;
 	uint64_t feed_every_ms, feed_stale_ms;
@@ -26,6 +36,8 @@ struct collector_config {
 
 void collector_config_init(struct collector_config *c);
 int collector_config_read(const char *path, struct collector_config *c, struct err *err) WARN_UNUSED;
+/* What the store needs of it: how many. rules borrow c, and hold STORE_INHIBITIONS_MAX. */
+int collector_inhibitions(const struct collector_config *c, struct store_inhibition *rules, struct err *err) WARN_UNUSED;
 /* What the vuln room needs of it; db_path must live as long as *ret. */
 int collector_vuln_config(const struct collector_config *c, char db_path[4096], struct vuln_config *ret,
 			  struct err *err) WARN_UNUSED;

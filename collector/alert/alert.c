@@ -15,6 +15,7 @@
 #include "collector/alert/alert_policy.h"
 #include "collector/alert/alert_text.h"
 #include "collector/store/record_json.h"
+#include "collector/store/store_triage.h"
 #include "common/show.h"
 
 enum {
@@ -68,6 +69,35 @@ static int add_new(struct store *s, struct draft *d, struct alert_change *ret, s
 	return 0;
 }
 
+/* Each power of ten that a count passes stands in the trail. */
+static int note_count(struct store *s, int64_t id, uint64_t before, uint64_t now, struct err *err)
+{
+	char text[64];
+	uint64_t step = 10;
+
+	while (step <= before && step < 1ull << 53)
+		step *= 10;
+	if (now < step)
+		return 0;
+	while (step * 10 <= now)
+		step *= 10;
+	snprintf(text, sizeof(text), "%llu times", (unsigned long long)step);
+	return store_trail_add(s, id, TRAIL_SYSTEM, "folded", text, err);
+}
+
+/* What a person put aside is there again when it got worse. */
+static int note_worse(struct store *s, const struct store_alert *old, enum msg_severity severity, struct err *err)
+{
+	char text[64];
+	int r = 0;
+
+	snprintf(text, sizeof(text), "%s, was %s", msg_severity_name(severity), msg_severity_name(old->severity));
+	r = store_trail_add(s, old->id, TRAIL_SYSTEM, "worse", text, err);
+	if (r >= 0 && !strcmp(old->status, "snoozed"))
+		r = store_alert_set_status(s, old->id, "new", NULL, "picket: it got worse", err);
+	return r;
+}
+
 static int fold(struct store *s, struct draft *d, const struct store_alert *old,
 		struct alert_change *ret, struct err *err)
 {
@@ -106,6 +136,10 @@ static int fold(struct store *s, struct draft *d, const struct store_alert *old,
 		row.evidence = old->evidence;
 	}
 	r = store_alert_update(s, &row, err);
+	if (r >= 0)
+		r = note_count(s, old->id, old->count, c.count, err);
+	if (r >= 0 && c.is_escalated)
+		r = note_worse(s, old, row.severity, err);
 	if (r < 0)
 		return r;
 	if (!strcmp(old->status, "resolved")) {

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "collector/store/store_triage.h"
+
 enum { ROW_ARENA_BYTES = 2 * 1024 * 1024 };
 
 const char *alert_priority(enum msg_severity severity)
@@ -52,6 +54,10 @@ static int renew(struct store *s, struct store_alert *row, int64_t id, enum aler
 	r = store_alert_update(s, row, err);
 	if (r >= 0 && is_news && is_resolved)
 		r = store_alert_set_status(s, id, "new", NULL, "picket: there again", err);
+	if (r >= 0 && how == ALERT_NEWS && !is_resolved)
+		r = store_trail_add(s, id, TRAIL_SYSTEM, "worse", "", err);
+	if (r >= 0 && how == ALERT_NEWS && !strcmp(old.status, "snoozed"))
+		r = store_alert_set_status(s, id, "new", NULL, "picket: it got worse", err);
 	ret->is_escalated = how == ALERT_NEWS && !is_resolved;
 	ret->is_reopened = is_news && is_resolved;
 	return r;

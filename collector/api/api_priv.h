@@ -85,6 +85,14 @@ int api_alert_ack(struct api_call *c, struct err *err);
 int api_alert_resolve(struct api_call *c, struct err *err);
 int api_alert_assign(struct api_call *c, struct err *err);
 int api_alert_comment(struct api_call *c, struct err *err);
+int api_alert_snooze(struct api_call *c, struct err *err);
+int api_alert_reopen(struct api_call *c, struct err *err);
+int api_alerts_bulk(struct api_call *c, struct err *err);
+int api_alerts_summary(struct api_call *c, struct err *err);
+int api_silences_list(struct api_call *c, struct err *err);
+int api_silence_add(struct api_call *c, struct err *err);
+int api_silence_preview(struct api_call *c, struct err *err);
+int api_silence_end(struct api_call *c, struct err *err);
 int api_events_list(struct api_call *c, struct err *err);
 int api_audit_list(struct api_call *c, struct err *err);
 int api_hosts_list(struct api_call *c, struct err *err);
@@ -112,6 +120,13 @@ int api_status_show(struct api_call *c, struct err *err);
 int api_metrics(struct api_call *c, struct err *err);
 int api_health(struct api_call *c, struct err *err);
 int api_front_page(struct api_call *c, struct err *err);
+
+/* The answer: all of one alert. api_alerts.c */
+int api_alert_write(struct api_call *c, int64_t id, struct err *err);
+/* {alerts, findings, severities, statuses, rules, examples, cursor} of a slice of what q asks. api_summary.c */
+int api_summary_write(struct api *a, const struct store_query *q, struct buf *out, struct err *err);
+/* "4h" from now or a moment, within 366 days. ERR_SYNTAX. api_triage.c */
+int api_read_until(const char *key, struct slice text, uint64_t now_unix_ns, uint64_t *ret, struct err *err);
 
 /* What a person sends along, at most API_BODY_BYTES; *ret: caller deletes, NULL without a body. api_alerts.c */
 int api_body(const struct api_call *c, cJSON **ret, struct err *err);

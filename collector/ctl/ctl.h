@@ -16,9 +16,10 @@ struct ctl {
 	/* where: option, else environment, else ~/.config/picket/config.yaml; owned strings */
 	char *server, *token_file, *ca;
 	enum ctl_format format;
-	const char *since, *until, *comment, *reason, *image, *package, *subject, *host; /* nullable, borrowed from argv */
+	const char *since, *until, *comment, *reason, *image, *package, *subject, *host,
+		*from, *fields, *sort; /* nullable, borrowed from argv */
 	uint64_t limit, timeout_ms; /* 0: the defaults */
-	bool is_watching, wants_help, is_oldest_first, wants_ended;
+	bool is_watching, wants_help, is_oldest_first, wants_ended, wants_yes, wants_force, has_limit;
 	const char *noun, *verb;	   /* nullable */
 	const char *args[CTL_ARGS_MAX]; /* what follows the verb: filter, or ids */
 	size_t arg_count;
@@ -96,6 +97,19 @@ void ctl_print_one(struct ctl *c, struct slice raw, const cJSON *doc);
 int ctl_alert_list(struct ctl *c, struct err *err);
 int ctl_alert_show(struct ctl *c, struct err *err);
 int ctl_alert_change(struct ctl *c, struct err *err);
+int ctl_one_id(const struct ctl *c, struct err *err);
+void ctl_alert_print(struct ctl *c, struct slice raw, const cJSON *doc);
+int ctl_silence_list(struct ctl *c, struct err *err);
+int ctl_silence_create(struct ctl *c, struct err *err);
+int ctl_silence_preview(struct ctl *c, struct err *err);
+int ctl_silence_expire(struct ctl *c, struct err *err);
+/* ctl_sum.c: asks with cursor after cursor, and adds the answers up; *ret: caller deletes. */
+int ctl_sum(struct ctl *c, int (*ask)(struct ctl *c, const char *cursor, void *arg, cJSON **ret, struct err *err), void *arg,
+	    cJSON **ret, struct err *err) WARN_UNUSED;
+/* An ask: what a filter (arg, a char *) over alerts comes to. */
+int ctl_sum_alerts(struct ctl *c, const char *cursor, void *arg, cJSON **ret, struct err *err);
+void ctl_sum_line(const cJSON *sum, struct buf *out);
+void ctl_sum_print(struct ctl *c, const cJSON *sum);
 int ctl_event_search(struct ctl *c, struct err *err);
 extern const struct ctl_view ctl_event_view;
 int ctl_audit_list(struct ctl *c, struct err *err);

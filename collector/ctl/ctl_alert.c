@@ -1,4 +1,4 @@
-/* ctl_alert.c - alert list, show, ack, resolve, assign, comment. */
+/* ctl_alert.c - alert list and show. */
 #include <errno.h>
 
 #include "collector/ctl/ctl.h"
@@ -18,12 +18,24 @@ static void add_rule(const cJSON *row, struct buf *out)
 		buf_printf(out, " fails: %s", title);
 }
 
+/* "resolved (benign)", "new (silenced)" */
+static void add_status(const cJSON *row, struct buf *out)
+{
+	const char *as = ctl_str(row, "resolved_as");
+
+	buf_add_str(out, ctl_str(row, "status"));
+	if (as[0])
+		buf_printf(out, " (%s)", as);
+	else if (ctl_at(row, "silenced_by"))
+		buf_add_str(out, " (silenced)");
+}
+
 static const struct ctl_column columns[] = {
 	{ .title = "ID", .path = "id" },
 	{ .title = "SEVERITY", .path = "severity" },
 	{ .title = "AGE", .path = "last_seen", .form = CTL_AGE },
 	{ .title = "COUNT", .path = "count", .hide = 1 },
-	{ .title = "STATUS", .path = "status", .may_shrink = true, .hide = 2 },
+	{ .title = "STATUS", .value = add_status, .may_shrink = true, .hide = 2 },
 	{ .title = "RULE", .value = add_rule, .may_shrink = true },
 	{ .title = "HOST", .path = "host", .may_shrink = true },
 	{ .title = "CONTAINER", .value = ctl_container, .may_shrink = true },
@@ -197,6 +209,26 @@ static void add_list(struct buf *out, const cJSON *list, const char *heading)
 	}
 }
 
+/* Who did what, the oldest first. */
+static void add_trail(struct buf *out, const cJSON *al)
+{
+	const cJSON *list = ctl_at(al, "trail"), *item;
+
+	if (!cJSON_GetArraySize(list))
+		return;
+	buf_add_str(out, "\nTrail\n");
+	cJSON_ArrayForEach(item, list)
+	{
+		buf_printf(out, "  %.19sZ  ", ctl_str(item, "time"));
+		show_text(out, slice_of(ctl_str(item, "who")), 64);
+		buf_add_str(out, "  ");
+		show_text(out, slice_of(ctl_str(item, "what")), 40);
+		buf_add_str(out, ctl_str(item, "text")[0] ? ": " : "");
+		show_text(out, slice_of(ctl_str(item, "text")), VALUE_CHARS);
+		buf_add_char(out, '\n');
+	}
+}
+
 static void add_head(const struct ctl *c, const cJSON *al, struct buf *out)
 {
 	CLEANUP(buf_finip) struct buf s = { 0 };
@@ -211,7 +243,9 @@ static void add_head(const struct ctl *c, const cJSON *al, struct buf *out)
 	buf_add_str(out, "  (");
 	show_text(out, slice_of(ctl_str(al, "priority")), 40);
 	buf_add_str(out, ")\n");
-	CTL_LINES(out, 0, al, { "alert", "id" }, { "status", "status" }, { "assignee", "assignee" });
+	CTL_LINES(out, 0, al, { "alert", "id" }, { "status", "status" }, { "because", "resolved_as" },
+		  { "duplicate of", "duplicate_of" }, { "until", "snoozed_until" }, { "not told", "quiet" },
+		  { "assignee", "assignee" });
 	ctl_value(ctl_at(al, "count"), &s);
 	buf_add_str(&s, " x, ");
 	ctl_age(ctl_str(al, "last_seen"), &s);
@@ -252,6 +286,7 @@ static void add_page(const struct ctl *c, const cJSON *al, struct buf *out)
 	}
 	add_list(out, ctl_at(al, "fields"), "Fields");
 	add_list(out, ctl_at(al, "tags"), "Tags");
+	add_trail(out, al);
 }
 
 /* One page of what path asks for, its rows added to *all; *ret_cursor as it came. */
@@ -345,7 +380,7 @@ static void print_evidence(struct ctl *c, const cJSON *al)
 	cJSON_Delete(doc);
 }
 
-static int one_id(const struct ctl *c, struct err *err)
+int ctl_one_id(const struct ctl *c, struct err *err)
 {
 	if (c->arg_count == 1)
 		return 0;
@@ -353,7 +388,7 @@ static int one_id(const struct ctl *c, struct err *err)
 		       c->noun, c->verb);
 }
 
-static void print_alert(struct ctl *c, struct slice raw, const cJSON *doc)
+void ctl_alert_print(struct ctl *c, struct slice raw, const cJSON *doc)
 {
 	CLEANUP(buf_finip) struct buf out = { 0 };
 	struct ctl_table t = { .view = &view };
@@ -376,68 +411,14 @@ int ctl_alert_show(struct ctl *c, struct err *err)
 	CLEANUP(buf_finip) struct buf path = { 0 }, raw = { 0 };
 	cJSON *doc = NULL;
 
-	int r = one_id(c, err);
+	int r = ctl_one_id(c, err);
 	if (r < 0)
 		return r;
 	buf_add_str(&path, "/api/v1/alerts/");
 	ctl_escape_path(&path, c->args[0]);
 	r = ctl_get(c, path.p, NULL, &raw, &doc, err);
 	if (r >= 0)
-		print_alert(c, buf_slice(&raw), doc);
+		ctl_alert_print(c, buf_slice(&raw), doc);
 	cJSON_Delete(doc);
-	return r;
-}
-
-/* alert assign ID NAME, alert comment ID TEXT; ack and resolve take any number of ids. */
-static int change_one(struct ctl *c, const char *id, const char *assignee, const char *comment,
-		      struct err *err)
-{
-	CLEANUP(buf_finip) struct buf path = { 0 }, body = { 0 }, raw = { 0 };
-	struct json j;
-	cJSON *doc = NULL;
-
-	buf_add_str(&path, "/api/v1/alerts/");
-	ctl_escape_path(&path, id);
-	buf_printf(&path, "/%s", c->verb);
-	json_init(&j, &body);
-	json_object_open(&j);
-	ctl_wish(&j, "assignee", assignee);
-	ctl_wish(&j, "comment", comment);
-	ctl_wish(&j, "reason", c->reason);
-	json_object_close(&j);
-	struct slice text = buf_slice(&body);
-	int r = ctl_get(c, path.p, &text, &raw, &doc, err);
-	if (r >= 0 && ctl_is_table(c)) {
-		buf_reset(&body);
-		buf_printf(&body, "alert %s: ", ctl_str(doc, "id"));
-		show_text(&body, slice_of(ctl_str(doc, "status")), 40);
-		if (ctl_str(doc, "assignee")[0]) {
-			buf_add_str(&body, ", assigned to ");
-			show_text(&body, slice_of(ctl_str(doc, "assignee")), 80);
-		}
-		fprintf(c->out, "%s\n", body.p);
-	} else if (r >= 0) {
-		print_alert(c, buf_slice(&raw), doc);
-	}
-	cJSON_Delete(doc);
-	return r < 0 ? err_wrap(err, r, "alert %.40s", id) : 0;
-}
-
-int ctl_alert_change(struct ctl *c, struct err *err)
-{
-	bool is_assign = !strcmp(c->verb, "assign"), is_comment = !strcmp(c->verb, "comment");
-	int r = 0;
-
-	if (is_assign || is_comment) {
-		if (c->arg_count != 2)
-			return err_set(err, ERR_USAGE, "alert %s needs an ID and a %s", c->verb,
-				       is_assign ? "name" : "text in quotes");
-		return change_one(c, c->args[0], is_assign ? c->args[1] : NULL,
-				  is_comment ? c->args[1] : c->comment, err);
-	}
-	if (!c->arg_count)
-		return err_set(err, ERR_USAGE, "alert %s needs at least one ID", c->verb);
-	for (size_t i = 0; i < c->arg_count && r >= 0; i++)
-		r = change_one(c, c->args[i], NULL, c->comment, err);
 	return r;
 }

@@ -11,7 +11,7 @@ static const char *const formats[] = { "auto", "table", "wide", "json", "ndjson"
 static const char *const options[] = { "--server", "--token-file", "--ca", "--output", "--since",
 				       "--until", "--limit", "--watch", "--comment", "--reason",
 				       "--order", "--timeout", "--image", "--package", "--ended",
-				       "--subject", "--host",
+				       "--subject", "--host", "--from", "--field", "--sort", "--yes", "--force",
 				       "--help" };
 
 static int set_format(struct ctl *c, const char *text, struct err *err)
@@ -35,6 +35,7 @@ static int set_limit(struct ctl *c, const char *value, struct err *err)
 {
 	if (!slice_to_u64(slice_of(value), &c->limit) || !c->limit || c->limit > 1000000)
 		return err_set(err, ERR_USAGE, "--limit %.40s: a number from 1 to 1000000", value);
+	c->has_limit = true;
 	return 0;
 }
 
@@ -79,6 +80,12 @@ static int set_option(struct ctl *c, const char *name, const char *value, struct
 		c->subject = value;
 	else if (!strcmp(name, "--host"))
 		c->host = value;
+	else if (!strcmp(name, "--from"))
+		c->from = value;
+	else if (!strcmp(name, "--field"))
+		c->fields = value;
+	else if (!strcmp(name, "--sort"))
+		c->sort = value;
 	else if (!strcmp(name, "--limit"))
 		return set_limit(c, value, err);
 	else if (!strcmp(name, "--timeout"))
@@ -96,6 +103,21 @@ static int unknown_option(struct slice name, struct err *err)
 		       SLICE_FMT(slice_sub(name, 0, 40)), near ? ", did you mean " : "", near ? near : "");
 }
 
+/* Options without a value. */
+static bool *flag_of(struct ctl *c, const char *name)
+{
+	const struct {
+		const char *name;
+		bool *flag;
+	} flags[] = { { "--help", &c->wants_help }, { "--ended", &c->wants_ended }, { "--watch", &c->is_watching },
+		      { "--yes", &c->wants_yes },   { "--force", &c->wants_force } };
+
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		if (!strcmp(flags[i].name, name))
+			return flags[i].flag;
+	return NULL;
+}
+
 /* "--name value" or "--name=value"; *i moves on past a value of its own. */
 static int long_option(struct ctl *c, int argc, char **argv, int *i, struct err *err)
 {
@@ -105,16 +127,11 @@ static int long_option(struct ctl *c, int argc, char **argv, int *i, struct err 
 	bool is_known = false;
 
 	slice_copy(eq < 0 ? arg : slice_sub(arg, 0, (size_t)eq), name, sizeof(name));
-	if (!strcmp(name, "--help")) {
-		c->wants_help = true;
-		return 0;
-	}
-	if (!strcmp(name, "--ended")) {
-		c->wants_ended = true;
-		return 0;
-	}
-	if (!strcmp(name, "--watch")) {
-		c->is_watching = true;
+	bool *flag = flag_of(c, name);
+	if (flag && eq >= 0)
+		return err_set(err, ERR_USAGE, "%s takes no value", name);
+	if (flag) {
+		*flag = true;
 		return 0;
 	}
 	for (size_t k = 0; k < ARRAY_LEN(options); k++)

@@ -22,6 +22,17 @@
 	"  key=value key!=value key~part key>=value -key:value \"free text\"; * and ? in values;\n" \
 	"  all must hold. Times: since=24h.\n"
 
+#define MANY_HELP                                                                                    \
+	"With a filter instead of numbers: says how many that is, and does it with --yes.\n"
+#define MANY_OPTIONS                                                                                 \
+	"  --comment TEXT       kept in its trail and the audit log\n"                               \
+	"  --yes                do it to all that match a filter\n"                                  \
+	"  --limit N            alerts at most (1000)\n"
+#define SILENCE_KEYS                                                                                 \
+	"\nKeys\n"                                                                                  \
+	"  severity host container container.id image rule source priority title agent text\n"       \
+	"  process exe cmdline parent user path address tag\n" FILTER_HELP
+
 static const struct ctl_command commands[] = {
 	{ "alert", "list", ctl_alert_list,
 	  "picketctl alert list\n"
@@ -34,18 +45,47 @@ static const struct ctl_command commands[] = {
 	  "\nOne alert: what happened, why it matters, process, container, evidence.\n" COMMON_OPTIONS },
 	{ "alert", "ack", ctl_alert_change,
 	  "picketctl alert ack 42 43\npicketctl alert ack 42 --comment 'looking into it'\n"
-	  "\nSomebody is on it.\n" COMMON_OPTIONS "  --comment TEXT       kept in the audit log\n" },
+	  "picketctl alert ack 'rule=\"Shell in container\"' 'host=ci-*' --yes\n"
+	  "\nSomebody is on it.\n" MANY_HELP COMMON_OPTIONS MANY_OPTIONS },
 	{ "alert", "resolve", ctl_alert_change,
 	  "picketctl alert resolve 42 --reason benign --comment 'planned upgrade'\n"
-	  "\nDone with. It opens again by itself when it happens again.\n" COMMON_OPTIONS
-	  "  --reason WORD        true_positive, false_positive, benign, duplicate\n"
-	  "  --comment TEXT       kept in the audit log\n" },
+	  "picketctl alert resolve 43 --reason duplicate_of:42\n"
+	  "\nDone with. It opens again by itself when it happens again.\n" MANY_HELP COMMON_OPTIONS
+	  "  --reason WORD        true_positive, false_positive, benign, duplicate_of:ID\n" MANY_OPTIONS },
+	{ "alert", "snooze", ctl_alert_change,
+	  "picketctl alert snooze 42 --until 4h\npicketctl alert snooze 42 --until 2027-01-31T08:00:00Z\n"
+	  "\nNot now: it is new again, and told again, when the time has come, or when it gets worse. What comes\n"
+	  "meanwhile is counted in silence.\n" MANY_HELP COMMON_OPTIONS
+	  "  --until T            needed; at most 366 days\n" MANY_OPTIONS },
+	{ "alert", "reopen", ctl_alert_change,
+	  "picketctl alert reopen 42\n\nNew again: it was resolved, acknowledged or snoozed too soon.\n" MANY_HELP
+		  COMMON_OPTIONS MANY_OPTIONS },
 	{ "alert", "assign", ctl_alert_change,
 	  "picketctl alert assign 42 alice\npicketctl alert assign 42 ''\n"
-	  "\nWho looks after it; '' for nobody.\n" COMMON_OPTIONS },
+	  "\nWho looks after it; '' for nobody.\n" MANY_HELP COMMON_OPTIONS MANY_OPTIONS },
 	{ "alert", "comment", ctl_alert_change,
 	  "picketctl alert comment 42 'seen this on staging too'\n"
-	  "\nA remark, kept in the audit log.\n" COMMON_OPTIONS },
+	  "\nA remark, kept in its trail and the audit log.\n" MANY_HELP COMMON_OPTIONS
+	  "  --yes                do it to all that match\n  --limit N            alerts at most (1000)\n" },
+	{ "silence", "list", ctl_silence_list,
+	  "picketctl silence list\npicketctl silence list --ended\n"
+	  "\nWhat is not told, by whom, why and until when; how many alerts that held back.\n" COMMON_OPTIONS
+	  "  --limit N            rows at most (100)\n  --ended              those that ended, too\n" },
+	{ "silence", "create", ctl_silence_create,
+	  "picketctl silence create 'rule=\"Shell in container\"' 'host=ci-*' --reason 'CI debugging' --until 4h\n"
+	  "picketctl silence create host=db-1 --reason upgrade --from 2027-01-31T20:00:00Z --until 2027-02-01T02:00:00Z\n"
+	  "\nAlerts that match are made and counted, but nobody is told; alert list silenced:yes has them. When it ends,\n"
+	  "those still new are told, once for each rule. Says what it would have hidden, where that was high or critical.\n"
+		  SILENCE_KEYS COMMON_OPTIONS
+	  "  --reason TEXT        why; needed\n"
+	  "  --until T            4h, 2027-01-31; needed; at most 366 days\n"
+	  "  --from T             default now\n" },
+	{ "silence", "preview", ctl_silence_preview,
+	  "picketctl silence preview 'rule=\"Shell in container\"' 'host=ci-*'\n"
+	  "\nWhat a silence would have hidden in the last 30 days: how many, how bad, of which rules.\n" SILENCE_KEYS
+		  COMMON_OPTIONS },
+	{ "silence", "expire", ctl_silence_expire,
+	  "picketctl silence expire 3\n\nEnds it now; what it held back and is still new is told.\n" COMMON_OPTIONS },
 	{ "event", "search", ctl_event_search,
 	  "picketctl event search container=web-1 --since 1h\n"
 	  "picketctl event search type=exec 'exe=/tmp/*' 'host=web-*' -o ndjson\n"
@@ -213,16 +253,19 @@ static int wrong_word(const char *kind, const char *word, const char *const *kno
 
 static int unknown_noun(const char *noun, struct err *err)
 {
-	static const char *const nouns[] = { "alert",   "event",  "host",	"image",  "vuln",
-					     "finding", "container", "policy", "audit-log", "status", "metrics" };
+	const char *nouns[ARRAY_LEN(commands)];
+	size_t count = 0;
 
-	return wrong_word("command", noun, nouns, ARRAY_LEN(nouns), err);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (!count || strcmp(commands[i].noun, nouns[count - 1]) != 0)
+			nouns[count++] = commands[i].noun;
+	return wrong_word("command", noun, nouns, count, err);
 }
 
 static int unknown_verb(const struct ctl *c, struct err *err)
 {
 	const char *verbs[ARRAY_LEN(commands)];
-	char all[128] = "";
+	char all[256] = "";
 	size_t count = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {

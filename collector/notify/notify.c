@@ -14,6 +14,7 @@
 
 #include "collector/notify/notify_priv.h"
 #include "collector/store/record_json.h"
+#include "collector/store/store_triage.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/show.h"
@@ -154,6 +155,8 @@ int notify_enqueue(struct notify *n, int64_t alert_id, bool is_new, struct err *
 			.last_error = "",
 		};
 		r = store_outbox_add(n->store, &row, err);
+		if (r >= 0)
+			r = store_trail_add(n->store, alert_id, TRAIL_SYSTEM, "told", rt->name, err);
 		if (r < 0)
 			return err_wrap(err, r, "notify alert %" PRId64, alert_id);
 		n->is_uncommitted = true;

@@ -1,9 +1,10 @@
 /* alerts.c - the rows of the inbox. */
 #include "collector/store/alerts_priv.h"
 
+#include "collector/store/store_triage.h"
 #include "common/json.h"
 
-void alerts_read_row(sqlite3_stmt *st, struct store_alert *ret)
+void alerts_read_light(sqlite3_stmt *st, struct store_alert *ret)
 {
 	*ret = (struct store_alert){
 		.id = sqlite3_column_int64(st, 0),
@@ -20,11 +21,21 @@ void alerts_read_row(sqlite3_stmt *st, struct store_alert *ret)
 		.host = db_text(st, 11),
 		.agent = db_text(st, 12),
 		.container_id = db_text(st, 13),
-		.document = db_text(st, 14),
-		.evidence = db_text(st, 15),
-		.fold_key = db_text(st, 16),
-		.actions = db_text(st, ALERT_ACTIONS),
 	};
+}
+
+void alerts_read_row(sqlite3_stmt *st, struct store_alert *ret)
+{
+	alerts_read_light(st, ret);
+	ret->document = db_text(st, ALERT_DOCUMENT);
+	ret->evidence = db_text(st, 15);
+	ret->fold_key = db_text(st, 16);
+	ret->container = db_text(st, 17);
+	ret->image = db_text(st, 18);
+	ret->actions = db_text(st, 19);
+	ret->resolution = db_text(st, 20);
+	ret->duplicate_of = sqlite3_column_int64(st, 21);
+	ret->wake_unix_ns = db_u64(st, 22);
 }
 
 static int keep_row(struct store_alert *row, struct arena *a, struct err *err)
@@ -32,7 +43,7 @@ static int keep_row(struct store_alert *row, struct arena *a, struct err *err)
 	const char **texts[] = { &row->priority, &row->status, &row->assignee, &row->source,
 				 &row->rule,	 &row->title,  &row->host,     &row->agent,
 				 &row->container_id, &row->document, &row->evidence, &row->fold_key,
-				 &row->actions };
+				 &row->actions, &row->container, &row->image, &row->resolution };
 
 	if (!arena_keep(a, texts, ARRAY_LEN(texts)))
 		return err_set(err, ERR_LIMIT, "alert %lld", (long long)row->id);
@@ -95,7 +106,10 @@ int store_alert_get(struct store *s, int64_t id, struct arena *a, struct store_a
 		r = read_one(s, st, a, ret, err);
 	if (r < 0)
 		return r;
-	return r ? 0 : err_set(err, ERR_NOT_FOUND, "no alert %lld", (long long)id);
+	if (!r)
+		return err_set(err, ERR_NOT_FOUND, "no alert %lld", (long long)id);
+	ret->silence = silences_of(s, ret, NULL, clock_unix_ns(s->clk));
+	return 0;
 }
 
 /* Container name and image stand in the document; filters need them as columns. */
@@ -135,7 +149,8 @@ static int insert_row(struct store *s, const struct store_alert *al, int64_t *re
 	if (r < 0)
 		return r;
 	*ret_id = sqlite3_last_insert_rowid(s->state.h);
-	return alerts_take_actions(s, *ret_id, al->fold_key, err);
+	r = store_trail_add(s, *ret_id, TRAIL_SYSTEM, "created", "", err);
+	return r < 0 ? r : alerts_take_actions(s, *ret_id, al->fold_key, err);
 }
 
 int store_alert_insert(struct store *s, const struct store_alert *al, int64_t *ret_id,
@@ -165,38 +180,4 @@ int store_alert_update(struct store *s, const struct store_alert *al, struct err
 	if (r >= 0 && !sqlite3_changes(s->state.h))
 		return err_set(err, ERR_NOT_FOUND, "no alert %lld", (long long)al->id);
 	return r;
-}
-
-static int set_status(struct store *s, int64_t id, const char *status, const char *assignee,
-		      const char *by, struct err *err)
-{
-	char subject[256];
-	int r = DB_RUN(&s->state, err,
-		       "UPDATE alert SET status = ?2, assignee = CASE WHEN ?3 THEN ?4 ELSE assignee END"
-		       " WHERE id = ?1",
-		       B_INT(id), B_STR(status), B_INT(assignee != NULL), B_STR(assignee));
-
-	if (r >= 0 && !sqlite3_changes(s->state.h))
-		return err_set(err, ERR_NOT_FOUND, "no alert %lld", (long long)id);
-	if (r < 0)
-		return r;
-	snprintf(subject, sizeof(subject), "alert %lld -> %s%s%.100s", (long long)id, status,
-		 assignee ? ", assigned to " : "", assignee ? assignee : "");
-	return store_audit_log(s, by, "alert.status", subject, err);
-}
-
-int store_alert_set_status(struct store *s, int64_t id, const char *status, const char *assignee,
-			   const char *by, struct err *err)
-{
-	static const char *const allowed[] = { "new", "acknowledged", "resolved", "snoozed" };
-	bool is_known = false, is_own;
-
-	for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
-		is_known |= !strcmp(status, allowed[i]);
-	if (!is_known)
-		return err_set(err, ERR_SYNTAX, "'%.40s' is no status of an alert", status);
-	int r = store_own_begin(s, &is_own, err);
-	if (r < 0)
-		return r;
-	return store_own_end(s, is_own, set_status(s, id, status, assignee, by, err), err);
 }

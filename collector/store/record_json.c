@@ -144,6 +144,23 @@ char *record_json_id(const char *agent, uint64_t epoch, uint64_t seq, char dst[R
 	return dst;
 }
 
+/* What is so of few. "resolution" is the word of the alert's own document: why it closed by itself. */
+static void add_triage(struct json *j, const struct store_alert *al)
+{
+	char id[24];
+
+	if (al->resolution && al->resolution[0])
+		json_kv_str(j, "resolved_as", al->resolution);
+	if (al->duplicate_of) {
+		snprintf(id, sizeof(id), "%" PRId64, al->duplicate_of);
+		json_kv_str(j, "duplicate_of", id);
+	}
+	if (al->wake_unix_ns)
+		json_kv_time(j, "snoozed_until", al->wake_unix_ns);
+	if (al->silence)
+		json_kv_i64(j, "silenced_by", al->silence);
+}
+
 void record_json_alert_members(struct json *j, const struct store_alert *al)
 {
 	char id[24];
@@ -158,6 +175,7 @@ void record_json_alert_members(struct json *j, const struct store_alert *al)
 	json_kv_str(j, "priority", al->priority);
 	json_kv_str(j, "status", al->status);
 	json_kv_str(j, "assignee", al->assignee);
+	add_triage(j, al);
 	json_kv_str(j, "source", al->source);
 	json_kv_str(j, "rule", al->rule);
 	json_kv_str(j, "title", al->title);

@@ -290,6 +290,51 @@ static const char *const state_steps[] = {
 	"CREATE TABLE health ("
 	" what TEXT NOT NULL, subject TEXT NOT NULL, since INTEGER NOT NULL, severity INTEGER NOT NULL,"
 	" host TEXT NOT NULL, alert INTEGER NOT NULL, PRIMARY KEY(what, subject)) WITHOUT ROWID;",
+	/* 6 -> 7. What people do with alerts: why one was resolved, until when it sleeps (unix ns; 0: it doesn't), who did
+	 * what with it. */
+	"ALTER TABLE alert ADD COLUMN resolution TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE alert ADD COLUMN duplicate_of INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE alert ADD COLUMN wake INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX alert_wake ON alert(wake) WHERE wake > 0;"
+	"CREATE INDEX alert_rule ON alert(rule, last_seen, id);"
+	"CREATE INDEX alert_host ON alert(host, last_seen, id);"
+	/* those that are of many hosts, which stand in their documents */
+	"CREATE INDEX alert_places ON alert(last_seen, id) WHERE source IN ('scan', 'audit', 'policy');"
+	"CREATE TABLE alert_trail ("
+	" id INTEGER PRIMARY KEY, alert INTEGER NOT NULL, is_person INTEGER NOT NULL, at INTEGER NOT NULL,"
+	" who TEXT NOT NULL, what TEXT NOT NULL, text TEXT NOT NULL);"
+	"CREATE INDEX alert_trail_of ON alert_trail(alert, is_person, id);"
+	/* Alerts that are made but not told, and those that were told late. */
+	"CREATE TABLE silence ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, matchers TEXT NOT NULL, reason TEXT NOT NULL, who TEXT NOT NULL,"
+	" created INTEGER NOT NULL, begins INTEGER NOT NULL, until INTEGER NOT NULL,"
+	" ended INTEGER NOT NULL DEFAULT 0, ended_by TEXT NOT NULL DEFAULT '',"
+	" hits INTEGER NOT NULL DEFAULT 0, last_hit INTEGER NOT NULL DEFAULT 0);"
+	"CREATE INDEX silence_until ON silence(until) WHERE ended = 0;"
+	/* holder: of a silence its number, of an inhibition the alert that inhibits. kind: 1 silence, 2 inhibition; due:
+	 * nothing holds it any more, and it is to be told. */
+	"CREATE TABLE alert_held ("
+	" alert INTEGER PRIMARY KEY, kind INTEGER NOT NULL, holder INTEGER NOT NULL, is_due INTEGER NOT NULL DEFAULT 0,"
+	" at INTEGER NOT NULL);"
+	"CREATE INDEX alert_held_by ON alert_held(kind, holder, is_due, alert);"
+	"CREATE TABLE alert_holder ("
+	" kind INTEGER NOT NULL, holder INTEGER NOT NULL, PRIMARY KEY(kind, holder)) WITHOUT ROWID;"
+	/* open alerts that inhibit others, by the hash of the rule that says so and the values that must be equal */
+	"CREATE TABLE inhibit_source ("
+	" rule INTEGER NOT NULL, key TEXT NOT NULL, alert INTEGER NOT NULL, PRIMARY KEY(rule, key, alert)) WITHOUT ROWID;"
+	"CREATE INDEX inhibit_source_of ON inhibit_source(alert);"
+	"CREATE TABLE inhibit_rule (rule INTEGER PRIMARY KEY, at INTEGER NOT NULL);"
+	/* who is told next, when nobody acknowledges */
+	"CREATE TABLE escalation ("
+	" alert INTEGER NOT NULL, policy TEXT NOT NULL, due INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0,"
+	" PRIMARY KEY(alert, policy)) WITHOUT ROWID;"
+	"CREATE INDEX escalation_due ON escalation(due);"
+	"CREATE TABLE exception ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, conditions TEXT NOT NULL, alert INTEGER NOT NULL,"
+	" reason TEXT NOT NULL, who TEXT NOT NULL, created INTEGER NOT NULL, until INTEGER NOT NULL,"
+	" ended INTEGER NOT NULL DEFAULT 0, ended_by TEXT NOT NULL DEFAULT '', hits INTEGER NOT NULL DEFAULT 0,"
+	" last_hit INTEGER NOT NULL DEFAULT 0);"
+	"CREATE INDEX exception_until ON exception(until) WHERE ended = 0 AND until > 0;",
 };
 
 static const char *const day_steps[] = {

@@ -3,12 +3,12 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-#include "collector/store/store_priv.h"
+#include "collector/store/alerts_priv.h"
 #include "common/file.h"
 
 /* Newest rows that are kept; of the outbox those that wait. Alerts go resolved ones first, a bite at a
  * time. */
-enum { OUTBOX_MAX = 20000, ALERTS_MAX = 200000, BITE = 2000 };
+enum { OUTBOX_MAX = 20000, ALERTS_MAX = 1000000, BITE = 2000 };
 static const uint64_t second_ns = 1000000000;
 static const uint64_t query_most_ns = 200000000, query_least_ns = 30000000;
 static const uint64_t default_reserve = 64 * 1024 * 1024;
@@ -51,6 +51,7 @@ int store_open(const struct store_config *cfg, const struct clock *clk, struct s
 		return err_set(err, ENOMEM, "open store");
 	s->clk = clk;
 	s->history_days = cfg->history_days;
+	s->alerts_max = cfg->alerts_max ? cfg->alerts_max : ALERTS_MAX;
 	s->reserve_bytes = cfg->reserve_bytes ? cfg->reserve_bytes : default_reserve;
 	s->agents.is_stale = true;
 	s->dir = slice_dup(slice_of(cfg->dir));
@@ -68,6 +69,8 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	store_rollback(s);
+	silences_free(s);
+	inhibit_free(s);
 	history_close(s->history);
 	agents_fini(&s->agents);
 	db_close(&s->state);
@@ -106,6 +109,7 @@ void store_rollback(struct store *s)
 	if (store_in_tx(s)) {
 		db_rollback(&s->state);
 		s->agents.is_stale = true;
+		silences_stale(s); /* what was read may have been rolled back */
 	}
 }
 
@@ -192,17 +196,33 @@ static int prune_outbox(struct store *s, struct err *err)
 	return outbox_prune_dead(s, err);
 }
 
+/* What stands about an alert goes with it. */
 static int prune_alerts(struct store *s, struct err *err)
 {
-	int64_t count;
+	static const char *const rest[] = { "DELETE FROM alert_trail WHERE alert IN (SELECT id FROM temp.gone)",
+					    "DELETE FROM alert_held WHERE alert IN (SELECT id FROM temp.gone)",
+					    "DELETE FROM inhibit_source WHERE alert IN (SELECT id FROM temp.gone)",
+					    "DELETE FROM escalation WHERE alert IN (SELECT id FROM temp.gone)",
+					    "DELETE FROM alert WHERE id IN (SELECT id FROM temp.gone)",
+					    "DELETE FROM temp.gone" };
+	int64_t count, most = (int64_t)s->alerts_max;
 	int r = db_number(&s->state, "SELECT count(*) FROM alert", NULL, 0, &count, err);
 
-	if (r < 0 || count <= ALERTS_MAX)
+	if (r < 0 || count <= most)
 		return r;
-	return DB_RUN(&s->state, err,
-		      "DELETE FROM alert WHERE id IN (SELECT id FROM alert"
-		      " ORDER BY status <> 'resolved', last_seen LIMIT ?)",
-		      B_INT(count - ALERTS_MAX < BITE ? count - ALERTS_MAX : BITE));
+	r = db_exec(&s->state, "CREATE TEMP TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY)", err);
+	if (r >= 0)
+		r = DB_RUN(&s->state, err,
+			   "INSERT INTO temp.gone SELECT id FROM (SELECT id FROM alert WHERE status = 'resolved'"
+			   " ORDER BY last_seen LIMIT ?)",
+			   B_INT(count - most < BITE ? count - most : BITE));
+	if (r >= 0 && !sqlite3_changes(s->state.h))
+		r = DB_RUN(&s->state, err,
+			   "INSERT INTO temp.gone SELECT id FROM (SELECT id FROM alert ORDER BY last_seen LIMIT ?)",
+			   B_INT(count - most < BITE ? count - most : BITE));
+	for (size_t i = 0; i < ARRAY_LEN(rest) && r >= 0; i++)
+		r = db_run(&s->state, rest[i], NULL, 0, err);
+	return r;
 }
 
 int state_prune(struct store *s, struct err *err)
@@ -238,7 +258,7 @@ static int read_figures(struct store *s, struct store_status *ret, struct err *e
 	int r = DB_PREPARE(&s->state, &st, err,
 			   "SELECT (SELECT count(*) FROM agent WHERE is_revoked = 0),"
 			   " (SELECT count(*) FROM agent WHERE is_revoked = 0 AND last_seen >= ?),"
-			   " (SELECT count(*) FROM alert WHERE status <> 'resolved'),"
+			   " (SELECT count(*) FROM alert WHERE status IN ('new', 'acknowledged', 'snoozed')),"
 			   " (SELECT count(*) FROM outbox WHERE is_dead = 0),"
 			   " (SELECT count(*) FROM outbox WHERE is_dead = 1),"
 			   " total(given) + total(kernel_lost), total(stored),"

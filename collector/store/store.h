@@ -17,6 +17,7 @@ struct store_config {
 	const char *dir;	 /* holds state.db and history/YYYY-MM-DD.db */
 	uint64_t history_days;	 /* older day files are unlinked; 0 = keep */
 	uint64_t reserve_bytes;	 /* refuse new events below this much free space; default 64 MiB */
+	uint64_t alerts_max;	 /* of more than these the oldest go, resolved ones first; default 1,000,000 */
 };
 
 /* Opens, migrates (schema versions from the first day; a newer schema is ERR_VERSION), recovers. */
@@ -167,6 +168,13 @@ struct store_alert {
 	const char *actions;	       /* JSON array of responses, newest first, <= 20; only read: see
 					  store_alert_action */
 	const char *fold_key;
+	/* Only read; changed by store_triage.h. */
+	const char *resolution;	       /* of one that a person resolved: true_positive false_positive benign
+					  duplicate_of; else "" */
+	int64_t duplicate_of;	       /* 0 = of none */
+	uint64_t wake_unix_ns;	       /* of a snoozed one */
+	const char *container, *image; /* of the document, as filters see them */
+	int64_t silence;	       /* in force now and matching; 0 = none. See store_quiet.h */
 };
 /* The open alert with this fold key, last seen at or after since: else ERR_NOT_FOUND. */
 int store_alert_find_open(struct store *s, const char *fold_key, uint64_t since_unix_ns,
@@ -188,12 +196,14 @@ int store_alert_get(struct store *s, int64_t id, struct arena *a, struct store_a
 int store_alert_action(struct store *s, const char *fold_key, uint64_t since_unix_ns, const char *action,
 		       struct err *err) WARN_UNUSED;
 /* Newest last_seen first. Keys: id severity status host container container.id image rule source
- * assignee priority title agent count text time since until (the times mean last_seen). Cursor, limit
+ * assignee priority title agent count text time since until (the times mean last_seen), resolution, silenced:yes,
+ * and of what its finding was about: process exe cmdline parent user path address tag. Cursor, limit
  * and fn as for the history. */
 int store_alert_query(struct store *s, const struct store_query *q,
 		      int (*fn)(void *arg, const struct store_alert *al), void *arg, char *ret_cursor,
 		      size_t cursor_size, struct err *err) WARN_UNUSED;
-/* status: acknowledged, resolved, new, snoozed (else ERR_SYNTAX); assignee nullable = unchanged. by: who, for the audit log. */
+/* status: acknowledged, resolved, new (else ERR_SYNTAX); assignee nullable = unchanged. by: who, for the audit log
+ * and the trail; "picket: why" is the system's own deed. */
 int store_alert_set_status(struct store *s, int64_t id, const char *status, const char *assignee,
 			   const char *by, struct err *err) WARN_UNUSED;
 
