@@ -283,6 +283,12 @@ static const char *const state_steps[] = {
 	"ALTER TABLE image ADD COLUMN is_judged INTEGER NOT NULL DEFAULT 1;"
 	"UPDATE image SET is_judged = 0 WHERE length(sha256) > 0;"
 	"CREATE INDEX image_unjudged ON image(id) WHERE is_judged = 0;",
+	/* 5 -> 6. Correlations: their state (one row), what came since, when each rule fired. */
+	"CREATE TABLE correlation_state ("
+	" id INTEGER PRIMARY KEY CHECK(id = 1), names BLOB NOT NULL, snapshot BLOB NOT NULL, journal INTEGER NOT NULL,"
+	" taken INTEGER NOT NULL);"
+	"CREATE TABLE correlation_journal (id INTEGER PRIMARY KEY, row BLOB NOT NULL);"
+	"CREATE TABLE correlation_rule (rule TEXT PRIMARY KEY, fired INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 static const char *const day_steps[] = {
