@@ -92,6 +92,15 @@ static const struct conf_key keys[] = {
 	  .doc = "a host that says nothing for so long runs nothing" },
 	{ "images.keep", CONF_DURATION, AT(image_keep_ms), 86400000, 3650ull * 86400000,
 	  .doc = "images that run nowhere are kept so long" },
+	{ "correlate.correlations", CONF_STR, AT(correlations_dir),
+	  .doc = "folder of Sigma correlations, read again when it changes; '': none" },
+	{ "correlate.rules", CONF_STR, AT(sigma_dir), .doc = "folder of Sigma detection rules, likewise" },
+	{ "correlate.shipped", CONF_BOOL, AT(has_shipped_rules), .doc = "picket's own correlations are in force, too" },
+	{ "correlate.muted", CONF_STR_LIST, AT(muted_rules), .doc = "ids or names of rules that raise no alerts" },
+	{ "correlate.memory", CONF_SIZE, AT(correlate_bytes), MIB, 1024 * MIB,
+	  .doc = "of all groups that are counted; past it the least recently used go" },
+	{ "correlate.lateness", CONF_DURATION, AT(lateness_ms), 0, 86400000,
+	  .doc = "an event this much older than the newest still counts" },
 	{ "log.level", CONF_ENUM, AT(log_level), .names = levels, .doc = "debug info warn error" },
 };
 
@@ -126,6 +135,11 @@ void collector_config_init(struct collector_config *c)
 		.image_gone_ms = 600000,
 		.image_quiet_ms = 86400000,
 		.image_keep_ms = 30ull * 86400000,
+		.correlations_dir = conf_strdup("/etc/picket/correlations.d"),
+		.sigma_dir = conf_strdup("/etc/picket/sigma.d"),
+		.has_shipped_rules = true,
+		.correlate_bytes = 64 * MIB,
+		.lateness_ms = 120000,
 		.log_level = LOG_INFO,
 	};
 }

@@ -19,6 +19,10 @@ struct collector_config {
 	uint64_t feed_every_ms, feed_stale_ms;
 	int image_severity; /* enum vuln_severity */
 	uint64_t image_alerts_per_hour, image_gone_ms, image_quiet_ms, image_keep_ms;
+	char *correlations_dir, *sigma_dir; /* "" none */
+	bool has_shipped_rules;
+	struct conf_list muted_rules; /* char * */
+	uint64_t correlate_bytes, lateness_ms;
 	int log_level;
 	char *path; /* of the file; NULL: none was read */
 };

@@ -70,5 +70,7 @@ int live_list_json(struct live *l, bool is_correlations, struct buf *out, struct
  * or one is missing; without any the groups there are. */
 int live_explain(struct live *l, struct slice rule, const struct slice *group, size_t count, uint64_t time_unix_ns,
 		 struct buf *out, struct err *err) WARN_UNUSED;
+/* Those in force; borrowed until the next tick or reload. */
+const struct ruleset *live_rules(const struct live *l);
 /* For a pass over the history: what is known of containers and addresses. Borrowed. */
 const struct observed_world *live_world(struct live *l);

@@ -37,6 +37,11 @@ const struct observed_world *live_world(struct live *l)
 	return live_world_ops(l->world);
 }
 
+const struct ruleset *live_rules(const struct live *l)
+{
+	return l->rules;
+}
+
 /* ---- list ---- */
 
 static void add_rule(struct json *j, const struct ruleset_rule *x)
