@@ -70,11 +70,33 @@ static bool make_row(struct live *l, const struct observed *o, size_t n, uint64_
 	return row->rule_count != 0;
 }
 
+/* Ends the windows whose time is over. A row where that made something fire: else it would fire again after a kill. */
+static int advance(struct live *l, uint64_t unix_ns, struct err *err)
+{
+	int r = live_check(l, err);
+
+	if (r < 0)
+		return r;
+	l->fired_now = 0;
+	l->failed = 0;
+	l->err = err;
+	l->event = NULL;
+	l->ticked_unix_ns = unix_ns;
+	engine_advance(l->engine, (int64_t)unix_ns);
+	if (l->failed < 0 || !l->fired_now)
+		return l->failed;
+	l->row = (struct live_row){ .clock_ns = engine_now(l->engine) };
+	return live_journal_add(l, &l->row, err);
+}
+
 static int feed_engine(struct live *l, const struct observed *o, size_t n, uint64_t epoch, uint64_t seq, struct err *err)
 {
 	/* First: what the engine is told must be what the journal holds, or a rollback would tell it twice. */
 	int r = live_check(l, err);
 
+	/* One that was rebuilt knows the time of its last row only, and would take what had been too late. */
+	if (r >= 0 && engine_now(l->engine) < (int64_t)l->ticked_unix_ns)
+		r = advance(l, l->ticked_unix_ns, err);
 	if (r < 0 || !make_row(l, o, n, epoch, seq))
 		return r;
 	r = live_journal_add(l, &l->row, err);
@@ -166,24 +188,6 @@ static int on_agent(void *arg, const char *agent, const char *host, const char *
 	return live_made(l, agent, host, &made, l->err);
 }
 
-/* Ends the windows whose time is over. A row where that made something fire: else it would fire again after a kill. */
-static int advance(struct live *l, struct err *err)
-{
-	int r = live_check(l, err);
-
-	if (r < 0)
-		return r;
-	l->fired_now = 0;
-	l->failed = 0;
-	l->err = err;
-	l->event = NULL;
-	engine_advance(l->engine, (int64_t)clock_unix_ns(l->clk));
-	if (l->failed < 0 || !l->fired_now)
-		return l->failed;
-	l->row = (struct live_row){ .clock_ns = engine_now(l->engine) };
-	return live_journal_add(l, &l->row, err);
-}
-
 static void tell_figures(struct live *l)
 {
 	uint64_t now = clock_boot_ns(l->clk);
@@ -223,7 +227,7 @@ static int tick_in_transaction(struct live *l, struct err *err)
 		r = live_world_agents(l->world, on_agent, l, err);
 	}
 	if (r >= 0)
-		r = advance(l, err);
+		r = advance(l, clock_unix_ns(l->clk), err);
 	return store_end(l->store, r, err);
 }
 
@@ -281,6 +285,7 @@ int live_new(struct store *s, const struct clock *clk, const struct live_config 
 	buf_init(&l->packed, 4 << 20);
 	l->arena = arena_new(OBSERVED_ARENA_BYTES);
 	l->snapshot_boot_ns = l->looked_boot_ns = clock_boot_ns(clk);
+	l->ticked_unix_ns = clock_unix_ns(clk);
 	if (!l->arena)
 		return err_set(err, ENOMEM, "rules");
 	int64_t lateness_ns;

@@ -41,6 +41,7 @@ struct live {
 	int failed;
 	struct err *err;
 	unsigned fired_now;
+	uint64_t ticked_unix_ns; /* how far the clock has come */
 	int64_t journal;      /* number of the last row that the engine was told */
 	int64_t lateness_ns;  /* more than asked for while agents tell what they kept when we were away */
 	uint64_t wide_until_boot_ns; /* 0: as asked for */
