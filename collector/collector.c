@@ -15,6 +15,7 @@
 #include "collector/alert/quiet.h"
 #include "collector/api/api.h"
 #include "collector/audit/audit.h"
+#include "collector/correlating.h"
 #include "collector/fleet/fleet.h"
 #include "collector/health/health.h"
 #include "collector/intake/intake.h"
@@ -42,6 +43,13 @@ static const struct notice_text {
 	{ "policy_flood", "Policy flood",
 	  "A host tells of so many refusals that no new alerts are made of them; the rest is in the history",
 	  SEVERITY_HIGH },
+	{ "rules_broken", "Rules are broken", "A file of rules is wrong; those in force before go on", SEVERITY_HIGH },
+	{ "rules_evicted", "Correlation evicts", "Correlations gave up groups before their time: they may miss attacks",
+	  SEVERITY_HIGH },
+	{ "rules_late", "Correlation was late", "Events came too late for correlations", SEVERITY_MEDIUM },
+	{ "rules_state_lost", "Correlation began anew", "The state of correlations was damaged; counting begins anew",
+	  SEVERITY_HIGH },
+	{ "rule_flood", "Rule flood", "A rule raises so many alerts that no new ones are made of it", SEVERITY_HIGH },
 	{ "name_taken", "Host name taken",
 	  "An agent calls itself by the name of another machine; revoke the one that is wrong, by its id",
 	  SEVERITY_HIGH },
@@ -60,6 +68,7 @@ struct collector {
 	struct audit *audit;
 	struct health *health;
 	struct health_config health_config; /* health borrows it as long as it lives */
+	struct correlating *correlating;
 	struct vuln_config vuln_config; /* vuln borrows it as long as it lives */
 	const char *update_command[6];
 	char db_path[4096];
@@ -224,11 +233,9 @@ static int on_event(struct collector *c, const char *agent, const char *host, ui
 	return r;
 }
 
-static int on_record(void *arg, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
-		     const Picket__Record *rec, struct err *err)
+static int on_body(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
+		   const Picket__Record *rec, struct err *err)
 {
-	struct collector *c = arg;
-
 	switch (rec->body_case) {
 	case PICKET__RECORD__BODY_FINDING:
 		return on_finding(c, agent, host, epoch, seq, rec, err);
@@ -243,6 +250,21 @@ static int on_record(void *arg, const char *agent, const char *host, uint64_t ep
 	default:
 		return 0; /* for rooms to come */
 	}
+}
+
+/* Correlations last: what a record says of its container is known to them. */
+static int on_record(void *arg, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
+		     const Picket__Record *rec, struct err *err)
+{
+	struct collector *c = arg;
+	int r = on_body(c, agent, host, epoch, seq, rec, err);
+
+	return r < 0 ? r : correlating_record(c->correlating, agent, host, epoch, seq, rec, err);
+}
+
+static int on_correlated(void *arg, const struct alert_change *change, struct err *err)
+{
+	return tell(arg, change, err);
 }
 
 static int on_request(void *arg, const char *agent, const Picket__Request *rq, struct arena *a, Picket__Reply *ret,
@@ -279,7 +301,10 @@ static int on_case(void *arg, const struct store_case *cs, enum vuln_case_why wh
 	uint64_t now = clock_boot_ns(c->clk);
 	struct alert_change change = { 0 };
 	bool is_news = why != CASE_SAME;
+	int told_rules = is_news ? correlating_case(c->correlating, cs, err) : 0;
 
+	if (told_rules < 0)
+		return told_rules;
 	if (why == CASE_NEW && !flood_may(&c->scans, "scan", now)) {
 		told->state = TOLD_WITHHELD;
 		on_notice(c, "scan_flood", "", "they are in the list: picketctl vuln list severity>=high running:yes");
@@ -507,6 +532,7 @@ static void on_tick(void *arg)
 
 	if (store_history_tidy(c->store, &err) < 0)
 		LOG(ERROR, "store.tidy", KV_STR("why", err.msg));
+	correlating_tick(c->correlating);
 	raise_notices(c);
 	tend_alerts(c);
 	intake_sweep(c->intake);
@@ -533,6 +559,7 @@ static void on_status(void *arg, struct json *j)
 	json_object_close(j);
 	vuln_status(c->vuln, j);
 	audit_status(c->audit, j);
+	correlating_status(c->correlating, j);
 	health_status(c->health, j);
 }
 
@@ -645,6 +672,13 @@ static int open_audit(struct collector *c, struct loop *l, struct err *err)
 	return audit_new(l, c->store, c->clk, &ops, c, &c->audit, err);
 }
 
+static int open_correlating(struct collector *c, struct loop *l, struct err *err)
+{
+	static const struct correlating_ops ops = { .on_alert = on_correlated, .on_notice = on_notice };
+
+	return correlating_new(l, c->store, c->clk, c->cfg, &ops, c, &c->correlating, err);
+}
+
 static int open_doors(struct collector *c, struct loop *l, struct err *err)
 {
 	static const struct intake_ops ops = { .on_record = on_record,
@@ -713,6 +747,8 @@ int collector_new(struct loop *l, const struct clock *clk, const struct collecto
 	if (r >= 0)
 		r = open_notify(c, l, err);
 	if (r >= 0)
+		r = open_correlating(c, l, err);
+	if (r >= 0)
 		r = open_vuln(c, l, err);
 	if (r >= 0)
 		r = open_audit(c, l, err);
@@ -742,6 +778,7 @@ void collector_free(struct collector *c)
 	health_free(c->health);
 	audit_free(c->audit);
 	vuln_free(c->vuln);
+	correlating_free(c->correlating);
 	notify_free(c->notify);
 	fetch_pool_free(c->fetch);
 	alert_escalations_free(c->escalations);

@@ -123,6 +123,15 @@ static const struct conf_key keys[] = {
 	{ "health.delivery", CONF_DURATION, AT(delivery_ms), 10000, 30ull * 86400000,
 	  .doc = "a notification that is not delivered for so long" },
 	{ "health.behind", CONF_DURATION, AT(behind_ms), 100, 60000, .doc = "agents that wait so long for their answers" },
+	{ "correlate.correlations", CONF_STR, AT(correlations_dir),
+	  .doc = "folder of Sigma correlations, read again when it changes; '': none" },
+	{ "correlate.rules", CONF_STR, AT(sigma_dir), .doc = "folder of Sigma detection rules, likewise" },
+	{ "correlate.shipped", CONF_BOOL, AT(has_shipped_rules), .doc = "picket's own correlations are in force, too" },
+	{ "correlate.muted", CONF_STR_LIST, AT(muted_rules), .doc = "ids or names of rules that raise no alerts" },
+	{ "correlate.memory", CONF_SIZE, AT(correlate_bytes), MIB, 1024 * MIB,
+	  .doc = "of all groups that are counted; past it the least recently used go" },
+	{ "correlate.lateness", CONF_DURATION, AT(lateness_ms), 0, 86400000,
+	  .doc = "an event this much older than the newest still counts" },
 	{ "log.level", CONF_ENUM, AT(log_level), .names = levels, .doc = "debug info warn error" },
 };
 
@@ -163,6 +172,11 @@ void collector_config_init(struct collector_config *c)
 		.spool_ms = 300000,
 		.delivery_ms = 300000,
 		.behind_ms = 2000,
+		.correlations_dir = conf_strdup("/etc/picket/correlations.d"),
+		.sigma_dir = conf_strdup("/etc/picket/sigma.d"),
+		.has_shipped_rules = true,
+		.correlate_bytes = 64 * MIB,
+		.lateness_ms = 120000,
 		.log_level = LOG_INFO,
 	};
 }

@@ -30,6 +30,10 @@ struct collector_config {
 	int image_severity; /* enum vuln_severity */
 	uint64_t image_alerts_per_hour, image_gone_ms, image_quiet_ms, image_keep_ms;
 	uint64_t silent_ms, clock_off_ms, spool_ms, delivery_ms, behind_ms;
+	char *correlations_dir, *sigma_dir; /* "" none */
+	bool has_shipped_rules;
+	struct conf_list muted_rules; /* char * */
+	uint64_t correlate_bytes, lateness_ms;
 	int log_level;
 	char *path; /* of the file; NULL: none was read */
 };

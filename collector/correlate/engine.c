@@ -357,7 +357,7 @@ void engine_clear(struct engine *e)
 		free(r->buckets);
 		*r = (struct rule){ .c = r->c, .document = r->document };
 	}
-	agents_fini(e);
+	engine_agents_fini(e);
 	e->now_ns = 0;
 	e->serial = 0;
 	e->order = 0;

@@ -139,7 +139,7 @@ const struct source *agents_get(const struct engine *e, const struct evidence *e
 	return s && s->turn == ev->turn ? s : NULL;
 }
 
-void agents_fini(struct engine *e)
+void engine_agents_fini(struct engine *e)
 {
 	free(e->sources);
 	free(e->source_buckets);

@@ -269,7 +269,7 @@ struct window tally_look(const struct correlation *c, const struct tally *t, con
 void walk_begin(struct engine *e, const struct correlation *c);
 void walk_add(struct engine *e, const struct correlation *c, const struct hit *h);
 void walk_remove(struct engine *e, const struct correlation *c, const struct hit *h);
-void walk_end(struct engine *e, const struct correlation *c);
+void tally_walk_end(struct engine *e, const struct correlation *c);
 /* Makes the tally for hits[lo .. count) anew; bits: of value_count's table, 0 none. false: out of memory. */
 bool tally_rebuild(struct engine *e, struct group *g, uint32_t bits);
 void tally_fini(struct engine *e, struct group *g);
@@ -305,7 +305,7 @@ bool agents_take(struct engine *e, const struct engine_ref *ref, struct evidence
 const struct source *agents_get(const struct engine *e, const struct evidence *ev);
 /* The newest from now on; ENGINE_NO_SOURCE: out of memory. */
 uint32_t agents_put(struct engine *e, struct slice agent, uint64_t epoch);
-void agents_fini(struct engine *e);
+void engine_agents_fini(struct engine *e);
 
 /* ---- engine.c ---- */
 /* Fires (unless suppressed) and hands the match on to correlations that name the rule. g may be gone afterwards. */

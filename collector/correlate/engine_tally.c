@@ -405,7 +405,7 @@ void walk_remove(struct engine *e, const struct correlation *c, const struct hit
 		sum_step(&e->walk, h->number, -1);
 }
 
-void walk_end(struct engine *e, const struct correlation *c)
+void tally_walk_end(struct engine *e, const struct correlation *c)
 {
 	if (c->type == CORRELATION_VALUE_COUNT)
 		free(e->walk.slots);

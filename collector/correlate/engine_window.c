@@ -297,7 +297,7 @@ struct window window_between(struct engine *e, const struct group *g, int64_t fr
 		for (uint32_t i = lo; i < hi; i++)
 			walk_add(e, c, hit_at(g, i));
 		w = tally_look(c, &e->walk, g, lo, hi);
-		walk_end(e, c);
+		tally_walk_end(e, c);
 	}
 	w.end_ns = to_ns;
 	return w;

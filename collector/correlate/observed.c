@@ -104,7 +104,9 @@ enum part {
 	PART_TRAFFIC,
 	PART_GAP,
 	PART_REPORT,
-	PART_RESULT
+	PART_RESULT,
+	PART_SCAN,
+	PART_HEALTH
 };
 
 #define P(part) (1U << PART_##part)
@@ -123,7 +125,8 @@ static const uint32_t parts_of[DETECT_SOURCE_COUNT] = {
 	[DETECT_SOURCE_CONTAINER] = P(EVENT) | P(CALL) | ACTED,
 	[DETECT_SOURCE_TRAFFIC] = P(EVENT) | P(CONTAINER) | P(TRAFFIC),
 	[DETECT_SOURCE_AUDIT] = P(REPORT) | P(RESULT),
-	[DETECT_SOURCE_HEALTH] = P(GAP),
+	[DETECT_SOURCE_SCAN] = P(CONTAINER) | P(SCAN),
+	[DETECT_SOURCE_HEALTH] = P(GAP) | P(HEALTH),
 };
 
 static bool may_have(enum detect_source source, enum part part)
@@ -171,6 +174,9 @@ static const void *part_get(const struct observed *o, enum part part)
 		return o->report;
 	case PART_RESULT:
 		return o->result;
+	case PART_SCAN:
+	case PART_HEALTH:
+		return o->made;
 	}
 	return NULL;
 }
@@ -215,6 +221,8 @@ static size_t get_type(struct observed *o, struct detect_value *ret, size_t max)
 			     o->finding ? "finding" :
 			     o->report	 ? "audit" :
 			     part_get(o, PART_GAP) ? "gap" :
+			     o->made && o->ev.source == DETECT_SOURCE_SCAN ? "scan" :
+			     o->made		   ? "health" :
 			     o->container ? "container" :
 					    "");
 }
@@ -319,11 +327,100 @@ static size_t get_ancestor_cmdlines(struct observed *o, struct detect_value *ret
 	return n;
 }
 
+static const struct observed_known *known(struct observed *o)
+{
+	if (!o->has_asked && o->world)
+		o->is_known = o->world->container(o->world->arg, o->agent, o->container->id, &o->known);
+	o->has_asked = true;
+	return o->is_known ? &o->known : NULL;
+}
+
+/* Events carry names where the agent knew them then. */
+static size_t get_container_name(struct observed *o, struct detect_value *ret, size_t max)
+{
+	if (o->container->name.len)
+		return give_text(ret, msg_slice(o->container->name));
+	return known(o) ? give_text(ret, o->known.name) : 0;
+}
+
+static size_t get_container_image(struct observed *o, struct detect_value *ret, size_t max)
+{
+	if (o->container->image.len)
+		return give_text(ret, msg_slice(o->container->image));
+	return known(o) ? give_text(ret, o->known.image) : 0;
+}
+
+static size_t get_container_image_id(struct observed *o, struct detect_value *ret, size_t max)
+{
+	if (o->container->image_id[0])
+		return give_str(ret, o->container->image_id);
+	return known(o) ? give_str(ret, o->known.image_id) : 0;
+}
+
+static size_t get_image_scanned(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return known(o) ? give_bool(ret, o->known.is_scanned) : 0;
+}
+
+static size_t get_image_exploited(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return known(o) ? give_bool(ret, o->known.is_exploited) : 0;
+}
+
+static size_t get_image_worst(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return known(o) ? give_str(ret, o->known.worst) : 0;
+}
+
+/* ---- what the collector made ---- */
+
+static size_t get_scan_vulnerability(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return give_str(ret, o->made->vulnerability);
+}
+
+static size_t get_scan_severity(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return give_str(ret, o->made->severity);
+}
+
+static size_t get_scan_package(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return give_str(ret, o->made->package);
+}
+
+static size_t get_scan_used(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return give_str(ret, o->made->used);
+}
+
+static size_t get_scan_exploited(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return give_bool(ret, o->made->is_exploited);
+}
+
+static size_t get_scan_exposed(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return give_bool(ret, o->made->is_exposed);
+}
+
+static size_t get_scan_fixable(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return give_bool(ret, o->made->is_fixable);
+}
+
+static size_t get_health_state(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return give_str(ret, o->made->state);
+}
+
 /* Only what an engine says of a container tells that it is not; an event says no more than who it is. */
 static size_t get_privileged(struct observed *o, struct detect_value *ret, size_t max)
 {
 	bool is_told = o->container->privileged || o->ev.source == DETECT_SOURCE_CONTAINER;
 
+	if (!is_told && known(o) && o->known.is_told)
+		return give_bool(ret, o->known.is_privileged);
 	return is_told ? give_bool(ret, o->container->privileged) : 0;
 }
 
@@ -384,6 +481,13 @@ static size_t get_local_address(struct observed *o, struct detect_value *ret, si
 static size_t get_remote_address(struct observed *o, struct detect_value *ret, size_t max)
 {
 	return give_address(o, true, ret);
+}
+
+static size_t get_remote_host(struct observed *o, struct detect_value *ret, size_t max)
+{
+	size_t n = o->world ? give_address(o, true, ret) : 0;
+
+	return n ? give_str(ret, o->world->host_of(o->world->arg, ret->text)) : 0;
 }
 
 static size_t get_local_port(struct observed *o, struct detect_value *ret, size_t max)
@@ -481,6 +585,8 @@ typedef Picket__Traffic part_TRAFFIC;
 typedef Picket__Gap part_GAP;
 typedef Picket__AuditReport part_REPORT;
 typedef Picket__AuditResult part_RESULT;
+typedef struct observed_made part_SCAN;
+typedef struct observed_made part_HEALTH;
 
 typedef size_t (*made_fn)(struct observed *o, struct detect_value *ret, size_t max);
 static const struct field {
@@ -648,6 +754,21 @@ void observed_init(struct observed *ret, const char *agent, const char *host, co
 	default: /* from a newer agent */
 		break;
 	}
+}
+
+void observed_init_made(struct observed *ret, const char *agent, const char *host, const struct observed_made *made,
+			struct arena *a)
+{
+	*ret = (struct observed){ .ev = { &ops, made->source },
+				  .agent = agent,
+				  .host = host,
+				  .made = made,
+				  .container = made->container,
+				  .call = "",
+				  .arena = a };
+	picket__record__init(&ret->made_record);
+	ret->made_record.time_unix_ns = made->time_unix_ns;
+	ret->record = &ret->made_record;
 }
 
 int observed_resolve(void *arg, enum detect_source source, struct slice name)

@@ -119,6 +119,8 @@ static int make_config(const struct fleet_init *how, struct err *err)
 		{ "  ca_key: ", NULL, "ca.key" },
 		{ "  cert: ", NULL, "server.pem" },
 		{ "  key: ", NULL, "server.key" },
+		{ "# Sigma rules, read again when they change\ncorrelate:\n  correlations: ", NULL, "correlations.d" },
+		{ "  rules: ", NULL, "sigma.d" },
 	};
 	CLEANUP(buf_finip) struct buf text = { 0 };
 	char path[PATH_BYTES];

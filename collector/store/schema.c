@@ -335,6 +335,12 @@ static const char *const state_steps[] = {
 	" ended INTEGER NOT NULL DEFAULT 0, ended_by TEXT NOT NULL DEFAULT '', hits INTEGER NOT NULL DEFAULT 0,"
 	" last_hit INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX exception_until ON exception(until) WHERE ended = 0 AND until > 0;",
+	/* 7 -> 8. Correlations: their state (one row), what came since, when each rule fired. */
+	"CREATE TABLE correlation_state ("
+	" id INTEGER PRIMARY KEY CHECK(id = 1), names BLOB NOT NULL, snapshot BLOB NOT NULL, journal INTEGER NOT NULL,"
+	" taken INTEGER NOT NULL);"
+	"CREATE TABLE correlation_journal (id INTEGER PRIMARY KEY, row BLOB NOT NULL);"
+	"CREATE TABLE correlation_rule (rule TEXT PRIMARY KEY, fired INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 static const char *const day_steps[] = {

@@ -3,6 +3,7 @@
 
 #include "collector/store/schema.h"
 #include "collector/store/store_checks.h"
+#include "collector/store/store_correlations.h"
 #include "collector/store/store_vulns.h"
 #include "common/file.h"
 
@@ -141,6 +142,9 @@ static void what_the_first_schema_held_is_there_in_the_newest(void **state)
 	assert_int_equal(checks.subjects + checks.mended, 0);
 	OK(store_policy_state_get(s, "a", a, &policy, &err));
 	assert_false(policy.is_told);
+	struct store_correlation_size kept;
+	OK(store_correlation_size(s, &kept, &err));
+	assert_int_equal(kept.rows + kept.snapshot_bytes, 0);
 	store_close(s);
 	nftw(dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
 }

@@ -1,0 +1,72 @@
+/* live_priv.h - what live's files share. */
+#pragma once
+#include "collector/correlate/live.h"
+#include "collector/correlate/live_journal.h"
+#include "collector/store/store_correlations.h"
+
+enum { LIVE_WORLD_BYTES = 64 << 10 };
+
+/* live_world.c */
+struct live_world;
+int live_world_new(struct store *s, const struct clock *clk, struct live_world **ret, struct err *err) WARN_UNUSED;
+void live_world_free(struct live_world *w);
+const struct observed_world *live_world_ops(struct live_world *w);
+/* What a record tells of the world: a container that changed, an address of a host. */
+void live_world_learn(struct live_world *w, const char *agent, const char *host, const Picket__Record *rec);
+/* Something was judged: what is known of images may be old. */
+void live_world_forget(struct live_world *w);
+/* Gives each agent that fell silent or came back since the last call. */
+int live_world_agents(struct live_world *w, int (*fn)(void *arg, const char *agent, const char *host, const char *state), void *arg,
+		      struct err *err) WARN_UNUSED;
+
+struct live {
+	struct store *store;
+	const struct clock *clk;
+	struct live_config cfg;
+	struct live_ops ops;
+	void *arg;
+	struct ruleset *rules;
+	struct engine *engine;
+	struct live_world *world;
+	struct arena *arena; /* of one event */
+	unsigned *matched;   /* room for every rule */
+	uint32_t *map;	     /* while a journal is read: its rules' numbers here; UINT32_MAX: gone */
+	size_t map_count;
+	uint16_t fields[UINT16_MAX + 1]; /* likewise */
+	struct live_row row;
+	struct buf packed;
+	/* What is being fed, for the engine's callback. */
+	const struct observed *event;
+	bool is_replaying;
+	int failed;
+	struct err *err;
+	unsigned fired_now;
+	uint64_t ticked_unix_ns; /* how far the clock has come */
+	int64_t journal;      /* number of the last row that the engine was told */
+	int64_t lateness_ns;  /* more than asked for while agents tell what they kept when we were away */
+	uint64_t wide_until_boot_ns; /* 0: as asked for */
+	uint64_t snapshot_boot_ns, looked_boot_ns, agents_boot_ns, told_boot_ns, state_lost_boot_ns;
+	uint64_t told_evicted, told_late;
+	uint64_t signature; /* of the files as they were when last read */
+	struct live_stats stats;
+};
+
+/* live_state.c */
+/* The engine as snapshot and journal have it. */
+int live_rebuild(struct live *l, struct err *err) WARN_UNUSED;
+/* Rebuilds where the last transaction did not come to be. */
+int live_check(struct live *l, struct err *err) WARN_UNUSED;
+int live_journal_add(struct live *l, const struct live_row *row, struct err *err) WARN_UNUSED;
+/* Tells the engine a row. */
+enum engine_taken live_apply(struct live *l, const struct live_row *row);
+/* Its own transaction. */
+int live_snapshot(struct live *l, struct err *err) WARN_UNUSED;
+void live_snapshot_if_due(struct live *l);
+/* Other rules, or another lateness: state goes on. Taken only on success. */
+int live_switch(struct live *l, struct ruleset *rules, struct err *err) WARN_UNUSED;
+int live_new_engine(struct live *l, const struct ruleset *rules, struct engine **ret, struct err *err) WARN_UNUSED;
+
+/* live_files.c */
+int live_load(const struct live *l, bool is_lenient, struct ruleset **ret, struct err *err) WARN_UNUSED;
+uint64_t live_signature(const struct live *l);
+void live_look(struct live *l);

@@ -1,0 +1,132 @@
+/* correlations.c - see store_correlations.h. */
+#include "collector/store/store_correlations.h"
+
+#include "collector/store/store_priv.h"
+#include "collector/store/store_vulns.h"
+
+int store_correlation_state_get(struct store *s, int (*fn)(void *arg, const struct store_correlation_state *st), void *arg,
+				struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	int r = db_prepare(&s->state, "SELECT names, snapshot, journal, taken FROM correlation_state WHERE id = 1", NULL, 0, &st, err);
+
+	if (r >= 0)
+		r = db_step(&s->state, st, err);
+	if (r <= 0)
+		return r;
+	const struct store_correlation_state row = { .names = db_blob(st, 0),
+						     .snapshot = db_blob(st, 1),
+						     .journal = sqlite3_column_int64(st, 2),
+						     .taken_unix_ns = db_u64(st, 3) };
+	return fn(arg, &row);
+}
+
+int store_correlation_journal_last(struct store *s, int64_t *ret, struct err *err)
+{
+	return db_number(&s->state,
+			 "SELECT max(coalesce((SELECT max(id) FROM correlation_journal), 0),"
+			 " coalesce((SELECT journal FROM correlation_state WHERE id = 1), 0))",
+			 NULL, 0, ret, err);
+}
+
+int store_correlation_state_put(struct store *s, struct slice names, struct slice snapshot, struct err *err)
+{
+	int64_t last;
+	int r = store_correlation_journal_last(s, &last, err);
+
+	if (r >= 0)
+		r = DB_RUN(&s->state, err,
+			   "INSERT INTO correlation_state VALUES (1, ?1, ?2, ?3, ?4) ON CONFLICT(id) DO UPDATE SET names = ?1,"
+			   " snapshot = ?2, journal = ?3, taken = ?4",
+			   B_BLOB(names), B_BLOB(snapshot), B_INT(last), B_INT(clock_unix_ns(s->clk)));
+	return r < 0 ? r : db_run(&s->state, "DELETE FROM correlation_journal", NULL, 0, err);
+}
+
+int store_correlation_journal_add(struct store *s, int64_t number, struct slice row, struct err *err)
+{
+	return DB_RUN(&s->state, err, "INSERT INTO correlation_journal VALUES (?, ?)", B_INT(number), B_BLOB(row));
+}
+
+int store_correlation_journal_each(struct store *s, int (*fn)(void *arg, struct slice row), void *arg, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	int r = db_prepare(&s->state, "SELECT row FROM correlation_journal ORDER BY id", NULL, 0, &st, err);
+
+	while (r >= 0 && (r = db_step(&s->state, st, err)) > 0)
+		r = fn(arg, db_blob(st, 0));
+	return r;
+}
+
+int store_correlation_size(struct store *s, struct store_correlation_size *ret, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	int r = db_prepare(&s->state,
+			   "SELECT count(*), coalesce(sum(length(row)), 0),"
+			   " coalesce((SELECT length(snapshot) FROM correlation_state WHERE id = 1), 0) FROM correlation_journal",
+			   NULL, 0, &st, err);
+
+	if (r >= 0)
+		r = db_step(&s->state, st, err);
+	if (r < 0)
+		return r;
+	*ret = (struct store_correlation_size){ db_u64(st, 0), db_u64(st, 1), db_u64(st, 2) };
+	return 0;
+}
+
+int store_rule_fired(struct store *s, const char *rule, uint64_t time_unix_ns, struct err *err)
+{
+	return DB_RUN(&s->state, err,
+		      "INSERT INTO correlation_rule VALUES (?1, 1, ?2) ON CONFLICT(rule) DO UPDATE SET fired = fired + 1,"
+		      " last = max(last, ?2)",
+		      B_STR(rule), B_INT(time_unix_ns));
+}
+
+int store_rule_last(struct store *s, const char *rule, uint64_t *ret_count, uint64_t *ret_unix_ns, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	int r = DB_PREPARE(&s->state, &st, err, "SELECT fired, last FROM correlation_rule WHERE rule = ?", B_STR(rule));
+
+	*ret_count = *ret_unix_ns = 0;
+	if (r >= 0)
+		r = db_step(&s->state, st, err);
+	if (r <= 0)
+		return r;
+	*ret_count = db_u64(st, 0);
+	*ret_unix_ns = db_u64(st, 1);
+	return 0;
+}
+
+int store_container_brief(struct store *s, const char *agent, const char *id, struct arena *a,
+			  struct store_container_brief *ret, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	int r = DB_PREPARE(&s->state, &st, err,
+			   "SELECT c.name, c.image, c.image_id, c.is_privileged, length(c.config) > 0,"
+			   " coalesce(length(i.sha256) > 0 AND i.worst_at > 0, 0), coalesce(i.worst, 0),"
+			   " EXISTS (SELECT 1 FROM vuln_alert va JOIN vuln v ON v.id = va.vuln WHERE va.image = i.id"
+			   " AND va.state = ?3 AND (v.is_kev = 1 OR v.epss >= 0.5))"
+			   " FROM container c LEFT JOIN image i ON i.image_id = c.image_id AND length(c.image_id) > 0"
+			   " WHERE c.agent = ?1 AND c.id = ?2",
+			   B_STR(agent), B_STR(id), B_INT(TOLD_OPEN));
+
+	if (r >= 0)
+		r = db_step(&s->state, st, err);
+	if (r < 0)
+		return r;
+	if (!r)
+		return err_set(err, ERR_NOT_FOUND, "no container '%.64s'", id);
+	struct slice name = db_blob(st, 0), image = db_blob(st, 1);
+	const char *n = arena_dup(a, name), *i = arena_dup(a, image), *image_id = arena_dup(a, slice_of(db_text(st, 2)));
+	if (!n || !i || !image_id)
+		return err_set(err, ERR_LIMIT, "container '%.64s'", id);
+	uint64_t worst = db_u64(st, 6);
+	*ret = (struct store_container_brief){ .name = slice_from(n, name.n),
+					       .image = slice_from(i, image.n),
+					       .image_id = image_id,
+					       .worst = worst ? vuln_severity_name((enum vuln_severity)(worst - 1)) : "",
+					       .is_privileged = db_u64(st, 3) != 0,
+					       .has_config = db_u64(st, 4) != 0,
+					       .is_scanned = db_u64(st, 5) != 0,
+					       .is_exploited = db_u64(st, 7) != 0 };
+	return 0;
+}

@@ -1,0 +1,367 @@
+/* live: rules in force, their state over kills and rollbacks, files that change. */
+#include "tests/collector/correlate/living.h"
+
+static const uint64_t second = 1000000000, t0 = 1795464000ull * 1000000000;
+
+#define BASE(name)                                                                                                     \
+	"title: " name "\nname: " name "\nlogsource: {product: linux, category: process_creation}\n"                   \
+	"detection: {s: {Image|endswith: /" name "}, condition: s}\n---\n"
+
+static const char three_logins[] =
+	BASE("login") "title: three\nname: three\nlevel: high\ncorrelation:\n  type: event_count\n  rules: [login]\n"
+		      "  group-by: [host]\n  timespan: 60s\n  condition: {gte: 3}\n";
+
+static void a_correlation_fires_inside_the_transaction_and_once(void **state)
+{
+	struct living v;
+
+	living_begin(&v, three_logins, t0);
+	MUST(store_begin(v.store, &must_err));
+	for (uint64_t i = 1; i <= 5; i++)
+		living_exec(&v, "web-1", i, t0 - 10 * second + i, "/bin/login", "root");
+	living_exec(&v, "web-2", 1, t0 - second, "/bin/login", "root");
+	assert_int_equal(v.count, 1);
+	assert_string_equal(v.fired[0], "1795463990000000003 three 3 web-1");
+	living_commit(&v);
+	living_end(&v);
+}
+
+static void what_was_rolled_back_did_not_happen(void **state)
+{
+	struct live_stats st;
+	struct living v;
+
+	living_begin(&v, three_logins, t0);
+	for (int again = 0; again < 3; again++) {
+		MUST(store_begin(v.store, &must_err));
+		for (uint64_t i = 1; i <= 3; i++)
+			living_exec(&v, "web-1", i, t0 - second + i, "/bin/login", "root");
+		assert_int_equal(v.count, 1);
+		if (again < 2)
+			living_rollback(&v);
+	}
+	living_commit(&v);
+	live_stats(v.live, &st);
+	assert_int_equal(st.rebuilt, 2);
+	living_kill(&v);
+	living_tick(&v, second);
+	assert_int_equal(v.count, 1);
+	living_end(&v);
+}
+
+/* ---- random runs, with and without kills ---- */
+
+static const char every_kind[] =
+	BASE("a") BASE("b") BASE("c")
+	"title: many\nname: many\ncorrelation: {type: event_count, rules: [a, b], group-by: [host], timespan: 30s, condition: {gte: 4}}\n---\n"
+	"title: users\nname: users\ncorrelation: {type: value_count, rules: [a], group-by: [host], timespan: 40s, condition: {field: User, gte: 3}}\n---\n"
+	"title: chain\nname: chain\ncorrelation: {type: temporal_ordered, rules: [a, b, c], group-by: [host], timespan: 20s}\n---\n"
+	"title: together\nname: together\ncorrelation: {type: temporal, rules: [many, users], group-by: [host], timespan: 60s, generate: true}\n---\n"
+	"title: alone\nname: alone\ncorrelation: {type: temporal, group-by: [host], timespan: 15s, condition: 'b and not c'}\n---\n"
+	"title: few\nname: few\ncorrelation: {type: event_count, rules: [c], group-by: [User], timespan: 25s, condition: {lt: 2}}\n---\n"
+	"title: sigma\nname: sigma\nlogsource: {product: linux, category: process_creation}\n"
+	"detection: {s: {Image|endswith: /c, User: u2}, condition: s}\n";
+
+enum { STEPS = 120, BATCH = 6 };
+struct step {
+	uint64_t pass_ns;
+	size_t count;
+	struct {
+		unsigned host, kind, user, late_s;
+	} events[BATCH];
+};
+
+static void make_steps(struct step steps[STEPS], unsigned seed)
+{
+	srand48(seed);
+	for (size_t i = 0; i < STEPS; i++) {
+		steps[i].pass_ns = (uint64_t)(lrand48() % 4) * second;
+		steps[i].count = (size_t)(lrand48() % (BATCH + 1));
+		for (size_t k = 0; k < steps[i].count; k++) {
+			steps[i].events[k].host = (unsigned)lrand48() % 3;
+			steps[i].events[k].kind = (unsigned)lrand48() % 4;
+			steps[i].events[k].user = (unsigned)lrand48() % 4;
+			steps[i].events[k].late_s = lrand48() % 4 ? 0 : (unsigned)lrand48() % 25;
+		}
+	}
+}
+
+static void feed(struct living *v, const struct step *s, size_t upto, uint64_t seqs[3])
+{
+	static const char *const hosts[] = { "h0", "h1", "h2" }, *const users[] = { "u0", "u1", "u2", "u3" };
+	static const char *const exes[] = { "/bin/a", "/bin/b", "/bin/c", "/bin/other" };
+
+	for (size_t i = 0; i < upto; i++) {
+		unsigned h = s->events[i].host;
+
+		living_exec(v, hosts[h], ++seqs[h], clock_unix_ns(&v->clk) - s->events[i].late_s * second - i, exes[s->events[i].kind],
+			    users[s->events[i].user]);
+	}
+}
+
+/* with_kills: a batch may be begun and lost, to a kill or a rollback, and told again; a kill may come after it. */
+static void run_steps(struct living *v, const struct step *steps, bool with_kills, unsigned seed)
+{
+	uint64_t seqs[3] = { 0 }, before[3];
+	struct err err;
+
+	srand48(seed);
+	for (size_t i = 0; i < STEPS; i++) {
+		living_tick(v, steps[i].pass_ns);
+		long die = with_kills ? lrand48() % 12 : 99;
+		MUST(store_begin(v->store, &must_err));
+		if (die <= 2) {
+			memcpy(before, seqs, sizeof(before));
+			feed(v, &steps[i], (size_t)lrand48() % (steps[i].count + 1), seqs);
+			memcpy(seqs, before, sizeof(before));
+			if (die == 0) {
+				living_rollback(v);
+			} else {
+				living_kill(v);
+			}
+			MUST(store_begin(v->store, &must_err));
+		}
+		feed(v, &steps[i], steps[i].count, seqs);
+		living_commit(v);
+		if (die == 3)
+			living_kill(v);
+		if (die == 4)
+			assert_int_equal(live_snapshot(v->live, &err), 0);
+	}
+	for (int i = 0; i < 100; i++)
+		living_tick(v, second);
+}
+
+static void kills_and_rollbacks_change_nothing(void **state)
+{
+	static struct step steps[STEPS];
+	static struct living calm, killed;
+	size_t fired = 0;
+
+	for (unsigned seed = 1; seed <= 20; seed++) {
+		make_steps(steps, seed);
+		living_begin(&calm, every_kind, t0);
+		run_steps(&calm, steps, false, seed);
+		living_begin(&killed, every_kind, t0);
+		run_steps(&killed, steps, true, seed * 7919);
+		for (size_t i = 0; i < calm.committed && i < killed.committed; i++)
+			if (strcmp(calm.fired[i], killed.fired[i]) != 0)
+				fail_msg("seed %u, number %zu: '%s' but '%s' with kills", seed, i, calm.fired[i], killed.fired[i]);
+		assert_int_equal(calm.committed, killed.committed);
+		fired += calm.committed;
+		living_end(&calm);
+		living_end(&killed);
+	}
+	assert_true(fired > 300);
+}
+
+/* ---- files ---- */
+
+static void files_that_change_are_read_and_state_stays(void **state)
+{
+	struct living v;
+	char other[2000];
+
+	living_begin(&v, three_logins, t0);
+	MUST(store_begin(v.store, &must_err));
+	living_exec(&v, "web-1", 1, t0 - 3, "/bin/login", "root");
+	living_exec(&v, "web-1", 2, t0 - 2, "/bin/login", "root");
+	living_commit(&v);
+	/* another rule comes before it, and its own title changes */
+	snprintf(other, sizeof(other), "%s%s", BASE("sudo"), three_logins);
+	living_put_file(&v, v.rules, "rules.yaml", other);
+	living_tick(&v, 6 * second);
+	assert_int_equal(v.notice_count, 0);
+	assert_int_equal(live_rules(v.live)->count, 3);
+	living_kill(&v);
+	MUST(store_begin(v.store, &must_err));
+	living_exec(&v, "web-1", 3, t0 - 1, "/bin/login", "root");
+	living_commit(&v);
+	assert_int_equal(v.count, 1);
+	living_end(&v);
+}
+
+static void a_broken_file_leaves_what_is_in_force_and_is_told(void **state)
+{
+	struct living v;
+	struct live_stats st;
+	struct err err;
+
+	living_begin(&v, three_logins, t0);
+	living_put_file(&v, v.rules, "broken.yaml", "title: x\ndetection:\n  s: {Image: /bin/sh}\n  condition: s and\n");
+	living_tick(&v, 6 * second);
+	assert_int_equal(v.notice_count, 1);
+	assert_non_null(strstr(v.notices[0], "rules_broken: "));
+	assert_non_null(strstr(v.notices[0], "broken.yaml:4:"));
+	assert_int_equal(live_rules(v.live)->count, 2);
+	living_tick(&v, 60 * second); /* once, not each time that is looked */
+	assert_int_equal(v.notice_count, 1);
+	/* at a start what is right is loaded */
+	living_kill(&v);
+	assert_int_equal(live_rules(v.live)->count, 2);
+	assert_int_equal(v.notice_count, 2);
+	living_put_file(&v, v.rules, "broken.yaml", "title: x\nlogsource: {product: linux, category: process_creation}\n"
+						      "detection:\n  s: {Image: /bin/sh}\n  condition: s\n");
+	assert_int_equal(live_reload(v.live, &err), 0);
+	assert_int_equal(live_rules(v.live)->count, 3);
+	live_stats(v.live, &st);
+	assert_int_equal(st.error_count, 0);
+	living_end(&v);
+}
+
+static void rules_that_correlations_name_are_silent_unless_generated(void **state)
+{
+	static const char silent[] = BASE("login") "title: one\nname: one\ncorrelation: {type: event_count, rules: [login], timespan: 1m, condition: {gte: 1}}\n";
+	static const char generated[] = BASE("login") "title: one\nname: one\ncorrelation: {type: event_count, rules: [login], timespan: 1m, condition: {gte: 1}, generate: true}\n";
+	const struct {
+		const char *rules;
+		size_t fired;
+	} rows[] = { { silent, 1 }, { generated, 2 }, { BASE("login"), 1 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct living v;
+
+		living_begin(&v, rows[i].rules, t0);
+		MUST(store_begin(v.store, &must_err));
+		living_exec(&v, "web-1", 1, t0 - 1, "/bin/login", "root");
+		living_commit(&v);
+		assert_int_equal(v.count, rows[i].fired);
+		living_end(&v);
+	}
+}
+
+/* ---- what the collector makes itself ---- */
+
+static void silence_of_an_agent_is_an_event(void **state)
+{
+	static const char rules[] =
+		"title: gone\nname: gone\nlogsource: {product: picket, category: health}\ndetection: {s: {health.state: offline}, condition: s}\n---\n"
+		"title: back\nname: back\nlogsource: {product: picket, category: health}\ndetection: {s: {health.state: online}, condition: s}\n";
+	const struct store_agent agent = { .id = "a1", .host = "web-1", .serial = "01", .enrolled_unix_ns = 1, .cert_not_after_unix_ns = t0 * 2 };
+	Picket__Heartbeat hb = PICKET__HEARTBEAT__INIT;
+	struct living v;
+
+	living_begin(&v, rules, t0);
+	MUST(store_agent_enrol(v.store, &agent, &must_err));
+	MUST(store_agent_heartbeat(v.store, "a1", &hb, &must_err));
+	for (int i = 0; i < 100; i++)
+		living_tick(&v, second);
+	assert_int_equal(v.count, 1);
+	assert_non_null(strstr(v.fired[0], "gone"));
+	MUST(store_agent_heartbeat(v.store, "a1", &hb, &must_err));
+	for (int i = 0; i < 10; i++)
+		living_tick(&v, second);
+	assert_int_equal(v.count, 2);
+	assert_non_null(strstr(v.fired[1], "back"));
+	living_end(&v);
+}
+
+static void a_container_is_known_by_its_id(void **state)
+{
+	static const char rules[] = "title: root shell\nname: shell\nlogsource: {product: linux, category: process_creation}\n"
+				    "detection: {s: {container.privileged: 'true', container.image: 'nginx:*'}, condition: s}\n";
+	static char id[] = "c0ffee", image_id[] = "sha256:77";
+	Picket__Container c = PICKET__CONTAINER__INIT;
+	Picket__Event ev = PICKET__EVENT__INIT;
+	Picket__Process p = PICKET__PROCESS__INIT;
+	Picket__Record rec = PICKET__RECORD__INIT;
+	struct living v;
+
+	living_begin(&v, rules, t0);
+	c.id = id;
+	p.exe = people_bytes("/bin/sh");
+	ev.type = PICKET__EVENT_TYPE__EVENT_EXEC;
+	ev.container = &c;
+	ev.process = &p;
+	rec.body_case = PICKET__RECORD__BODY_EVENT;
+	rec.event = &ev;
+	rec.time_unix_ns = t0 - 1;
+	MUST(store_begin(v.store, &must_err));
+	MUST(live_record(v.live, "a1", "web-1", 1, 1, &rec, &must_err));
+	assert_int_equal(v.count, 0);
+	c.privileged = true;
+	c.image = people_bytes("nginx:1.27");
+	c.image_id = image_id;
+	MUST(store_container_put(v.store, "a1", &c, &must_err));
+	const Picket__Record told = { .base = PROTOBUF_C_MESSAGE_INIT(&picket__record__descriptor), .time_unix_ns = t0 - 1,
+				      .body_case = PICKET__RECORD__BODY_CONTAINER, .container = &c };
+	MUST(live_record(v.live, "a1", "web-1", 1, 2, &told, &must_err));
+	c.privileged = false;
+	c.image = people_bytes("");
+	MUST(live_record(v.live, "a1", "web-1", 1, 3, &rec, &must_err));
+	assert_int_equal(v.count, 1);
+	living_commit(&v);
+	living_end(&v);
+}
+
+/* ---- people's questions ---- */
+
+static void it_lists_and_explains(void **state)
+{
+	CLEANUP(buf_finip) struct buf out = { 0 };
+	struct slice group[] = { SLICE_LIT("host"), SLICE_LIT("web-1") };
+	struct living v;
+	struct err err;
+
+	buf_init(&out, 1 << 20);
+	living_begin(&v, three_logins, t0);
+	MUST(store_begin(v.store, &must_err));
+	for (uint64_t i = 1; i <= 2; i++)
+		living_exec(&v, "web-1", i, t0 - 5 + i, "/bin/login", "root");
+	living_commit(&v);
+	MUST(live_list_json(v.live, true, &out, &must_err));
+	assert_non_null(strstr(out.p, "\"name\":\"three\""));
+	assert_non_null(strstr(out.p, "\"hits\":2,\"groups\":1"));
+	assert_non_null(strstr(out.p, "\"fired\":0,\"last_fired\":null"));
+	buf_reset(&out);
+	MUST(live_explain(v.live, SLICE_LIT("three"), group, 2, 0, &out, &must_err));
+	assert_non_null(strstr(out.p, "\"events\":2"));
+	buf_reset(&out);
+	MUST(live_explain(v.live, SLICE_LIT("three"), NULL, 0, 0, &out, &must_err));
+	assert_non_null(strstr(out.p, "{\"group\":{\"host\":\"web-1\"},\"events\":2"));
+	group[0] = SLICE_LIT("user");
+	assert_int_equal(live_explain(v.live, SLICE_LIT("three"), group, 2, 0, &out, &err), -ERR_SYNTAX);
+	assert_int_equal(live_explain(v.live, SLICE_LIT("four"), NULL, 0, 0, &out, &err), -ERR_NOT_FOUND);
+	living_end(&v);
+}
+
+static void a_row_survives_its_bytes_and_none_is_believed(void **state)
+{
+	static struct live_row row, back;
+	CLEANUP(buf_finip) struct buf b = { 0 };
+	struct err err;
+
+	buf_init(&b, 4096);
+	row = (struct live_row){ .is_event = true, .clock_ns = 5, .time_ns = 7, .ref = { SLICE_LIT("agent"), 3, 9 },
+				 .rules = { 1, 4, 70000 }, .rule_count = 3, .value_count = 3 };
+	row.values[0] = (struct live_value){ 4, { .kind = ENGINE_TEXT, .text = SLICE_LIT("web\0x") } };
+	row.values[1] = (struct live_value){ 5, { .kind = ENGINE_INT, .i = INT64_MIN } };
+	row.values[2] = (struct live_value){ 6, { .kind = ENGINE_REAL, .real = -2.5 } };
+	live_row_put(&b, &row);
+	MUST(live_row_get(buf_slice(&b), &back, &must_err));
+	assert_int_equal(back.time_ns, 7);
+	assert_int_equal(back.rules[2], 70000);
+	assert_int_equal(back.values[1].value.i, INT64_MIN);
+	assert_true(back.values[2].value.real == -2.5);
+	assert_true(slice_eq(back.values[0].value.text, SLICE_LIT("web\0x")));
+	for (size_t n = 0; n < b.n; n++)
+		assert_int_equal(live_row_get(slice_sub(buf_slice(&b), 0, n), &back, &err), -ERR_CORRUPT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_correlation_fires_inside_the_transaction_and_once),
+		cmocka_unit_test(what_was_rolled_back_did_not_happen),
+		cmocka_unit_test(kills_and_rollbacks_change_nothing),
+		cmocka_unit_test(files_that_change_are_read_and_state_stays),
+		cmocka_unit_test(a_broken_file_leaves_what_is_in_force_and_is_told),
+		cmocka_unit_test(rules_that_correlations_name_are_silent_unless_generated),
+		cmocka_unit_test(silence_of_an_agent_is_an_event),
+		cmocka_unit_test(a_container_is_known_by_its_id),
+		cmocka_unit_test(it_lists_and_explains),
+		cmocka_unit_test(a_row_survives_its_bytes_and_none_is_believed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
