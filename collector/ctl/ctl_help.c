@@ -67,6 +67,27 @@ static const struct ctl_command commands[] = {
 	  "picketctl alert comment 42 'seen this on staging too'\n"
 	  "\nA remark, kept in its trail and the audit log.\n" MANY_HELP COMMON_OPTIONS
 	  "  --yes                do it to all that match\n  --limit N            alerts at most (1000)\n" },
+	{ "alert", "except", ctl_alert_except,
+	  "picketctl alert except 42\n"
+	  "picketctl alert except 42 --field image,exe --reason 'our backup does that' --until 90d --yes\n"
+	  "\nNo more alerts of this kind: proposes an exception from the alert's own fields, says what it would have\n"
+	  "hidden in the last 30 days, and what the agents' rules would say for it. With --yes it is made: findings that\n"
+	  "match stay in the history, are counted, and become no alert.\n" COMMON_OPTIONS
+	  "  --field NAMES        image container host exe process parent path user cmdline address, with commas\n"
+	  "  --reason TEXT        why; needed with --yes\n"
+	  "  --until T            90d, 2027-01-31; without: for ever\n"
+	  "  --yes                make it\n"
+	  "  --force              of what the collector says itself, such as loss\n" },
+	{ "alert", "noise", ctl_alert_noise,
+	  "picketctl alert noise\npicketctl alert noise severity=low --since 7d -o csv\n"
+	  "\nWhich rules fill the inbox: alerts, findings, what people said of them, and what to do.\n" FILTER_HELP
+		  COMMON_OPTIONS "  --since, --until T   default 30d\n" },
+	{ "exception", "list", ctl_exception_list,
+	  "picketctl exception list\npicketctl exception list --ended\n"
+	  "\nWhich findings become no alert, by whom, why and until when; how many that were.\n" COMMON_OPTIONS
+	  "  --limit N            rows at most (100)\n  --ended              those that ended, too\n" },
+	{ "exception", "end", ctl_exception_end,
+	  "picketctl exception end 3\n\nFindings that match are alerts again.\n" COMMON_OPTIONS },
 	{ "silence", "list", ctl_silence_list,
 	  "picketctl silence list\npicketctl silence list --ended\n"
 	  "\nWhat is not told, by whom, why and until when; how many alerts that held back.\n" COMMON_OPTIONS
@@ -248,7 +269,7 @@ static int wrong_word(const char *kind, const char *word, const char *const *kno
 
 static int unknown_noun(const char *noun, struct err *err)
 {
-	static const char *const nouns[] = { "alert",   "silence", "event",  "host",	"image",  "vuln",
+	static const char *const nouns[] = { "alert",   "silence", "exception", "event",  "host",	"image",  "vuln",
 					     "finding", "container", "policy", "audit-log", "status" };
 
 	return wrong_word("command", noun, nouns, ARRAY_LEN(nouns), err);
