@@ -65,7 +65,7 @@ static void many_are_counted_first_and_changed_when_that_is_meant(void **state)
 		{ "$ctl alert resolve rule=Noisy 'host=ci-1?' --reason false_positive --yes", 0, "10 alerts changed" },
 		{ "$ctl alert ack colour=red --yes", 2, "unknown key" },
 		{ "$ctl alert noise -o table", 0, "an exception: picketctl alert except ID" },
-		{ "$ctl alert noise -o json", 0, "\"share\":\"100.0 %\"" },
+		{ "$ctl alert noise -o json", 0, "\"share\":\"98.8 %\"" },
 	};
 
 	(void)state;
