@@ -18,6 +18,7 @@
 #include "collector/fleet/fleet.h"
 #include "collector/intake/intake.h"
 #include "collector/store/store_exceptions.h"
+#include "collector/store/store_risk.h"
 #include "common/file.h"
 #include "common/log.h"
 
@@ -459,6 +460,7 @@ static void tend_alerts(struct collector *c)
 	int r;
 
 	do {
+		bool is_risk_due = false;
 		int more[3];
 
 		r = more[0] = alert_quiet_tick(c->store, c->clk, on_quiet_over, c, &err);
@@ -469,7 +471,9 @@ static void tend_alerts(struct collector *c)
 		if (r >= 0)
 			r = more[2] = store_inhibit_catch_up(c->store, &err);
 		if (r >= 0)
-			r = more[0] || more[1] || more[2];
+			r = store_risk_judge(c->store, 5, &is_risk_due, &err);
+		if (r >= 0)
+			r = more[0] || more[1] || more[2] || is_risk_due;
 	} while (r > 0 && clock_boot_ns(c->clk) < until);
 	if (r < 0)
 		LOG(ERROR, "collector.alerts", KV_STR("why", err.msg));

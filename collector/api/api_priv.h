@@ -17,6 +17,7 @@ enum {
 	API_FAILED_AUTH_PER_S = 10,
 	API_LIMIT_DEFAULT = 100,
 	API_LIMIT_MAX = 1000,
+	API_RISK_BYTES = 64 * 1024, /* reasons of one */
 };
 
 enum api_role { ROLE_NONE, ROLE_VIEWER, ROLE_ANALYST, ROLE_ADMIN };

@@ -139,8 +139,9 @@ static const struct ctl_command commands[] = {
 	  "  image    a name, the reference it runs by, 12 digits of its id, a digest; image~nginx\n"
 	  "  host container os arch package text\n"
 	  "  severity the highest it has\n"
-	  "  running exposed kev fixable newer known   yes or no; newer: a registry has a newer one\n" FILTER_HELP
-		  COMMON_OPTIONS LIST_OPTIONS },
+	  "  running exposed kev fixable newer known   yes or no; newer: a registry has a newer one\n"
+	  "  risk     0 to 100: risk>=70\n" FILTER_HELP
+		  COMMON_OPTIONS LIST_OPTIONS "  --sort risk          the riskiest first\n" },
 	{ "image", "show", ctl_image_show,
 	  "picketctl image show nginx:1.25\npicketctl image show 3f8a00a1b2c3 --limit 500\n"
 	  "picketctl image show nginx:1.25 -o json\n"
@@ -226,7 +227,9 @@ static const struct ctl_command commands[] = {
 	  "\nKeys\n"
 	  "  host container container.id image user network label text\n"
 	  "  port     published or inside; mount: its source or target; cap: added capabilities\n"
-	  "  running privileged   yes or no; without running: what runs\n" FILTER_HELP COMMON_OPTIONS LIST_OPTIONS },
+	  "  running privileged   yes or no; without running: what runs\n"
+	  "  risk     0 to 100: risk>=70\n" FILTER_HELP COMMON_OPTIONS LIST_OPTIONS
+	  "  --sort risk          the riskiest first\n" },
 	{ "container", "show", ctl_container_show,
 	  "picketctl container show web-1\npicketctl container show web-1 --host host-07 -o json\n"
 	  "\nOne container, by name or id: its configuration, and its open findings.\n" COMMON_OPTIONS
