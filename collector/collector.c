@@ -19,6 +19,8 @@
 #include "collector/fleet/fleet.h"
 #include "collector/health/health.h"
 #include "collector/intake/intake.h"
+#include "collector/store/store_exceptions.h"
+#include "collector/store/store_risk.h"
 #include "common/file.h"
 #include "common/log.h"
 
@@ -175,7 +177,7 @@ static int on_finding(struct collector *c, const char *agent, const char *host, 
 		return r;
 	if (change.is_new || change.is_reopened)
 		flood_took(&c->flood, agent, now);
-	if (cfg.is_full && (!change.id || change.is_reopened)) {
+	if (cfg.is_full && !change.exception && (!change.id || change.is_reopened)) {
 		on_notice(c, "alert_flood", agent,
 			  "the rest is in the history: picketctl event search type=finding");
 		return 0;
@@ -214,7 +216,7 @@ static int on_admission(struct collector *c, const char *agent, const char *host
 		return r;
 	if (change.is_new || change.is_reopened)
 		flood_took(&c->policies, agent, now);
-	if (cfg.is_full && (!change.id || change.is_reopened)) {
+	if (cfg.is_full && !change.exception && (!change.id || change.is_reopened)) {
 		on_notice(c, "policy_flood", agent, "picketctl event search type=admission");
 		return 0;
 	}
@@ -511,15 +513,20 @@ static void tend_alerts(struct collector *c)
 	int r;
 
 	do {
+		bool is_risk_due = false;
 		int more[3];
 
 		r = more[0] = alert_quiet_tick(c->store, c->clk, on_quiet_over, c, &err);
 		if (r >= 0)
 			r = more[1] = alert_escalations_tick(c->escalations, c->store, c->clk, on_unacknowledged, c, &err);
 		if (r >= 0)
+			r = store_exceptions_expire(c->store, &err);
+		if (r >= 0)
 			r = more[2] = store_inhibit_catch_up(c->store, &err);
 		if (r >= 0)
-			r = more[0] || more[1] || more[2];
+			r = store_risk_judge(c->store, 5, &is_risk_due, &err);
+		if (r >= 0)
+			r = more[0] || more[1] || more[2] || is_risk_due;
 	} while (r > 0 && clock_boot_ns(c->clk) < until);
 	if (r < 0)
 		LOG(ERROR, "collector.alerts", KV_STR("why", err.msg));

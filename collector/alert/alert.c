@@ -15,6 +15,7 @@
 #include "collector/alert/alert_policy.h"
 #include "collector/alert/alert_text.h"
 #include "collector/store/record_json.h"
+#include "collector/store/store_exceptions.h"
 #include "collector/store/store_triage.h"
 #include "common/show.h"
 
@@ -27,6 +28,7 @@ enum {
 /* One finding, made ready; buffers live on the caller's stack. */
 struct draft {
 	struct store_alert row; /* borrows the buffers; count: matches that it stands for */
+	const Picket__Container *container; /* nullable */
 	const Picket__Gap *gap; /* nullable: title and document are made with what was lost before */
 	const char *evidence_id; /* "" = none */
 	bool is_summary; /* of folded matches: their example must not take the place of a match's own words */
@@ -152,6 +154,32 @@ static int fold(struct store *s, struct draft *d, const struct store_alert *old,
 	return 0;
 }
 
+/* Findings that people know are counted there, and become nothing. What names a container has in the document, it has
+ * in the columns of the row to be. */
+static int except(struct store *s, const struct draft *d, const Picket__Container *c, int64_t *ret, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf name = { 0 }, image = { 0 };
+	struct store_alert al = d->row;
+
+	*ret = 0;
+	if (!store_exceptions_has(s, al.rule))
+		return 0;
+	buf_init(&name, 8192);
+	buf_init(&image, 8192);
+	if (c) {
+		buf_add_slice(&name, msg_slice(c->name));
+		buf_add_slice(&image, msg_slice(c->image));
+	}
+	al.container = name.n && !name.failed ? name.p : "";
+	al.image = image.n && !image.failed ? image.p : "";
+	al.title = d->title.n ? d->title.p : "";
+	al.document = d->document.n ? d->document.p : "";
+	al.status = "new";
+	al.assignee = al.resolution = "";
+	*ret = store_exception_of(s, &al);
+	return *ret ? store_exception_hit(s, *ret, al.count, err) : 0;
+}
+
 static int put(struct store *s, const struct alert_config *cfg, struct draft *d,
 	       struct alert_change *ret, struct err *err)
 {
@@ -172,14 +200,20 @@ static int put(struct store *s, const struct alert_config *cfg, struct draft *d,
 		return err_set(err, ERR_LIMIT, "alert of rule '%.64s' is too large", d->row.rule);
 	d->row.title = d->title.p;
 	d->row.document = d->document.p;
+	if (r < 0 && r != -ERR_NOT_FOUND)
+		return r;
+	int64_t exception;
+	int e = except(s, d, d->container, &exception, err);
+	if (e < 0 || exception) {
+		*ret = (struct alert_change){ .exception = exception };
+		return e;
+	}
 	if (r == -ERR_NOT_FOUND && cfg->is_full) {
 		*ret = (struct alert_change){ 0 };
 		return 0;
 	}
 	if (r == -ERR_NOT_FOUND)
 		return add_new(s, d, ret, err);
-	if (r < 0)
-		return r;
 	return fold(s, d, &old, ret, err);
 }
 
@@ -196,6 +230,7 @@ int alert_from_finding(struct store *s, const struct alert_config *cfg, const ch
 	draft_init(&d);
 	d.evidence_id = record_json_id(agent, epoch, f->event_seq ? f->event_seq : seq, id);
 	d.is_summary = f->count > 1;
+	d.container = f->container;
 	d.row = (struct store_alert){
 		.first_seen_unix_ns = f->first_unix_ns && f->first_unix_ns < rec->time_unix_ns ?
 					      f->first_unix_ns :
@@ -263,6 +298,7 @@ int alert_from_admission(struct store *s, const struct alert_config *cfg, const 
 		return err_set(err, EINVAL, "record %llu is no admission", (unsigned long long)seq);
 	draft_init(&d);
 	d.evidence_id = record_json_id(agent, epoch, seq, id);
+	d.container = ev->container;
 	d.row = (struct store_alert){
 		.first_seen_unix_ns = rec->time_unix_ns,
 		.last_seen_unix_ns = rec->time_unix_ns,

@@ -24,6 +24,7 @@ struct alert_change {
 	bool is_escalated;  /* severity went up */
 	bool is_reopened;   /* it was resolved, and happened again: status is "new", the count goes on */
 	uint64_t count;
+	int64_t exception; /* not 0: it fell under this one, which counted it; id is 0 */
 };
 /* A finding of an agent -> alert row. rec: its body must be a finding. */
 int alert_from_finding(struct store *s, const struct alert_config *cfg, const char *agent,

@@ -3,6 +3,7 @@
 
 #include "collector/api/api_priv.h"
 #include "collector/store/store_checks.h"
+#include "collector/store/store_risk.h"
 
 enum { ROW_ARENA_BYTES = 2 * 1024 * 1024, FINDINGS_MAX = 1000 };
 
@@ -69,6 +70,19 @@ static int add_findings(struct api_call *c, struct json *j, const struct store_c
 	return r;
 }
 
+/* Why its risk is what it is. */
+static int add_risk(struct api_call *c, struct json *j, const struct store_container *x, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf reasons = { 0 };
+	uint64_t score;
+
+	buf_init(&reasons, API_RISK_BYTES);
+	int r = store_risk_container(c->api->store, x->agent, x->id, &score, &reasons, err);
+	if (r >= 0)
+		api_raw_list(j, "risk_reasons", reasons.p);
+	return r;
+}
+
 int api_container_show(struct api_call *c, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
@@ -85,6 +99,9 @@ int api_container_show(struct api_call *c, struct err *err)
 	json_init(&j, &c->out);
 	json_object_open(&j);
 	api_container_json(&j, &x);
+	r = add_risk(c, &j, &x, err);
+	if (r < 0)
+		return r;
 	json_kv_array(&j, "open_findings");
 	r = add_findings(c, &j, &x, err);
 	json_array_close(&j);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "collector/api/api_priv.h"
+#include "collector/store/store_risk.h"
 #include "collector/store/record_json.h"
 #include "collector/store/store_vulns.h"
 
@@ -206,6 +207,19 @@ static int add_fixes(struct api_call *c, struct json *j, int64_t image, const ch
 	return r;
 }
 
+/* Why its risk is what it is. */
+static int add_risk(struct api_call *c, struct json *j, int64_t image, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf reasons = { 0 };
+	uint64_t score;
+
+	buf_init(&reasons, API_RISK_BYTES);
+	int r = store_risk_image(c->api->store, image, &score, &reasons, err);
+	if (r >= 0)
+		api_raw_list(j, "risk_reasons", reasons.p);
+	return r;
+}
+
 int api_image_show(struct api_call *c, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
@@ -219,6 +233,9 @@ int api_image_show(struct api_call *c, struct err *err)
 	json_init(&j, &c->out);
 	json_object_open(&j);
 	api_image_json(c->api, &j, &im);
+	r = add_risk(c, &j, im.row, err);
+	if (r < 0)
+		return r;
 	add_config(&j, im.config);
 	json_kv_array(&j, "layers");
 	r = store_image_layers(c->api->store, im.row, on_layer, &j, err);

@@ -40,6 +40,10 @@ int api_page_query(const struct api_call *c, struct store_query *ret, struct err
 			       limit, API_LIMIT_MAX);
 	if (order && strcmp(order, "asc") != 0 && strcmp(order, "desc") != 0)
 		return err_set(err, ERR_SYNTAX, "order=%.40s: must be asc or desc", order);
+	const char *sort = api_param(c, "sort");
+	if (sort && strcmp(sort, "risk") != 0)
+		return err_set(err, ERR_SYNTAX, "sort=%.40s: must be risk", sort);
+	q.by_risk = sort != NULL;
 	q.oldest_first = order && !strcmp(order, "asc");
 	int r = read_time(c, "since", &q.since_unix_ns, err);
 	if (r >= 0)

@@ -17,6 +17,7 @@ enum {
 	API_FAILED_AUTH_PER_S = 10,
 	API_LIMIT_DEFAULT = 100,
 	API_LIMIT_MAX = 1000,
+	API_RISK_BYTES = 64 * 1024, /* reasons of one */
 };
 
 enum api_role { ROLE_NONE, ROLE_VIEWER, ROLE_ANALYST, ROLE_ADMIN };
@@ -89,6 +90,11 @@ int api_alert_snooze(struct api_call *c, struct err *err);
 int api_alert_reopen(struct api_call *c, struct err *err);
 int api_alerts_bulk(struct api_call *c, struct err *err);
 int api_alerts_summary(struct api_call *c, struct err *err);
+int api_exceptions_list(struct api_call *c, struct err *err);
+int api_exception_propose(struct api_call *c, struct err *err);
+int api_exception_preview(struct api_call *c, struct err *err);
+int api_exception_add(struct api_call *c, struct err *err);
+int api_exception_end(struct api_call *c, struct err *err);
 int api_silences_list(struct api_call *c, struct err *err);
 int api_silence_add(struct api_call *c, struct err *err);
 int api_silence_preview(struct api_call *c, struct err *err);
@@ -125,6 +131,9 @@ int api_front_page(struct api_call *c, struct err *err);
 int api_alert_write(struct api_call *c, int64_t id, struct err *err);
 /* {alerts, findings, severities, statuses, rules, examples, cursor} of a slice of what q asks. api_summary.c */
 int api_summary_write(struct api *a, const struct store_query *q, struct buf *out, struct err *err);
+/* The same with further members (",\"name\":0"), and the cursor after its last slice. */
+int api_summary_write_more(struct api *a, const struct store_query *q, const char *members, const char *last_cursor,
+			   struct buf *out, struct err *err);
 /* "4h" from now or a moment, within 366 days. ERR_SYNTAX. api_triage.c */
 int api_read_until(const char *key, struct slice text, uint64_t now_unix_ns, uint64_t *ret, struct err *err);
 

@@ -119,6 +119,12 @@ static void write_summary(struct json *j, const struct summary *sum)
 
 int api_summary_write(struct api *a, const struct store_query *asked, struct buf *out, struct err *err)
 {
+	return api_summary_write_more(a, asked, "", "", out, err);
+}
+
+int api_summary_write_more(struct api *a, const struct store_query *asked, const char *members, const char *last_cursor,
+			   struct buf *out, struct err *err)
+{
 	CLEANUP(arena_freep) struct arena *arena = arena_new(ARENA_BYTES);
 	CLEANUP(buf_finip) struct buf examples = { 0 };
 	struct summary *sum = arena ? arena_zalloc(arena, 1, sizeof(*sum)) : NULL;
@@ -142,7 +148,8 @@ int api_summary_write(struct api *a, const struct store_query *asked, struct buf
 	write_summary(&j, sum);
 	json_key(&j, "examples");
 	json_raw(&j, buf_slice(&examples));
-	json_kv_str(&j, "cursor", cursor);
+	json_kv_str(&j, "cursor", cursor[0] ? cursor : last_cursor);
+	buf_add_str(out, members);
 	json_object_close(&j);
 	return out->failed || examples.failed ? err_set(err, ERR_LIMIT, "the answer is too large") : 0;
 }

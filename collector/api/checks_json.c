@@ -89,6 +89,7 @@ void api_container_json(struct json *j, const struct store_container *c)
 		json_key(j, "config");
 		json_null(j);
 	}
+	json_kv_u64(j, "risk", c->risk);
 	json_kv_u64(j, "findings", c->findings);
 	json_kv_str(j, "worst", c->findings ? msg_severity_name(c->worst) : "");
 }

@@ -61,6 +61,7 @@ void api_image_json(struct api *a, struct json *j, const struct store_image *im)
 	json_object_close(j);
 	json_kv_u64(j, "fixable", im->fixable);
 	json_kv_u64(j, "kev", im->kev);
+	json_kv_u64(j, "risk", im->risk);
 	json_kv_u64(j, "size_bytes", im->size_bytes);
 	kv_seconds(j, "created", im->created_unix_s);
 	kv_seconds(j, "taken", im->taken_unix_s);

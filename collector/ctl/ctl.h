@@ -62,6 +62,7 @@ struct ctl_view {
 	const struct ctl_column *columns;
 	size_t column_count;
 	bool has_times; /* takes since, until and order */
+	bool has_risk;	/* takes --sort risk */
 };
 struct ctl_table {
 	const struct ctl_view *view;
@@ -99,6 +100,10 @@ int ctl_alert_show(struct ctl *c, struct err *err);
 int ctl_alert_change(struct ctl *c, struct err *err);
 int ctl_one_id(const struct ctl *c, struct err *err);
 void ctl_alert_print(struct ctl *c, struct slice raw, const cJSON *doc);
+int ctl_alert_except(struct ctl *c, struct err *err);
+int ctl_alert_noise(struct ctl *c, struct err *err);
+int ctl_exception_list(struct ctl *c, struct err *err);
+int ctl_exception_end(struct ctl *c, struct err *err);
 int ctl_silence_list(struct ctl *c, struct err *err);
 int ctl_silence_create(struct ctl *c, struct err *err);
 int ctl_silence_preview(struct ctl *c, struct err *err);
@@ -170,6 +175,8 @@ void ctl_lines(struct buf *out, unsigned indent, const cJSON *doc, const struct 
 void ctl_line_each(struct buf *out, const char *name, const cJSON *list);
 /* What it is, what it is called, an empty line. */
 void ctl_heading(struct buf *out, const char *what, const char *title);
+/* "risk 71" and each reason with its points. */
+void ctl_risk(struct buf *out, const cJSON *doc);
 /* title and a table; nothing without rows. Returns how many. */
 size_t ctl_print_list(struct ctl *c, const char *title, const struct ctl_view *view, const cJSON *list);
 void ctl_print_csv(struct ctl *c, const struct ctl_view *view, const cJSON *list);

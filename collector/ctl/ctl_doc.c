@@ -106,6 +106,21 @@ void ctl_heading(struct buf *out, const char *what, const char *title)
 	buf_add_str(out, "\n\n");
 }
 
+void ctl_risk(struct buf *out, const cJSON *doc)
+{
+	const cJSON *item;
+
+	ctl_lines(out, 0, doc, &(const struct ctl_field){ "risk", "risk" }, 1);
+	cJSON_ArrayForEach(item, ctl_at(doc, "risk_reasons"))
+	{
+		buf_printf(out, "  %+4.0f  ", ctl_at(item, "points") ? ctl_at(item, "points")->valuedouble : 0);
+		show_text(out, slice_of(ctl_str(item, "what")), 40);
+		buf_add_str(out, ": ");
+		show_text(out, slice_of(ctl_str(item, "text")), 400);
+		buf_add_char(out, '\n');
+	}
+}
+
 size_t ctl_print_list(struct ctl *c, const char *title, const struct ctl_view *view, const cJSON *list)
 {
 	struct ctl_table t = { .view = view };

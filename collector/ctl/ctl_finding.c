@@ -234,6 +234,7 @@ static const struct ctl_column container_columns[] = {
 	{ .title = "USER", .path = "user", .may_shrink = true },
 	{ .title = "PRIVILEGED", .path = "privileged", .form = CTL_YES },
 	{ .title = "PORTS", .value = ports, .may_shrink = true },
+	{ .title = "RISK", .path = "risk" },
 	{ .title = "FINDINGS", .path = "findings", .value = faults },
 	{ .title = "MOUNTS", .value = mounts, .may_shrink = true, .hide = 1 },
 	{ .title = "NETWORKS", .value = networks, .is_wide = true },
@@ -245,7 +246,8 @@ static const struct ctl_column container_columns[] = {
 };
 static const struct ctl_view container_view = { .path = "/api/v1/containers",
 						.columns = container_columns,
-						.column_count = ARRAY_LEN(container_columns) };
+						.column_count = ARRAY_LEN(container_columns),
+						.has_risk = true };
 
 int ctl_container_list(struct ctl *c, struct err *err)
 {
@@ -289,6 +291,7 @@ static void print_container(struct ctl *c, const cJSON *x)
 	ctl_line_buf(&out, 0, "mounts", &text);
 	made_with(&out, x);
 	CTL_LINES(&out, 0, x, { "created", "created" }, { "started", "started" });
+	ctl_risk(&out, x);
 	fwrite(out.p, 1, out.n, c->out);
 	(void)ctl_print_list(c, "\nFindings", &finding_view, ctl_at(x, "open_findings"));
 }

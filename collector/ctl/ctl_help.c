@@ -67,6 +67,27 @@ static const struct ctl_command commands[] = {
 	  "picketctl alert comment 42 'seen this on staging too'\n"
 	  "\nA remark, kept in its trail and the audit log.\n" MANY_HELP COMMON_OPTIONS
 	  "  --yes                do it to all that match\n  --limit N            alerts at most (1000)\n" },
+	{ "alert", "except", ctl_alert_except,
+	  "picketctl alert except 42\n"
+	  "picketctl alert except 42 --field image,exe --reason 'our backup does that' --until 90d --yes\n"
+	  "\nNo more alerts of this kind: proposes an exception from the alert's own fields, says what it would have\n"
+	  "hidden in the last 30 days, and what the agents' rules would say for it. With --yes it is made: findings that\n"
+	  "match stay in the history, are counted, and become no alert.\n" COMMON_OPTIONS
+	  "  --field NAMES        image container host exe process parent path user cmdline address, with commas\n"
+	  "  --reason TEXT        why; needed with --yes\n"
+	  "  --until T            90d, 2027-01-31; without: for ever\n"
+	  "  --yes                make it\n"
+	  "  --force              of what the collector says itself, such as loss\n" },
+	{ "alert", "noise", ctl_alert_noise,
+	  "picketctl alert noise\npicketctl alert noise severity=low --since 7d -o csv\n"
+	  "\nWhich rules fill the inbox: alerts, findings, what people said of them, and what to do.\n" FILTER_HELP
+		  COMMON_OPTIONS "  --since, --until T   default 30d\n" },
+	{ "exception", "list", ctl_exception_list,
+	  "picketctl exception list\npicketctl exception list --ended\n"
+	  "\nWhich findings become no alert, by whom, why and until when; how many that were.\n" COMMON_OPTIONS
+	  "  --limit N            rows at most (100)\n  --ended              those that ended, too\n" },
+	{ "exception", "end", ctl_exception_end,
+	  "picketctl exception end 3\n\nFindings that match are alerts again.\n" COMMON_OPTIONS },
 	{ "silence", "list", ctl_silence_list,
 	  "picketctl silence list\npicketctl silence list --ended\n"
 	  "\nWhat is not told, by whom, why and until when; how many alerts that held back.\n" COMMON_OPTIONS
@@ -118,8 +139,9 @@ static const struct ctl_command commands[] = {
 	  "  image    a name, the reference it runs by, 12 digits of its id, a digest; image~nginx\n"
 	  "  host container os arch package text\n"
 	  "  severity the highest it has\n"
-	  "  running exposed kev fixable newer known   yes or no; newer: a registry has a newer one\n" FILTER_HELP
-		  COMMON_OPTIONS LIST_OPTIONS },
+	  "  running exposed kev fixable newer known   yes or no; newer: a registry has a newer one\n"
+	  "  risk     0 to 100: risk>=70\n" FILTER_HELP
+		  COMMON_OPTIONS LIST_OPTIONS "  --sort risk          the riskiest first\n" },
 	{ "image", "show", ctl_image_show,
 	  "picketctl image show nginx:1.25\npicketctl image show 3f8a00a1b2c3 --limit 500\n"
 	  "picketctl image show nginx:1.25 -o json\n"
@@ -205,7 +227,9 @@ static const struct ctl_command commands[] = {
 	  "\nKeys\n"
 	  "  host container container.id image user network label text\n"
 	  "  port     published or inside; mount: its source or target; cap: added capabilities\n"
-	  "  running privileged   yes or no; without running: what runs\n" FILTER_HELP COMMON_OPTIONS LIST_OPTIONS },
+	  "  running privileged   yes or no; without running: what runs\n"
+	  "  risk     0 to 100: risk>=70\n" FILTER_HELP COMMON_OPTIONS LIST_OPTIONS
+	  "  --sort risk          the riskiest first\n" },
 	{ "container", "show", ctl_container_show,
 	  "picketctl container show web-1\npicketctl container show web-1 --host host-07 -o json\n"
 	  "\nOne container, by name or id: its configuration, and its open findings.\n" COMMON_OPTIONS

@@ -81,6 +81,7 @@ static const struct ctl_column image_columns[] = {
 	{ .title = "ID", .path = "id", .value = short_id },
 	{ .title = "OS", .path = "os.name", .may_shrink = true, .hide = 3 },
 	{ .title = "RUNS", .path = "containers", .value = runs },
+	{ .title = "RISK", .path = "risk" },
 	{ .title = "KEV", .path = "kev" },
 	{ .title = "CRITICAL", .path = "summary.critical" },
 	{ .title = "HIGH", .path = "summary.high" },
@@ -97,7 +98,8 @@ static const struct ctl_column image_columns[] = {
 };
 static const struct ctl_view image_view = { .path = "/api/v1/images",
 					    .columns = image_columns,
-					    .column_count = ARRAY_LEN(image_columns) };
+					    .column_count = ARRAY_LEN(image_columns),
+					    .has_risk = true };
 
 int ctl_image_list(struct ctl *c, struct err *err)
 {
@@ -249,6 +251,7 @@ static void print_table(struct ctl *c, const cJSON *im, const cJSON *vulns, bool
 	CLEANUP(buf_finip) struct buf out = { 0 };
 
 	add_head(im, &out);
+	ctl_risk(&out, im);
 	add_runs(im, &out);
 	add_registry(im, &out);
 	add_config(im, &out);

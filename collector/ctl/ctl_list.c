@@ -149,6 +149,7 @@ static int read_rows(struct ctl *c, const struct ctl_view *view, struct rows *r,
 		snprintf(limit, sizeof(limit), "%" PRIu64, want > PAGE_MAX ? PAGE_MAX : want);
 		ctl_query(&path, "limit", limit);
 		ctl_query(&path, "cursor", cursor);
+		ctl_query(&path, "sort", c->sort);
 		if (view->has_times) {
 			ctl_query(&path, "since", c->since);
 			ctl_query(&path, "until", c->until);
@@ -283,6 +284,8 @@ int ctl_list(struct ctl *c, const struct ctl_view *view, struct err *err)
 
 	if (!view->has_times && (c->since || c->until || c->is_oldest_first))
 		return err_set(err, ERR_USAGE, "%s %s takes no --since, --until or --order", c->noun, c->verb);
+	if (c->sort && (!view->has_risk || strcmp(c->sort, "risk") != 0))
+		return err_set(err, ERR_USAGE, view->has_risk ? "--sort %.40s: only risk" : "there is no --sort %.40s here", c->sort);
 	if (c->is_watching && (c->format == CTL_JSON || c->format == CTL_YAML))
 		return err_set(err, ERR_USAGE, "--watch goes with table, wide, ndjson or csv");
 	if (c->is_watching)

@@ -85,12 +85,13 @@ static int change_slice(struct ctl *c, const struct deed *d, uint64_t most, char
 static int change_many(struct ctl *c, const struct deed *d, struct err *err)
 {
 	CLEANUP(cJSON_Deletep) cJSON *sum = NULL;
-	struct ctl all = *c; /* --until is the deed's, not the filter's */
+	const char *until = c->until; /* the deed's, not the filter's */
 	char cursor[256] = "";
 	uint64_t most = c->has_limit ? c->limit : MANY, count, done = 0;
 
-	all.since = all.until = NULL;
-	int r = ctl_sum(&all, ctl_sum_alerts, d->filter.p, &sum, err);
+	c->until = NULL;
+	int r = ctl_sum(c, ctl_sum_alerts, d->filter.p, &sum, err);
+	c->until = until;
 	if (r < 0)
 		return r;
 	count = json_get_u64(sum, "alerts", 0);

@@ -28,5 +28,7 @@ int64_t silences_of(struct store *s, const struct store_alert *al, sqlite3_stmt 
 /* They changed, or may have: they are read again. */
 void silences_stale(struct store *s);
 void silences_free(struct store *s);
+/* exceptions.c: as for silences. */
+void exceptions_stale(struct store *s);
 /* inhibit.c */
 void inhibit_free(struct store *s);

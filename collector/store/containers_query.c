@@ -10,15 +10,21 @@ enum { FILTER_ARENA_BYTES = 256 * 1024, ROW_ARENA_BYTES = 2 * 1024 * 1024, BUDGE
 
 static const char *const container_keys[] = { "host", "container", "container.id", "image", "running", "privileged",
 					      "user", "network",   "port",	   "mount", "cap",     "label",
-					      "text", NULL };
+					      "risk", "text", NULL };
 
 #define RUNS                                                                                                     \
 	"(c.life = 1 OR (c.life = 0 AND EXISTS (SELECT 1 FROM container_use u WHERE u.agent = c.agent AND"       \
 	" u.container = c.id)))"
 #define CONTAINER_COLUMNS                                                                                        \
 	"c.agent, a.host, c.id, c.name, c.image, c.user, c.image_id, c.image_digest, c.engine, c.labels,"       \
-	" c.is_privileged, c.created, c.started, c.seen, c.config, " RUNS
-#define CONTAINER_FROM " FROM container c JOIN agent a ON a.id = c.agent AND a.is_revoked = 0"
+	" c.is_privileged, c.created, c.started, c.seen, c.config, " RUNS ", coalesce(r.score, 0)"
+#define CONTAINER_FROM                                                                                           \
+	" FROM container c JOIN agent a ON a.id = c.agent AND a.is_revoked = 0 LEFT JOIN risk_container r ON"    \
+	" r.agent = c.agent AND r.container = c.id"
+/* In the order of an index of risks. */
+#define RISK_FROM                                                                                                \
+	" FROM risk_container r JOIN container c ON c.agent = r.agent AND c.id = r.container"                    \
+	" JOIN agent a ON a.id = c.agent AND a.is_revoked = 0"
 enum { CONTAINER_SEEN = 13 };
 
 /* config is unpacked into the arena; what was packed here is read back without a doubt, but a file can be damaged. */
@@ -40,7 +46,8 @@ static void read_row(sqlite3_stmt *st, struct arena *a, struct store_container *
 					 .created_unix_ns = db_u64(st, 11),
 					 .started_unix_ns = db_u64(st, 12),
 					 .seen_unix_ns = db_u64(st, CONTAINER_SEEN),
-					 .is_running = db_u64(st, 15) != 0 };
+					 .is_running = db_u64(st, 15) != 0,
+					 .risk = db_u64(st, 16) };
 	if (config.n)
 		ret->config = msg_unpack_config(config, a);
 }
@@ -166,6 +173,8 @@ static bool match_term(const struct filter_term *t, const struct store_container
 		return terms_match_flag(t, c->is_running);
 	if (!strcmp(t->key, "privileged"))
 		return terms_match_flag(t, c->is_privileged);
+	if (!strcmp(t->key, "risk"))
+		return filter_match_number(t, (int64_t)c->risk);
 	if (!strcmp(t->key, "user"))
 		return filter_match_text(t, c->user);
 	if (!strcmp(t->key, "label"))
@@ -182,7 +191,7 @@ struct run {
 	const struct filter *filter;
 	struct arena *row;
 	struct place at; /* the row we are at */
-	bool only_running;
+	bool only_running, by_risk;
 	int (*fn)(void *arg, const struct store_container *c);
 	void *arg;
 };
@@ -204,7 +213,7 @@ static int give_row(struct store *s, sqlite3_stmt *st, void *arg, struct err *er
 
 	arena_reset(run->row);
 	read_row(st, run->row, &c);
-	run->at.seen = c.seen_unix_ns;
+	run->at.seen = run->by_risk ? c.risk : c.seen_unix_ns; /* what it is in the order of */
 	(void)slice_copy(slice_of(c.agent), run->at.agent, sizeof(run->at.agent));
 	(void)slice_copy(slice_of(c.id), run->at.id, sizeof(run->at.id));
 	if (!matches(run, &c))
@@ -215,12 +224,12 @@ static int give_row(struct store *s, sqlite3_stmt *st, void *arg, struct err *er
 	return r < 0 ? r : 1;
 }
 
-/* "c" seen "." agent "." id */
-static int read_cursor(const char *cursor, struct place *ret, struct err *err)
+/* "c" (in the order of risk "r") seen "." agent "." id */
+static int read_cursor(const char *cursor, const char *kind, struct place *ret, struct err *err)
 {
 	struct slice rest = slice_of(cursor), seen, agent;
 
-	if (!slice_starts(rest, SLICE_LIT("c")))
+	if (!slice_starts(rest, slice_of(kind)))
 		return paging_not_ours(err);
 	rest = slice_sub(rest, 1, rest.n);
 	if (!slice_split(&rest, '.', &seen) || !slice_to_u64(seen, &ret->seen) || ret->seen > INT64_MAX ||
@@ -247,21 +256,24 @@ int store_container_query(struct store *s, const struct store_query *q,
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(FILTER_ARENA_BYTES), *row = arena_new(ROW_ARENA_BYTES);
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	struct run run = { .row = row, .at = { .seen = INT64_MAX }, .fn = fn, .arg = arg };
+	struct run run = { .row = row, .at = { .seen = INT64_MAX }, .by_risk = q->by_risk, .fn = fn, .arg = arg };
+	const char *kind = q->by_risk ? "r" : "c";
 	struct filter f;
 
 	if (!row)
 		return err_set(err, ENOMEM, "container query");
 	int r = paging_filter(q, container_keys, a, &f, err);
 	if (r >= 0 && q->cursor && q->cursor[0])
-		r = read_cursor(q->cursor, &run.at, err);
+		r = read_cursor(q->cursor, kind, &run.at, err);
 	if (r < 0)
 		return r;
 	run.filter = &f;
 	run.only_running = !speaks_of_rest(&f);
 	r = DB_PREPARE(&s->state, &st, err,
-		       "SELECT " CONTAINER_COLUMNS CONTAINER_FROM " WHERE (c.seen, c.agent, c.id) < (?1, ?2, ?3)"
-		       " ORDER BY c.seen DESC, c.agent DESC, c.id DESC",
+		       q->by_risk ? "SELECT " CONTAINER_COLUMNS RISK_FROM " WHERE (r.score, r.agent, r.container) < (?1, ?2, ?3)"
+				    " ORDER BY r.score DESC, r.agent DESC, r.container DESC" :
+				    "SELECT " CONTAINER_COLUMNS CONTAINER_FROM " WHERE (c.seen, c.agent, c.id) < (?1, ?2, ?3)"
+				    " ORDER BY c.seen DESC, c.agent DESC, c.id DESC",
 		       B_INT(run.at.seen), B_STR(run.at.agent), B_STR(run.at.id));
 	if (r < 0)
 		return r;
@@ -271,7 +283,7 @@ int store_container_query(struct store *s, const struct store_query *q,
 		return r;
 	ret_cursor[0] = 0;
 	if (r)
-		snprintf(ret_cursor, cursor_size, "c%llu.%s.%.150s", (unsigned long long)run.at.seen, run.at.agent,
+		snprintf(ret_cursor, cursor_size, "%s%llu.%s.%.150s", kind, (unsigned long long)run.at.seen, run.at.agent,
 			 run.at.id);
 	return 0;
 }

@@ -19,7 +19,7 @@ static const struct {
 	{ "pid", KIND_NUMBER },	    { "ppid", KIND_NUMBER }, { "id", KIND_NUMBER },
 	{ "count", KIND_NUMBER },   { "time", KIND_TIME },   { "since", KIND_TIME },
 	{ "until", KIND_TIME },	    { "severity", KIND_SEVERITY },
-	{ "port", KIND_NUMBER },
+	{ "port", KIND_NUMBER },    { "risk", KIND_NUMBER },
 };
 
 static enum kind kind_of(const char *key)

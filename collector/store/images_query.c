@@ -11,14 +11,15 @@ enum { FILTER_ARENA_BYTES = 256 * 1024, BUDGET_EVERY = 16, LIST_BYTES = 1024 * 1
 
 static const char *const image_keys[] = { "image",   "host",	"container", "os",	 "arch", "package",
 					  "running", "exposed", "known",     "newer",	 "severity", "kev",
-					  "fixable", "text",	NULL };
+					  "fixable", "risk", "text",	NULL };
 
 #define COLUMNS                                                                                            \
 	"i.id, i.image_id, i.sha256, i.agent, i.kind, i.arch, i.os_type, o.name, o.version, o.codename, "    \
 	"i.os_title, i.names, i.digests, i.problems, i.config, i.created, i.size, i.taken, i.stored, "       \
 	"i.first_seen, i.seen, i.packages, i.hosts, i.containers, i.is_exposed, i.critical, i.high, "        \
-	"i.medium, i.low, i.other, i.fixable, i.kev, i.is_newer"
-#define FROM " FROM image i JOIN os o ON o.id = i.os"
+	"i.medium, i.low, i.other, i.fixable, i.kev, i.is_newer, coalesce(r.score, 0)"
+#define FROM " FROM image i JOIN os o ON o.id = i.os LEFT JOIN risk_image r ON r.image = i.id"
+#define RISK_FROM " FROM risk_image r JOIN image i ON i.id = r.image JOIN os o ON o.id = i.os"
 
 static void read_row(sqlite3_stmt *st, struct store_image *ret)
 {
@@ -56,6 +57,7 @@ static void read_row(sqlite3_stmt *st, struct store_image *ret)
 		.fixable = db_u64(st, 30),
 		.kev = db_u64(st, 31),
 		.is_newer = db_u64(st, 32) != 0,
+		.risk = db_u64(st, 33),
 	};
 }
 
@@ -201,6 +203,10 @@ static int match_term(struct store *s, const struct filter_term *t, const struct
 			*ret = terms_match_flag(t, flags[i].value);
 			return 0;
 		}
+	if (!strcmp(key, "risk")) {
+		*ret = filter_match_number(t, (int64_t)im->risk);
+		return 0;
+	}
 	if (!strcmp(key, "image"))
 		return terms_match_image(s, t, im->row, im->image_id, im->names, ret, err);
 	if (!strcmp(key, "host"))
@@ -227,7 +233,8 @@ struct run {
 	const struct filter *filter;
 	int (*fn)(void *arg, const struct store_image *im);
 	void *arg;
-	int64_t at[3]; /* does it run, when it was seen, the row: of the one we are at */
+	bool by_risk;
+	int64_t at[3]; /* does it run (or its risk), when it was seen, the row: of the one we are at */
 };
 
 static int match_row(struct store *s, const struct filter *f, const struct store_image *im, struct err *err)
@@ -248,8 +255,8 @@ static int give_row(struct store *s, sqlite3_stmt *st, void *arg, struct err *er
 	struct run *run = arg;
 
 	read_row(st, &im);
-	run->at[0] = im.hosts > 0;
-	run->at[1] = (int64_t)im.seen_unix_ns;
+	run->at[0] = run->by_risk ? (int64_t)im.risk : im.hosts > 0;
+	run->at[1] = run->by_risk ? im.row : (int64_t)im.seen_unix_ns;
 	run->at[2] = im.row;
 	int met = match_row(s, run->filter, &im, err);
 	int r = met > 0 ? run->fn(run->arg, &im) : met;
@@ -262,26 +269,31 @@ int store_image_query(struct store *s, const struct store_query *q,
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(FILTER_ARENA_BYTES);
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	int64_t at[3] = { 2, INT64_MAX, INT64_MAX };
+	int64_t at[3] = { q->by_risk ? INT64_MAX : 2, INT64_MAX, INT64_MAX };
+	char kind = q->by_risk ? 'r' : 'i';
 	struct filter f;
 
 	int r = paging_filter(q, image_keys, a, &f, err);
 	if (r >= 0)
-		r = paging_cursor(q, 'i', at, 3, err);
+		r = paging_cursor(q, kind, at, 3, err);
 	if (r >= 0)
 		r = DB_PREPARE(&s->state, &st, err,
-			       "SELECT " COLUMNS FROM " WHERE (i.hosts > 0, i.seen, i.id) < (?1, ?2, ?3)"
-			       " ORDER BY i.hosts > 0 DESC, i.seen DESC, i.id DESC",
+			       q->by_risk ? "SELECT " COLUMNS RISK_FROM " WHERE (r.score, r.image) < (?1, ?2) AND ?3 >= 0"
+					    " ORDER BY r.score DESC, r.image DESC" :
+					    "SELECT " COLUMNS FROM " WHERE (i.hosts > 0, i.seen, i.id) < (?1, ?2, ?3)"
+					    " ORDER BY i.hosts > 0 DESC, i.seen DESC, i.id DESC",
 			       B_INT(at[0]), B_INT(at[1]), B_INT(at[2]));
 	if (r < 0)
 		return r;
-	struct run run = { &f, fn, arg, { 0 } };
+	struct run run = { &f, fn, arg, q->by_risk, { 0 } };
 	const struct paging p = { q->limit, BUDGET_EVERY, give_row, &run };
 	r = paging_run(s, st, &p, err);
 	if (r < 0)
 		return r;
-	snprintf(ret_cursor, cursor_size, r ? "i%lld.%lld.%lld" : "", (long long)run.at[0], (long long)run.at[1],
-		 (long long)run.at[2]);
+	ret_cursor[0] = 0;
+	if (r)
+		snprintf(ret_cursor, cursor_size, "%c%lld.%lld.%lld", kind, (long long)run.at[0], (long long)run.at[1],
+			 (long long)run.at[2]);
 	return 0;
 }
 

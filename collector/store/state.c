@@ -70,6 +70,7 @@ void store_close(struct store *s)
 		return;
 	store_rollback(s);
 	silences_free(s);
+	exceptions_stale(s);
 	inhibit_free(s);
 	history_close(s->history);
 	agents_fini(&s->agents);
@@ -110,6 +111,7 @@ void store_rollback(struct store *s)
 		db_rollback(&s->state);
 		s->agents.is_stale = true;
 		silences_stale(s); /* what was read may have been rolled back */
+		exceptions_stale(s);
 	}
 }
 

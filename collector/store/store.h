@@ -117,6 +117,7 @@ struct store_query {
 	uint64_t limit;		 /* 1 .. 100,000 */
 	const char *cursor;	 /* from an earlier answer; nullable */
 	bool oldest_first;
+	bool by_risk; /* of images and containers: the riskiest first, only those whose risk is known */
 };
 /* Newest first, unless asked otherwise, in the order of storing: within an agent that is the order of
  * its sequence, between agents the order of arrival. ret_cursor: at least 64 bytes, "" at the end.

@@ -125,9 +125,10 @@ struct store_container {
 	const Picket__ContainerConfig *config; /* nullable: the engine has not told */
 	uint64_t findings;		       /* open ones of it */
 	enum msg_severity worst;
+	uint64_t risk; /* 0 to 100; see store_risk.h */
 };
 /* Newest seen first, of hosts that are not revoked. Keys: host container container.id image running privileged user
- * network port mount cap label text. Those that don't run only where the filter speaks of running or of an id. */
+ * network port mount cap label risk text. Those that don't run only where the filter speaks of running or of an id. */
 int store_container_query(struct store *s, const struct store_query *q,
 			  int (*fn)(void *arg, const struct store_container *c), void *arg, char *ret_cursor,
 			  size_t cursor_size, struct err *err) WARN_UNUSED;

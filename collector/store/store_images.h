@@ -67,6 +67,7 @@ struct store_image {
 	/* Of its vulnerabilities, as last counted: one per (vulnerability, package). */
 	uint64_t critical, high, medium, low, other, fixable, kev;
 	bool is_newer; /* a registry has another image by its tag */
+	uint64_t risk; /* 0 to 100; see store_risk.h */
 };
 /* What people call it: the first name, else the reference it runs by, else its id. dst: 256 at least. */
 const char *store_image_name(struct store *s, const struct store_image *im, char *dst, size_t size);
@@ -76,7 +77,7 @@ const char *store_image_name(struct store *s, const struct store_image *im, char
 int store_image_get(struct store *s, const char *name, struct arena *a, struct store_image *ret,
 		    struct err *err) WARN_UNUSED;
 /* Running ones first, then the newest seen. Keys: image host container os arch package running exposed known
- * newer severity kev fixable text. Cursor, limit, fn as of store_alert_query. */
+ * newer severity kev fixable risk text. Cursor, limit, fn as of store_alert_query. */
 int store_image_query(struct store *s, const struct store_query *q,
 		      int (*fn)(void *arg, const struct store_image *im), void *arg, char *ret_cursor,
 		      size_t cursor_size, struct err *err) WARN_UNUSED;

@@ -24,10 +24,12 @@ struct agents {
 struct history;
 struct silences;
 struct inhibit;
+struct exceptions;
 struct store {
 	char *dir; /* owned */
 	uint64_t history_days, reserve_bytes, alerts_max;
 	struct silences *silences; /* silences.c; NULL: to be read */
+	struct exceptions *exceptions; /* exceptions.c; NULL: to be read */
 	struct inhibit *inhibit;   /* inhibit.c; NULL: no rules */
 	const struct clock *clk;
 	struct db state;
