@@ -234,6 +234,7 @@ static int made_of_use(struct correlating *c, const struct store_case *cs, const
 		.source = DETECT_SOURCE_SCAN,
 		.time_unix_ns = clock_unix_ns(c->clk),
 		.container = &k,
+		.state = "found",
 		.vulnerability = cs->vuln->id,
 		.severity = vuln_severity_name(p->severity),
 		.package = p->package,
