@@ -130,5 +130,7 @@ int api_metrics(struct api_call *c, struct err *err)
 		   "picket_agent_lost_total{class=\"volume\"} %" PRIu64 "\n",
 		   st.lost_process, st.lost_rare, st.lost_volume);
 	add_checks(&c->out, &checks);
+	if (c->api->ops.on_metrics)
+		c->api->ops.on_metrics(c->api->arg, &c->out);
 	return 0;
 }
