@@ -106,26 +106,26 @@ static struct correlating_job *place_for_job(struct correlating *c)
 	return running < CORRELATING_RUNNING ? best : NULL;
 }
 
-static int add_files(struct ruleset *rs, const cJSON *files, struct err *err)
+/* [{name, text}] -> texts; names live in a. */
+static int read_files(const cJSON *files, struct arena *a, struct ruleset_text texts[FILES_MAX], size_t *ret_count, struct err *err)
 {
 	const cJSON *f;
-	char name[NAME_BYTES];
-	int r = 0;
 	size_t count = 0;
 
 	cJSON_ArrayForEach(f, files)
 	{
 		struct slice n = json_get_str(f, "name");
 
-		if (++count > FILES_MAX)
+		if (count == FILES_MAX)
 			return err_set(err, ERR_LIMIT, "at most %d files", FILES_MAX);
 		if (!text_is_clean(n))
 			return err_set(err, ERR_SYNTAX, "rules: names without control characters");
-		(void)slice_copy(n.n ? n : SLICE_LIT("rules.yaml"), name, sizeof(name));
-		r = ruleset_add(rs, name, json_get_str(f, "text"), err);
-		if (r < 0)
-			return r;
+		texts[count] = (struct ruleset_text){ arena_dup(a, n.n ? slice_sub(n, 0, NAME_BYTES) : SLICE_LIT("rules.yaml")),
+						      json_get_str(f, "text") };
+		if (!texts[count++].name)
+			return err_set(err, ERR_LIMIT, "rules");
 	}
+	*ret_count = count;
 	return count ? 0 : err_set(err, ERR_SYNTAX, "rules: [{name, text}], at least one");
 }
 
@@ -142,7 +142,10 @@ static int read_time(const cJSON *ask, const char *key, uint64_t fallback, uint6
 /* {"rules":[{name, text}], "since":…, "until":…} */
 int correlating_backtest(struct correlating *c, const cJSON *ask, const char *who, struct buf *out, struct err *err)
 {
-	CLEANUP(ruleset_freep) struct ruleset *rs = ruleset_new();
+	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
+	CLEANUP(arena_freep) struct arena *a = arena_new(1 << 20);
+	struct ruleset_text texts[FILES_MAX];
+	size_t count = 0;
 	uint64_t now = clock_unix_ns(c->clk);
 	struct backtest_config cfg = { .bytes_max = c->bytes_max,
 				       .lateness_ns = (int64_t)(c->lateness_ms * 1000000),
@@ -151,7 +154,7 @@ int correlating_backtest(struct correlating *c, const cJSON *ask, const char *wh
 
 	if (!j)
 		return err_set(err, ERR_LIMIT, "%d backtests are running; wait for one, or end it", CORRELATING_RUNNING);
-	int r = rs ? 0 : err_set(err, ENOMEM, "rules");
+	int r = a ? 0 : err_set(err, ENOMEM, "rules");
 	if (r >= 0)
 		r = read_time(ask, "since", now - 86400ull * 1000000000, &cfg.since_unix_ns, err);
 	if (r >= 0)
@@ -159,9 +162,9 @@ int correlating_backtest(struct correlating *c, const cJSON *ask, const char *wh
 	if (r >= 0 && (cfg.since_unix_ns >= cfg.until_unix_ns || cfg.until_unix_ns > now + 86400ull * 1000000000))
 		r = err_set(err, ERR_SYNTAX, "since lies before until, and until not in the future");
 	if (r >= 0)
-		r = add_files(rs, cJSON_GetObjectItemCaseSensitive(ask, "rules"), err);
+		r = read_files(cJSON_GetObjectItemCaseSensitive(ask, "rules"), a, texts, &count, err);
 	if (r >= 0)
-		r = ruleset_link(rs, false, err);
+		r = ruleset_of_texts(texts, count, false, &rs, err);
 	if (r < 0)
 		return r;
 	end_job(j);
