@@ -575,7 +575,28 @@ static void on_metrics(void *arg, struct buf *out)
 	struct collector *c = arg;
 
 	intake_metrics(c->intake, out);
+	correlating_metrics(c->correlating, out);
 	health_metrics(c->health, out);
+}
+
+static int on_rules(void *arg, bool is_correlations, struct buf *out, struct err *err)
+{
+	return correlating_list(((struct collector *)arg)->correlating, is_correlations, out, err);
+}
+
+static int on_explain(void *arg, const cJSON *ask, struct buf *out, struct err *err)
+{
+	return correlating_explain(((struct collector *)arg)->correlating, ask, out, err);
+}
+
+static int on_backtest(void *arg, const cJSON *ask, const char *who, struct buf *out, struct err *err)
+{
+	return correlating_backtest(((struct collector *)arg)->correlating, ask, who, out, err);
+}
+
+static int on_backtest_show(void *arg, int64_t id, bool must_end, struct buf *out, struct err *err)
+{
+	return correlating_backtest_show(((struct collector *)arg)->correlating, id, must_end, out, err);
 }
 
 /* A person changed what vulnerabilities or checks depend on. */
@@ -693,7 +714,10 @@ static int open_doors(struct collector *c, struct loop *l, struct err *err)
 					       .on_notice = on_notice,
 					       .on_request = on_request,
 					       .on_heartbeat = on_heartbeat };
-	static const struct api_ops api_ops = { .on_status = on_status, .on_metrics = on_metrics, .on_changed = on_changed };
+	static const struct api_ops api_ops = { .on_status = on_status, .on_changed = on_changed,
+						.on_metrics = on_metrics, .on_rules = on_rules,
+						.on_explain = on_explain, .on_backtest = on_backtest,
+						.on_backtest_show = on_backtest_show };
 	struct wire_tls tls = { .ca_pem = buf_slice(&c->ca_pem),
 				.cert_pem = buf_slice(&c->cert_pem),
 				.key_pem = buf_slice(&c->key_pem) };

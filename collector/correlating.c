@@ -10,10 +10,11 @@
 #include "collector/correlate/live.h"
 #include "collector/correlating_priv.h"
 #include "collector/store/record_json.h"
+#include "collector/store/store_correlations.h"
 #include "collector/store/store_images.h"
 #include "common/log.h"
 
-enum { USES_MAX = 64, NUMBER_BYTES = 40 };
+enum { USES_MAX = 64, NUMBER_BYTES = 40, UNSCANNED_EVERY_S = 600, UNSCANNED_AGE_S = 1800, UNSCANNED_MAX = 1000 };
 
 /* ---- alerts ---- */
 
@@ -234,6 +235,7 @@ static int made_of_use(struct correlating *c, const struct store_case *cs, const
 		.source = DETECT_SOURCE_SCAN,
 		.time_unix_ns = clock_unix_ns(c->clk),
 		.container = &k,
+		.state = "found",
 		.vulnerability = cs->vuln->id,
 		.severity = vuln_severity_name(p->severity),
 		.package = p->package,
@@ -259,9 +261,47 @@ int correlating_case(struct correlating *c, const struct store_case *cs, struct 
 	return r;
 }
 
+static int on_unscanned(void *arg, const struct store_unscanned *row)
+{
+	struct correlating *c = arg;
+	Picket__Container k = PICKET__CONTAINER__INIT;
+	const struct observed_made made = { .source = DETECT_SOURCE_SCAN,
+					    .time_unix_ns = clock_unix_ns(c->clk),
+					    .container = &k,
+					    .state = "unscanned",
+					    .vulnerability = "",
+					    .severity = "",
+					    .package = "",
+					    .used = "" };
+
+	k.id = (char *)(uintptr_t)row->container;
+	k.name = msg_bytes(slice_of(row->name));
+	k.image = msg_bytes(row->image);
+	k.image_id = (char *)(uintptr_t)row->image_id;
+	return live_made(c->live, row->agent, row->host, &made, c->err);
+}
+
+/* What runs for long, and nobody knows what is in it. */
+static void tell_unscanned(struct correlating *c)
+{
+	uint64_t now = clock_boot_ns(c->clk);
+	struct err err = { 0 };
+
+	if (now < c->unscanned_boot_ns + UNSCANNED_EVERY_S * 1000000000ull)
+		return;
+	c->unscanned_boot_ns = now;
+	c->err = &err;
+	int r = store_begin(c->store, &err);
+	if (r >= 0)
+		r = store_end(c->store, store_unscanned_each(c->store, UNSCANNED_AGE_S, UNSCANNED_MAX, on_unscanned, c, &err), &err);
+	if (r < 0)
+		LOG(ERROR, "correlate.unscanned", KV_STR("why", err.msg));
+}
+
 void correlating_tick(struct correlating *c)
 {
 	live_tick(c->live);
+	tell_unscanned(c);
 }
 
 void correlating_reload(struct correlating *c)
@@ -325,11 +365,17 @@ int correlating_new(struct loop *l, struct store *s, const struct clock *clk, co
 	if (!c)
 		return err_set(err, ENOMEM, "rules");
 	*c = (struct correlating){ .loop = l, .store = s, .clk = clk, .ops = *ops, .arg = arg, .fold_ms = cfg->fold_ms };
+	c->bytes_max = cfg->correlate_bytes;
+	c->lateness_ms = cfg->lateness_ms;
+	c->next_job = 1;
 	c->flood.at_once = c->flood.per_hour = ALERTS_AT_ONCE;
 	c->firing = calloc(1, sizeof(*c->firing));
 	if (!c->firing)
 		return err_set(err, ENOMEM, "rules");
 	int r = live_new(s, clk, &live, &live_ops, c, &c->live, err);
+	c->work = loop_timer_new(l, correlating_work, c);
+	if (r >= 0 && !c->work)
+		r = err_set(err, ENOMEM, "timer");
 	if (r >= 0)
 		r = loop_signal(l, SIGHUP, on_hangup, c, err);
 	if (r < 0)
@@ -342,6 +388,8 @@ void correlating_free(struct correlating *c)
 {
 	if (!c)
 		return;
+	loop_timer_free(c->work);
+	correlating_jobs_free(c);
 	live_free(c->live);
 	free(c->firing);
 	free(c);

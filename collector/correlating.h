@@ -3,6 +3,7 @@
 #pragma once
 #include "collector/alert/alert.h"
 #include "collector/config.h"
+#include "common/json.h"
 #include "common/loop.h"
 
 struct correlating;
@@ -27,5 +28,12 @@ int correlating_case(struct correlating *c, const struct store_case *cs, struct 
 void correlating_tick(struct correlating *c);
 /* The files again, now. */
 void correlating_reload(struct correlating *c);
+/* For the API: lists, explanations, backtests (bodies as in collector/api/README.md). */
+int correlating_list(struct correlating *c, bool is_correlations, struct buf *out, struct err *err) WARN_UNUSED;
+int correlating_explain(struct correlating *c, const cJSON *ask, struct buf *out, struct err *err) WARN_UNUSED;
+int correlating_backtest(struct correlating *c, const cJSON *ask, const char *who, struct buf *out, struct err *err) WARN_UNUSED;
+int correlating_backtest_show(struct correlating *c, int64_t id, bool must_end, struct buf *out, struct err *err) WARN_UNUSED;
+/* Prometheus text. */
+void correlating_metrics(struct correlating *c, struct buf *out);
 /* Member "correlation" of GET /api/v1/status. */
 void correlating_status(struct correlating *c, struct json *j);

@@ -35,7 +35,8 @@ for room in intake correlate alert notify vuln audit health fleet api; do
 	[ -d "collector/$room" ] && forbid "collector/$room" "collector/($others)"
 done
 forbid collector/store 'collector/(intake|correlate|alert|notify|vuln|audit|health|fleet|api|ctl)'
-forbid collector/ctl 'collector/(intake|correlate|alert|notify|vuln|audit|fleet|store)'
+# picketctl lints and tries rules without a server: of correlate what is pure, nothing that needs the store
+forbid collector/ctl 'collector/(intake|alert|notify|vuln|audit|health|fleet|store)'
 
 # a local that cleans up after itself has a value from its first line on: an early return runs the cleanup
 if git ls-files 2>/dev/null 'common/*.c' 'proto/*.c' 'agent/*.c' 'collector/*.c' |

@@ -122,6 +122,13 @@ int api_container_show(struct api_call *c, struct err *err);
 int api_policy_show(struct api_call *c, struct err *err);
 int api_policy_apply(struct api_call *c, struct err *err);
 int api_policy_diff(struct api_call *c, struct err *err);
+/* api_correlations.c */
+int api_rules_list(struct api_call *c, struct err *err);
+int api_correlations_list(struct api_call *c, struct err *err);
+int api_correlation_explain(struct api_call *c, struct err *err);
+int api_backtest_begin(struct api_call *c, struct err *err);
+int api_backtest_show(struct api_call *c, struct err *err);
+int api_backtest_end(struct api_call *c, struct err *err);
 int api_status_show(struct api_call *c, struct err *err);
 int api_metrics(struct api_call *c, struct err *err);
 int api_health(struct api_call *c, struct err *err);

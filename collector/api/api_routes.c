@@ -64,6 +64,12 @@ static const struct route {
 	{ EVHTTP_REQ_GET, "/api/v1/policy", ROLE_VIEWER, api_policy_show, { "version" } },
 	{ EVHTTP_REQ_POST, "/api/v1/policy", ROLE_ADMIN, api_policy_apply, { NULL } },
 	{ EVHTTP_REQ_POST, "/api/v1/policy/diff", ROLE_ANALYST, api_policy_diff, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/rules", ROLE_VIEWER, api_rules_list, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/correlations", ROLE_VIEWER, api_correlations_list, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/correlations/explain", ROLE_VIEWER, api_correlation_explain, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/backtests", ROLE_ANALYST, api_backtest_begin, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/backtests/*", ROLE_ANALYST, api_backtest_show, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/backtests/*/end", ROLE_ANALYST, api_backtest_end, { NULL } },
 	{ EVHTTP_REQ_GET, "/api/v1/hosts", ROLE_VIEWER, api_hosts_list, { "filter", "limit", "cursor" } },
 	{ EVHTTP_REQ_GET, "/api/v1/hosts/*", ROLE_VIEWER, api_host_show, { NULL } },
 };

@@ -374,6 +374,11 @@ static size_t get_image_worst(struct observed *o, struct detect_value *ret, size
 
 /* ---- what the collector made ---- */
 
+static size_t get_scan_state(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return give_str(ret, o->made->state);
+}
+
 static size_t get_scan_vulnerability(struct observed *o, struct detect_value *ret, size_t max)
 {
 	return give_str(ret, o->made->vulnerability);

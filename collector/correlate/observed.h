@@ -11,7 +11,7 @@ struct observed_made {
 	enum detect_source source; /* SCAN: a vulnerability in an image that a container runs; HEALTH: of an agent */
 	uint64_t time_unix_ns;
 	const Picket__Container *container; /* nullable */
-	const char *state;		    /* of HEALTH: online, offline */
+	const char *state;		    /* of HEALTH: online, offline; of SCAN: found, unscanned */
 	/* of SCAN; texts are never NULL */
 	const char *vulnerability, *severity, *package, *used;
 	bool is_exploited, is_exposed, is_fixable;

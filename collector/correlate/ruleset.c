@@ -308,6 +308,56 @@ int ruleset_link(struct ruleset *rs, bool is_lenient, struct err *err)
 	return r < 0 ? r : look_at_rules(rs, err);
 }
 
+bool ruleset_is_shipped(const struct ruleset_rule *x)
+{
+	return slice_starts(slice_of(x->rule->file), SLICE_LIT("shipped/"));
+}
+
+static int try_texts(const struct ruleset_text *texts, size_t count, bool is_lenient, bool with_shipped, struct ruleset **ret,
+		     struct err *err)
+{
+	CLEANUP(ruleset_freep) struct ruleset *rs = ruleset_new();
+	struct err unheard;
+
+	err = err ? err : &unheard; /* errors that are left out are noted */
+	int r = rs ? 0 : err_set(err, ENOMEM, "rules");
+	if (r >= 0 && with_shipped)
+		r = ruleset_add_shipped(rs, err);
+	for (size_t i = 0; i < count && r >= 0; i++) {
+		r = ruleset_add(rs, texts[i].name, texts[i].text, err);
+		if (r < 0 && is_lenient) {
+			note_error(rs, err);
+			r = 0;
+		}
+	}
+	if (r >= 0)
+		r = ruleset_link(rs, is_lenient, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < rs->count && with_shipped; i++)
+		rs->rules[i].is_told &= !ruleset_is_shipped(&rs->rules[i]);
+	*ret = take_ptr(rs);
+	return 0;
+}
+
+int ruleset_of_texts(const struct ruleset_text *texts, size_t count, bool is_lenient, struct ruleset **ret, struct err *err)
+{
+	CLEANUP(ruleset_freep) struct ruleset *alone = NULL, *both = NULL;
+	int r = try_texts(texts, count, is_lenient, false, &alone, err);
+
+	if (r < 0 || alone->error_count) {
+		/* What is said of the files alone is what people hear where the others don't help. */
+		if (try_texts(texts, count, is_lenient, true, &both, NULL) >= 0 && (r < 0 || both->error_count < alone->error_count)) {
+			*ret = take_ptr(both);
+			return 0;
+		}
+	}
+	if (r < 0)
+		return r;
+	*ret = take_ptr(alone);
+	return 0;
+}
+
 ptrdiff_t ruleset_find(const struct ruleset *rs, struct slice name)
 {
 	for (size_t i = 0; i < rs->count; i++)

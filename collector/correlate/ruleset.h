@@ -51,6 +51,15 @@ int ruleset_add_shipped(struct ruleset *rs, struct err *err) WARN_UNUSED;
 /* Compiles and links what was added; afterwards nothing can be added. is_lenient: rules that are wrong, and those that
  * name them, are left out. */
 int ruleset_link(struct ruleset *rs, bool is_lenient, struct err *err) WARN_UNUSED;
+/* Rules that stand on their own, to be looked at or tried. Where they name what only the shipped files have, those are
+ * there, too, and raise nothing (ruleset_is_shipped). is_lenient: as above. *ret: caller frees with ruleset_free. */
+struct ruleset_text {
+	const char *name;
+	struct slice text;
+};
+int ruleset_of_texts(const struct ruleset_text *texts, size_t count, bool is_lenient, struct ruleset **ret,
+		     struct err *err) WARN_UNUSED;
+bool ruleset_is_shipped(const struct ruleset_rule *x);
 /* By id, name or title; a number of `rules`, or -1. */
 ptrdiff_t ruleset_find(const struct ruleset *rs, struct slice name);
 /* NULL is allowed and does nothing. */

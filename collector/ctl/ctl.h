@@ -18,6 +18,8 @@ struct ctl {
 	enum ctl_format format;
 	const char *since, *until, *comment, *reason, *image, *package, *subject, *host,
 		*from, *fields, *sort; /* nullable, borrowed from argv */
+	const char *groups[16], *at; /* --group NAME=VALUE, as often as needed; at: nullable */
+	size_t group_count;
 	uint64_t limit, timeout_ms; /* 0: the defaults */
 	bool is_watching, wants_help, is_oldest_first, wants_ended, wants_yes, wants_force, has_limit;
 	const char *noun, *verb;	   /* nullable */
@@ -34,6 +36,8 @@ struct ctl {
 int ctl_args(struct ctl *c, int argc, char **argv, struct err *err) WARN_UNUSED;
 /* The environment and the config file, for what the options left open. */
 int ctl_settings(struct ctl *c, struct err *err) WARN_UNUSED;
+/* Only how it is shown: for what asks no server. */
+void ctl_terminal(struct ctl *c);
 void ctl_fini(struct ctl *c);
 /* The words after the verb as one filter; words with blanks get their quotes back. */
 void ctl_filter(const struct ctl *c, struct buf *out);
@@ -142,6 +146,25 @@ int ctl_container_show(struct ctl *c, struct err *err);
 int ctl_policy_show(struct ctl *c, struct err *err);
 int ctl_policy_apply(struct ctl *c, struct err *err);
 int ctl_policy_diff(struct ctl *c, struct err *err);
+/* ctl_rule.c, ctl_backtest.c: of the noun rule or correlation. */
+int ctl_rule_list(struct ctl *c, struct err *err);
+int ctl_rule_lint(struct ctl *c, struct err *err);
+int ctl_rule_test(struct ctl *c, struct err *err);
+int ctl_rule_backtest(struct ctl *c, struct err *err);
+int ctl_correlation_explain(struct ctl *c, struct err *err);
+/* The files of args from..to, and those of folders among them. Caller frees with ctl_files_fini. */
+enum { CTL_FILES_MAX = 10000 };
+struct ctl_files {
+	struct ctl_file {
+		char *name;
+		struct buf text;
+	} *items;
+	size_t count, size;
+};
+int ctl_files_read(const char *const *paths, size_t count, struct ctl_files *ret, struct err *err) WARN_UNUSED;
+void ctl_files_fini(struct ctl_files *f);
+/* Rows one by one, in every format. */
+int ctl_print_rows(struct ctl *c, const struct ctl_view *view, const cJSON *doc, const cJSON *list, struct err *err) WARN_UNUSED;
 /* Of one image, urgent first. */
 extern const struct ctl_view ctl_image_vuln_view;
 void ctl_epss(const cJSON *row, struct buf *out);
@@ -177,7 +200,7 @@ void ctl_line_each(struct buf *out, const char *name, const cJSON *list);
 void ctl_heading(struct buf *out, const char *what, const char *title);
 /* "risk 71" and each reason with its points. */
 void ctl_risk(struct buf *out, const cJSON *doc);
-/* title and a table; nothing without rows. Returns how many. */
+/* title (nullable) and a table; nothing without rows. Returns how many. */
 size_t ctl_print_list(struct ctl *c, const char *title, const struct ctl_view *view, const cJSON *list);
 void ctl_print_csv(struct ctl *c, const struct ctl_view *view, const cJSON *list);
 bool ctl_is_table(const struct ctl *c);
@@ -204,6 +227,7 @@ struct ctl_command {
 	const char *noun, *verb; /* verb NULL: the noun alone */
 	int (*run)(struct ctl *c, struct err *err);
 	const char *help; /* examples first */
+	bool is_local;	  /* asks no server */
 };
 /* Error: ERR_USAGE with the nearest. *ret NULL: only help was asked for. */
 int ctl_find(const struct ctl *c, const struct ctl_command **ret, struct err *err) WARN_UNUSED;

@@ -12,6 +12,7 @@ static const char *const options[] = { "--server", "--token-file", "--ca", "--ou
 				       "--until", "--limit", "--watch", "--comment", "--reason",
 				       "--order", "--timeout", "--image", "--package", "--ended",
 				       "--subject", "--host", "--from", "--field", "--sort", "--yes", "--force",
+				       "--subject", "--host", "--group", "--at",
 				       "--help" };
 
 static int set_format(struct ctl *c, const char *text, struct err *err)
@@ -54,6 +55,18 @@ static int set_order(struct ctl *c, const char *value, struct err *err)
 	return 0;
 }
 
+static int add_group(struct ctl *c, const char *value, struct err *err)
+{
+	const char *eq = strchr(value, '=');
+
+	if (!eq || eq == value)
+		return err_set(err, ERR_USAGE, "--group %.60s: NAME=VALUE, as --group host=web-1", value);
+	if (c->group_count == ARRAY_LEN(c->groups))
+		return err_set(err, ERR_USAGE, "--group: at most %zu", ARRAY_LEN(c->groups));
+	c->groups[c->group_count++] = value;
+	return 0;
+}
+
 static int set_option(struct ctl *c, const char *name, const char *value, struct err *err)
 {
 	if (!strcmp(name, "--server"))
@@ -86,6 +99,10 @@ static int set_option(struct ctl *c, const char *name, const char *value, struct
 		c->fields = value;
 	else if (!strcmp(name, "--sort"))
 		c->sort = value;
+	else if (!strcmp(name, "--at"))
+		c->at = value;
+	else if (!strcmp(name, "--group"))
+		return add_group(c, value, err);
 	else if (!strcmp(name, "--limit"))
 		return set_limit(c, value, err);
 	else if (!strcmp(name, "--timeout"))
@@ -238,7 +255,7 @@ static int read_config_file(struct ctl *c, struct err *err)
 	return r;
 }
 
-static void look_at_terminal(struct ctl *c)
+void ctl_terminal(struct ctl *c)
 {
 	const char *columns = getenv("COLUMNS"), *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
 	struct winsize ws;
@@ -261,7 +278,7 @@ static void look_at_terminal(struct ctl *c)
 
 int ctl_settings(struct ctl *c, struct err *err)
 {
-	look_at_terminal(c);
+	ctl_terminal(c);
 	set_from_environment(&c->server, "PICKET_SERVER");
 	set_from_environment(&c->token_file, "PICKET_TOKEN_FILE");
 	set_from_environment(&c->ca, "PICKET_CA");

@@ -133,7 +133,8 @@ size_t ctl_print_list(struct ctl *c, const char *title, const struct ctl_view *v
 			rows[i++] = item;
 	}
 	if (i) {
-		fprintf(c->out, "%s\n", title);
+		if (title)
+			fprintf(c->out, "%s\n", title);
 		ctl_table_print(c, &t, rows, i);
 	}
 	free(rows);

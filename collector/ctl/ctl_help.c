@@ -246,6 +246,46 @@ static const struct ctl_command commands[] = {
 	  "picketctl policy diff policy.yaml\npicketctl policy diff policy.yaml -o csv\n"
 	  "\nWhich running containers the policy in the file would newly refuse, tell of or let through again,\n"
 	  "by the collector's record of how each was made: links on the hosts are not followed here.\n" COMMON_OPTIONS },
+	{ "rule", "list", ctl_rule_list,
+	  "picketctl rule list\npicketctl rule list -o json\n"
+	  "\nThe Sigma detection rules in force at the collector: what each looks at, whether it raises alerts\n"
+	  "(else a correlation counts it), when it did last.\n" COMMON_OPTIONS },
+	{ "rule", "lint", ctl_rule_lint,
+	  "picketctl rule lint rules/linux/process_creation\npicketctl rule lint -o json my-rule.yml\n"
+	  "\nReads Sigma files and folders, here, without a collector: errors with file, line and column, and notes:\n"
+	  "fields and log sources that picket does not record, rules that can never match. Exit 3 with errors.\n"
+	  COMMON_OPTIONS, true },
+	{ "rule", "test", ctl_rule_test,
+	  "picketctl rule test my-rule.yml timeline.ndjson\n"
+	  "picketctl event search host=web-1 --since 1h -o ndjson > t.ndjson; picketctl rule test my-rule.yml t.ndjson\n"
+	  "\nPlays events through rules, here, and says what fired. Lines of the file: events as `event search` gives\n"
+	  "them; {\"now\":TIME}; {\"expect\":{\"rule\":NAME,\"fired\":N,\"group\":{…}}}. Exit 1 where an expectation\n"
+	  "is not met or a rule fired that none expects.\n" COMMON_OPTIONS, true },
+	{ "rule", "backtest", ctl_rule_backtest,
+	  "picketctl rule backtest my-rule.yml --since 30d\n"
+	  "\nHow often rules would have matched over the collector's history, when and where. Raises nothing.\n"
+	  COMMON_OPTIONS "  --since, --until T   2026-11-23T20:00:00Z, or an age: 15m, 24h, 30d (24h)\n" },
+	{ "correlation", "list", ctl_rule_list,
+	  "picketctl correlation list\npicketctl correlation list -o wide\n"
+	  "\nThe correlations in force: what was counted, how many groups, what was given up, when each fired last.\n"
+	  COMMON_OPTIONS },
+	{ "correlation", "lint", ctl_rule_lint,
+	  "picketctl correlation lint /etc/picket/correlations.d\n"
+	  "\nReads Sigma files and folders, here, without a collector: errors with file, line and column, and notes.\n"
+	  "They may name picket's own rules. Exit 3 with errors.\n" COMMON_OPTIONS, true },
+	{ "correlation", "test", ctl_rule_test,
+	  "picketctl correlation test brute-force.yaml timeline.ndjson\n"
+	  "\nPlays a file of events through correlations, here; see picketctl rule test --help.\n" COMMON_OPTIONS, true },
+	{ "correlation", "backtest", ctl_rule_backtest,
+	  "picketctl correlation backtest brute-force.yaml --since 30d\n"
+	  "\nHow often correlations would have fired over the collector's history, when, for which groups.\n"
+	  COMMON_OPTIONS "  --since, --until T   2026-11-23T20:00:00Z, or an age: 15m, 24h, 30d (24h)\n" },
+	{ "correlation", "explain", ctl_correlation_explain,
+	  "picketctl correlation explain picket_ssh_many --group host=web-1 --group network.remote_address=203.0.113.9\n"
+	  "picketctl correlation explain picket_ssh_many\n"
+	  "\nWhat is counted for a group, what is missing, why it fired or did not. Without --group: the groups there are.\n"
+	  COMMON_OPTIONS "  --group NAME=VALUE   of each field of its group-by\n"
+	  "  --at TIME            the window that ends then; without it the newest\n" },
 	{ "audit-log", NULL, ctl_audit_list,
 	  "picketctl audit-log\npicketctl audit-log list who=alice --since 7d\n"
 	  "picketctl audit-log list 'what=action.*'\n"

@@ -21,7 +21,10 @@ int main(int argc, char **argv)
 	if (r >= 0 && c.wants_help) {
 		ctl_help(&c, cmd);
 	} else if (r >= 0) {
-		r = ctl_settings(&c, &err);
+		if (cmd->is_local)
+			ctl_terminal(&c);
+		else
+			r = ctl_settings(&c, &err);
 		if (r >= 0)
 			r = cmd->run(&c, &err);
 	}

@@ -1,6 +1,8 @@
 /* correlations.c - see store_correlations.h. */
 #include "collector/store/store_correlations.h"
 
+#include <inttypes.h>
+
 #include "collector/store/store_priv.h"
 #include "collector/store/store_vulns.h"
 
@@ -129,4 +131,51 @@ int store_container_brief(struct store *s, const char *agent, const char *id, st
 					       .is_scanned = db_u64(st, 5) != 0,
 					       .is_exploited = db_u64(st, 7) != 0 };
 	return 0;
+}
+
+/* ---- what runs unscanned ---- */
+
+struct unscanned {
+	struct store_unscanned *rows;
+	size_t count;
+	struct arena *a;
+};
+
+static bool keep_unscanned(struct unscanned *u, sqlite3_stmt *st)
+{
+	struct store_unscanned *row = &u->rows[u->count];
+	struct slice image = db_blob(st, 5);
+	const char *copy = arena_dup(u->a, image);
+
+	*row = (struct store_unscanned){ db_text(st, 0), db_text(st, 1), db_text(st, 2), db_text(st, 3), db_text(st, 4), { copy, image.n } };
+	const char **texts[] = { &row->agent, &row->host, &row->container, &row->name, &row->image_id };
+	if (!copy || !arena_keep(u->a, texts, ARRAY_LEN(texts)))
+		return false;
+	u->count++;
+	return true;
+}
+
+int store_unscanned_each(struct store *s, uint64_t age_s, uint64_t limit,
+			 int (*fn)(void *arg, const struct store_unscanned *row), void *arg, struct err *err)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(16 << 20);
+	struct unscanned u = { .a = a, .rows = a ? arena_zalloc(a, limit + 1, sizeof(*u.rows)) : NULL };
+	uint64_t now_s = clock_unix_ns(s->clk) / 1000000000;
+	sqlite3_stmt *st = NULL;
+
+	if (!u.rows)
+		return err_set(err, ERR_LIMIT, "%" PRIu64 " containers", limit);
+	int r = DB_PREPARE(&s->state, &st, err,
+			   "SELECT cu.agent, ag.host, cu.container, cu.name, i.image_id, coalesce(c.image, x'') FROM container_use cu"
+			   " JOIN image i ON i.id = cu.image JOIN agent ag ON ag.id = cu.agent"
+			   " LEFT JOIN container c ON c.agent = cu.agent AND c.id = cu.container"
+			   " WHERE cu.started > 0 AND cu.started < ?1 AND (length(i.sha256) = 0 OR i.worst_at = 0) LIMIT ?2",
+			   B_INT(now_s > age_s ? now_s - age_s : 0), B_INT(limit));
+	while (r >= 0 && (r = db_step(&s->state, st, err)) > 0)
+		if (!keep_unscanned(&u, st))
+			break;
+	db_resetp(&st);
+	for (size_t i = 0; i < u.count && r >= 0; i++)
+		r = fn(arg, &u.rows[i]);
+	return r;
 }

@@ -42,3 +42,12 @@ struct store_container_brief {
 };
 int store_container_brief(struct store *s, const char *agent, const char *id, struct arena *a,
 			  struct store_container_brief *ret, struct err *err) WARN_UNUSED;
+
+/* A container that has run for age_s and more, with an image whose inventory is not here or was never matched. At most
+ * limit; rows are copies: fn may write. */
+struct store_unscanned {
+	const char *agent, *host, *container, *name, *image_id;
+	struct slice image;
+};
+int store_unscanned_each(struct store *s, uint64_t age_s, uint64_t limit,
+			 int (*fn)(void *arg, const struct store_unscanned *row), void *arg, struct err *err) WARN_UNUSED;

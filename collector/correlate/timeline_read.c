@@ -1,0 +1,520 @@
+/* timeline_read.c - an event's JSON back as the record that it was made of. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+
+#include "collector/correlate/timeline.h"
+#include "common/text.h"
+
+enum { ANCESTORS_MAX = 8, TAGS_MAX = 64, RESULTS_MAX = 1000 };
+
+struct reader {
+	struct arena *a;
+	bool is_full;
+};
+
+static char *text(struct reader *r, const cJSON *o, const char *key)
+{
+	char *s = arena_dup(r->a, json_get_str(o, key));
+
+	r->is_full |= !s;
+	return s ? s : (char *)(uintptr_t)"";
+}
+
+static ProtobufCBinaryData bytes(struct reader *r, const cJSON *o, const char *key)
+{
+	const char *s = text(r, o, key);
+
+	return msg_bytes(slice_of(s));
+}
+
+static const cJSON *at(const cJSON *o, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(o, key);
+}
+
+static uint32_t number(const cJSON *o, const char *key)
+{
+	return (uint32_t)json_get_u64(o, key, 0);
+}
+
+/* true, or the text "true" */
+static bool flag(const cJSON *o, const char *key)
+{
+	return json_get_bool(o, key, false) || slice_is(json_get_str(o, key), "true");
+}
+
+static void *zero(struct reader *r, size_t size)
+{
+	void *p = arena_zalloc(r->a, 1, size);
+
+	r->is_full |= !p;
+	return p;
+}
+
+#define NEW(r, type) ((type *)zero(r, sizeof(type)))
+
+/* ---- a process ---- */
+
+static Picket__Ancestor *read_ancestor(struct reader *r, const cJSON *o)
+{
+	Picket__Ancestor *a = NEW(r, Picket__Ancestor);
+
+	if (!a)
+		return NULL;
+	picket__ancestor__init(a);
+	a->pid = number(o, "pid");
+	a->name = bytes(r, o, "name");
+	a->exe = bytes(r, o, "exe");
+	a->cmdline = bytes(r, o, "cmdline");
+	return a;
+}
+
+static void read_ancestors(struct reader *r, const cJSON *o, Picket__Process *p)
+{
+	const cJSON *more;
+
+	p->ancestors = arena_zalloc(r->a, ANCESTORS_MAX, sizeof(*p->ancestors));
+	r->is_full |= !p->ancestors;
+	if (!p->ancestors || !cJSON_IsObject(at(o, "parent")))
+		return;
+	p->ancestors[p->n_ancestors++] = read_ancestor(r, at(o, "parent"));
+	cJSON_ArrayForEach(more, at(o, "ancestors"))
+	{
+		if (p->n_ancestors < ANCESTORS_MAX)
+			p->ancestors[p->n_ancestors++] = read_ancestor(r, more);
+	}
+}
+
+/* "sh -c id": the first word is the name, or argv[0] where that is another. */
+static void read_cmdline(struct reader *r, const cJSON *o, Picket__Process *p)
+{
+	struct slice line = json_get_str(o, "cmdline");
+	ptrdiff_t blank = slice_find_char(line, ' ');
+	struct slice first = blank < 0 ? line : slice_sub(line, 0, (size_t)blank);
+	char *args = arena_dup(r->a, blank < 0 ? SLICE_NONE : slice_sub(line, (size_t)blank + 1, line.n));
+
+	r->is_full |= !args;
+	for (char *c = args; c && *c; c++)
+		if (*c == ' ')
+			*c = '\0';
+	if (args && blank >= 0)
+		p->args = msg_bytes(slice_from(args, line.n - (size_t)blank)); /* with the NUL that ends the last */
+	p->argv0 = bytes(r, o, "argv0");
+	if (!p->argv0.len && first.n && !slice_eq(first, msg_slice(p->name))) {
+		const char *s = arena_dup(r->a, first);
+
+		r->is_full |= !s;
+		p->argv0 = msg_bytes(slice_of(s));
+	}
+}
+
+static Picket__Process *read_process(struct reader *r, const cJSON *o)
+{
+	Picket__Process *p = cJSON_IsObject(o) ? NEW(r, Picket__Process) : NULL;
+
+	if (!p)
+		return NULL;
+	picket__process__init(p);
+	p->pid = number(o, "pid");
+	p->ppid = number(o, "ppid");
+	p->vpid = number(o, "vpid");
+	p->name = bytes(r, o, "name");
+	p->exe = bytes(r, o, "exe");
+	p->cwd = bytes(r, o, "cwd");
+	p->user = bytes(r, o, "user");
+	p->group = bytes(r, o, "group");
+	p->uid = number(o, "uid");
+	p->gid = number(o, "gid");
+	p->login_uid = cJSON_IsNumber(at(o, "login_uid")) ? number(o, "login_uid") : UINT32_MAX;
+	p->tty = number(o, "tty");
+	p->session_id = number(o, "session_id");
+	p->start_ns = json_get_u64(o, "start_ns", 0);
+	p->cap_effective = strtoull(text(r, o, "cap_effective"), NULL, 16);
+	p->exe_upper_layer = flag(o, "exe_upper_layer");
+	p->exe_from_memfd = flag(o, "exe_from_memfd");
+	p->exe_writable = flag(o, "exe_writable");
+	if (!p->name.len && p->exe.len) {
+		struct slice exe = msg_slice(p->exe), part, last = exe;
+
+		while (slice_split(&exe, '/', &part))
+			last = part;
+		p->name = msg_bytes(last);
+	}
+	read_cmdline(r, o, p);
+	read_ancestors(r, o, p);
+	return p;
+}
+
+/* ---- the others ---- */
+
+static Picket__Container *read_container(struct reader *r, const cJSON *o)
+{
+	Picket__Container *c = cJSON_IsObject(o) ? NEW(r, Picket__Container) : NULL;
+
+	if (!c)
+		return NULL;
+	picket__container__init(c);
+	c->id = text(r, o, "id");
+	c->name = bytes(r, o, "name");
+	c->image = bytes(r, o, "image");
+	c->image_id = text(r, o, "image_id");
+	c->image_digest = text(r, o, "image_digest");
+	c->user = bytes(r, o, "user");
+	c->engine = text(r, o, "engine");
+	c->privileged = flag(o, "privileged");
+	return c;
+}
+
+static uint32_t read_flags(struct slice s)
+{
+	static const struct {
+		const char *name;
+		uint32_t bits;
+	} names[] = { { "O_WRONLY", O_WRONLY }, { "O_RDWR", O_RDWR },	{ "O_CREAT", O_CREAT },	    { "O_TRUNC", O_TRUNC },
+		      { "O_APPEND", O_APPEND }, { "O_EXCL", O_EXCL },	{ "O_CLOEXEC", O_CLOEXEC }, { "O_NOFOLLOW", O_NOFOLLOW },
+		      { "O_DIRECTORY", O_DIRECTORY } };
+	struct slice one;
+	uint32_t bits = 0;
+
+	while (slice_split(&s, '|', &one))
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			bits |= slice_is(one, names[i].name) ? names[i].bits : 0;
+	return bits;
+}
+
+static Picket__File *read_file(struct reader *r, const cJSON *o)
+{
+	Picket__File *f = cJSON_IsObject(o) ? NEW(r, Picket__File) : NULL;
+
+	if (!f)
+		return NULL;
+	picket__file__init(f);
+	f->path = bytes(r, o, "path");
+	f->raw = bytes(r, o, "raw");
+	f->target = bytes(r, o, "target");
+	f->open_flags = read_flags(json_get_str(o, "flags"));
+	f->mode = (uint32_t)strtoul(text(r, o, "mode"), NULL, 8);
+	f->file_mode = (uint32_t)strtoul(text(r, o, "file_mode"), NULL, 8);
+	f->inode = json_get_u64(o, "inode", 0);
+	f->dev = number(o, "dev");
+	f->upper_layer = flag(o, "upper_layer");
+	return f;
+}
+
+static ProtobufCBinaryData read_address(struct reader *r, const cJSON *o, const char *key)
+{
+	const char *s = text(r, o, key);
+	uint8_t *out = arena_alloc(r->a, 16);
+
+	r->is_full |= !out;
+	if (out && inet_pton(strchr(s, ':') ? AF_INET6 : AF_INET, s, out) == 1)
+		return msg_bytes(slice_from(out, strchr(s, ':') ? 16 : 4));
+	return msg_bytes(SLICE_NONE);
+}
+
+static Picket__Network *read_network(struct reader *r, const cJSON *o)
+{
+	Picket__Network *n = cJSON_IsObject(o) ? NEW(r, Picket__Network) : NULL;
+
+	if (!n)
+		return NULL;
+	picket__network__init(n);
+	n->protocol = text(r, o, "protocol");
+	n->local_address = read_address(r, o, "local_address");
+	n->local_port = number(o, "local_port");
+	n->remote_address = read_address(r, o, "remote_address");
+	n->remote_port = number(o, "remote_port");
+	n->path = bytes(r, o, "path");
+	return n;
+}
+
+/* 3, or "EACCES" */
+static int64_t read_result(const cJSON *v)
+{
+	if (cJSON_IsNumber(v))
+		return (int64_t)v->valuedouble;
+	for (int e = 1; cJSON_IsString(v) && e < 134; e++) {
+		const char *name = strerrorname_np(e);
+
+		if (name && !strcmp(name, v->valuestring))
+			return -e;
+	}
+	return 0;
+}
+
+static Picket__Exit *read_exit(struct reader *r, const cJSON *o)
+{
+	Picket__Exit *x = cJSON_IsObject(o) ? NEW(r, Picket__Exit) : NULL;
+
+	if (!x)
+		return NULL;
+	picket__exit__init(x);
+	x->code = (int32_t)(int64_t)(cJSON_IsNumber(at(o, "code")) ? at(o, "code")->valuedouble : 0);
+	x->signal = number(o, "signal");
+	x->duration_ns = json_get_u64(o, "duration_ns", 0);
+	return x;
+}
+
+static Picket__Admission *read_admission(struct reader *r, const cJSON *o)
+{
+	Picket__Admission *m = cJSON_IsObject(o) ? NEW(r, Picket__Admission) : NULL;
+
+	if (!m)
+		return NULL;
+	picket__admission__init(m);
+	m->kind = text(r, o, "kind");
+	m->is_allowed = flag(o, "allowed");
+	m->is_monitored = flag(o, "monitored");
+	m->rule = text(r, o, "rule");
+	m->reason = bytes(r, o, "reason");
+	m->policy = text(r, o, "policy");
+	m->user = bytes(r, o, "user");
+	m->method = bytes(r, o, "method");
+	m->path = bytes(r, o, "path");
+	m->count = json_get_u64(o, "count", 0);
+	return m;
+}
+
+static Picket__Action *read_action(struct reader *r, const cJSON *o)
+{
+	Picket__Action *x = cJSON_IsObject(o) ? NEW(r, Picket__Action) : NULL;
+
+	if (!x)
+		return NULL;
+	picket__action__init(x);
+	x->kind = text(r, o, "kind");
+	x->rule = text(r, o, "rule");
+	x->why = text(r, o, "why");
+	x->dry_run = flag(o, "dry_run");
+	x->done = flag(o, "done");
+	x->by_kernel = flag(o, "by_kernel");
+	return x;
+}
+
+static Picket__Finding *read_finding(struct reader *r, const cJSON *line)
+{
+	const cJSON *o = at(line, "finding"), *tag;
+	Picket__Finding *f = NEW(r, Picket__Finding);
+
+	if (!f)
+		return NULL;
+	picket__finding__init(f);
+	f->rule = text(r, o, "rule");
+	f->priority = text(r, o, "priority");
+	f->output = text(r, o, "output");
+	f->source = (char *)(uintptr_t)"syscall";
+	f->count = json_get_u64(o, "count", 0);
+	f->tags = arena_zalloc(r->a, TAGS_MAX, sizeof(*f->tags));
+	r->is_full |= !f->tags;
+	cJSON_ArrayForEach(tag, at(o, "tags"))
+	{
+		if (f->tags && cJSON_IsString(tag) && f->n_tags < TAGS_MAX) {
+			f->tags[f->n_tags] = arena_dup(r->a, slice_of(tag->valuestring));
+			r->is_full |= !f->tags[f->n_tags++];
+		}
+	}
+	f->process = read_process(r, at(line, "process"));
+	f->container = read_container(r, at(line, "container"));
+	f->file = read_file(r, at(line, "file"));
+	f->network = read_network(r, at(line, "network"));
+	f->call = text(r, line, "call");
+	f->result = read_result(at(line, "result"));
+	return f;
+}
+
+static Picket__Gap *read_gap(struct reader *r, const cJSON *o)
+{
+	Picket__Gap *g = NEW(r, Picket__Gap);
+
+	if (!g)
+		return NULL;
+	picket__gap__init(g);
+	for (int i = 0; i < 4; i++)
+		if (slice_is(json_get_str(o, "class"), msg_loss_class_name(i)))
+			g->loss_class = (Picket__LossClass)i;
+	g->lost = json_get_u64(o, "lost", 0);
+	g->reason = text(r, o, "reason");
+	g->noisiest = bytes(r, o, "noisiest");
+	return g;
+}
+
+static Picket__AuditReport *read_report(struct reader *r, const cJSON *o)
+{
+	Picket__AuditReport *m = NEW(r, Picket__AuditReport);
+	const cJSON *x;
+
+	if (!m)
+		return NULL;
+	picket__audit_report__init(m);
+	m->subject = text(r, o, "subject");
+	m->subject_id = text(r, o, "subject_id");
+	m->subject_name = bytes(r, o, "name");
+	m->image = bytes(r, o, "image");
+	m->trigger = text(r, o, "trigger");
+	m->is_gone = flag(o, "gone");
+	m->results = arena_zalloc(r->a, RESULTS_MAX, sizeof(*m->results));
+	r->is_full |= !m->results;
+	cJSON_ArrayForEach(x, at(o, "results"))
+	{
+		Picket__AuditResult *one = m->results && m->n_results < RESULTS_MAX ? NEW(r, Picket__AuditResult) : NULL;
+
+		if (!one)
+			break;
+		picket__audit_result__init(one);
+		one->check_id = text(r, x, "check");
+		one->status = text(r, x, "status");
+		one->severity = text(r, x, "severity");
+		one->evidence = bytes(r, x, "evidence");
+		one->differs = flag(x, "differs");
+		m->results[m->n_results++] = one;
+	}
+	return m;
+}
+
+static Picket__Event *read_event(struct reader *r, const cJSON *line, int type)
+{
+	Picket__Event *ev = NEW(r, Picket__Event);
+
+	if (!ev)
+		return NULL;
+	picket__event__init(ev);
+	ev->type = (Picket__EventType)type;
+	ev->process = read_process(r, at(line, "process"));
+	ev->container = read_container(r, at(line, "container"));
+	ev->exit = read_exit(r, at(line, "exit"));
+	ev->call = text(r, line, "call");
+	ev->result = read_result(at(line, "result"));
+	ev->file = read_file(r, at(line, "file"));
+	ev->network = read_network(r, at(line, "network"));
+	ev->args = bytes(r, line, "args");
+	ev->admission = read_admission(r, at(line, "admission"));
+	ev->action = read_action(r, at(line, "action"));
+	return ev;
+}
+
+/* ---- a line ---- */
+
+static int event_type(struct slice name)
+{
+	for (int i = 1; i <= PICKET__EVENT_TYPE__EVENT_CONTAINER_UPDATE; i++)
+		if (slice_is(name, msg_event_type_name(i)))
+			return i;
+	return 0;
+}
+
+static int read_body(struct reader *r, const cJSON *line, struct slice type, Picket__Record *rec, struct err *err)
+{
+	int number_of = event_type(type);
+
+	if (number_of) {
+		rec->body_case = PICKET__RECORD__BODY_EVENT;
+		rec->event = read_event(r, line, number_of);
+	} else if (slice_is(type, "finding")) {
+		rec->body_case = PICKET__RECORD__BODY_FINDING;
+		rec->finding = read_finding(r, line);
+	} else if (slice_is(type, "gap")) {
+		rec->body_case = PICKET__RECORD__BODY_GAP;
+		rec->gap = read_gap(r, at(line, "gap"));
+	} else if (slice_is(type, "container")) {
+		rec->body_case = PICKET__RECORD__BODY_CONTAINER;
+		rec->container = read_container(r, at(line, "container"));
+	} else if (slice_is(type, "audit")) {
+		rec->body_case = PICKET__RECORD__BODY_AUDIT;
+		rec->audit = read_report(r, at(line, "audit"));
+	} else {
+		return err_set(err, ERR_SYNTAX, "type '%.*s': exec, exit, file, network, call, finding, container …, scan, health",
+			       SLICE_FMT(type));
+	}
+	if (rec->body_case == PICKET__RECORD__BODY_CONTAINER && !rec->container)
+		return err_set(err, ERR_SYNTAX, "a container event needs \"container\"");
+	return 0;
+}
+
+static void read_made(struct reader *r, const cJSON *line, struct timeline_event *ret)
+{
+	const cJSON *scan = at(line, "scan");
+	bool is_scan = slice_is(json_get_str(line, "type"), "scan");
+
+	ret->made = (struct observed_made){ .source = is_scan ? DETECT_SOURCE_SCAN : DETECT_SOURCE_HEALTH,
+					    .container = read_container(r, at(line, "container")),
+					    .state = text(r, is_scan ? scan : at(line, "health"), "state"),
+					    .vulnerability = text(r, scan, "vulnerability"),
+					    .severity = text(r, scan, "severity"),
+					    .package = text(r, scan, "package"),
+					    .used = text(r, scan, "used"),
+					    .is_exploited = flag(scan, "exploited"),
+					    .is_exposed = flag(scan, "exposed"),
+					    .is_fixable = flag(scan, "fixable") };
+}
+
+static void read_known(struct reader *r, const cJSON *line, struct timeline_event *ret)
+{
+	const cJSON *image = at(line, "image"), *c = at(line, "container");
+
+	ret->has_known = cJSON_IsObject(c);
+	ret->known = (struct observed_known){ .name = json_get_str(c, "name"),
+					      .image = json_get_str(c, "image"),
+					      .image_id = text(r, c, "image_id"),
+					      .worst = text(r, image, "worst"),
+					      .is_privileged = flag(c, "privileged"),
+					      .is_told = at(c, "privileged") != NULL,
+					      .is_scanned = flag(image, "scanned"),
+					      .is_exploited = flag(image, "exploited") };
+	ret->remote_host = text(r, line, "remote_host");
+}
+
+/* "agent:epoch:seq" */
+static void read_id(struct reader *r, const cJSON *line, struct timeline_event *ret)
+{
+	struct slice id = json_get_str(line, "id"), agent = SLICE_NONE, epoch = SLICE_NONE;
+
+	if (slice_split(&id, ':', &agent) && slice_split(&id, ':', &epoch) && slice_to_u64(epoch, &ret->epoch) &&
+	    slice_to_u64(id, &ret->sequence) && agent.n) {
+		ret->agent = arena_dup(r->a, agent);
+		r->is_full |= !ret->agent;
+	} else {
+		ret->epoch = ret->sequence = 0;
+		ret->agent = text(r, line, "agent");
+	}
+	if (ret->agent && !ret->agent[0])
+		ret->agent = ret->host;
+}
+
+int timeline_time(const cJSON *v, uint64_t base_unix_ns, uint64_t *ret, struct err *err)
+{
+	if (cJSON_IsNumber(v) && v->valuedouble >= 0 && v->valuedouble < 1e8) {
+		*ret = base_unix_ns + (uint64_t)llround(v->valuedouble * 1e9);
+		return 0;
+	}
+	if (cJSON_IsString(v) && text_time_parse(slice_of(v->valuestring), ret))
+		return 0;
+	return err_set(err, ERR_SYNTAX, "time: 2026-12-01T10:00:00Z, or seconds from the begin");
+}
+
+int timeline_read(const cJSON *line, uint64_t base_unix_ns, struct arena *a, struct timeline_event *ret, struct err *err)
+{
+	struct reader r = { .a = a };
+	struct slice type = json_get_str(line, "type");
+	uint64_t time_ns;
+	int e = timeline_time(at(line, "time"), base_unix_ns, &time_ns, err);
+
+	if (e < 0)
+		return e;
+	*ret = (struct timeline_event){ .host = text(&r, line, "host") };
+	read_id(&r, line, ret);
+	read_known(&r, line, ret);
+	if (slice_is(type, "scan") || slice_is(type, "health")) {
+		read_made(&r, line, ret);
+		ret->made.time_unix_ns = time_ns;
+	} else {
+		ret->record = NEW(&r, Picket__Record);
+		if (ret->record) {
+			picket__record__init(ret->record);
+			ret->record->time_unix_ns = time_ns;
+			e = read_body(&r, line, type, ret->record, err);
+		}
+	}
+	return e < 0 ? e : r.is_full ? err_set(err, ERR_LIMIT, "the event is too large") : 0;
+}
