@@ -97,7 +97,8 @@ static int tell(struct collector *c, const struct alert_change *change, struct e
 {
 	if (!change->id || (!change->is_new && !change->is_escalated && !change->is_reopened))
 		return 0;
-	return notify_enqueue(c->notify, change->id, change->is_new, err);
+	return notify_enqueue(c->notify, change->id,
+			      change->is_new ? NOTIFY_NEW : change->is_reopened ? NOTIFY_REOPENED : NOTIFY_WORSE, err);
 }
 
 static void on_notice(void *arg, const char *what, const char *agent, const char *detail);
@@ -490,6 +491,10 @@ static int open_notify(struct collector *c, struct loop *l, struct err *err)
 		.webhook_count = c->cfg->webhooks.count,
 		.mails = c->cfg->mails.items,
 		.mail_count = c->cfg->mails.count,
+		.syslogs = c->cfg->syslogs.items,
+		.syslog_count = c->cfg->syslogs.count,
+		.routes = c->cfg->routes.items,
+		.route_count = c->cfg->routes.count,
 		.inbox_url = c->cfg->inbox_url[0] ? c->cfg->inbox_url : c->inbox_url_text,
 		.group_wait_ms = c->cfg->group_wait_ms,
 		.max_attempts = (uint32_t)c->cfg->max_attempts,

@@ -14,6 +14,8 @@ struct collector_config {
 	uint64_t history_days, reserve_bytes, cert_days, fold_ms, group_wait_ms, max_attempts, credit;
 	struct conf_list webhooks; /* struct notify_webhook */
 	struct conf_list mails;	   /* struct notify_mail */
+	struct conf_list syslogs;  /* struct notify_syslog */
+	struct conf_list routes;   /* struct notify_route */
 	struct conf_list feeds;	   /* struct vuln_feed */
 	char *feed_public_key;
 	uint64_t feed_every_ms, feed_stale_ms;
