@@ -455,6 +455,23 @@ static void on_changed(void *arg)
 	audit_kick(c->audit);
 }
 
+/* ---- notification, as people see it ---- */
+
+static int on_notify(void *arg, struct json *j, struct err *err)
+{
+	return notify_describe(((struct collector *)arg)->notify, j, err);
+}
+
+static int on_notify_test(void *arg, const char *name, uint64_t *ret, struct err *err)
+{
+	return notify_test(((struct collector *)arg)->notify, name, ret, err);
+}
+
+static int on_notify_result(void *arg, uint64_t id, struct json *j, struct err *err)
+{
+	return notify_test_result(((struct collector *)arg)->notify, id, j, err);
+}
+
 /* ---- start ---- */
 
 static int open_store(struct collector *c, struct err *err)
@@ -545,7 +562,12 @@ static int open_doors(struct collector *c, struct loop *l, struct err *err)
 					       .on_notice = on_notice,
 					       .on_request = on_request,
 					       .on_heartbeat = on_heartbeat };
-	static const struct api_ops api_ops = { .on_status = on_status, .on_changed = on_changed };
+	static const struct api_ops api_ops = { .on_status = on_status,
+						.on_changed = on_changed,
+						.on_notify = on_notify,
+						.on_notify_test = on_notify_test,
+						.on_notify_result = on_notify_result,
+						.on_notify_changed = on_judged };
 	struct wire_tls tls = { .ca_pem = buf_slice(&c->ca_pem),
 				.cert_pem = buf_slice(&c->cert_pem),
 				.key_pem = buf_slice(&c->key_pem) };

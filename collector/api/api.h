@@ -14,6 +14,13 @@ struct api_ops {
 	void (*on_status)(void *arg, struct json *j);
 	/* A person accepted a vulnerability, or ended that: after the commit. Nullable. */
 	void (*on_changed)(void *arg);
+	/* Members for GET /api/v1/notify: items, cursor, receivers. Nullable, like the rest. */
+	int (*on_notify)(void *arg, struct json *j, struct err *err);
+	/* A test message to a route or receiver; *ret: what its result is asked for by. */
+	int (*on_notify_test)(void *arg, const char *name, uint64_t *ret, struct err *err);
+	int (*on_notify_result)(void *arg, uint64_t id, struct json *j, struct err *err);
+	/* Dead letters are due again: after the commit. */
+	void (*on_notify_changed)(void *arg);
 };
 int api_new(struct loop *l, struct store *s, const struct clock *clk, const struct api_config *cfg,
 	    const struct api_ops *ops, void *arg, struct api **ret, struct err *err) WARN_UNUSED;

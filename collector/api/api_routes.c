@@ -49,6 +49,13 @@ static const struct route {
 	{ EVHTTP_REQ_GET, "/api/v1/policy", ROLE_VIEWER, api_policy_show, { "version" } },
 	{ EVHTTP_REQ_POST, "/api/v1/policy", ROLE_ADMIN, api_policy_apply, { NULL } },
 	{ EVHTTP_REQ_POST, "/api/v1/policy/diff", ROLE_ANALYST, api_policy_diff, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/notify", ROLE_VIEWER, api_notify_list, { "limit", "cursor" } },
+	{ EVHTTP_REQ_GET, "/api/v1/notify/messages", ROLE_VIEWER, api_notify_messages, { "limit", "cursor", "dead" } },
+	{ EVHTTP_REQ_POST, "/api/v1/notify/messages/*/resend", ROLE_ANALYST, api_notify_resend, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/notify/messages/*/drop", ROLE_ADMIN, api_notify_drop, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/notify/resend", ROLE_ANALYST, api_notify_resend_all, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/notify/test", ROLE_ANALYST, api_notify_test, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/notify/tests/*", ROLE_ANALYST, api_notify_test_show, { NULL } },
 	{ EVHTTP_REQ_GET, "/api/v1/hosts", ROLE_VIEWER, api_hosts_list, { "filter", "limit", "cursor" } },
 	{ EVHTTP_REQ_GET, "/api/v1/hosts/*", ROLE_VIEWER, api_host_show, { NULL } },
 };

@@ -18,7 +18,7 @@ struct ctl {
 	enum ctl_format format;
 	const char *since, *until, *comment, *reason, *image, *package, *subject, *host; /* nullable, borrowed from argv */
 	uint64_t limit, timeout_ms; /* 0: the defaults */
-	bool is_watching, wants_help, is_oldest_first, wants_ended;
+	bool is_watching, wants_help, is_oldest_first, wants_ended, wants_all;
 	const char *noun, *verb;	   /* nullable */
 	const char *args[CTL_ARGS_MAX]; /* what follows the verb: filter, or ids */
 	size_t arg_count;
@@ -122,6 +122,13 @@ int ctl_container_show(struct ctl *c, struct err *err);
 int ctl_policy_show(struct ctl *c, struct err *err);
 int ctl_policy_apply(struct ctl *c, struct err *err);
 int ctl_policy_diff(struct ctl *c, struct err *err);
+/* ctl_notify.c */
+int ctl_notify_list(struct ctl *c, struct err *err);
+int ctl_notify_waiting(struct ctl *c, struct err *err);
+int ctl_notify_dead(struct ctl *c, struct err *err);
+int ctl_notify_resend(struct ctl *c, struct err *err);
+int ctl_notify_drop(struct ctl *c, struct err *err);
+int ctl_notify_test(struct ctl *c, struct err *err);
 /* Of one image, urgent first. */
 extern const struct ctl_view ctl_image_vuln_view;
 void ctl_epss(const cJSON *row, struct buf *out);

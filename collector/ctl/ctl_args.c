@@ -11,7 +11,7 @@ static const char *const formats[] = { "auto", "table", "wide", "json", "ndjson"
 static const char *const options[] = { "--server", "--token-file", "--ca", "--output", "--since",
 				       "--until", "--limit", "--watch", "--comment", "--reason",
 				       "--order", "--timeout", "--image", "--package", "--ended",
-				       "--subject", "--host",
+				       "--subject", "--host", "--all",
 				       "--help" };
 
 static int set_format(struct ctl *c, const char *text, struct err *err)
@@ -111,6 +111,10 @@ static int long_option(struct ctl *c, int argc, char **argv, int *i, struct err 
 	}
 	if (!strcmp(name, "--ended")) {
 		c->wants_ended = true;
+		return 0;
+	}
+	if (!strcmp(name, "--all")) {
+		c->wants_all = true;
 		return 0;
 	}
 	if (!strcmp(name, "--watch")) {

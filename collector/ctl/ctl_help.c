@@ -182,6 +182,24 @@ static const struct ctl_command commands[] = {
 	  "picketctl policy diff policy.yaml\npicketctl policy diff policy.yaml -o csv\n"
 	  "\nWhich running containers the policy in the file would newly refuse, tell of or let through again,\n"
 	  "by the collector's record of how each was made: links on the hosts are not followed here.\n" COMMON_OPTIONS },
+	{ "notify", "list", ctl_notify_list,
+	  "picketctl notify list\npicketctl notify list -o wide\n"
+	  "\nEach route and receiver: does it work, what waits, what was given up, the last success and error.\n" COMMON_OPTIONS },
+	{ "notify", "waiting", ctl_notify_waiting,
+	  "picketctl notify waiting\n\nMessages that are not delivered yet, oldest first.\n" COMMON_OPTIONS LIST_OPTIONS },
+	{ "notify", "dead", ctl_notify_dead,
+	  "picketctl notify dead\npicketctl notify resend 42\n"
+	  "\nMessages that were given up: why, and which alerts they tell of.\n" COMMON_OPTIONS LIST_OPTIONS },
+	{ "notify", "resend", ctl_notify_resend,
+	  "picketctl notify resend 42 43\npicketctl notify resend --all\n"
+	  "\nDead letters are sent again, under the keys they had. For analysts and admins.\n" COMMON_OPTIONS
+	  "  --all                every dead letter\n" },
+	{ "notify", "drop", ctl_notify_drop,
+	  "picketctl notify drop 42\n\nDead letters go for good. For admins.\n" COMMON_OPTIONS },
+	{ "notify", "test", ctl_notify_test,
+	  "picketctl notify test on-call\n"
+	  "\nA message that says it is a test, to a receiver or to all of a route, now; prints what the other side\n"
+	  "answered. Exit code 1 when one did not take it. For analysts and admins.\n" COMMON_OPTIONS },
 	{ "audit-log", NULL, ctl_audit_list,
 	  "picketctl audit-log\npicketctl audit-log list who=alice --since 7d\n"
 	  "picketctl audit-log list 'what=action.*'\n"
@@ -209,7 +227,7 @@ static int wrong_word(const char *kind, const char *word, const char *const *kno
 static int unknown_noun(const char *noun, struct err *err)
 {
 	static const char *const nouns[] = { "alert",   "event",  "host",	"image",  "vuln",
-					     "finding", "container", "policy", "audit-log", "status" };
+					     "finding", "container", "policy", "notify", "audit-log", "status" };
 
 	return wrong_word("command", noun, nouns, ARRAY_LEN(nouns), err);
 }

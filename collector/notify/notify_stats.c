@@ -94,7 +94,7 @@ int notify_describe(struct notify *n, struct json *j, struct err *err)
 {
 	int r = 0;
 
-	json_kv_array(j, "routes");
+	json_kv_array(j, "items");
 	for (size_t i = 0; i < n->lane_count && r >= 0; i++) {
 		struct notify_lane_stats s;
 
@@ -103,6 +103,7 @@ int notify_describe(struct notify *n, struct json *j, struct err *err)
 			describe_lane(j, &s, &n->lanes[i]);
 	}
 	json_array_close(j);
+	json_kv_str(j, "cursor", "");
 	json_kv_array(j, "receivers");
 	for (size_t i = 0; i < n->receiver_count; i++) {
 		const struct receiver *to = &n->receivers[i];
