@@ -241,8 +241,8 @@ static int end_digest(struct notify *n, struct lane *l, uint64_t now, int64_t me
 static int digest(struct notify *n, struct lane *l, uint64_t now, uint64_t *ret_next, struct err *err)
 {
 	size_t parts = 0;
-	bool has_more;
-	int64_t message;
+	bool has_more = false;
+	int64_t message = 0;
 
 	int r = store_notify_open(n->store, l->route->name, l->to->name, &message, err);
 	if (r >= 0 && !message)

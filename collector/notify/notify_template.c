@@ -68,8 +68,8 @@ struct parser {
 
 static int fail(const struct parser *p, const char *at, const char *what, struct slice shown)
 {
-	return err_set(p->err, ERR_SYNTAX, "line %u: %s '%.*s'", line_at(p->t, at), what, (int)(shown.n > 40 ? 40 : shown.n),
-		       shown.p);
+	return err_set(p->err, ERR_SYNTAX, "line %u: %s '%.*s'", line_at(p->t, at), what,
+		       SLICE_FMT(slice_sub(shown, 0, 40)));
 }
 
 static int add(struct parser *p, struct node n, const char *at)
