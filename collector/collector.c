@@ -111,7 +111,7 @@ void collector_public_urls(const struct collector_config *cfg, const struct conf
 /* ---- one record, inside the transaction ---- */
 
 /* Worth telling: told, unless something holds it back; whoever shall acknowledge it has time from now on. */
-static int tell_id(struct collector *c, int64_t id, bool is_new, struct err *err)
+static int tell_id(struct collector *c, int64_t id, enum notify_why why, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
 	uint64_t now = clock_unix_ns(c->clk);
@@ -127,28 +127,29 @@ static int tell_id(struct collector *c, int64_t id, bool is_new, struct err *err
 		r = alert_quiet_hold(c->store, &al, now, &q, err);
 	if (r < 0 || q.is_quiet)
 		return r;
-	return notify_enqueue(c->notify, id, is_new, err);
+	return notify_enqueue(c->notify, id, why, err);
 }
 
 static int tell(struct collector *c, const struct alert_change *change, struct err *err)
 {
 	if (!change->id || (!change->is_new && !change->is_escalated && !change->is_reopened))
 		return 0;
-	return tell_id(c, change->id, change->is_new, err);
+	return tell_id(c, change->id, change->is_new ? NOTIFY_NEW : change->is_reopened ? NOTIFY_REOPENED : NOTIFY_WORSE, err);
 }
 
 /* What was held back, or woke. */
 static int on_quiet_over(void *arg, int64_t id, bool woke, struct err *err)
 {
-	return tell_id(arg, id, !woke, err);
+	return tell_id(arg, id, woke ? NOTIFY_REPEATED : NOTIFY_NEW, err);
 }
 
 static int on_unacknowledged(void *arg, int64_t id, const char *route, struct err *err)
 {
 	struct collector *c = arg;
+	int r = notify_enqueue_route(c->notify, id, route, NOTIFY_UNACKNOWLEDGED, err);
 
-	(void)route; /* notify has no routes by name yet: all of them */
-	return notify_enqueue(c->notify, id, false, err);
+	/* the route may have gone from the configuration since */
+	return r == -ERR_NOT_FOUND ? notify_enqueue(c->notify, id, NOTIFY_UNACKNOWLEDGED, err) : r;
 }
 
 static void on_notice(void *arg, const char *what, const char *agent, const char *detail);
@@ -608,6 +609,23 @@ static void on_changed(void *arg)
 	audit_kick(c->audit);
 }
 
+/* ---- notification, as people see it ---- */
+
+static int on_notify(void *arg, struct json *j, struct err *err)
+{
+	return notify_describe(((struct collector *)arg)->notify, j, err);
+}
+
+static int on_notify_test(void *arg, const char *name, uint64_t *ret, struct err *err)
+{
+	return notify_test(((struct collector *)arg)->notify, name, ret, err);
+}
+
+static int on_notify_result(void *arg, uint64_t id, struct json *j, struct err *err)
+{
+	return notify_test_result(((struct collector *)arg)->notify, id, j, err);
+}
+
 /* ---- start ---- */
 
 static int open_store(struct collector *c, struct err *err)
@@ -635,6 +653,17 @@ static int read_pems(struct collector *c, struct err *err)
 	return tls_key_matches(buf_slice(&c->cert_pem), buf_slice(&c->key_pem), err);
 }
 
+/* Asked when it is about to be sent: a silence may have come while its group collected. */
+static int on_is_quiet(void *arg, const struct store_alert *al, bool *ret, struct err *err)
+{
+	struct collector *c = arg;
+	struct alert_quiet q = { 0 };
+	int r = alert_quiet_hold(c->store, al, clock_unix_ns(c->clk), &q, err);
+
+	*ret = q.is_quiet;
+	return r;
+}
+
 static int open_notify(struct collector *c, struct loop *l, struct err *err)
 {
 	const char *port = strrchr(c->cfg->http, ':');
@@ -645,9 +674,15 @@ static int open_notify(struct collector *c, struct loop *l, struct err *err)
 		.webhook_count = c->cfg->webhooks.count,
 		.mails = c->cfg->mails.items,
 		.mail_count = c->cfg->mails.count,
+		.syslogs = c->cfg->syslogs.items,
+		.syslog_count = c->cfg->syslogs.count,
+		.routes = c->cfg->routes.items,
+		.route_count = c->cfg->routes.count,
 		.inbox_url = c->cfg->inbox_url[0] ? c->cfg->inbox_url : c->inbox_url_text,
 		.group_wait_ms = c->cfg->group_wait_ms,
 		.max_attempts = (uint32_t)c->cfg->max_attempts,
+		.is_quiet = on_is_quiet,
+		.quiet_arg = c,
 	};
 	int r = fetch_pool_new(l, NOTIFY_CONNECTIONS, &c->fetch, err);
 	return r < 0 ? r : notify_new(l, c->store, c->fetch, c->clk, &c->notify_config, &c->notify, err);
@@ -714,10 +749,17 @@ static int open_doors(struct collector *c, struct loop *l, struct err *err)
 					       .on_notice = on_notice,
 					       .on_request = on_request,
 					       .on_heartbeat = on_heartbeat };
-	static const struct api_ops api_ops = { .on_status = on_status, .on_changed = on_changed,
-						.on_metrics = on_metrics, .on_rules = on_rules,
-						.on_explain = on_explain, .on_backtest = on_backtest,
-						.on_backtest_show = on_backtest_show };
+	static const struct api_ops api_ops = { .on_status = on_status,
+						.on_metrics = on_metrics,
+						.on_changed = on_changed,
+						.on_rules = on_rules,
+						.on_explain = on_explain,
+						.on_backtest = on_backtest,
+						.on_backtest_show = on_backtest_show,
+						.on_notify = on_notify,
+						.on_notify_test = on_notify_test,
+						.on_notify_result = on_notify_result,
+						.on_notify_changed = on_judged };
 	struct wire_tls tls = { .ca_pem = buf_slice(&c->ca_pem),
 				.cert_pem = buf_slice(&c->cert_pem),
 				.key_pem = buf_slice(&c->key_pem) };

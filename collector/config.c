@@ -5,16 +5,20 @@
 
 static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 static const char *const severities[] = { "info", "low", "medium", "high", "critical", NULL };
-static const char *const presets[] = { "picket", "slack", "alertmanager", "falco", NULL };
+static const char *const presets[] = { "picket", "slack", "alertmanager", "falco", "teams", "pagerduty", NULL };
+static const char *const formats_of_syslog[] = { "rfc5424", "cef", NULL };
+static const char *const if_needed[] = { "if-needed", "yes", "no", NULL };
 static const char *const starttls[] = { "required", "when-offered", "none", NULL };
 
 #define WEBHOOK(f) offsetof(struct notify_webhook, f)
 static const struct conf_key webhook_keys[] = {
 	{ "name", CONF_STR, WEBHOOK(name), .doc = "shown in the outbox" },
 	{ "url", CONF_STR, WEBHOOK(url), .doc = "https://…" },
-	{ "secret_file", CONF_STR, WEBHOOK(secret_file), .doc = "its content signs the body (HMAC-SHA256)" },
+	{ "secret_file", CONF_STR, WEBHOOK(secret_file), .doc = "its content signs the body (HMAC-SHA256); pagerduty: the routing key" },
+	{ "template_file", CONF_STR, WEBHOOK(template_file), .doc = "the body, with {{alerts}} …; default: the preset's" },
+	{ "headers", CONF_STR_LIST, WEBHOOK(headers), .doc = "\"Name: value\", templates too" },
 	{ "ca_file", CONF_STR, WEBHOOK(ca_file), .doc = "default: the system's" },
-	{ "preset", CONF_ENUM, WEBHOOK(preset), .names = presets, .doc = "picket slack alertmanager falco" },
+	{ "preset", CONF_ENUM, WEBHOOK(preset), .names = presets, .doc = "picket slack alertmanager falco teams pagerduty" },
 	{ "min_severity", CONF_ENUM, WEBHOOK(min_severity), .names = severities, .doc = "default info" },
 };
 
@@ -47,6 +51,39 @@ static const struct conf_key escalate_keys[] = {
 	{ "every", CONF_DURATION, ESCALATE(every_ms), 1000, 30ull * 86400000, .doc = "then again; default: as after" },
 	{ "times", CONF_U64, ESCALATE(times), 1, 100, .doc = "so often at most; default 1" },
 	{ "routes", CONF_STR_LIST, ESCALATE(routes), .doc = "names of routes that are told" },
+};
+
+#define SYSLOG(f) offsetof(struct notify_syslog, f)
+static const struct conf_key syslog_keys[] = {
+	{ "name", CONF_STR, SYSLOG(name), .doc = "shown in the outbox" },
+	{ "url", CONF_STR, SYSLOG(url), .doc = "tcp://HOST:601, tls://HOST:6514" },
+	{ "ca_file", CONF_STR, SYSLOG(ca_file), .doc = "default: the system's" },
+	{ "format", CONF_ENUM, SYSLOG(format), .names = formats_of_syslog, .doc = "rfc5424 (default) cef" },
+	{ "facility", CONF_U64, SYSLOG(facility), 0, 23, .doc = "default 13, audit" },
+	{ "min_severity", CONF_ENUM, SYSLOG(min_severity), .names = severities, .doc = "default info" },
+};
+
+#define DAY_MS 86400000ull
+#define ROUTE(f) offsetof(struct notify_route, f)
+static const struct conf_key route_keys[] = {
+	{ "name", CONF_STR, ROUTE(name), .doc = "shown in the outbox" },
+	{ "receivers", CONF_STR_LIST, ROUTE(receivers), .doc = "names of webhooks, mails, syslogs" },
+	{ "filter", CONF_STR, ROUTE(filter), .doc = "as of picketctl alert list" },
+	{ "min_severity", CONF_ENUM, ROUTE(min_severity), .names = severities, .doc = "default info" },
+	{ "continue", CONF_BOOL, ROUTE(goes_on), .doc = "what matched goes to later routes too" },
+	{ "hours", CONF_STR_LIST, ROUTE(hours), .doc = "\"mon-fri 08:00-18:00\"; what comes outside waits" },
+	{ "mute", CONF_STR_LIST, ROUTE(mute), .doc = "the same, or \"2026-12-24..2026-12-26\": waits until it is over" },
+	{ "time_zone", CONF_STR, ROUTE(time_zone), .doc = "of hours and mute: UTC (default), +02:00, Europe/Berlin" },
+	{ "group_by", CONF_STR_LIST, ROUTE(group_by),
+	  .doc = "rule host (default) container image severity source alert, or none" },
+	{ "group_wait", CONF_DURATION, ROUTE(group_wait_ms), 1, DAY_MS, .doc = "before a group's first message; 30s" },
+	{ "group_interval", CONF_DURATION, ROUTE(group_interval_ms), 1, 7 * DAY_MS, .doc = "before its next; 5m" },
+	{ "repeat_interval", CONF_DURATION, ROUTE(repeat_interval_ms), 0, 365 * DAY_MS,
+	  .doc = "told again while open and not acknowledged; 0 (default): never" },
+	{ "send_resolved", CONF_ENUM, ROUTE(send_resolved), .names = if_needed,
+	  .doc = "if-needed (default: pagerduty, alertmanager) yes no" },
+	{ "digest", CONF_U64, ROUTE(digest), 0, 1000000000,
+	  .doc = "more waiting messages are one digest; 10 for people, 50 for programs, syslog: never" },
 };
 
 /* In the order of enum vulndb_format and enum vuln_severity. */
@@ -94,10 +131,16 @@ static const struct conf_key keys[] = {
 	  .doc = "collects what belongs into one mail" },
 	{ "notify.max_attempts", CONF_U64, AT(max_attempts), 1, 10000, .doc = "then: dead letter; 240 are about a week" },
 	{ "notify.webhooks", CONF_LIST, AT(webhooks), .sub = webhook_keys, .sub_count = ARRAY_LEN(webhook_keys),
-	  .item_size = sizeof(struct notify_webhook), .doc = "name url preset secret_file ca_file min_severity" },
+	  .item_size = sizeof(struct notify_webhook), .doc = "name url preset secret_file template_file headers ca_file min_severity" },
 	{ "notify.mails", CONF_LIST, AT(mails), .sub = mail_keys, .sub_count = ARRAY_LEN(mail_keys),
 	  .item_size = sizeof(struct notify_mail),
 	  .doc = "name url from to starttls user password_file ca_file min_severity" },
+	{ "notify.syslogs", CONF_LIST, AT(syslogs), .sub = syslog_keys, .sub_count = ARRAY_LEN(syslog_keys),
+	  .item_size = sizeof(struct notify_syslog), .doc = "name url format facility ca_file min_severity" },
+	{ "notify.routes", CONF_LIST, AT(routes), .sub = route_keys, .sub_count = ARRAY_LEN(route_keys),
+	  .item_size = sizeof(struct notify_route),
+	  .doc = "name receivers filter min_severity continue hours mute time_zone group_by group_wait group_interval"
+		 " repeat_interval send_resolved digest" },
 	{ "feeds.sources", CONF_LIST, AT(feeds), .sub = feed_keys, .sub_count = ARRAY_LEN(feed_keys),
 	  .item_size = sizeof(struct vuln_feed), .doc = "vulnerability data: name url format ca_file part" },
 	{ "feeds.every", CONF_DURATION, AT(feed_every_ms), 0, 30ull * 86400000,

@@ -24,6 +24,8 @@ struct collector_config {
 	uint64_t alerts_max;
 	struct conf_list inhibitions; /* struct collector_inhibition */
 	struct conf_list escalations; /* struct alert_escalation */
+	struct conf_list syslogs;  /* struct notify_syslog */
+	struct conf_list routes;   /* struct notify_route */
 	struct conf_list feeds;	   /* struct vuln_feed */
 	char *feed_public_key;
 	uint64_t feed_every_ms, feed_stale_ms;

@@ -17,13 +17,18 @@ struct api_ops {
 	void (*on_metrics)(void *arg, struct buf *out);
 	/* A person accepted a vulnerability, or ended that: after the commit. Nullable. */
 	void (*on_changed)(void *arg);
-	/* Members of GET /metrics beyond the store's. Nullable, as those that follow. */
-	void (*on_metrics)(void *arg, struct buf *out);
 	/* Rules and correlations in force; the rest of api_correlations.c. ask: the body. */
 	int (*on_rules)(void *arg, bool is_correlations, struct buf *out, struct err *err);
 	int (*on_explain)(void *arg, const cJSON *ask, struct buf *out, struct err *err);
 	int (*on_backtest)(void *arg, const cJSON *ask, const char *who, struct buf *out, struct err *err);
 	int (*on_backtest_show)(void *arg, int64_t id, bool must_end, struct buf *out, struct err *err);
+	/* Members for GET /api/v1/notify: items, cursor, receivers. Nullable, like the rest. */
+	int (*on_notify)(void *arg, struct json *j, struct err *err);
+	/* A test message to a route or receiver; *ret: what its result is asked for by. */
+	int (*on_notify_test)(void *arg, const char *name, uint64_t *ret, struct err *err);
+	int (*on_notify_result)(void *arg, uint64_t id, struct json *j, struct err *err);
+	/* Dead letters are due again: after the commit. */
+	void (*on_notify_changed)(void *arg);
 };
 int api_new(struct loop *l, struct store *s, const struct clock *clk, const struct api_config *cfg,
 	    const struct api_ops *ops, void *arg, struct api **ret, struct err *err) WARN_UNUSED;

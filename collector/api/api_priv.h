@@ -79,7 +79,8 @@ void api_reply_err(struct api_call *c, const struct err *err);
 void api_route(struct api_call *c);
 
 /* Handlers: 0 and call->out, or an error. api_alerts.c, api_hosts.c, api_events.c,
- * api_audit.c, api_status.c, api_images.c, api_vulns.c, api_findings.c, api_containers.c, api_policy.c */
+ * api_audit.c, api_status.c, api_images.c, api_vulns.c, api_findings.c, api_containers.c, api_policy.c,
+ * api_notify.c */
 int api_alerts_list(struct api_call *c, struct err *err);
 int api_alert_show(struct api_call *c, struct err *err);
 int api_alert_ack(struct api_call *c, struct err *err);
@@ -130,6 +131,13 @@ int api_backtest_begin(struct api_call *c, struct err *err);
 int api_backtest_show(struct api_call *c, struct err *err);
 int api_backtest_end(struct api_call *c, struct err *err);
 int api_status_show(struct api_call *c, struct err *err);
+int api_notify_list(struct api_call *c, struct err *err);
+int api_notify_messages(struct api_call *c, struct err *err);
+int api_notify_resend(struct api_call *c, struct err *err);
+int api_notify_resend_all(struct api_call *c, struct err *err);
+int api_notify_drop(struct api_call *c, struct err *err);
+int api_notify_test(struct api_call *c, struct err *err);
+int api_notify_test_show(struct api_call *c, struct err *err);
 int api_metrics(struct api_call *c, struct err *err);
 int api_health(struct api_call *c, struct err *err);
 int api_front_page(struct api_call *c, struct err *err);

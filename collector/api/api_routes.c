@@ -70,6 +70,13 @@ static const struct route {
 	{ EVHTTP_REQ_POST, "/api/v1/backtests", ROLE_ANALYST, api_backtest_begin, { NULL } },
 	{ EVHTTP_REQ_GET, "/api/v1/backtests/*", ROLE_ANALYST, api_backtest_show, { NULL } },
 	{ EVHTTP_REQ_POST, "/api/v1/backtests/*/end", ROLE_ANALYST, api_backtest_end, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/notify", ROLE_VIEWER, api_notify_list, { "limit", "cursor" } },
+	{ EVHTTP_REQ_GET, "/api/v1/notify/messages", ROLE_VIEWER, api_notify_messages, { "limit", "cursor", "dead" } },
+	{ EVHTTP_REQ_POST, "/api/v1/notify/messages/*/resend", ROLE_ANALYST, api_notify_resend, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/notify/messages/*/drop", ROLE_ADMIN, api_notify_drop, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/notify/resend", ROLE_ANALYST, api_notify_resend_all, { NULL } },
+	{ EVHTTP_REQ_POST, "/api/v1/notify/test", ROLE_ANALYST, api_notify_test, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/notify/tests/*", ROLE_ANALYST, api_notify_test_show, { NULL } },
 	{ EVHTTP_REQ_GET, "/api/v1/hosts", ROLE_VIEWER, api_hosts_list, { "filter", "limit", "cursor" } },
 	{ EVHTTP_REQ_GET, "/api/v1/hosts/*", ROLE_VIEWER, api_host_show, { NULL } },
 };

@@ -21,7 +21,7 @@ struct ctl {
 	const char *groups[16], *at; /* --group NAME=VALUE, as often as needed; at: nullable */
 	size_t group_count;
 	uint64_t limit, timeout_ms; /* 0: the defaults */
-	bool is_watching, wants_help, is_oldest_first, wants_ended, wants_yes, wants_force, has_limit;
+	bool is_watching, wants_help, is_oldest_first, wants_ended, wants_yes, wants_force, wants_all, has_limit;
 	const char *noun, *verb;	   /* nullable */
 	const char *args[CTL_ARGS_MAX]; /* what follows the verb: filter, or ids */
 	size_t arg_count;
@@ -165,6 +165,13 @@ int ctl_files_read(const char *const *paths, size_t count, struct ctl_files *ret
 void ctl_files_fini(struct ctl_files *f);
 /* Rows one by one, in every format. */
 int ctl_print_rows(struct ctl *c, const struct ctl_view *view, const cJSON *doc, const cJSON *list, struct err *err) WARN_UNUSED;
+/* ctl_notify.c */
+int ctl_notify_list(struct ctl *c, struct err *err);
+int ctl_notify_waiting(struct ctl *c, struct err *err);
+int ctl_notify_dead(struct ctl *c, struct err *err);
+int ctl_notify_resend(struct ctl *c, struct err *err);
+int ctl_notify_drop(struct ctl *c, struct err *err);
+int ctl_notify_test(struct ctl *c, struct err *err);
 /* Of one image, urgent first. */
 extern const struct ctl_view ctl_image_vuln_view;
 void ctl_epss(const cJSON *row, struct buf *out);

@@ -12,7 +12,7 @@ static const char *const options[] = { "--server", "--token-file", "--ca", "--ou
 				       "--until", "--limit", "--watch", "--comment", "--reason",
 				       "--order", "--timeout", "--image", "--package", "--ended",
 				       "--subject", "--host", "--from", "--field", "--sort", "--yes", "--force",
-				       "--subject", "--host", "--group", "--at",
+				       "--all", "--group", "--at",
 				       "--help" };
 
 static int set_format(struct ctl *c, const char *text, struct err *err)
@@ -127,7 +127,8 @@ static bool *flag_of(struct ctl *c, const char *name)
 		const char *name;
 		bool *flag;
 	} flags[] = { { "--help", &c->wants_help }, { "--ended", &c->wants_ended }, { "--watch", &c->is_watching },
-		      { "--yes", &c->wants_yes },   { "--force", &c->wants_force } };
+		      { "--yes", &c->wants_yes },   { "--force", &c->wants_force },
+		      { "--all", &c->wants_all } };
 
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		if (!strcmp(flags[i].name, name))

@@ -286,6 +286,24 @@ static const struct ctl_command commands[] = {
 	  "\nWhat is counted for a group, what is missing, why it fired or did not. Without --group: the groups there are.\n"
 	  COMMON_OPTIONS "  --group NAME=VALUE   of each field of its group-by\n"
 	  "  --at TIME            the window that ends then; without it the newest\n" },
+	{ "notify", "list", ctl_notify_list,
+	  "picketctl notify list\npicketctl notify list -o wide\n"
+	  "\nEach route and receiver: does it work, what waits, what was given up, the last success and error.\n" COMMON_OPTIONS },
+	{ "notify", "waiting", ctl_notify_waiting,
+	  "picketctl notify waiting\n\nMessages that are not delivered yet, oldest first.\n" COMMON_OPTIONS LIST_OPTIONS },
+	{ "notify", "dead", ctl_notify_dead,
+	  "picketctl notify dead\npicketctl notify resend 42\n"
+	  "\nMessages that were given up: why, and which alerts they tell of.\n" COMMON_OPTIONS LIST_OPTIONS },
+	{ "notify", "resend", ctl_notify_resend,
+	  "picketctl notify resend 42 43\npicketctl notify resend --all\n"
+	  "\nDead letters are sent again, under the keys they had. For analysts and admins.\n" COMMON_OPTIONS
+	  "  --all                every dead letter\n" },
+	{ "notify", "drop", ctl_notify_drop,
+	  "picketctl notify drop 42\n\nDead letters go for good. For admins.\n" COMMON_OPTIONS },
+	{ "notify", "test", ctl_notify_test,
+	  "picketctl notify test on-call\n"
+	  "\nA message that says it is a test, to a receiver or to all of a route, now; prints what the other side\n"
+	  "answered. Exit code 1 when one did not take it. For analysts and admins.\n" COMMON_OPTIONS },
 	{ "audit-log", NULL, ctl_audit_list,
 	  "picketctl audit-log\npicketctl audit-log list who=alice --since 7d\n"
 	  "picketctl audit-log list 'what=action.*'\n"

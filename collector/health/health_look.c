@@ -253,19 +253,19 @@ static int on_route(void *arg, const struct store_health_route *r)
 	char t[32];
 
 	if (r->oldest_unix_ns && r->oldest_unix_ns + l->cfg->delivery_ms * ms_ns <= l->now) {
-		f = add(l, HEALTH_DELIVERY, SEVERITY_HIGH, r->route, "");
+		f = add(l, HEALTH_DELIVERY, SEVERITY_HIGH, r->receiver, "");
 		if (f) {
 			snprintf(f->title, sizeof(f->title), "%" PRIu64 " notifications wait for '%.80s', the oldest for %s", r->waiting,
-				 r->route, ago(l->now - r->oldest_unix_ns, t));
+				 r->receiver, ago(l->now - r->oldest_unix_ns, t));
 			snprintf(f->detail, sizeof(f->detail), "The other side said: %.400s. They are tried again; `picketctl notify test %.80s`"
 							       " tries at once.",
-				 r->last_error, r->route);
+				 r->last_error, r->receiver);
 		}
 	}
 	if (r->dead) {
-		f = add(l, HEALTH_DEAD_LETTERS, SEVERITY_HIGH, r->route, "");
+		f = add(l, HEALTH_DEAD_LETTERS, SEVERITY_HIGH, r->receiver, "");
 		if (f) {
-			snprintf(f->title, sizeof(f->title), "%" PRIu64 " notifications for '%.80s' were given up", r->dead, r->route);
+			snprintf(f->title, sizeof(f->title), "%" PRIu64 " notifications for '%.80s' were given up", r->dead, r->receiver);
 			snprintf(f->detail, sizeof(f->detail), "The other side said: %.400s. When it is mended: `picketctl notify resend --all`.",
 				 r->last_error);
 		}

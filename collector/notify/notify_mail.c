@@ -17,18 +17,6 @@ enum { LINE_MAX_CHARS = 72, SUBJECT_CHARS = 160 };
  * 10 MB that servers take, whatever containers are named. */
 enum { VALUE_CHARS = 2000, VALUE_CHARS_OF_MANY = 300, MANY = 4, OUTPUT_FACTOR = 2 };
 
-static const char *str(const cJSON *o, const char *key)
-{
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-
-	return cJSON_IsString(v) ? v->valuestring : "";
-}
-
-static const cJSON *member(const cJSON *o, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(o, key);
-}
-
 int notify_mail_address(const char *text, char *dst, size_t size, struct err *err)
 {
 	struct slice s = slice_trim(slice_of(text));
@@ -164,8 +152,8 @@ static void add_row(struct bodies *b, const char *name, const char *value, size_
 
 static void container_text(const cJSON *al, struct buf *out)
 {
-	const cJSON *c = member(al, "container");
-	const char *name = str(c, "name"), *id = str(c, "id");
+	const cJSON *c = notify_member(al, "container");
+	const char *name = notify_str(c, "name"), *id = notify_str(c, "id");
 
 	if (!id[0])
 		return;
@@ -175,14 +163,14 @@ static void container_text(const cJSON *al, struct buf *out)
 /* "name  pid 42  command line", as somebody at a terminal would say it. */
 static void process_text(const cJSON *p, struct buf *out)
 {
-	const char *cmdline = str(p, "cmdline");
+	const char *cmdline = notify_str(p, "cmdline");
 
 	if (!cJSON_IsObject(p))
 		return;
-	buf_add_str(out, cmdline[0] ? cmdline : str(p, "name"));
+	buf_add_str(out, cmdline[0] ? cmdline : notify_str(p, "name"));
 	buf_printf(out, " (pid %llu", (unsigned long long)json_get_u64(p, "pid", 0));
-	if (str(p, "exe")[0])
-		buf_printf(out, ", %s", str(p, "exe"));
+	if (notify_str(p, "exe")[0])
+		buf_printf(out, ", %s", notify_str(p, "exe"));
 	buf_add_char(out, ')');
 }
 
@@ -193,90 +181,116 @@ static void add_made_row(struct bodies *b, const char *name, struct buf *value)
 	buf_reset(value);
 }
 
+static const char *heading_of(const char *why)
+{
+	static const struct {
+		const char *why, *heading;
+	} all[] = { { "resolved", "Resolved: " },	     { "unacknowledged", "Nobody took it: " },
+		    { "repeated", "Still open: " },	     { "worse", "Worse: " },
+		    { "reopened", "It happened again: " }, { "acknowledged", "Somebody is on it: " } };
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (!strcmp(all[i].why, why))
+			return all[i].heading;
+	return "";
+}
+
+/* The one thing in a mail that can be clicked on; made of the configuration and a number. */
+static void add_link(struct bodies *b, const char *inbox_url, const char *id)
+{
+	CLEANUP(buf_finip) struct buf link = { 0 };
+
+	buf_init(&link, 4096);
+	buf_printf(&link, "%s/alerts/%s", inbox_url, id);
+	buf_printf(&b->text, "  %-11s%s\n", "Inbox", link.p);
+	buf_add_str(&b->html, "<tr><th align=\"left\" valign=\"top\">Inbox</th><td><a href=\"");
+	add_html(&b->html, buf_slice(&link));
+	buf_add_str(&b->html, "\">");
+	add_html(&b->html, buf_slice(&link));
+	buf_add_str(&b->html, "</a></td></tr>\n");
+}
+
 static void add_alert(struct bodies *b, const cJSON *al, const char *inbox_url)
 {
 	CLEANUP(buf_finip) struct buf s = { 0 };
-	const cJSON *process = member(al, "process");
+	const cJSON *process = notify_member(al, "process");
+	const char *why = notify_str(al, "why"), *heading = heading_of(why);
 	unsigned long long count = (unsigned long long)json_get_u64(al, "count", 1);
+	char id[32];
 
+	notify_alert_id(al, id);
 	buf_init(&s, 128 * 1024);
-	show_text(&s, slice_of(str(al, "title")), b->value_chars);
-	buf_printf(&b->text, "%s.\n\n", s.n ? s.p : "");
-	buf_add_str(&b->html, "<p><strong>");
+	show_text(&s, slice_of(notify_str(al, "title")), b->value_chars);
+	buf_printf(&b->text, "%s%s.\n\n", heading, s.n ? s.p : "");
+	buf_printf(&b->html, "<p><strong>%s", heading);
 	add_html(&b->html, buf_slice(&s));
 	buf_add_str(&b->html, ".</strong></p>\n<table cellpadding=\"3\">\n");
 	buf_reset(&s);
 
-	add_row(b, "Severity", str(al, "severity"), 32);
-	add_row(b, "Rule", str(al, "rule"), b->value_chars);
-	add_row(b, "Host", str(al, "host"), b->value_chars);
+	add_row(b, "Severity", notify_str(al, "severity"), 32);
+	add_row(b, "Rule", notify_str(al, "rule"), b->value_chars);
+	add_row(b, "Host", notify_str(al, "host"), b->value_chars);
 	container_text(al, &s);
 	add_made_row(b, "Container", &s);
-	add_row(b, "Image", str(member(al, "container"), "image"), b->value_chars);
+	add_row(b, "Image", notify_str(notify_member(al, "container"), "image"), b->value_chars);
 	process_text(process, &s);
 	add_made_row(b, "Process", &s);
-	add_row(b, "User", str(process, "user"), b->value_chars);
-	process_text(member(process, "parent"), &s);
+	add_row(b, "User", notify_str(process, "user"), b->value_chars);
+	process_text(notify_member(process, "parent"), &s);
 	add_made_row(b, "Started by", &s);
-	add_row(b, member(al, "network") ? "Connection" : member(al, "file") ? "File" : "Call", str(al, "summary"),
+	add_row(b, notify_member(al, "network") ? "Connection" : notify_member(al, "file") ? "File" : "Call", notify_str(al, "summary"),
 		b->value_chars);
-	add_row(b, "Action", str(cJSON_GetArrayItem(member(al, "actions"), 0), "text"), b->value_chars);
-	add_row(b, "Time", str(al, "last_seen"), 64);
+	add_row(b, "Action", notify_str(cJSON_GetArrayItem(notify_member(al, "actions"), 0), "text"), b->value_chars);
+	add_row(b, "Time", notify_str(al, "last_seen"), 64);
 	if (count > 1) {
-		buf_printf(&s, "%llu times since %s", count, str(al, "first_seen"));
+		buf_printf(&s, "%llu times since %s", count, notify_str(al, "first_seen"));
 		add_made_row(b, "Seen", &s);
 	}
-	add_row(b, "Why", str(al, "description"), b->value_chars);
-	add_row(b, "Output", str(al, "output"), OUTPUT_FACTOR * b->value_chars);
-	buf_printf(&s, "picketctl alert show %s", str(al, "id"));
-	add_made_row(b, "More", &s);
-	if (inbox_url) {
-		buf_printf(&s, "%s/alerts/%s", inbox_url, str(al, "id"));
-		add_made_row(b, "Inbox", &s);
+	add_row(b, "Why", notify_str(al, "description"), b->value_chars);
+	add_row(b, "Output", notify_str(al, "output"), OUTPUT_FACTOR * b->value_chars);
+	if (!id[0] || !strcmp(id, "0")) { /* a test: there is none to be shown */
+		buf_add_str(&b->html, "</table>\n");
+		return;
 	}
+	buf_printf(&s, "picketctl alert show %s", id);
+	add_made_row(b, "More", &s);
+	if (inbox_url)
+		add_link(b, inbox_url, id);
 	buf_add_str(&b->text, "\n");
 	buf_add_str(&b->html, "</table>\n");
 }
 
-static unsigned rank(const char *severity)
-{
-	for (unsigned i = SEVERITY_INFO; i <= SEVERITY_CRITICAL; i++) {
-		if (!strcmp(severity, msg_severity_name(i)))
-			return i;
-	}
-	return 0;
-}
-
-static const char *worst_severity(const cJSON *const *alerts, size_t count)
-{
-	unsigned worst = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		unsigned one = rank(str(alerts[i], "severity"));
-
-		worst = one > worst ? one : worst;
-	}
-	return msg_severity_name(worst);
-}
-
-/* "[picket high] Download tool in container: web-1 on host-07"; of several alerts the worst severity
- * and how many more. */
-static void add_subject(struct buf *out, const cJSON *const *alerts, size_t count)
+/* "[picket high] Download tool in container: web-1 on host-07"; of several alerts the worst severity and how many
+ * more. */
+static void add_subject(struct buf *out, const struct outgoing *m)
 {
 	CLEANUP(buf_finip) struct buf s = { 0 };
-	const char *name = str(member(alerts[0], "container"), "name");
+	const cJSON *alerts = notify_member(m->doc, "alerts"), *first = cJSON_GetArrayItem(alerts, 0);
+	const char *name = notify_str(notify_member(first, "container"), "name"), *why = notify_str(first, "why");
+	int count = cJSON_GetArraySize(alerts);
 
 	buf_init(&s, 8192);
-	buf_printf(&s, "[picket %s] ", worst_severity(alerts, count));
-	show_text(&s, slice_of(str(alerts[0], "rule")), SUBJECT_CHARS);
+	buf_printf(&s, "[picket %s] ", cJSON_IsTrue(notify_member(m->doc, "test")) ? "test" : notify_worst(m->doc));
+	if (notify_member(m->doc, "digest")) {
+		notify_digest_title(m->doc, &s);
+		add_header(out, "Subject", buf_slice(&s));
+		return;
+	}
+	if (notify_is_resolved(m->doc))
+		buf_add_str(&s, "Resolved: ");
+	else if (!strcmp(why, "unacknowledged"))
+		buf_add_str(&s, "Nobody took it: ");
+	else if (!strcmp(why, "repeated"))
+		buf_add_str(&s, "Still open: ");
+	show_text(&s, slice_of(notify_str(first, "rule")), SUBJECT_CHARS);
 	if (name[0]) {
 		buf_add_str(&s, ": ");
 		show_text(&s, slice_of(name), 64);
 	}
 	if (count > 1)
-		buf_printf(&s, " and %zu more", count - 1);
+		buf_printf(&s, " and %d more", count - 1);
 	buf_add_str(&s, " on ");
-	show_text(&s, slice_of(str(alerts[0], "host")), 64);
+	show_text(&s, slice_of(notify_str(first, "host")), 64);
 	add_header(out, "Subject", buf_slice(&s));
 }
 
@@ -295,31 +309,43 @@ static void add_date(struct buf *out, uint64_t unix_ns)
 		   months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-static int add_headers(const struct notify_mail_parts *p, const cJSON *const *alerts, size_t count,
-		       const char *boundary, struct buf *out, struct err *err)
+/* A group's first message has the thread's id, the others refer to it. The same message has the same id however
+ * often it is sent, so that a reader's program drops a second one. */
+static void add_ids(struct buf *out, const struct outgoing *m, const char *domain)
 {
-	const char *const *to = p->mail->to.items;
-	char from[256];
 	uint8_t hash[32];
 	char id[65];
 
-	int r = notify_mail_address(p->mail->from, from, sizeof(from), err);
+	tls_sha256(slice_of(m->key), hash);
+	if (m->serial == 1 && m->thread[0]) {
+		buf_printf(out, "Message-ID: <%.32s@%s>\r\n", m->thread, domain);
+		return;
+	}
+	buf_printf(out, "Message-ID: <%.32s@%s>\r\n", text_hex(hash, sizeof(hash), id), domain);
+	if (m->thread[0])
+		buf_printf(out, "In-Reply-To: <%.32s@%s>\r\nReferences: <%.32s@%s>\r\n", m->thread, domain, m->thread, domain);
+}
+
+static int add_headers(const struct outgoing *m, const char *boundary, struct buf *out, struct err *err)
+{
+	const struct notify_mail *mail = m->to->mail;
+	const char *const *to = mail->to.items;
+	char from[256];
+
+	int r = notify_mail_address(mail->from, from, sizeof(from), err);
 	if (r < 0)
 		return r;
-	add_date(out, p->now_unix_ns);
-	buf_printf(out, "From: %s\r\nTo: ", p->mail->from);
-	for (size_t i = 0; i < p->mail->to.count; i++)
+	add_date(out, m->now_unix_ns);
+	buf_printf(out, "From: %s\r\nTo: ", mail->from);
+	for (size_t i = 0; i < mail->to.count; i++)
 		buf_printf(out, "%s%s", i ? ",\r\n " : "", to[i]);
 	buf_add_str(out, "\r\n");
-	add_subject(out, alerts, count);
-	/* The same first row gives the same id, so that a reader's program drops a second send. */
-	tls_sha256(slice_of(p->key), hash);
-	buf_printf(out, "Message-ID: <%.32s@%s>\r\n", text_hex(hash, sizeof(hash), id),
-		   strchr(from, '@') + 1);
-	buf_printf(out, "Auto-Submitted: auto-generated\r\nX-Picket-Severity: %s\r\n"
+	add_subject(out, m);
+	add_ids(out, m, strchr(from, '@') + 1);
+	buf_printf(out, "Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\nX-Picket-Severity: %s\r\n"
 			"MIME-Version: 1.0\r\n"
 			"Content-Type: multipart/alternative; boundary=\"%s\"\r\n\r\n",
-		   worst_severity(alerts, count), boundary);
+		   notify_worst(m->doc), boundary);
 	return 0;
 }
 
@@ -330,21 +356,109 @@ static void add_part(struct buf *out, const char *boundary, const char *type, st
 	add_quoted_printable(out, body);
 }
 
-static int write_alerts(const struct notify_mail_parts *p, const cJSON *const *alerts, size_t count,
-			struct buf *out, struct err *err)
+/* ---- a digest ---- */
+
+static void add_tally(struct bodies *b, const cJSON *digest, const char *list, const char *number, const char *title)
 {
+	CLEANUP(buf_finip) struct buf name = { 0 };
+	const cJSON *row;
+	uint64_t all = json_get_u64(digest, number, 0);
+	int given = cJSON_GetArraySize(notify_member(digest, list));
+
+	if (!given)
+		return;
+	buf_init(&name, 64 * 1024);
+	buf_printf(&b->text, "%s\n", title);
+	buf_printf(&b->html, "<h4>%s</h4>\n<table cellpadding=\"3\">\n", title);
+	cJSON_ArrayForEach(row, notify_member(digest, list))
+	{
+		unsigned long long count = (unsigned long long)json_get_u64(row, "count", 0);
+
+		buf_reset(&name);
+		show_text(&name, slice_of(notify_str(row, "name")), b->value_chars);
+		buf_printf(&b->text, "  %7llu  %s\n", count, name.p);
+		buf_printf(&b->html, "<tr><td align=\"right\">%llu</td><td>", count);
+		add_html(&b->html, buf_slice(&name));
+		buf_add_str(&b->html, "</td></tr>\n");
+	}
+	if (all > (uint64_t)given) {
+		buf_printf(&b->text, "           and %llu more\n", (unsigned long long)(all - (uint64_t)given));
+		buf_printf(&b->html, "<tr><td></td><td>and %llu more</td></tr>\n", (unsigned long long)(all - (uint64_t)given));
+	}
+	buf_add_str(&b->text, "\n");
+	buf_add_str(&b->html, "</table>\n");
+}
+
+static void add_worst(struct bodies *b, const cJSON *doc, const char *inbox_url)
+{
+	CLEANUP(buf_finip) struct buf line = { 0 };
+	const cJSON *al;
+	char id[32];
+
+	buf_init(&line, 64 * 1024);
+	buf_add_str(&b->text, "The worst\n");
+	buf_add_str(&b->html, "<h4>The worst</h4>\n<ul>\n");
+	cJSON_ArrayForEach(al, notify_member(doc, "alerts"))
+	{
+		buf_reset(&line);
+		buf_printf(&line, "%s: ", notify_str(al, "severity"));
+		show_text(&line, slice_of(notify_str(al, "title")), VALUE_CHARS_OF_MANY);
+		buf_add_str(&line, " on ");
+		show_text(&line, slice_of(notify_str(al, "host")), 64);
+		buf_printf(&line, " (%s)", notify_alert_id(al, id));
+		buf_printf(&b->text, "  %s\n", line.p);
+		buf_add_str(&b->html, "<li>");
+		if (inbox_url)
+			buf_printf(&b->html, "<a href=\"%s/alerts/%s\">", inbox_url, id);
+		add_html(&b->html, buf_slice(&line));
+		buf_printf(&b->html, "%s</li>\n", inbox_url ? "</a>" : "");
+	}
+	buf_add_str(&b->text, "\n");
+	buf_add_str(&b->html, "</ul>\n");
+}
+
+static void add_digest(struct bodies *b, const struct outgoing *m)
+{
+	CLEANUP(buf_finip) struct buf title = { 0 };
+	const cJSON *d = notify_member(m->doc, "digest");
+
+	buf_init(&title, 4096);
+	notify_digest_title(m->doc, &title);
+	buf_printf(&b->text, "%s. This one mail stands for all of them.\n\n", title.p);
+	buf_printf(&b->html, "<p><strong>%s.</strong> This one mail stands for all of them.</p>\n", title.p);
+	add_tally(b, d, "severities", "severity_count", "Severities");
+	add_tally(b, d, "rules", "rule_count", "Rules");
+	add_tally(b, d, "hosts", "host_count", "Hosts");
+	add_tally(b, d, "images", "image_count", "Images");
+	add_worst(b, m->doc, m->inbox_url);
+	buf_printf(&b->text, "  picketctl alert list --since %.19sZ\n", notify_str(d, "from"));
+	buf_printf(&b->html, "<p><code>picketctl alert list --since %.19sZ</code></p>\n", notify_str(d, "from"));
+	if (m->inbox_url) {
+		buf_printf(&b->text, "  %s/\n", m->inbox_url);
+		buf_printf(&b->html, "<p><a href=\"%s/\">%s/</a></p>\n", m->inbox_url, m->inbox_url);
+	}
+}
+
+int notify_mail_write(const struct outgoing *m, struct buf *out, struct err *err)
+{
+	const cJSON *alerts = notify_member(m->doc, "alerts"), *al;
 	struct bodies b;
 	char boundary[37 + 8] = "picket-";
 
-	b.value_chars = count > MANY ? VALUE_CHARS_OF_MANY : VALUE_CHARS;
+	if (!cJSON_IsObject(cJSON_GetArrayItem(alerts, 0)))
+		return err_set(err, ERR_CORRUPT, "nothing to mail");
+	b.value_chars = cJSON_GetArraySize(alerts) > MANY ? VALUE_CHARS_OF_MANY : VALUE_CHARS;
 	buf_init(&b.text, 2 * NOTIFY_BODY_BYTES);
 	buf_init(&b.html, 4 * NOTIFY_BODY_BYTES);
 	buf_add_str(&b.html, "<!DOCTYPE html>\n<html><body style=\"font-family: sans-serif\">\n");
-	for (size_t i = 0; i < count; i++)
-		add_alert(&b, alerts[i], p->inbox_url);
+	if (notify_member(m->doc, "digest"))
+		add_digest(&b, m);
+	else
+		cJSON_ArrayForEach(al, alerts)
+			add_alert(&b, al, m->inbox_url);
 	buf_add_str(&b.html, "</body></html>\n");
 	text_uuid(boundary + 7);
-	int r = add_headers(p, alerts, count, boundary, out, err);
+	int r = add_headers(m, boundary, out, err);
 	if (r == 0) {
 		add_part(out, boundary, "text/plain", buf_slice(&b.text));
 		add_part(out, boundary, "text/html", buf_slice(&b.html));
@@ -354,26 +468,5 @@ static int write_alerts(const struct notify_mail_parts *p, const cJSON *const *a
 	}
 	buf_fini(&b.text);
 	buf_fini(&b.html);
-	return r;
-}
-
-int notify_mail_write(const struct notify_mail_parts *p, struct buf *out, struct err *err)
-{
-	cJSON *docs[NOTIFY_MAIL_ALERTS] = { NULL };
-	const cJSON *alerts[NOTIFY_MAIL_ALERTS];
-	size_t count = 0;
-	int r = 0;
-
-	for (size_t i = 0; i < p->count && i < NOTIFY_MAIL_ALERTS && r == 0; i++) {
-		r = json_parse(p->bodies[i], NOTIFY_BODY_BYTES, &docs[i], err);
-		const cJSON *al = r == 0 ? cJSON_GetArrayItem(member(docs[i], "alerts"), 0) : NULL;
-		if (cJSON_IsObject(al))
-			alerts[count++] = al;
-	}
-	if (r == 0)
-		r = count ? write_alerts(p, alerts, count, out, err) :
-			    err_set(err, ERR_CORRUPT, "nothing to mail");
-	for (size_t i = 0; i < NOTIFY_MAIL_ALERTS; i++)
-		cJSON_Delete(docs[i]);
 	return r;
 }

@@ -1,6 +1,6 @@
-/* notify_webhook.c - an alert in each receiver's own words: picket's, Slack's, Alertmanager's (v2) and
- * Falco's JSON line. Pure. */
+/* notify_webhook.c - alerts in the words of programs: picket's own, Alertmanager's (v2) and Falco's JSON line. Pure. */
 #include <ctype.h>
+#include <errno.h>
 
 #include "collector/notify/notify_priv.h"
 
@@ -9,103 +9,7 @@
 #include "common/tls.h"
 
 enum { LABEL_CHARS = 512 };
-
-static const char *str(const cJSON *o, const char *key)
-{
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-
-	return cJSON_IsString(v) ? v->valuestring : "";
-}
-
-static const cJSON *member(const cJSON *o, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(o, key);
-}
-
-/* Slack's text: three characters are markup; the rest is shown as common/show.h does. */
-static void slack_text(struct buf *out, const char *s, size_t max_chars)
-{
-	CLEANUP(buf_finip) struct buf shown = { 0 };
-
-	buf_init(&shown, NOTIFY_BODY_BYTES);
-	show_text(&shown, slice_of(s), max_chars);
-	for (size_t i = 0; i < shown.n; i++) {
-		char c = shown.p[i];
-
-		if (c == '&')
-			buf_add_str(out, "&amp;");
-		else if (c == '<')
-			buf_add_str(out, "&lt;");
-		else if (c == '>')
-			buf_add_str(out, "&gt;");
-		else
-			buf_add_char(out, c);
-	}
-}
-
-static void slack_field(struct json *j, const char *title, const char *value, bool is_short)
-{
-	CLEANUP(buf_finip) struct buf text = { 0 };
-
-	if (!value[0])
-		return;
-	buf_init(&text, NOTIFY_BODY_BYTES);
-	slack_text(&text, value, 1500);
-	json_object_open(j);
-	json_kv_str(j, "title", title);
-	json_kv_slice(j, "value", buf_slice(&text));
-	json_kv_bool(j, "short", is_short);
-	json_object_close(j);
-}
-
-static const char *slack_colour(const char *severity)
-{
-	if (!strcmp(severity, "critical") || !strcmp(severity, "high"))
-		return "danger";
-	return !strcmp(severity, "medium") ? "warning" : "#4a7ebb";
-}
-
-static void slack(struct json *j, const cJSON *alerts, const char *inbox_url)
-{
-	CLEANUP(buf_finip) struct buf text = { 0 };
-	const cJSON *al;
-
-	buf_init(&text, NOTIFY_BODY_BYTES);
-	const cJSON *first = cJSON_GetArrayItem(alerts, 0);
-	buf_printf(&text, "*[%s]* ", str(first, "severity"));
-	slack_text(&text, str(first, "title"), 1000);
-	json_object_open(j);
-	json_kv_slice(j, "text", buf_slice(&text));
-	json_kv_array(j, "attachments");
-	cJSON_ArrayForEach(al, alerts)
-	{
-		json_object_open(j);
-		json_kv_str(j, "color", slack_colour(str(al, "severity")));
-		if (inbox_url) {
-			buf_reset(&text);
-			buf_printf(&text, "%s/alerts/%s", inbox_url, str(al, "id"));
-			CLEANUP(buf_finip) struct buf rule = { 0 };
-
-			buf_init(&rule, NOTIFY_BODY_BYTES);
-			slack_text(&rule, str(al, "rule"), 200);
-			json_kv_slice(j, "title", buf_slice(&rule));
-			json_kv_slice(j, "title_link", buf_slice(&text));
-		}
-		json_kv_array(j, "fields");
-		slack_field(j, "Host", str(al, "host"), true);
-		slack_field(j, "Container", str(member(al, "container"), "name"), true);
-		slack_field(j, "Image", str(member(al, "container"), "image"), true);
-		slack_field(j, "Command", str(member(al, "process"), "cmdline"), false);
-		const cJSON *parent = member(member(al, "process"), "parent");
-		slack_field(j, "Parent", str(parent, "cmdline"), false);
-		slack_field(j, member(al, "network") ? "Connection" : member(al, "file") ? "File" : "Call",
-			    str(al, "summary"), false);
-		json_array_close(j);
-		json_object_close(j);
-	}
-	json_array_close(j);
-	json_object_close(j);
-}
+#define FIRING_NS (30ull * 86400 * NOTIFY_SECOND)
 
 static void label(struct json *j, const char *name, const char *value)
 {
@@ -118,33 +22,45 @@ static void label(struct json *j, const char *name, const char *value)
 	json_kv_slice(j, name, buf_slice(&shown));
 }
 
-static void alertmanager(struct json *j, const cJSON *alerts, const char *inbox_url)
+static void add_labels(struct json *j, const struct outgoing *m, const cJSON *al)
+{
+	char id[32];
+
+	json_kv_object(j, "labels");
+	label(j, "alertname", notify_str(al, "rule"));
+	label(j, "severity", notify_str(al, "severity"));
+	label(j, "host", notify_str(al, "host"));
+	label(j, "container", notify_str(notify_member(al, "container"), "name"));
+	label(j, "image", notify_str(notify_member(al, "container"), "image"));
+	label(j, "source", notify_str(al, "source"));
+	/* what makes it one alert there, from its begin to its end */
+	label(j, "picket_id", notify_alert_id(al, id)[0] ? id : m->key);
+	json_object_close(j);
+	json_kv_object(j, "annotations");
+	label(j, "summary", notify_str(al, "title"));
+	label(j, "description", notify_str(al, "description"));
+	label(j, "command", notify_str(notify_member(al, "process"), "cmdline"));
+	label(j, "call", notify_str(al, "summary"));
+	json_object_close(j);
+}
+
+static void alertmanager(struct json *j, const struct outgoing *m, const cJSON *alerts)
 {
 	const cJSON *al;
-	char link[512];
+	char link[1024], id[32];
 
 	json_array_open(j);
 	cJSON_ArrayForEach(al, alerts)
 	{
+		bool is_resolved = !strcmp(notify_str(al, "why"), "resolved");
+
 		json_object_open(j);
-		json_kv_object(j, "labels");
-		label(j, "alertname", str(al, "rule"));
-		label(j, "severity", str(al, "severity"));
-		label(j, "host", str(al, "host"));
-		label(j, "container", str(member(al, "container"), "name"));
-		label(j, "image", str(member(al, "container"), "image"));
-		label(j, "source", str(al, "source"));
-		label(j, "picket_id", str(al, "id"));
-		json_object_close(j);
-		json_kv_object(j, "annotations");
-		label(j, "summary", str(al, "title"));
-		label(j, "description", str(al, "description"));
-		label(j, "command", str(member(al, "process"), "cmdline"));
-		label(j, "call", str(al, "summary"));
-		json_object_close(j);
-		json_kv_str(j, "startsAt", str(al, "last_seen"));
-		if (inbox_url) {
-			snprintf(link, sizeof(link), "%s/alerts/%s", inbox_url, str(al, "id"));
+		add_labels(j, m, al);
+		json_kv_str(j, "startsAt", notify_str(al, "first_seen"));
+		/* Without an end Alertmanager takes it for over after its resolve_timeout (5 min); we say when it is. */
+		json_kv_time(j, "endsAt", m->now_unix_ns + (is_resolved ? 0 : FIRING_NS));
+		if (m->inbox_url && notify_alert_id(al, id)[0]) {
+			snprintf(link, sizeof(link), "%s/alerts/%s", m->inbox_url, id);
 			json_kv_str(j, "generatorURL", link);
 		}
 		json_object_close(j);
@@ -161,54 +77,98 @@ static void raw_member(struct json *j, const char *key, const cJSON *v, const ch
 	free(text);
 }
 
-/* Falco's own line. Its consumers take one object a request, so a group's further alerts would be
- * lost on them: each outbox row holds one. */
-static void falco(struct json *j, const cJSON *alerts)
+/* falcosidekick refuses what has no fields: so there are always some. */
+static void add_output_fields(struct json *j, const cJSON *al)
 {
-	const cJSON *al = cJSON_GetArrayItem(alerts, 0);
+	const cJSON *fields = notify_member(al, "fields"), *container = notify_member(al, "container"), *f;
+	char id[32];
+
+	json_kv_object(j, "output_fields");
+	cJSON_ArrayForEach(f, fields)
+	{
+		if (f->string)
+			raw_member(j, f->string, f, "null");
+	}
+	if (notify_str(container, "id")[0] && !notify_member(fields, "container.id"))
+		json_kv_str(j, "container.id", notify_str(container, "id"));
+	if (notify_str(container, "name")[0] && !notify_member(fields, "container.name"))
+		json_kv_str(j, "container.name", notify_str(container, "name"));
+	json_kv_str(j, "picket.id", notify_alert_id(al, id));
+	json_kv_str(j, "picket.severity", notify_str(al, "severity"));
+	json_kv_str(j, "picket.status", notify_str(al, "why"));
+	json_kv_u64(j, "picket.count", json_get_u64(al, "count", 1));
+	json_object_close(j);
+}
+
+/* Falco's own line, one object a request. */
+static void falco(struct json *j, const cJSON *al)
+{
+	const char *output = notify_str(al, "output");
 	char priority[32];
 
-	slice_copy(slice_of(str(al, "priority")), priority, sizeof(priority));
+	slice_copy(slice_of(notify_str(al, "priority")), priority, sizeof(priority));
 	for (size_t i = 0; priority[i]; i++) {
 		int c = (unsigned char)priority[i];
 
 		priority[i] = (char)(i ? tolower(c) : toupper(c));
 	}
 	json_object_open(j);
-	json_kv_str(j, "time", str(al, "last_seen"));
-	json_kv_str(j, "rule", str(al, "rule"));
-	json_kv_str(j, "priority", priority);
-	json_kv_str(j, "source", strcmp(str(al, "source"), "runtime") ? str(al, "source") : "syscall");
-	json_kv_str(j, "hostname", str(al, "host"));
-	json_kv_str(j, "output", str(al, "output"));
-	raw_member(j, "tags", member(al, "tags"), "[]");
-	raw_member(j, "output_fields", member(al, "fields"), "{}");
+	json_kv_str(j, "time", notify_str(al, "last_seen"));
+	json_kv_str(j, "rule", notify_str(al, "rule"));
+	json_kv_str(j, "priority", priority[0] ? priority : "Notice");
+	json_kv_str(j, "source", strcmp(notify_str(al, "source"), "runtime") ? notify_str(al, "source") : "syscall");
+	json_kv_str(j, "hostname", notify_str(al, "host"));
+	json_kv_str(j, "output", output[0] ? output : notify_str(al, "title"));
+	raw_member(j, "tags", notify_member(al, "tags"), "[]");
+	add_output_fields(j, al);
 	json_object_close(j);
 }
 
-int notify_webhook_body(const struct notify_webhook *w, struct slice outbox_body,
-			const char *inbox_url, struct buf *out, struct err *err)
+/* Those who know of no digest get it as one alert. */
+static int write_preset(struct json *j, const struct outgoing *m, struct slice secret, struct err *err)
+{
+	CLEANUP(cJSON_Deletep) cJSON *list = NULL;
+	const cJSON *alerts = notify_member(m->doc, "alerts");
+
+	if (notify_member(m->doc, "digest")) {
+		list = cJSON_CreateArray();
+		cJSON *one = notify_digest_alert(m->doc);
+		if (!list || !one || !cJSON_AddItemToArray(list, one)) {
+			cJSON_Delete(one);
+			return err_set(err, ENOMEM, "digest");
+		}
+		alerts = list;
+	}
+	switch ((enum notify_preset)m->to->webhook->preset) {
+	case NOTIFY_SLACK:
+		notify_slack(j, m);
+		break;
+	case NOTIFY_TEAMS:
+		notify_teams(j, m);
+		break;
+	case NOTIFY_PAGERDUTY:
+		notify_pagerduty(j, m, cJSON_GetArrayItem(alerts, 0), secret);
+		break;
+	case NOTIFY_ALERTMANAGER:
+		alertmanager(j, m, alerts);
+		break;
+	case NOTIFY_FALCO:
+		falco(j, cJSON_GetArrayItem(alerts, 0));
+		break;
+	case NOTIFY_PICKET:
+		json_raw(j, m->text);
+		break;
+	}
+	return 0;
+}
+
+int notify_webhook_body(const struct outgoing *m, struct slice secret, struct buf *out, struct err *err)
 {
 	struct json j;
-	cJSON *doc = NULL;
 
-	if (w->preset == NOTIFY_PICKET) {
-		buf_add_slice(out, outbox_body);
-		return out->failed ? err_set(err, ERR_LIMIT, "webhook body") : 0;
-	}
-	int r = json_parse(outbox_body, NOTIFY_BODY_BYTES, &doc, err);
-	if (r < 0)
-		return err_wrap(err, r, "outbox body");
-	const cJSON *alerts = member(doc, "alerts");
 	json_init(&j, out);
-	if (w->preset == NOTIFY_SLACK)
-		slack(&j, alerts, inbox_url);
-	else if (w->preset == NOTIFY_ALERTMANAGER)
-		alertmanager(&j, alerts, inbox_url);
-	else
-		falco(&j, alerts);
-	cJSON_Delete(doc);
-	return out->failed ? err_set(err, ERR_LIMIT, "webhook body") : 0;
+	int r = write_preset(&j, m, secret, err);
+	return r >= 0 && out->failed ? err_set(err, ERR_LIMIT, "webhook body") : r;
 }
 
 void notify_webhook_signature(struct slice secret, struct slice body, char dst[72])

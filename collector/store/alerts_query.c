@@ -1,6 +1,7 @@
 /* alerts_query.c - the inbox, filtered. The order is (last_seen, id); a cursor is the last row's. */
 #include "collector/store/alerts_priv.h"
 #include "collector/store/paging.h"
+#include "collector/store/store_notify.h"
 
 enum { FILTER_ARENA_BYTES = 256 * 1024, BUDGET_EVERY = 256 };
 
@@ -117,5 +118,36 @@ int store_alert_query(struct store *s, const struct store_query *q,
 	if (r < 0)
 		return r;
 	snprintf(ret_cursor, cursor_size, r ? "a%lld.%lld" : "", (long long)run.seen, (long long)run.id);
+	return 0;
+}
+
+/* ---- one alert against filters: of notification routes ---- */
+
+int store_alert_filter(struct slice text, struct arena *a, struct filter *ret, struct err *err)
+{
+	return filter_parse(text, alert_keys, a, ret, err);
+}
+
+int store_alert_matches(struct store *s, int64_t id, const struct filter *const *filters, size_t count, bool *ret,
+			struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	uint64_t now = clock_unix_ns(s->clk);
+	int r = DB_PREPARE(&s->state, &st, err, "SELECT " ALERT_COLUMNS " FROM alert WHERE id = ?", B_INT(id));
+
+	if (r >= 0)
+		r = db_step(&s->state, st, err);
+	if (r <= 0)
+		return r < 0 ? r : err_set(err, ERR_NOT_FOUND, "no alert %lld", (long long)id);
+	struct store_alert al;
+	bool asks = false;
+
+	alerts_read_light(st, &al);
+	for (size_t i = 0; i < count; i++)
+		asks |= alerts_asks_silenced(filters[i]);
+	if (asks)
+		al.silence = silences_of(s, &al, st, now);
+	for (size_t i = 0; i < count; i++)
+		ret[i] = alerts_match(filters[i], &al, st, now);
 	return 0;
 }

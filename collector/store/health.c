@@ -74,13 +74,13 @@ int store_health_routes(struct store *s, int (*fn)(void *arg, const struct store
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	/* last_error is that of the row with the largest id: SQLite's bare column beside max() */
 	int r = db_prepare(&s->state,
-			   "SELECT route, last_error, total(is_dead = 0), total(is_dead),"
+			   "SELECT receiver, last_error, total(is_dead = 0), total(is_dead),"
 			   " coalesce(min(CASE WHEN is_dead = 0 THEN created END), 0), max(id) FROM outbox"
-			   " WHERE attempts > 0 OR is_dead = 1 GROUP BY route ORDER BY route",
+			   " WHERE attempts > 0 OR is_dead = 1 GROUP BY receiver ORDER BY receiver",
 			   NULL, 0, &st, err);
 
 	while (r >= 0 && (r = db_step(&s->state, st, err)) > 0) {
-		struct store_health_route row = { .route = db_text(st, 0),
+		struct store_health_route row = { .receiver = db_text(st, 0),
 						  .last_error = db_text(st, 1),
 						  .waiting = db_u64(st, 2),
 						  .dead = db_u64(st, 3),

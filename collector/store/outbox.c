@@ -1,4 +1,5 @@
 /* outbox.c - what is to be sent, until it was. Rows go when they are done. */
+#include "collector/store/store_notify.h"
 #include "collector/store/store_priv.h"
 
 enum { DEAD_MAX = 10000 };
@@ -9,9 +10,10 @@ int store_outbox_add(struct store *s, const struct store_outbox *o, struct err *
 
 	/* The same key for the same route is the same message: once is enough. */
 	return DB_RUN(&s->state, err,
-		      "INSERT OR IGNORE INTO outbox(route, kind, grp, key, body, attempts, due, created)"
-		      " VALUES (?,?,?,?,?,?,?,?)",
-		      B_STR(o->route), B_STR(o->kind), B_STR(o->group), B_STR(o->key), B_STR(o->body),
+		      "INSERT OR IGNORE INTO outbox(route, receiver, kind, grp, key, body, thread, grp_id, serial, attempts,"
+		      " due, created) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+		      B_STR(o->route), B_STR(o->receiver ? o->receiver : o->route), B_STR(o->kind), B_STR(o->group),
+		      B_STR(o->key), B_STR(o->body), B_STR(o->thread), B_INT(o->group_id), B_INT(o->serial),
 		      B_INT(o->attempts), B_INT(o->due_unix_ns), B_INT(created));
 }
 
@@ -33,6 +35,10 @@ static int each_row(struct store *s, sqlite3_stmt *st,
 			.created_unix_ns = db_u64(st, 8),
 			.last_error = db_text(st, 9),
 			.is_dead = db_u64(st, 10) != 0,
+			.receiver = db_text(st, 11),
+			.thread = db_text(st, 12),
+			.group_id = sqlite3_column_int64(st, 13),
+			.serial = db_u64(st, 14),
 		};
 		r = fn(arg, &o);
 		if (r < 0)
@@ -41,7 +47,7 @@ static int each_row(struct store *s, sqlite3_stmt *st,
 	return r;
 }
 
-#define COLUMNS "id, route, kind, grp, key, body, attempts, due, created, last_error, is_dead"
+#define COLUMNS "id, route, kind, grp, key, body, attempts, due, created, last_error, is_dead, receiver, thread, grp_id, serial"
 
 int store_outbox_due(struct store *s, uint64_t now_unix_ns, size_t limit,
 		     int (*fn)(void *arg, const struct store_outbox *o), void *arg, struct err *err)
@@ -55,15 +61,15 @@ int store_outbox_due(struct store *s, uint64_t now_unix_ns, size_t limit,
 	return r < 0 ? r : each_row(s, st, fn, arg, err);
 }
 
-int store_outbox_due_route(struct store *s, const char *route, uint64_t now_unix_ns, size_t limit,
-			   int (*fn)(void *arg, const struct store_outbox *o), void *arg,
-			   struct err *err)
+int store_outbox_due_lane(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns,
+			  size_t limit, int (*fn)(void *arg, const struct store_outbox *o), void *arg,
+			  struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	int r = DB_PREPARE(&s->state, &st, err,
-			   "SELECT " COLUMNS " FROM outbox WHERE route = ? AND is_dead = 0 AND due <= ?"
+			   "SELECT " COLUMNS " FROM outbox WHERE route = ? AND receiver = ? AND is_dead = 0 AND due <= ?"
 			   " ORDER BY due, id LIMIT ?",
-			   B_STR(route), B_INT(now_unix_ns), B_INT(limit > 100000 ? 100000 : limit));
+			   B_STR(route), B_STR(receiver), B_INT(now_unix_ns), B_INT(limit > 100000 ? 100000 : limit));
 
 	return r < 0 ? r : each_row(s, st, fn, arg, err);
 }
@@ -99,4 +105,50 @@ int outbox_prune_dead(struct store *s, struct err *err)
 		      "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE is_dead = 1"
 		      " ORDER BY id DESC LIMIT -1 OFFSET ?)",
 		      B_INT(DEAD_MAX));
+}
+
+int store_notify_list(struct store *s, bool is_dead, uint64_t skip, uint64_t limit,
+		      int (*fn)(void *arg, const struct store_outbox *o), void *arg, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	const struct bind b[] = { B_INT(limit), B_INT(skip) };
+	int r = db_prepare(&s->state,
+			   is_dead ? "SELECT " COLUMNS " FROM outbox WHERE is_dead = 1 ORDER BY id DESC LIMIT ? OFFSET ?" :
+				     "SELECT " COLUMNS " FROM outbox WHERE is_dead = 0 ORDER BY id LIMIT ? OFFSET ?",
+			   b, ARRAY_LEN(b), &st, err);
+
+	return r < 0 ? r : each_row(s, st, fn, arg, err);
+}
+
+struct one {
+	struct arena *arena;
+	struct store_outbox *ret;
+	bool is_found;
+};
+
+static int keep_one(void *arg, const struct store_outbox *o)
+{
+	struct one *one = arg;
+	struct store_outbox *to = one->ret;
+	const char **texts[] = { &to->route, &to->receiver, &to->kind, &to->group,
+				 &to->key,   &to->body,	    &to->thread, &to->last_error };
+
+	*to = *o;
+	one->is_found = true;
+	return arena_keep(one->arena, texts, ARRAY_LEN(texts)) ? 0 : -ERR_LIMIT;
+}
+
+int store_notify_get(struct store *s, int64_t message, struct arena *a, struct store_outbox *ret, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	struct one one = { a, ret, false };
+	int r = DB_PREPARE(&s->state, &st, err, "SELECT " COLUMNS " FROM outbox WHERE id = ?", B_INT(message));
+
+	if (r >= 0)
+		r = each_row(s, st, keep_one, &one, err);
+	if (r == -ERR_LIMIT)
+		return err_set(err, ERR_LIMIT, "message %lld", (long long)message);
+	if (r < 0)
+		return r;
+	return one.is_found ? 0 : err_set(err, ERR_NOT_FOUND, "no message %lld", (long long)message);
 }

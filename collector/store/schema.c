@@ -408,6 +408,41 @@ static const char *const state_steps[] = {
 	" taken INTEGER NOT NULL);"
 	"CREATE TABLE correlation_journal (id INTEGER PRIMARY KEY, row BLOB NOT NULL);"
 	"CREATE TABLE correlation_rule (rule TEXT PRIMARY KEY, fired INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;",
+	/* 8 -> 9. Notification by groups. A group is what one route tells one receiver together; its members are alerts.
+	 * pending: why it is to be told (0: it isn't), said: the state that was told last, at: since when it is pending. */
+	"ALTER TABLE outbox ADD COLUMN receiver TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE outbox ADD COLUMN grp_id INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE outbox ADD COLUMN thread TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE outbox ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE outbox SET receiver = route;"
+	"CREATE INDEX outbox_lane ON outbox(route, receiver, due, id) WHERE is_dead = 0;"
+	"CREATE TABLE notify_group ("
+	/* numbers are never used again: idempotency keys are made of them */
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, route TEXT NOT NULL, receiver TEXT NOT NULL, key TEXT NOT NULL,"
+	" label TEXT NOT NULL, created INTEGER NOT NULL, due INTEGER NOT NULL DEFAULT 0,"
+	" sent INTEGER NOT NULL DEFAULT 0, again INTEGER NOT NULL DEFAULT 0, serial INTEGER NOT NULL DEFAULT 0,"
+	/* a message of it is on its way: the next waits, so that their order is kept */
+	" is_busy INTEGER NOT NULL DEFAULT 0, is_held INTEGER NOT NULL DEFAULT 0, UNIQUE(route, receiver, key));"
+	"CREATE INDEX notify_group_due ON notify_group(route, receiver, due, id) WHERE due > 0 AND is_busy = 0;"
+	"CREATE INDEX notify_group_again ON notify_group(route, receiver, again) WHERE again > 0;"
+	"CREATE TABLE notify_member ("
+	" grp INTEGER NOT NULL, alert INTEGER NOT NULL, pending INTEGER NOT NULL, said INTEGER NOT NULL DEFAULT 0,"
+	" at INTEGER NOT NULL, PRIMARY KEY(grp, alert)) WITHOUT ROWID;"
+	"CREATE INDEX notify_member_pending ON notify_member(grp, at, alert) WHERE pending > 0;"
+	/* what a message says, in this order */
+	"CREATE TABLE notify_part ("
+	" message INTEGER NOT NULL, position INTEGER NOT NULL, alert INTEGER NOT NULL, why INTEGER NOT NULL,"
+	" PRIMARY KEY(message, position)) WITHOUT ROWID;"
+	"CREATE TABLE notify_lane ("
+	" route TEXT NOT NULL, receiver TEXT NOT NULL, sent INTEGER NOT NULL DEFAULT 0,"
+	" failures INTEGER NOT NULL DEFAULT 0, digests INTEGER NOT NULL DEFAULT 0, success INTEGER NOT NULL DEFAULT 0,"
+	" failure INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', PRIMARY KEY(route, receiver)) WITHOUT ROWID;"
+	/* messages end in several places */
+	"CREATE TRIGGER outbox_gone AFTER DELETE ON outbox BEGIN"
+	" DELETE FROM notify_part WHERE message = OLD.id;"
+	" UPDATE notify_group SET is_busy = 0 WHERE id = OLD.grp_id; END;"
+	"CREATE TRIGGER outbox_dead AFTER UPDATE OF is_dead ON outbox WHEN NEW.is_dead = 1 BEGIN"
+	" UPDATE notify_group SET is_busy = 0 WHERE id = NEW.grp_id; END;",
 };
 
 static const char *const day_steps[] = {

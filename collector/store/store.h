@@ -208,14 +208,18 @@ int store_alert_query(struct store *s, const struct store_query *q,
 int store_alert_set_status(struct store *s, int64_t id, const char *status, const char *assignee,
 			   const char *by, struct err *err) WARN_UNUSED;
 
-/* ---- outbox ---- */
+/* ---- outbox ---- (groups and their messages: store_notify.h) */
 struct store_outbox {
 	int64_t id;
 	const char *route;  /* name in the configuration */
-	const char *kind;   /* webhook, mail */
-	const char *group;  /* fold key or rule + host */
+	const char *receiver;
+	const char *kind;   /* webhook, mail, syslog; digest: one that is still being collected */
+	const char *group;  /* what people call the group */
 	const char *key;    /* idempotency key, unique */
-	const char *body;   /* what is to be sent, route-independent JSON {"version":1,…} */
+	const char *body;   /* JSON {"version":1,…}; "": it is written from the message's parts */
+	const char *thread; /* the same for all messages of a group */
+	int64_t group_id;   /* 0: of no group */
+	uint64_t serial;    /* of the message within its group, from 1 */
 	uint32_t attempts;
 	uint64_t due_unix_ns, created_unix_ns;
 	const char *last_error;
@@ -227,10 +231,10 @@ int store_outbox_add(struct store *s, const struct store_outbox *o, struct err *
 int store_outbox_due(struct store *s, uint64_t now_unix_ns, size_t limit,
 		     int (*fn)(void *arg, const struct store_outbox *o), void *arg,
 		     struct err *err) WARN_UNUSED;
-/* The same for one route, so that another's backlog can't stand in its way. */
-int store_outbox_due_route(struct store *s, const char *route, uint64_t now_unix_ns, size_t limit,
-			   int (*fn)(void *arg, const struct store_outbox *o), void *arg,
-			   struct err *err) WARN_UNUSED;
+/* The same for one route and receiver, so that another's backlog can't stand in its way. */
+int store_outbox_due_lane(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns,
+			  size_t limit, int (*fn)(void *arg, const struct store_outbox *o), void *arg,
+			  struct err *err) WARN_UNUSED;
 int store_outbox_done(struct store *s, int64_t id, struct err *err) WARN_UNUSED;
 /* due 0 = give up: to the dead letters. */
 int store_outbox_retry(struct store *s, int64_t id, uint64_t due_unix_ns, const char *error,

@@ -36,9 +36,9 @@ int store_health_agents(struct store *s, const struct store_health_limits *l,
 			int (*fn)(void *arg, const struct store_health_agent *a), void *arg,
 			struct err *err) WARN_UNUSED;
 
-/* The outbox by route: what was tried in vain and waits still, and what was given up. Only routes with either. */
+/* The outbox by receiver: what was tried in vain and waits still, and what was given up. Only those with either. */
 struct store_health_route {
-	const char *route, *last_error;
+	const char *receiver, *last_error;
 	uint64_t waiting, dead;
 	uint64_t oldest_unix_ns; /* of those waiting that were tried; 0 none */
 };

@@ -337,7 +337,7 @@ static void notifications_that_wait_or_died(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++) {
 		char key[8];
-		struct store_outbox o = { .route = "pager", .kind = "webhook", .group = "g", .key = key, .body = "{}",
+		struct store_outbox o = { .route = "all", .receiver = "pager", .kind = "webhook", .group = "g", .key = key, .body = "{}",
 					  .due_unix_ns = T0 };
 		snprintf(key, sizeof(key), "k%d", i);
 		OK(store_outbox_add(w.f.s, &o, &err));

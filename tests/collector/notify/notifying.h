@@ -23,6 +23,7 @@ static inline void notifying_open(struct notifying *n, const struct notify_confi
 static inline void notifying_close(struct notifying *n)
 {
 	notify_free(n->notify);
+	n->notify = NULL;
 	fetch_pool_free(n->pool);
 	loop_free(n->loop);
 }
@@ -36,7 +37,8 @@ static inline struct alert_change notifying_alert(struct notifying *n, struct pe
 	MUST(alert_from_finding(n->p.store, &n->alerts, "agent-1", "host-07", 5, ++n->seq, &f->record, &c,
 				&must_err));
 	if (c.is_new || c.is_escalated || c.is_reopened)
-		MUST(notify_enqueue(n->notify, c.id, c.is_new, &must_err));
+		MUST(notify_enqueue(n->notify, c.id,
+				    c.is_new ? NOTIFY_NEW : c.is_reopened ? NOTIFY_REOPENED : NOTIFY_WORSE, &must_err));
 	MUST(store_commit(n->p.store, &must_err));
 	notify_kick(n->notify);
 	return c;
@@ -63,7 +65,13 @@ static inline struct outbox_count notifying_count(struct notifying *n)
 {
 	struct outbox_count c = { 0 };
 
+	struct notify_stats st;
+
 	MUST(store_outbox_each(n->p.store, notifying_on_row, &c, &must_err));
+	if (n->notify) {
+		MUST(notify_stats(n->notify, &st, &must_err));
+		c.waiting += (unsigned)st.pending;
+	}
 	return c;
 }
 

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""F21: 10,000 alerts in 10 s. Each receiver hears of them in at most 20 notifications; all of them are kept."""
+import re
+
+import time
+
+import receivers
+from lib import main, wait_until
+
+COUNT, RATE = 10000, 1000
+PEOPLE_S = 150  # two windows of a storm
+
+def storm(group_by, wait, count=COUNT):
+    hook, pager, plain = receivers.Receiver(), receivers.Receiver(), receivers.Receiver()
+    by = f"      group_by: [{group_by}]\n" if group_by else ""
+    notify = (f"notify:\n  webhooks:\n    - {{name: hook, url: 'http://127.0.0.1:{hook.port}/'}}\n"
+              f"    - {{name: chat, url: 'http://127.0.0.1:{pager.port}/', preset: slack}}\n"
+              f"    - {{name: plain, url: 'http://127.0.0.1:{plain.port}/'}}\n"
+              f"  routes:\n    - name: all\n      receivers: [hook, chat]\n      group_wait: {wait}\n      group_interval: {wait}\n{by}")
+    f = receivers.Fleet(notify)
+    try:
+        f.start()
+        began = time.monotonic()
+        p = f.feed(count, RATE, rules=20)
+        out, err = p.communicate(timeout=120)
+        assert p.returncode == 0, f"{out}{err}"
+        seconds = float(re.search(r"seconds=([\d.]+)", out)[1])
+        t = time.monotonic()
+        rows = f.items("alert", "list", "--limit", "100")
+        inbox_ms = (time.monotonic() - t) * 1000
+        assert len(rows) == 100
+
+        def settled():
+            return all(r["waiting"] == 0 and r["pending"] == 0 for r in f.items("notify", "list"))
+        wait_until(f"everything is told: {f.ctl('notify', 'list', '-o', 'table').stdout}", PEOPLE_S, settled, 1)
+        kept = sum(1 for _ in f.items("alert", "list", "rule~\"Feed rule\"", "--limit", "100000"))
+        stored = len(f.items("event", "search", "type=finding", "--limit", "100000"))
+        assert kept == count, f"{kept} of {count} alerts in the inbox"
+        assert stored == count, f"{stored} of {count} findings in the history"
+        for name, r in (("hook", hook), ("chat", pager), ("plain", plain)):
+            assert 1 <= len(r.took) <= 20, f"{name}: {len(r.took)} notifications"
+        told = {}
+        for name, r in (("hook", hook), ("plain", plain)):
+            digests = [c["json"]["digest"]["count"] for c in r.took if "digest" in c["json"]]
+            single = sum(len(c["json"]["alerts"]) for c in r.took if "digest" not in c["json"])
+            told[name] = single + sum(digests)
+            assert told[name] == count, f"{name}: {single} alerts and digests of {digests}"
+        assert inbox_ms <= 500, f"the inbox took {inbox_ms:.0f} ms"
+        return (f"{count} alerts in {seconds:.1f} s; notifications: hook {len(hook.took)}, chat {len(pager.took)}, "
+                f"a webhook without a route {len(plain.took)}, together telling of all {count}; "
+                f"inbox {inbox_ms:.0f} ms; told after {time.monotonic() - began:.0f} s")
+    finally:
+        f.close()
+        for r in (hook, pager, plain):
+            r.close()
+
+def a_storm_grouped_by_rule_and_host():
+    return storm(None, "2s")
+
+def a_storm_in_which_each_alert_is_a_group():
+    return storm("alert", "1ms")
+
+def a_storm_grouped_by_container_with_a_wait():
+    return storm("container", "5s")
+
+def a_storm_that_is_one_group():
+    return storm("none", "5s")
+
+if __name__ == "__main__":
+    main(a_storm_grouped_by_rule_and_host, a_storm_in_which_each_alert_is_a_group,
+         a_storm_grouped_by_container_with_a_wait, a_storm_that_is_one_group)
