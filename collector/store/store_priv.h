@@ -24,7 +24,8 @@ struct agents {
 struct history;
 struct store {
 	char *dir; /* owned */
-	uint64_t history_days, reserve_bytes;
+	uint64_t history_days, class_days[4], history_max_bytes, reserve_bytes;
+	uint64_t part_bytes; /* a part file of a day is as long as this, and a block */
 	const struct clock *clk;
 	struct db state;
 	struct history *history;
@@ -94,5 +95,6 @@ int history_status(struct store *s, uint64_t *ret_events, uint64_t *ret_bytes,
 		   struct err *err) WARN_UNUSED;
 /* backup.c */
 int backup_db(struct db *d, const char *path, struct err *err) WARN_UNUSED;
+int backup_file(const char *from, const char *to, struct err *err) WARN_UNUSED;
 
 int history_backup(struct store *s, const char *dir, struct err *err) WARN_UNUSED;
