@@ -458,10 +458,9 @@ static void on_changed(void *arg)
 
 static int open_store(struct collector *c, struct err *err)
 {
-	struct store_config cfg = { .dir = c->cfg->data_dir,
-				    .history_days = c->cfg->history_days,
-				    .reserve_bytes = c->cfg->reserve_bytes };
+	struct store_config cfg;
 
+	collector_store_config(c->cfg, &cfg);
 	return store_open(&cfg, c->clk, &c->store, err);
 }
 

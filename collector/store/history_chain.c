@@ -162,7 +162,7 @@ static int add_chain(struct store *s, const char *agent, unsigned class_no, stru
 int history_chain_find(struct store *s, struct source *src, unsigned class_no, struct chain **ret, struct err *err)
 {
 	struct history *h = s->history;
-	struct chain *c;
+	struct chain *c = NULL;
 
 	if (h->chains_date != h->write->date) {
 		for (size_t i = 0; i < h->chain_count; i++)

@@ -22,7 +22,7 @@ struct files {
 	struct kept_file *rows;
 	size_t count, size;
 	uint64_t bytes, now_s;
-	struct err *err;
+	struct err why; /* of what went wrong while listing */
 };
 
 static uint64_t day_of(uint32_t date)
@@ -43,7 +43,7 @@ static int add_file(struct files *f, uint32_t date, unsigned class_no, unsigned 
 		size_t size = f->size ? f->size * 2 : 256;
 		struct kept_file *grown = size > FILES_MAX ? NULL : realloc(f->rows, size * sizeof(*grown));
 		if (!grown)
-			return err_set(f->err, ENOMEM, "retention");
+			return err_set(&f->why, ENOMEM, "retention");
 		f->rows = grown;
 		f->size = size;
 	}
@@ -69,11 +69,9 @@ static int list_files(struct files *f, struct err *err)
 	struct store *s = f->s;
 	uint32_t dates[DAYS_MAX];
 	char path[PATH_MAX], wal[PATH_MAX];
-	struct err why;
 	size_t count;
 	int r = history_dates(s, dates, &count, err);
 
-	f->err = &why;
 	for (size_t i = 0; r >= 0 && i < count; i++) {
 		r = history_day_path(s, dates[i], "", path, err);
 		if (r >= 0)
@@ -81,11 +79,10 @@ static int list_files(struct files *f, struct err *err)
 		if (r >= 0)
 			r = add_file(f, dates[i], CLASS_MIXED, 0, size_of(path) + size_of(wal));
 	}
-	if (r < 0)
-		return r;
-	r = parts_each(s, 0, add_part, f, &why);
-	if (r < 0 && err)
-		*err = why;
+	if (r >= 0)
+		r = parts_each(s, 0, add_part, f, &f->why);
+	if (r < 0 && f->why.code && err)
+		*err = f->why;
 	return r;
 }
 

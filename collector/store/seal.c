@@ -100,11 +100,15 @@ static int write_block(struct store *s, struct day *day, unsigned class_no, stru
 {
 	struct history *h = s->history;
 	const struct segment *g = h->sealing;
+	struct pending *p = &h->pending[class_no];
+	uint64_t now = clock_boot_ns(s->clk);
+	bool is_hurried = p->sealed_boot_ns && now - p->sealed_boot_ns < BLOCK_FAST_MS * 1000000ull;
 	int64_t id = 0;
 
+	p->sealed_boot_ns = now;
 	buf_reset(&h->encoded);
 	segment_encode(g, &h->encoded);
-	int r = history_pack(h, BLOCK_LEVEL, err);
+	int r = history_pack(h, is_hurried ? BLOCK_LEVEL_FAST : BLOCK_LEVEL, err);
 	if (r >= 0)
 		r = insert_block(s, day, class_no, &id, err);
 	if (r >= 0)
