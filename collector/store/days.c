@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "collector/store/history_priv.h"
+#include "collector/store/silences.h"
 #include "common/file.h"
 
 static const uint64_t seal_after_ns = 10 * 60ull * 1000000000;
@@ -194,6 +195,8 @@ static int tidy_old(struct store *s, uint32_t today, struct err *err)
 	r = is_kept_for_ever ? 0 : containers_prune(s, now - keep_ns, err);
 	failed = r < 0 ? r : failed;
 	r = state_prune(s, err);
+	failed = r < 0 ? r : failed;
+	r = silences_alive(s, !h->tidied_boot_ns, err);
 	failed = r < 0 ? r : failed;
 	if (failed >= 0)
 		h->tidied_date = today;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "collector/store/history_priv.h"
+#include "common/file.h"
 
 /* At a time, so that batches don't wait: an unlink of a part takes some 10 ms. */
 enum { DROPS_AT_ONCE = 4, FILES_MAX = 65536 };
@@ -329,4 +330,68 @@ int history_retain(struct store *s, uint32_t today, struct err *err)
 		r = drop_too_much(&f, today, &drops, err);
 	free(f.rows);
 	return r;
+}
+
+/* ---- forecast ---- */
+
+/* Of the newest whole days, a week at most; else of today, as far as it is. */
+static uint64_t bytes_per_day(const struct files *f, uint32_t today)
+{
+	uint64_t sum = 0, days = 0, now_bytes = 0;
+	uint64_t passed_s = f->now_s % day_s;
+
+	for (size_t i = 0; i < f->count; i++) {
+		const struct kept_file *k = &f->rows[i];
+
+		if (k->date == today)
+			now_bytes += k->bytes;
+		else if (k->age_days <= 7)
+			sum += k->bytes;
+		days += !k->part && k->date != today && k->age_days <= 7;
+	}
+	if (days)
+		return sum / days;
+	return passed_s < 600 ? 0 : (uint64_t)((double)now_bytes * (double)day_s / (double)passed_s);
+}
+
+/* In days, at so many bytes a day; retention by age may hold it below for ever. */
+static double days_to(uint64_t have, uint64_t most, uint64_t per_day, uint64_t limit_days)
+{
+	if (!per_day || (limit_days != for_ever_days && (double)per_day * (double)(limit_days + 1) <= (double)most))
+		return -1;
+	return have >= most ? 0 : (double)(most - have) / (double)per_day;
+}
+
+int store_forecast(struct store *s, struct store_forecast *ret, struct err *err)
+{
+	struct files f = { .s = s, .now_s = clock_unix_ns(s->clk) / 1000000000 };
+	struct store_forecast out = { .max_bytes = s->history_max_bytes };
+	int r = list_files(&f, err);
+
+	for (size_t i = 0; r >= 0 && i < f.count; i++) {
+		const struct kept_file *k = &f.rows[i];
+		unsigned c = k->class_no - 1;
+
+		if (!k->part || k->class_no == CLASS_MIXED)
+			continue;
+		out.classes[c].bytes += k->bytes;
+		if (!out.classes[c].oldest || k->date < out.classes[c].oldest)
+			out.classes[c].oldest = k->date;
+	}
+	if (r >= 0)
+		r = file_free_bytes(s->dir, &out.free_bytes, err);
+	if (r >= 0) {
+		for (size_t i = 0; i < STORE_CLASSES; i++)
+			out.classes[i].days = s->class_days[i];
+		out.bytes = f.bytes;
+		out.bytes_per_day = bytes_per_day(&f, history_date(clock_unix_ns(s->clk)));
+		out.days_to_max = out.max_bytes ? days_to(out.bytes, out.max_bytes, out.bytes_per_day,
+							  limit_of(s, CLASS_MIXED)) :
+						  -1;
+		out.days_to_full = days_to(out.bytes, out.bytes + out.free_bytes, out.bytes_per_day,
+					   limit_of(s, CLASS_MIXED));
+		*ret = out;
+	}
+	free(f.rows);
+	return r < 0 ? r : 0;
 }

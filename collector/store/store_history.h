@@ -28,3 +28,39 @@ struct store_verify {
 };
 int store_verify_heads(struct store *s, struct store_verify *how, void (*fn)(void *arg, const char *fault),
 		       void *arg, struct err *err) WARN_UNUSED;
+
+/* ---- how much there is, and for how long ---- */
+struct store_forecast {
+	uint64_t bytes, max_bytes, free_bytes; /* of the history; its bound, 0 = none; of the disk */
+	uint64_t bytes_per_day;		       /* of the newest whole days; of today, where there is none; 0: not known */
+	double days_to_max, days_to_full;      /* until it is reached; -1: retention by age comes first, or not known */
+	struct {
+		uint64_t bytes;
+		uint32_t oldest; /* 20261123; 0: nothing is stored */
+		uint64_t days;	 /* they are kept; 0: for ever */
+	} classes[STORE_CLASSES];
+};
+int store_forecast(struct store *s, struct store_forecast *ret, struct err *err) WARN_UNUSED;
+
+/* ---- when agents were not heard of ---- */
+struct store_silence {
+	const char *agent, *host;	 /* "": the collector itself was not running */
+	uint64_t from_unix_ns, to_unix_ns; /* to 0: still */
+};
+/* Newest end first, at most 1,000 that ended of each; those that last first of all. id_or_host nullable: all agents. A
+ * silence is a minute without a heartbeat. ERR_NOT_FOUND. */
+int store_silences_each(struct store *s, const char *id_or_host, uint64_t since_unix_ns, uint64_t until_unix_ns,
+			int (*fn)(void *arg, const struct store_silence *x), void *arg, struct err *err) WARN_UNUSED;
+
+/* ---- vulnerabilities of that time ---- */
+/* An image that ran somewhere in [since, until] and had the vulnerability then, a row per host. */
+struct store_had_vuln {
+	const char *image_id, *reference, *host, *agent, *package, *version, *fixed;
+	int severity;				 /* enum vuln_severity */
+	uint64_t ran_from_unix_ns, ran_to_unix_ns; /* 0: still */
+	uint64_t found_unix_ns, resolved_unix_ns;
+};
+/* vuln: its name or an alias; ERR_NOT_FOUND. After limit rows ret_more is set. */
+int store_had_vuln_each(struct store *s, const char *vuln, uint64_t since_unix_ns, uint64_t until_unix_ns,
+			uint64_t limit, int (*fn)(void *arg, const struct store_had_vuln *x), void *arg,
+			bool *ret_more, struct err *err) WARN_UNUSED;
