@@ -630,11 +630,9 @@ static int on_notify_result(void *arg, uint64_t id, struct json *j, struct err *
 
 static int open_store(struct collector *c, struct err *err)
 {
-	struct store_config cfg = { .dir = c->cfg->data_dir,
-				    .history_days = c->cfg->history_days,
-				    .reserve_bytes = c->cfg->reserve_bytes,
-				    .alerts_max = c->cfg->alerts_max };
+	struct store_config cfg;
 
+	collector_store_config(c->cfg, &cfg);
 	return store_open(&cfg, c->clk, &c->store, err);
 }
 

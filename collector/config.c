@@ -115,6 +115,15 @@ static const struct conf_key keys[] = {
 	{ "tls.cert", CONF_STR, AT(cert_file), .doc = "this machine's certificate with the CA behind it" },
 	{ "tls.key", CONF_STR, AT(key_file), .doc = "its key, 0600" },
 	{ "history.days", CONF_U64, AT(history_days), 1, 3650, .doc = "events are kept so long" },
+	{ "history.process_days", CONF_U64, AT(class_days[STORE_PROCESS]), 0, 3650,
+	  .doc = "exec, exit, fork, containers; default 0: as history.days" },
+	{ "history.rare_days", CONF_U64, AT(class_days[STORE_RARE]), 0, 3650, .doc = "rare calls; the same" },
+	{ "history.volume_days", CONF_U64, AT(class_days[STORE_VOLUME]), 0, 3650,
+	  .doc = "files, network, traffic; the same" },
+	{ "history.finding_days", CONF_U64, AT(class_days[STORE_FINDING]), 0, 3650,
+	  .doc = "findings, responses, admissions, reports, losses; the same" },
+	{ "history.max_bytes", CONF_SIZE, AT(history_max_bytes), 0, 1ull << 50,
+	  .doc = "what is nearest to its end goes to stay below; default 0: no bound" },
 	{ "history.reserve", CONF_SIZE, AT(reserve_bytes), MIB, 1024 * 1024 * MIB,
 	  .doc = "free disk kept for alerts: below it agents keep their events" },
 	{ "enrol.cert_days", CONF_U64, AT(cert_days), 1, 825, .doc = "life of an agent's certificate" },
@@ -297,4 +306,15 @@ int collector_vuln_config(const struct collector_config *c, char db_path[4096], 
 				     .feed_count = c->feeds.count,
 				     .feed_every_ms = c->feed_every_ms };
 	return 0;
+}
+
+void collector_store_config(const struct collector_config *c, struct store_config *ret)
+{
+	*ret = (struct store_config){ .dir = c->data_dir,
+				      .history_days = c->history_days,
+				      .history_max_bytes = c->history_max_bytes,
+				      .reserve_bytes = c->reserve_bytes,
+				      .alerts_max = c->alerts_max };
+	for (size_t i = 0; i < STORE_CLASSES; i++)
+		ret->class_days[i] = c->class_days[i];
 }

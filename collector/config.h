@@ -3,6 +3,7 @@
 #include "collector/alert/escalate.h"
 #include "collector/notify/notify.h"
 #include "collector/store/store_quiet.h"
+#include "collector/store/store_history.h"
 #include "collector/vuln/vuln.h"
 #include "common/conf.h"
 
@@ -18,6 +19,7 @@ struct collector_config {
 	char *ca_file, *ca_key_file, *cert_file, *key_file;
 	char *inbox_url; /* "" = https://NAME:PORT */
 	struct conf_list agent_urls, enrol_urls; /* empty = tls+tcp://NAME:PORT of the listeners */
+	uint64_t class_days[STORE_CLASSES], history_max_bytes; /* 0: as history_days; no bound */
 	uint64_t history_days, reserve_bytes, cert_days, fold_ms, group_wait_ms, max_attempts, credit;
 	struct conf_list webhooks; /* struct notify_webhook */
 	struct conf_list mails;	   /* struct notify_mail */
@@ -44,6 +46,8 @@ void collector_config_init(struct collector_config *c);
 int collector_config_read(const char *path, struct collector_config *c, struct err *err) WARN_UNUSED;
 /* What the store needs of it: how many. rules borrow c, and hold STORE_INHIBITIONS_MAX. */
 int collector_inhibitions(const struct collector_config *c, struct store_inhibition *rules, struct err *err) WARN_UNUSED;
+/* What the store needs of it: paths are borrowed. */
+void collector_store_config(const struct collector_config *c, struct store_config *ret);
 /* What the vuln room needs of it; db_path must live as long as *ret. */
 int collector_vuln_config(const struct collector_config *c, char db_path[4096], struct vuln_config *ret,
 			  struct err *err) WARN_UNUSED;

@@ -1,4 +1,4 @@
-/* main.c - picket-collector: init, run, token, agent, feed, verify, backup, config. */
+/* main.c - picket-collector: init, run, token, agent, feed, verify, heads, backup, config. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "collector/collector.h"
+#include "collector/evidence.h"
 #include "collector/fleet/fleet.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -28,7 +29,8 @@ static const char usage_text[] =
 	"  picket-collector feed import FORMAT FILE\n"
 	"                                          FORMAT: osv debian alpine kev epss auto; db: a whole database\n"
 	"  picket-collector feed list              what is known of them\n"
-	"  picket-collector verify                 reads everything stored and checks it\n"
+	"  picket-collector verify [--heads FILE]  reads everything stored and checks it, and its hash chains\n"
+	"  picket-collector heads                  where the chains stand: keep it elsewhere, for verify --heads\n"
 	"  picket-collector backup DIR             a consistent copy, while running\n"
 	"  picket-collector config                 every configuration key\n"
 	"  picket-collector version\n"
@@ -43,7 +45,7 @@ static int fail(int r, const struct err *err)
 
 /* What every command takes, and what some do. */
 struct args {
-	const char *config, *dir, *name, *listen, *enrol_listen, *http, *ttl, *uses;
+	const char *config, *dir, *name, *listen, *enrol_listen, *http, *ttl, *uses, *heads;
 	bool wants_help, wants_version;
 	int rest_count;
 	char **rest;
@@ -60,6 +62,7 @@ static int parse(int argc, char **argv, struct args *a, struct err *err)
 						 { "http", required_argument, NULL, 'w' },
 						 { "ttl", required_argument, NULL, 't' },
 						 { "uses", required_argument, NULL, 'u' },
+						 { "heads", required_argument, NULL, 'k' },
 						 { "help", no_argument, NULL, 'h' },
 						 { "version", no_argument, NULL, 'v' },
 						 { 0 } };
@@ -75,6 +78,7 @@ static int parse(int argc, char **argv, struct args *a, struct err *err)
 				      : c == 'w' ? &a->http
 				      : c == 't' ? &a->ttl
 				      : c == 'u' ? &a->uses
+				      : c == 'k' ? &a->heads
 						 : NULL;
 		if (target)
 			*target = optarg;
@@ -100,9 +104,10 @@ static int read_config(const struct args *a, struct collector_config *cfg, struc
 
 static int open_store(const struct collector_config *cfg, struct store **ret, struct err *err)
 {
-	struct store_config sc = { .dir = cfg->data_dir, .history_days = cfg->history_days };
+	struct store_config sc;
 	char path[4200];
 
+	collector_store_config(cfg, &sc);
 	/* A wrong folder must not look like an empty, sound store. Only init and run make one. */
 	snprintf(path, sizeof(path), "%s/state.db", cfg->data_dir);
 	if (access(path, F_OK) < 0)
@@ -358,25 +363,21 @@ static int do_feed(const struct args *a, struct collector_config *cfg, struct er
 
 /* ---- verify, backup ---- */
 
-static void print_fault(void *arg, const char *fault)
-{
-	++*(uint64_t *)arg;
-	puts(fault);
-}
-
 static int do_verify(const struct args *a, struct collector_config *cfg, struct err *err)
 {
 	CLEANUP(store_closep) struct store *s = NULL;
-	uint64_t faults = 0, records = 0;
+	int r = open_store(cfg, &s, err);
+
+	return r < 0 ? r : evidence_verify(s, a->heads, err);
+}
+
+static int do_heads(const struct args *a, struct collector_config *cfg, struct err *err)
+{
+	CLEANUP(store_closep) struct store *s = NULL;
+	int r = open_store(cfg, &s, err);
 
 	(void)a;
-	int r = open_store(cfg, &s, err);
-	if (r >= 0)
-		r = store_verify(s, print_fault, &faults, &records, err);
-	if (r < 0)
-		return r;
-	fprintf(stderr, "%" PRIu64 " records read, %" PRIu64 " faults\n", records, faults);
-	return faults ? err_set(err, EIO, "stored data is damaged in %" PRIu64 " places", faults) : 0;
+	return r < 0 ? r : evidence_print_heads(s, err);
 }
 
 static int do_backup(const struct args *a, struct collector_config *cfg, struct err *err)
@@ -413,6 +414,7 @@ static const struct command {
 	{ "agent", do_agent, false, false },
 	{ "feed", do_feed, false, false },
 	{ "verify", do_verify, false, true },
+	{ "heads", do_heads, false, true },
 	{ "backup", do_backup, false, false },
 	{ "config", do_config, true, true },
 };

@@ -1,6 +1,7 @@
 /* agents.c - agents as people see them: identity, what they last said, are they well. */
 #include <errno.h>
 
+#include "collector/store/agent_silences.h"
 #include "collector/store/store_priv.h"
 #include "common/json.h"
 #include "common/text.h"
@@ -287,15 +288,17 @@ int store_agent_heartbeat(struct store *s, const char *id, const Picket__Heartbe
 	int r = store_own_begin(s, &is_own, err);
 	if (r < 0)
 		return r;
-	r = DB_RUN(&s->state, err,
-		   "UPDATE agent SET last_seen = ?2, epoch = ?3, sensors = ?4, spool_records = ?5,"
-		   " spool_bytes = ?6, spool_oldest = ?7, rss = ?8, cpu = ?9, containers = ?10,"
-		   " processes = ?11, rules_version = ?12, clock_ahead = ?13 WHERE id = ?1",
-		   B_STR(id), B_INT(now), B_INT(h->epoch),
-		   B_TEXT(buf_slice(&sensors)), B_INT(h->spool_records), B_INT(h->spool_bytes),
-		   B_INT(h->spool_oldest_unix_ns), B_INT(h->rss_bytes), B_INT(h->cpu_ns),
-		   B_INT(h->containers), B_INT(h->processes), B_STR(h->rules_version),
-		   B_INT(clock_ahead(h->time_unix_ns, now)));
+	r = silences_heard(s, id, err);
+	if (r >= 0)
+		r = DB_RUN(&s->state, err,
+			   "UPDATE agent SET last_seen = ?2, epoch = ?3, sensors = ?4, spool_records = ?5,"
+			   " spool_bytes = ?6, spool_oldest = ?7, rss = ?8, cpu = ?9, containers = ?10,"
+			   " processes = ?11, rules_version = ?12, clock_ahead = ?13 WHERE id = ?1",
+			   B_STR(id), B_INT(now), B_INT(h->epoch),
+			   B_TEXT(buf_slice(&sensors)), B_INT(h->spool_records), B_INT(h->spool_bytes),
+			   B_INT(h->spool_oldest_unix_ns), B_INT(h->rss_bytes), B_INT(h->cpu_ns),
+			   B_INT(h->containers), B_INT(h->processes), B_STR(h->rules_version),
+			   B_INT(clock_ahead(h->time_unix_ns, now)));
 	r = check_changed(s, id, r, err);
 	if (r >= 0)
 		r = note_loss(s, id, h, err);

@@ -1,4 +1,5 @@
 /* audit.c - who changed what: people through the API and the command line, agents by their responses. */
+#include "collector/store/audit_chain.h"
 #include "collector/store/paging.h"
 
 enum { FILTER_ARENA_BYTES = 256 * 1024, BUDGET_EVERY = 256 };
@@ -7,13 +8,40 @@ enum { PEOPLE_MAX = 1000000, AGENTS_MAX = 100000 };
 
 static const char *const audit_keys[] = { "who", "what", "subject", "text", "time", "since", "until", NULL };
 
+static int add_row(struct store *s, const struct store_audit *row, bool is_agent, struct err *err)
+{
+	struct audit_chain c;
+	int64_t id = 0;
+	int r = audit_chain_read(s, is_agent, &c, err);
+
+	if (r >= 0)
+		r = db_number(&s->state, "SELECT coalesce(max(id), 0) + 1 FROM audit_log", NULL, 0, &id, err);
+	if (r < 0)
+		return r;
+	/* a number is never used again, and so the last row can't be replaced unseen */
+	if (id <= c.last)
+		id = c.last + 1;
+	struct store_audit numbered = *row;
+	numbered.id = id;
+	audit_chain_add(s, &c, &numbered, is_agent);
+	r = DB_RUN(&s->state, err,
+		   "INSERT INTO audit_log(id, at, who, what, subject, is_agent, chain) VALUES (?,?,?,?,?,?,?)",
+		   B_INT(id), B_INT(row->time_unix_ns), B_STR(row->who), B_STR(row->what), B_STR(row->subject),
+		   B_INT(is_agent), B_BLOB(slice_from(c.value.hash, CHAIN_BYTES)));
+	return r < 0 ? r : audit_chain_write(s, is_agent, &c, err);
+}
+
 static int add(struct store *s, bool is_agent, const char *who, const char *what, const char *subject,
 	       struct err *err)
 {
-	return DB_RUN(&s->state, err,
-		      "INSERT INTO audit_log(at, who, what, subject, is_agent) VALUES (?,?,?,?,?)",
-		      B_INT(clock_unix_ns(s->clk)), B_STR(who), B_STR(what), B_STR(subject),
-		      B_INT(is_agent));
+	const struct store_audit row = { .time_unix_ns = clock_unix_ns(s->clk),
+					 .who = who ? who : "",
+					 .what = what ? what : "",
+					 .subject = subject ? subject : "" };
+	bool is_own;
+	int r = store_own_begin(s, &is_own, err);
+
+	return r < 0 ? r : store_own_end(s, is_own, add_row(s, &row, is_agent, err), err);
 }
 
 int store_audit_log(struct store *s, const char *who, const char *what, const char *subject,
@@ -28,17 +56,31 @@ int store_audit_log_agent(struct store *s, const char *who, const char *what, co
 	return add(s, true, who, what, subject, err);
 }
 
+static int prune_kind(struct store *s, bool is_agent, int64_t most, struct err *err)
+{
+	int64_t last = 0;
+	int r = DB_NUMBER(&s->state, &last, err,
+			  "SELECT id FROM audit_log WHERE is_agent = ? ORDER BY id DESC LIMIT 1 OFFSET ?",
+			  B_INT(is_agent), B_INT(most));
+
+	if (r < 0 || !last)
+		return r;
+	bool is_own;
+	r = store_own_begin(s, &is_own, err);
+	if (r < 0)
+		return r;
+	r = audit_chain_rebase(s, is_agent, last, err);
+	if (r >= 0)
+		r = DB_RUN(&s->state, err, "DELETE FROM audit_log WHERE is_agent = ? AND id <= ?", B_INT(is_agent),
+			   B_INT(last));
+	return store_own_end(s, is_own, r, err);
+}
+
 int audit_prune(struct store *s, struct err *err)
 {
-	static const int64_t most[] = { PEOPLE_MAX, AGENTS_MAX };
-	int r = 0;
+	int r = prune_kind(s, false, PEOPLE_MAX, err);
 
-	for (size_t i = 0; i < ARRAY_LEN(most) && r >= 0; i++)
-		r = DB_RUN(&s->state, err,
-			   "DELETE FROM audit_log WHERE is_agent = ?1 AND id <="
-			   " (SELECT id FROM audit_log WHERE is_agent = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-			   B_INT(i), B_INT(most[i]));
-	return r;
+	return r < 0 ? r : prune_kind(s, true, AGENTS_MAX, err);
 }
 
 static bool match_term(const struct filter_term *t, const struct store_audit *row, uint64_t now)

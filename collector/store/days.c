@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "collector/store/history_priv.h"
+#include "collector/store/agent_silences.h"
 #include "common/file.h"
 
 static const uint64_t seal_after_ns = 10 * 60ull * 1000000000;
@@ -20,7 +21,7 @@ uint32_t history_date(uint64_t unix_ns)
 	return (uint32_t)((tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 + tm.tm_mday);
 }
 
-static int day_path(const struct store *s, uint32_t date, const char *suffix, char dst[PATH_MAX],
+int history_day_path(const struct store *s, uint32_t date, const char *suffix, char dst[PATH_MAX],
 		    struct err *err)
 {
 	char name[64];
@@ -114,7 +115,7 @@ int history_day(struct store *s, uint32_t date, bool create, struct day **ret, s
 			*ret = &h->days[i];
 			return 0;
 		}
-	int r = day_path(s, date, "", path, err);
+	int r = history_day_path(s, date, "", path, err);
 	if (r < 0)
 		return r;
 	bool is_new = stat(path, &st) < 0;
@@ -158,7 +159,7 @@ static int seal_day(struct store *s, uint32_t date, bool only_old, struct err *e
 	r = db_begin(&day->db, err);
 	if (r < 0)
 		return r;
-	r = history_seal(s->history, &day->db, true, err);
+	r = history_seal(s, day, true, err);
 	if (r >= 0)
 		r = db_commit(&day->db, err);
 	if (r < 0)
@@ -166,53 +167,36 @@ static int seal_day(struct store *s, uint32_t date, bool only_old, struct err *e
 	return r;
 }
 
-static int drop_day(struct store *s, uint32_t date, struct err *err)
+void history_day_close(struct history *h, uint32_t date)
 {
-	static const char *const suffixes[] = { "-wal", "-shm", "" };
-	struct history *h = s->history;
-
 	for (size_t i = 0; i < DAYS_OPEN; i++)
 		if (h->days[i].date == date) {
 			db_close(&h->days[i].db);
 			h->days[i].date = 0;
 		}
-	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-		char path[PATH_MAX];
-		int r = day_path(s, date, suffixes[i], path, err);
-
-		if (r < 0)
-			return r;
-		if (unlink(path) < 0 && errno != ENOENT)
-			return err_set(err, errno, "drop '%s'", path);
-	}
-	return 0;
 }
 
 static int tidy_old(struct store *s, uint32_t today, struct err *err)
 {
 	struct history *h = s->history;
 	uint64_t now = clock_unix_ns(s->clk), keep_ns = s->history_days * day_ns;
-	uint32_t keep_from = s->history_days && keep_ns / day_ns == s->history_days && keep_ns < now ?
-				     history_date(now - keep_ns) :
-				     0;
+	bool is_kept_for_ever = !s->history_days || keep_ns / day_ns != s->history_days || keep_ns >= now;
 	uint32_t dates[DAYS_MAX];
 	size_t count;
 	int r = history_dates(s, dates, &count, err);
 
 	int failed = r;
 	/* One damaged file must not keep what is old for ever: each step is done, the last failure told. */
-	for (size_t i = 0; r >= 0 && i < count; i++) {
-		int one = 0;
+	for (size_t i = 0; r >= 0 && i < count && h->tidied_date != today; i++) {
+		int one = dates[i] != today && i + 3 >= count ? seal_day(s, dates[i], false, err) : 0;
 
-		if (dates[i] < keep_from)
-			one = drop_day(s, dates[i], err);
-		else if (h->tidied_date != today && dates[i] != today && i + 3 >= count)
-			one = seal_day(s, dates[i], false, err);
 		failed = one < 0 ? one : failed;
 	}
-	r = keep_from ? containers_prune(s, now - keep_ns, err) : 0;
+	r = is_kept_for_ever ? 0 : containers_prune(s, now - keep_ns, err);
 	failed = r < 0 ? r : failed;
 	r = state_prune(s, err);
+	failed = r < 0 ? r : failed;
+	r = silences_alive(s, !h->tidied_boot_ns, err);
 	failed = r < 0 ? r : failed;
 	if (failed >= 0)
 		h->tidied_date = today;
@@ -232,6 +216,9 @@ int store_history_tidy(struct store *s, struct err *err)
 		r = tidy_old(s, today, err);
 		h->tidied_boot_ns = boot;
 	}
+	int failed = history_retain(s, today, err);
+	if (r >= 0)
+		r = failed;
 	return r < 0 ? err_wrap(err, r, "tidy the history") : 0;
 }
 
@@ -245,7 +232,8 @@ static int count_day(struct store *s, uint32_t date, uint64_t *ret, struct err *
 
 	if (r >= 0)
 		r = db_number(&day->db,
-			      "SELECT (SELECT coalesce(sum(n), 0) FROM block) +"
+			      "SELECT (SELECT coalesce(sum(n), 0) FROM block WHERE (class, part) NOT IN"
+			      " (SELECT class, part FROM part_gone)) +"
 			      " (SELECT coalesce(sum(n), 0) FROM tail)",
 			      NULL, 0, &n, err);
 	*ret = (uint64_t)n;
@@ -272,6 +260,15 @@ static int count_day_once(struct store *s, uint32_t date, uint64_t *ret, struct 
 	return 0;
 }
 
+static int add_bytes(void *arg, const struct part_file *f)
+{
+	struct stat st;
+
+	if (!stat(f->path, &st))
+		*(uint64_t *)arg += (uint64_t)st.st_size;
+	return 0;
+}
+
 int history_status(struct store *s, uint64_t *ret_events, uint64_t *ret_bytes, struct err *err)
 {
 	uint32_t dates[DAYS_MAX];
@@ -286,12 +283,30 @@ int history_status(struct store *s, uint64_t *ret_events, uint64_t *ret_bytes, s
 
 		r = count_day_once(s, dates[i], &n, err);
 		*ret_events += n;
-		if (r >= 0 && day_path(s, dates[i], "", path, err) >= 0 && !stat(path, &st))
+		if (r >= 0 && history_day_path(s, dates[i], "", path, err) >= 0 && !stat(path, &st))
 			*ret_bytes += (uint64_t)st.st_size;
-		if (r >= 0 && day_path(s, dates[i], "-wal", path, err) >= 0 && !stat(path, &st))
+		if (r >= 0 && history_day_path(s, dates[i], "-wal", path, err) >= 0 && !stat(path, &st))
 			*ret_bytes += (uint64_t)st.st_size;
 	}
-	return r;
+	return r < 0 ? r : parts_each(s, 0, add_bytes, ret_bytes, err);
+}
+
+struct copy {
+	const char *dir;
+	struct err *err;
+};
+
+/* Part files only grow: what the copied rows speak of is there. */
+static int copy_part(void *arg, const struct part_file *f)
+{
+	const struct copy *c = arg;
+	const char *name = strrchr(f->path, '/');
+	char to[PATH_MAX];
+	int n = snprintf(to, sizeof(to), "%s%s", c->dir, name ? name : f->path);
+
+	if (n < 0 || (size_t)n >= sizeof(to))
+		return err_set(c->err, ENAMETOOLONG, "'%s'", c->dir);
+	return backup_file(f->path, to, c->err);
 }
 
 int history_backup(struct store *s, const char *dir, struct err *err)
@@ -315,6 +330,12 @@ int history_backup(struct store *s, const char *dir, struct err *err)
 		}
 		if (r >= 0)
 			r = backup_db(&day->db, path, err);
+		struct err why;
+		struct copy c = { dir, &why };
+		int p = r < 0 ? 0 : parts_each(s, dates[i], copy_part, &c, &why);
+		if (p < 0 && err)
+			*err = why;
+		r = p < 0 ? p : r;
 	}
 	return r;
 }

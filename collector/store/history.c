@@ -6,15 +6,23 @@
 
 static void free_work(struct history *h)
 {
-	segment_free(h->pending);
+	for (size_t i = 0; i < CLASS_COUNT; i++) {
+		segment_free(h->pending[i].g);
+		term_set_fini(&h->pending[i].terms);
+		free(h->pending[i].links);
+		segment_free(h->lanes[i].g);
+		buf_fini(&h->lanes[i].unpacked);
+	}
 	segment_free(h->sealing);
 	segment_free(h->reading);
+	free(h->sealing_links);
 	buf_fini(&h->encoded);
 	buf_fini(&h->packed);
 	buf_fini(&h->unpacked);
-	free(h->terms);
-	free(h->term_slots);
-	free(h->term_list);
+	buf_fini(&h->links);
+	buf_fini(&h->bytes);
+	term_set_fini(&h->terms);
+	chain_hasher_free(h->hasher);
 	arena_free(h->arena);
 	ZSTD_freeCCtx(h->zc);
 	ZSTD_freeDCtx(h->zd);
@@ -25,6 +33,7 @@ static void forget_sources(struct history *h)
 	for (size_t i = 0; i < h->source_count; i++)
 		free(h->sources[i].agent);
 	h->source_count = h->source_last = 0;
+	history_chains_forget(h);
 }
 
 void history_close(struct history *h)
@@ -35,14 +44,29 @@ void history_close(struct history *h)
 		db_close(&h->days[i].db);
 	forget_sources(h);
 	free(h->sources);
+	free(h->chains);
 	free_work(h);
 	free(h);
 }
 DEFINE_CLEANUP(struct history, history_close)
 
+static bool make_class(struct history *h, size_t i)
+{
+	struct pending *p = &h->pending[i];
+
+	buf_init(&h->lanes[i].unpacked, SEGMENT_RAW_MAX + 64 * 1024);
+	h->lanes[i].g = segment_new();
+	if (i == CLASS_MIXED) /* only read */
+		return h->lanes[i].g != NULL;
+	p->g = segment_new();
+	p->links = calloc(SEGMENT_SOURCES, sizeof(*p->links));
+	return h->lanes[i].g && p->g && p->links && term_set_init(&p->terms, TAIL_TERMS);
+}
+
 int history_open(struct store *s, struct history **ret, struct err *err)
 {
 	CLEANUP(history_closep) struct history *h = calloc(1, sizeof(*h));
+	bool is_made = true;
 
 	(void)s;
 	if (!h)
@@ -50,18 +74,21 @@ int history_open(struct store *s, struct history **ret, struct err *err)
 	buf_init(&h->encoded, SEGMENT_RAW_MAX + 64 * 1024);
 	buf_init(&h->unpacked, SEGMENT_RAW_MAX + 64 * 1024);
 	buf_init(&h->packed, SEGMENT_RAW_MAX + 256 * 1024);
-	h->pending = segment_new();
+	buf_init(&h->bytes, SEGMENT_RAW_MAX + 256 * 1024);
+	buf_init(&h->links, 0);
+	for (size_t i = 0; i < CLASS_COUNT; i++)
+		is_made &= make_class(h, i);
 	h->sealing = segment_new();
 	h->reading = segment_new();
+	h->sealing_links = calloc(SEGMENT_SOURCES, sizeof(*h->sealing_links));
 	h->sources = calloc(SOURCES_MAX, sizeof(*h->sources));
-	h->terms = calloc(TERM_SLOTS, sizeof(*h->terms));
-	h->term_slots = calloc(TERM_SLOTS, sizeof(*h->term_slots));
-	h->term_list = calloc(TERM_SLOTS, sizeof(*h->term_list));
+	h->chains = calloc(CHAINS_MAX, sizeof(*h->chains));
 	h->arena = arena_new(LIMIT_ARENA_BYTES);
+	h->hasher = chain_hasher_new();
 	h->zc = ZSTD_createCCtx();
 	h->zd = ZSTD_createDCtx();
-	if (!h->pending || !h->sealing || !h->reading || !h->sources || !h->terms || !h->term_slots ||
-	    !h->term_list || !h->arena || !h->zc || !h->zd)
+	if (!is_made || !h->sealing || !h->reading || !h->sealing_links || !h->sources || !h->chains ||
+	    !term_set_init(&h->terms, BLOCK_TERMS) || !h->arena || !h->hasher || !h->zc || !h->zd)
 		return err_set(err, ENOMEM, "open history");
 	ZSTD_CCtx_setParameter(h->zc, ZSTD_c_checksumFlag, 1);
 	*ret = take_ptr(h);
@@ -163,11 +190,30 @@ static int write_marks(struct history *h, struct err *err)
 
 /* ---- the transaction ---- */
 
+/* What waits in the tail of each class. */
+static int count_tail(struct history *h, struct db *d, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	int r = db_prepare(d, "SELECT class, sum(n), sum(raw_bytes) FROM tail GROUP BY class", NULL, 0, &st, err);
+
+	for (size_t i = 0; i < CLASS_COUNT; i++)
+		h->pending[i].tail_count = h->pending[i].tail_bytes = 0;
+	while (r >= 0 && (r = db_step(d, st, err)) > 0) {
+		int64_t class_no = sqlite3_column_int64(st, 0);
+
+		if (class_no < 0 || class_no >= CLASS_COUNT)
+			continue;
+		h->pending[class_no].tail_count = db_u64(st, 1);
+		h->pending[class_no].tail_bytes = db_u64(st, 2);
+	}
+	return r;
+}
+
 static int begin(struct store *s, struct err *err)
 {
 	struct history *h = s->history;
 	struct day *day;
-	int64_t tail_end, block_end, tail_count, tail_bytes = 0;
+	int64_t tail_last, block_last;
 	int r = history_day(s, history_date(clock_unix_ns(s->clk)), true, &day, err);
 
 	if (r >= 0)
@@ -177,51 +223,124 @@ static int begin(struct store *s, struct err *err)
 	h->write = day;
 	if (h->source_count > SOURCES_MAX / 2)
 		forget_sources(h);
-	r = db_number(&day->db, "SELECT first + n FROM tail ORDER BY first DESC LIMIT 1", NULL, 0,
-		      &tail_end, err);
-	if (r >= 0)
-		r = db_number(&day->db, "SELECT first + n FROM block ORDER BY id DESC LIMIT 1", NULL, 0,
-			      &block_end, err);
-	if (r >= 0)
-		r = db_number(&day->db, "SELECT sum(n) FROM tail", NULL, 0, &tail_count, err);
-	if (r >= 0)
-		r = db_number(&day->db, "SELECT sum(raw_bytes) FROM tail", NULL, 0, &tail_bytes, err);
+	/* so that a day that is gone is missed */
+	if (h->noted_date != day->date)
+		r = DB_RUN(&s->state, err, "INSERT OR IGNORE INTO history_day(date, begun) VALUES (?,?)",
+			   B_INT(day->date), B_INT(clock_unix_ns(s->clk)));
 	if (r < 0)
 		return r; /* the caller rolls back */
-	h->next_rid = (uint64_t)(tail_end > block_end ? tail_end : block_end);
-	if (!h->next_rid)
-		h->next_rid = 1;
-	h->tail_count = (uint64_t)tail_count;
-	h->tail_bytes = (uint64_t)tail_bytes;
+	h->noted_date = day->date;
+	r = db_number(&day->db, "SELECT max(last) FROM tail", NULL, 0, &tail_last, err);
+	if (r >= 0)
+		r = db_number(&day->db, "SELECT max(last) FROM block", NULL, 0, &block_last, err);
+	if (r >= 0)
+		r = count_tail(h, &day->db, err);
+	if (r < 0)
+		return r; /* the caller rolls back */
+	h->next_rid = (uint64_t)(tail_last > block_last ? tail_last : block_last) + 1;
 	return 0;
 }
 
-/* What is pending becomes a tail row of the open transaction. */
-static int flush(struct store *s, struct err *err)
+static void forget_pending(struct history *h, struct pending *p)
+{
+	for (size_t i = 0; i < p->link_count; i++)
+		h->chains[p->links[i].no].link = 0;
+	p->link_count = 0;
+	segment_reset(p->g);
+	term_set_clear(&p->terms);
+}
+
+/* The links of what is pending: chains by their rows, with the values they have now. */
+static struct slice pending_links(struct history *h, struct pending *p)
+{
+	buf_reset(&h->links);
+	for (size_t i = 0; i < p->link_count; i++) {
+		const struct chain *c = &h->chains[p->links[i].no];
+		struct chain_link l = p->links[i];
+
+		l.no = c->no;
+		memcpy(l.end, c->value.hash, CHAIN_BYTES);
+		chain_link_put(&h->links, &l);
+	}
+	return buf_slice(&h->links);
+}
+
+/* What is pending of a class becomes a tail row of the open transaction. */
+static int flush_class(struct store *s, unsigned class_no, struct err *err)
 {
 	struct history *h = s->history;
-	struct segment *g = h->pending;
+	struct pending *p = &h->pending[class_no];
+	struct segment *g = p->g;
 
-	if (!g->count)
+	if (!g || !g->count)
 		return 0;
 	buf_reset(&h->encoded);
 	segment_encode(g, &h->encoded);
 	int r = history_pack(h, TAIL_LEVEL, err);
 	if (r < 0)
 		return r;
+	struct slice links = pending_links(h, p);
+	if (h->links.failed)
+		return err_set(err, ENOMEM, "history");
 	r = DB_RUN(&h->write->db, err,
-		       "INSERT INTO tail(first, n, t0, t1, received, terms, raw_bytes, data)"
-		       " VALUES (?,?,?,?,?,?,?,?)",
-		       B_INT(h->next_rid), B_INT(g->count), B_INT(g->t0), B_INT(g->t1),
-		       B_INT(clock_unix_ns(s->clk)), B_BLOB(terms_sorted(h)),
-		       B_INT(h->encoded.n), B_BLOB(buf_slice(&h->packed)));
+		   "INSERT INTO tail(first, n, t0, t1, received, terms, raw_bytes, data, class, last, links)"
+		   " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+		   B_INT(g->rid[0]), B_INT(g->count), B_INT(g->t0), B_INT(g->t1), B_INT(clock_unix_ns(s->clk)),
+		   B_BLOB(term_set_sorted(&p->terms)), B_INT(h->encoded.n), B_BLOB(buf_slice(&h->packed)),
+		   B_INT(class_no), B_INT(g->rid[g->count - 1]), B_BLOB(links));
 	if (r < 0)
 		return r;
-	terms_clear(h);
-	h->next_rid += g->count;
-	h->tail_count += g->count;
-	h->tail_bytes += h->encoded.n;
-	segment_reset(g);
+	p->tail_count += g->count;
+	p->tail_bytes += h->encoded.n;
+	forget_pending(h, p);
+	return 0;
+}
+
+static int flush(struct store *s, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < CLASS_COUNT && r >= 0; i++)
+		r = flush_class(s, i, err);
+	return r;
+}
+
+unsigned history_class_of(const Picket__Record *rec)
+{
+	if (rec->body_case == PICKET__RECORD__BODY_CONTAINER)
+		return CLASS_PROCESS;
+	if (rec->body_case != PICKET__RECORD__BODY_EVENT)
+		return CLASS_FINDING; /* and what a newer agent sent: kept longest */
+	switch ((int)rec->event->type) {
+	case PICKET__EVENT_TYPE__EVENT_FILE:
+	case PICKET__EVENT_TYPE__EVENT_NETWORK:
+	case PICKET__EVENT_TYPE__EVENT_TRAFFIC:
+		return CLASS_VOLUME;
+	case PICKET__EVENT_TYPE__EVENT_CALL:
+		return CLASS_RARE;
+	case PICKET__EVENT_TYPE__EVENT_ACTION:
+	case PICKET__EVENT_TYPE__EVENT_ADMISSION:
+		return CLASS_FINDING;
+	default:
+		return CLASS_PROCESS;
+	}
+}
+
+/* The record into the segment, its chain and the link that speaks of both. */
+static int add_linked(struct history *h, struct pending *p, struct chain *c, const struct segment_place *at,
+		      struct slice packed, struct err *err)
+{
+	int r = segment_add(p->g, at, packed, err);
+
+	if (r < 0)
+		return r;
+	if (!c->link) {
+		p->links[p->link_count] = (struct chain_link){ .no = c - h->chains, .from = c->value.count };
+		c->link = (uint32_t)++p->link_count;
+	}
+	p->links[c->link - 1].n++;
+	chain_add(h->hasher, &c->value, at->epoch, at->seq, packed);
+	c->is_dirty = true;
 	return 0;
 }
 
@@ -229,22 +348,31 @@ static int add(struct store *s, const char *agent, uint64_t epoch, uint64_t seq,
 	       const Picket__Record *rec, struct err *err)
 {
 	struct history *h = s->history;
+	unsigned class_no = history_class_of(rec);
+	struct pending *p = &h->pending[class_no];
 	struct source *src = NULL;
+	struct chain *c = NULL;
 	int r = h->write ? 0 : begin(s, err);
 
 	if (r >= 0)
 		r = find_source(s, agent, epoch, &src, err);
 	if (r < 0 || !src || seq <= src->mark)
 		return r;
-	if (!segment_has_room(h->pending, packed.n)) {
-		r = flush(s, err);
+	if (!segment_has_room(p->g, packed.n) || term_set_room(&p->terms) < RECORD_TERMS_MAX ||
+	    p->link_count == SEGMENT_SOURCES) {
+		r = flush_class(s, class_no, err);
 		if (r < 0)
 			return r;
 	}
-	r = segment_add(h->pending, agent, epoch, seq, rec->time_unix_ns, packed, err);
+	r = history_chain_find(s, src, class_no, &c, err);
 	if (r < 0)
 		return r;
-	record_terms(agent, rec, terms_add, h);
+	const struct segment_place at = { agent, epoch, seq, h->next_rid, rec->time_unix_ns };
+	r = add_linked(h, p, c, &at, packed, err);
+	if (r < 0)
+		return r;
+	record_terms(agent, rec, term_set_add, &p->terms);
+	h->next_rid++;
 	src->mark = seq;
 	src->is_dirty = true;
 	return 0;
@@ -278,10 +406,15 @@ int history_commit(struct store *s, struct err *err)
 	if (r >= 0)
 		r = write_marks(h, err);
 	if (r >= 0)
+		r = history_chains_write(s, err);
+	if (r >= 0)
 		r = db_commit(&h->write->db, err);
 	if (r < 0)
 		return r;
-	h->seal = h->tail_count >= SEGMENT_RECORDS || h->tail_bytes >= SEGMENT_BYTES ? h->write : NULL;
+	h->seal = NULL;
+	for (size_t i = 0; i < CLASS_COUNT; i++)
+		if (h->pending[i].tail_count >= SEGMENT_RECORDS || h->pending[i].tail_bytes >= SEGMENT_BYTES)
+			h->seal = h->write;
 	h->write = NULL;
 	return 0;
 }
@@ -297,7 +430,7 @@ void history_committed(struct store *s)
 	h->seal = NULL;
 	if (!day || db_begin(&day->db, NULL) < 0)
 		return;
-	if (history_seal(h, &day->db, false, NULL) < 0 || db_commit(&day->db, NULL) < 0)
+	if (history_seal(s, day, false, NULL) < 0 || db_commit(&day->db, NULL) < 0)
 		db_rollback(&day->db);
 }
 
@@ -310,9 +443,11 @@ void history_rollback(struct store *s)
 	h->seal = NULL;
 	if (!h->write)
 		return;
-	segment_reset(h->pending);
-	terms_clear(h);
+	for (size_t i = 0; i < CLASS_COUNT; i++)
+		if (h->pending[i].g)
+			forget_pending(h, &h->pending[i]);
 	db_rollback(&h->write->db);
 	h->write = NULL;
+	h->noted_date = 0;
 	forget_sources(h); /* what they said may not have happened */
 }

@@ -1,5 +1,5 @@
 /* history_query.h - a filter made ready for the history: which blocks can hold a match, which records
- * do. Private to the store. */
+ * do; and the walk through them. Private to the store. */
 #pragma once
 #include "collector/store/history_priv.h"
 
@@ -37,3 +37,20 @@ bool plan_may_match(const struct plan *p, struct slice packed);
 /* 1: it matches, and its container's name and image are filled in where they are known. 0: no. */
 int plan_match(struct store *s, const struct plan *p, const char *agent, Picket__Record *rec,
 	       struct arena *a, struct err *err) WARN_UNUSED;
+
+/* ---- history_walk.c: through the days ---- */
+
+struct query {
+	struct store *s;
+	const struct store_query *q;
+	struct plan plan;
+	int (*fn)(void *arg, const struct store_event *e);
+	void *arg;
+	uint64_t given, looked_at, deadline_boot_ns;
+	uint32_t from_date; /* the cursor: 0 = none */
+	uint64_t from_rid;
+	uint32_t date;	   /* where we are */
+	uint64_t last_rid; /* the record looked at last */
+	bool is_stopped;   /* by the limit or the budget */
+};
+int history_walk(struct query *run, struct err *err) WARN_UNUSED;

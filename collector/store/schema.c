@@ -443,6 +443,25 @@ static const char *const state_steps[] = {
 	" UPDATE notify_group SET is_busy = 0 WHERE id = OLD.grp_id; END;"
 	"CREATE TRIGGER outbox_dead AFTER UPDATE OF is_dead ON outbox WHEN NEW.is_dead = 1 BEGIN"
 	" UPDATE notify_group SET is_busy = 0 WHERE id = NEW.grp_id; END;",
+	/* 9 -> 10. Tamper evidence: of each chain of the history its head, and the base that retention left; the days
+	 * there are; the audit log's own chains (people's, agents'). When agents were not heard of. */
+	"CREATE TABLE history_chain ("
+	" agent TEXT NOT NULL, class INTEGER NOT NULL, count INTEGER NOT NULL, hash BLOB NOT NULL, mac BLOB NOT NULL,"
+	" base INTEGER NOT NULL DEFAULT 0, base_hash BLOB NOT NULL DEFAULT x'', base_mac BLOB NOT NULL DEFAULT x'',"
+	" PRIMARY KEY(agent, class)) WITHOUT ROWID;"
+	"CREATE TABLE history_day ("
+	" date INTEGER PRIMARY KEY, begun INTEGER NOT NULL, dropped INTEGER NOT NULL DEFAULT 0,"
+	" why TEXT NOT NULL DEFAULT '', mac BLOB NOT NULL DEFAULT x'');"
+	"ALTER TABLE audit_log ADD COLUMN chain BLOB NOT NULL DEFAULT x'';"
+	"CREATE TABLE audit_chain ("
+	" is_agent INTEGER PRIMARY KEY, first INTEGER NOT NULL, base INTEGER NOT NULL, base_hash BLOB NOT NULL,"
+	" base_mac BLOB NOT NULL, count INTEGER NOT NULL, hash BLOB NOT NULL, mac BLOB NOT NULL);"
+	"CREATE TABLE agent_silence ("
+	" id INTEGER PRIMARY KEY, agent TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);"
+	"CREATE INDEX agent_silence_of ON agent_silence(agent, id);"
+	/* what was stored before has no chain; of a new store there is nothing */
+	"INSERT INTO number SELECT 'unchained_until', CAST(strftime('%Y%m%d', 'now') AS INTEGER)"
+	" WHERE EXISTS (SELECT 1 FROM agent_epoch);",
 };
 
 static const char *const day_steps[] = {
@@ -464,6 +483,28 @@ static const char *const day_steps[] = {
 	"CREATE TABLE watermark ("
 	" agent TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,"
 	" PRIMARY KEY(agent, epoch)) WITHOUT ROWID;",
+	/* 1 -> 2. Classes (0: all in one, as before), blocks' bytes in files of their own (part 0: in block_data, as
+	 * before), a filter a block instead of postings, links of the chains. */
+	"ALTER TABLE tail ADD COLUMN class INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tail ADD COLUMN last INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tail ADD COLUMN links BLOB NOT NULL DEFAULT x'';"
+	"UPDATE tail SET last = first + n - 1;"
+	"ALTER TABLE block ADD COLUMN class INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE block ADD COLUMN last INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE block ADD COLUMN part INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE block ADD COLUMN at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE block ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE block SET last = first + n - 1;"
+	"CREATE INDEX block_class ON block(class, id);"
+	"CREATE TABLE block_filter (block INTEGER PRIMARY KEY, terms INTEGER NOT NULL, filter BLOB NOT NULL);"
+	"CREATE TABLE chain ("
+	" no INTEGER PRIMARY KEY, agent TEXT NOT NULL, class INTEGER NOT NULL, count0 INTEGER NOT NULL,"
+	" hash0 BLOB NOT NULL, count INTEGER NOT NULL, hash BLOB NOT NULL);"
+	"CREATE INDEX chain_agent ON chain(agent, class, no);"
+	/* part files that retention took before the day */
+	"CREATE TABLE part_gone ("
+	" class INTEGER NOT NULL, part INTEGER NOT NULL, at INTEGER NOT NULL, why TEXT NOT NULL, mac BLOB NOT NULL,"
+	" PRIMARY KEY(class, part)) WITHOUT ROWID;",
 };
 
 const struct schema schema_state = { "state", 0x706b7431, state_steps, ARRAY_LEN(state_steps) };

@@ -67,14 +67,13 @@ static int find_source(struct segment *g, const char *agent, uint64_t epoch, uin
 	return 0;
 }
 
-int segment_add(struct segment *g, const char *agent, uint64_t epoch, uint64_t seq,
-		uint64_t time_unix_ns, struct slice packed, struct err *err)
+int segment_add(struct segment *g, const struct segment_place *at, struct slice packed, struct err *err)
 {
 	uint16_t source = 0;
 
 	if (g->count == SEGMENT_RECORDS)
 		return err_set(err, ERR_LIMIT, "the segment is full");
-	int r = find_source(g, agent, epoch, &source, err);
+	int r = find_source(g, at->agent, at->epoch, &source, err);
 	if (r < 0)
 		return r;
 	buf_add_slice(&g->data, packed);
@@ -82,11 +81,12 @@ int segment_add(struct segment *g, const char *agent, uint64_t epoch, uint64_t s
 		return err_set(err, ERR_LIMIT, "the segment is full");
 	g->bytes = g->data.p;
 	g->source[g->count] = source;
-	g->seq[g->count] = seq;
-	if (!g->count || time_unix_ns < g->t0)
-		g->t0 = time_unix_ns;
-	if (!g->count || time_unix_ns > g->t1)
-		g->t1 = time_unix_ns;
+	g->seq[g->count] = at->seq;
+	g->rid[g->count] = at->rid;
+	if (!g->count || at->time_unix_ns < g->t0)
+		g->t0 = at->time_unix_ns;
+	if (!g->count || at->time_unix_ns > g->t1)
+		g->t1 = at->time_unix_ns;
 	g->offset[++g->count] = (uint32_t)g->data.n;
 	return 0;
 }
@@ -116,7 +116,7 @@ void segment_encode(const struct segment *g, struct buf *out)
 {
 	uint64_t before = 0;
 
-	buf_add_char(out, 1);
+	buf_add_char(out, 2);
 	put_varint(out, g->source_count);
 	for (size_t i = 0; i < g->source_count; i++) {
 		struct slice agent = slice_of(g->sources[i].agent);
@@ -134,6 +134,8 @@ void segment_encode(const struct segment *g, struct buf *out)
 	}
 	for (size_t i = 0; i < g->count; i++)
 		put_varint(out, g->offset[i + 1] - g->offset[i]);
+	for (size_t i = 1; i < g->count; i++)
+		put_varint(out, g->rid[i] - g->rid[i - 1]);
 	if (g->count)
 		buf_add(out, g->bytes, g->offset[g->count]);
 }
@@ -176,7 +178,23 @@ static bool take_sources(struct slice *s, struct segment *g)
 	return true;
 }
 
-static bool take_columns(struct slice *s, struct segment *g)
+/* Numbers ascend, and leave room for those of a day. */
+static bool take_numbers(struct slice *s, uint64_t first, uint64_t count, bool is_old, struct segment *g)
+{
+	uint64_t v = 1;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (i && !is_old && !take_varint(s, &v))
+			return false;
+		if (!v || v > INT64_MAX || first > INT64_MAX - v)
+			return false;
+		first += i ? v : 0;
+		g->rid[i] = first;
+	}
+	return true;
+}
+
+static bool take_columns(struct slice *s, uint64_t first, bool is_old, struct segment *g)
 {
 	uint64_t count, v, before = 0, at = 0;
 
@@ -199,16 +217,19 @@ static bool take_columns(struct slice *s, struct segment *g)
 		at += v;
 		g->offset[i + 1] = (uint32_t)at;
 	}
+	if (!take_numbers(s, first, count, is_old, g))
+		return false;
 	g->count = count;
 	return at == s->n;
 }
 
-int segment_decode(struct slice raw, struct segment *g, struct err *err)
+int segment_decode(struct slice raw, uint64_t first, struct segment *g, struct err *err)
 {
 	struct slice rest = slice_sub(raw, 1, raw.n);
 
 	segment_reset(g);
-	if (!raw.n || raw.p[0] != 1 || !take_sources(&rest, g) || !take_columns(&rest, g)) {
+	if (!raw.n || (raw.p[0] != 1 && raw.p[0] != 2) || !take_sources(&rest, g) ||
+	    !take_columns(&rest, first, raw.p[0] == 1, g)) {
 		segment_reset(g);
 		return err_set(err, ERR_CORRUPT, "a segment of records can't be read");
 	}

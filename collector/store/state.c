@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "collector/store/alerts_priv.h"
+#include "collector/store/history_priv.h"
 #include "common/file.h"
 
 /* Newest rows that are kept; of the outbox those that wait. Alerts go resolved ones first, a bite at a
@@ -11,7 +12,7 @@
 enum { OUTBOX_MAX = 20000, ALERTS_MAX = 1000000, BITE = 2000 };
 static const uint64_t second_ns = 1000000000;
 static const uint64_t query_most_ns = 200000000, query_least_ns = 30000000;
-static const uint64_t default_reserve = 64 * 1024 * 1024;
+static const uint64_t default_reserve = 64 * 1024 * 1024, part_bytes = 64 * 1024 * 1024;
 
 int store_path(const struct store *s, const char *name, char *dst, size_t size, struct err *err)
 {
@@ -39,6 +40,8 @@ static int open_state(struct store *s, struct err *err)
 		r = agents_refresh(s, err);
 	if (r >= 0)
 		r = history_open(s, &s->history, err);
+	if (r >= 0)
+		r = history_key_open(s, err);
 	return r;
 }
 
@@ -53,6 +56,13 @@ int store_open(const struct store_config *cfg, const struct clock *clk, struct s
 	s->history_days = cfg->history_days;
 	s->alerts_max = cfg->alerts_max ? cfg->alerts_max : ALERTS_MAX;
 	s->reserve_bytes = cfg->reserve_bytes ? cfg->reserve_bytes : default_reserve;
+	s->history_max_bytes = cfg->history_max_bytes;
+	for (size_t i = 0; i < ARRAY_LEN(s->class_days); i++)
+		s->class_days[i] = cfg->class_days[i] ? cfg->class_days[i] : cfg->history_days;
+	/* small enough that one which goes is not much of the whole */
+	s->part_bytes = part_bytes;
+	if (s->history_max_bytes && s->history_max_bytes / 64 < part_bytes)
+		s->part_bytes = s->history_max_bytes / 64;
 	s->agents.is_stale = true;
 	s->dir = slice_dup(slice_of(cfg->dir));
 	if (!s->dir)

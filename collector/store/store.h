@@ -16,6 +16,8 @@ struct store;
 struct store_config {
 	const char *dir;	 /* holds state.db and history/YYYY-MM-DD.db */
 	uint64_t history_days;	 /* older day files are unlinked; 0 = keep */
+	uint64_t class_days[4];  /* the same for one class (enum store_class), where it goes earlier; 0 = history_days */
+	uint64_t history_max_bytes; /* what is nearest to its end goes to stay below; 0 = no bound */
 	uint64_t reserve_bytes;	 /* refuse new events below this much free space; default 64 MiB */
 	uint64_t alerts_max;	 /* of more than these the oldest go, resolved ones first; default 1,000,000 */
 };

@@ -27,10 +27,12 @@ struct inhibit;
 struct exceptions;
 struct store {
 	char *dir; /* owned */
-	uint64_t history_days, reserve_bytes, alerts_max;
+	uint64_t alerts_max;
 	struct silences *silences; /* silences.c; NULL: to be read */
 	struct exceptions *exceptions; /* exceptions.c; NULL: to be read */
 	struct inhibit *inhibit;   /* inhibit.c; NULL: no rules */
+	uint64_t history_days, class_days[4], history_max_bytes, reserve_bytes;
+	uint64_t part_bytes; /* a part file of a day is as long as this, and a block */
 	const struct clock *clk;
 	struct db state;
 	struct history *history;
@@ -100,5 +102,6 @@ int history_status(struct store *s, uint64_t *ret_events, uint64_t *ret_bytes,
 		   struct err *err) WARN_UNUSED;
 /* backup.c */
 int backup_db(struct db *d, const char *path, struct err *err) WARN_UNUSED;
+int backup_file(const char *from, const char *to, struct err *err) WARN_UNUSED;
 
 int history_backup(struct store *s, const char *dir, struct err *err) WARN_UNUSED;

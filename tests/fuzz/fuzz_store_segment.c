@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct err err;
 
 	buf_init(&b, SEGMENT_RAW_MAX);
-	if (!g || !again || segment_decode(slice_from(data, n), g, &err) < 0)
+	if (!g || !again || segment_decode(slice_from(data, n), 1, g, &err) < 0)
 		return 0;
 	for (size_t i = 0; i < g->count; i++) {
 		struct slice rec = segment_record(g, i);
@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		assert(!rec.n || (rec.p >= (const char *)data && rec.p + rec.n <= (const char *)data + n));
 	}
 	segment_encode(g, &b);
-	assert(!b.failed && segment_decode(buf_slice(&b), again, &err) == 0);
+	assert(!b.failed && segment_decode(buf_slice(&b), 1, again, &err) == 0);
 	assert(again->count == g->count && again->source_count == g->source_count);
 	return 0;
 }

@@ -642,9 +642,9 @@ static void damage_is_named_and_shown_as_a_gap(void **state)
 	static const struct {
 		const char *sql, *what;
 	} cases[] = {
-		{ "UPDATE block_data SET data = zeroblob(length(data)) WHERE block = 1", "block 1: can't" },
+		{ "UPDATE block SET at = at + 1 WHERE id = 1", "block 1: can't" },
 		{ "UPDATE block SET sha256 = zeroblob(32) WHERE id = 1", "block 1: its SHA-256" },
-		{ "DELETE FROM posting WHERE term IN (SELECT term FROM posting LIMIT 1)", "postings" },
+		{ "UPDATE block_filter SET filter = zeroblob(length(filter))", "filter" },
 		{ "UPDATE watermark SET seq = 1", "watermark" },
 		{ "DELETE FROM tail", "acknowledged" },
 	};
