@@ -387,6 +387,9 @@ static void check_clone(struct intake *in, const struct peer *peer, const Picket
 	if (known.machine_id && *known.machine_id && *h->machine_id &&
 	    strcmp(known.machine_id, h->machine_id) != 0)
 		notice(in, "identity_clone", peer->agent, h->hostname);
+	bool is_back = false;
+	if (store_epoch_is_back(in->store, peer->agent, h->epoch, &is_back, &err) >= 0 && is_back)
+		notice(in, "epoch_back", peer->agent, h->hostname);
 }
 
 static int store_hello(struct intake *in, struct peer *peer, uint64_t token,

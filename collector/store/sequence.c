@@ -95,6 +95,20 @@ int store_seq_get(struct store *s, const char *agent, uint64_t epoch, uint64_t *
 	return 0;
 }
 
+int store_epoch_is_back(struct store *s, const char *agent, uint64_t epoch, bool *ret, struct err *err)
+{
+	int64_t n = 0;
+	int r = DB_NUMBER(&s->state, &n, err,
+			  "SELECT NOT EXISTS (SELECT 1 FROM agent_epoch WHERE agent = ?1 AND epoch = ?2) AND"
+			  " EXISTS (SELECT 1 FROM agent_epoch WHERE agent = ?1 AND epoch > ?2 AND seq > 0)",
+			  B_STR(agent), B_INT(epoch));
+
+	if (r < 0)
+		return r;
+	*ret = n != 0;
+	return 0;
+}
+
 static int set_seq(struct store *s, const char *agent, uint64_t epoch, uint64_t seq, uint64_t stored,
 		   struct err *err)
 {
