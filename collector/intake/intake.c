@@ -16,7 +16,7 @@
 #include "common/text.h"
 
 enum {
-	GROUP_MAX_REPLIES = 64,
+	GROUP_MAX_REPLIES = 512,
 	GROUP_MAX_RECORDS = 16384,
 	GROUP_MAX_PACKED = 8 * 1024 * 1024, /* bytes of answers that wait for the commit */
 	MAX_HOLE_BITS = 40, /* no agent makes a million million records between two batches */
@@ -24,6 +24,9 @@ enum {
 	SUSPECTS = 64,
 	KEPT_BYTES = 4 * 1024 * 1024, /* of a batch's unpacked records; further ones are unpacked twice */
 	BUSY_RETRY_MS = 2000,
+	/* A commit that takes longer than this blocks everybody else; then they get a turn of half its length, at most. */
+	SLOW_COMMIT_MS = 50,
+	TURN_MAX_MS = 300,
 };
 
 struct pending {
@@ -166,8 +169,19 @@ static void group_fail(struct intake *in, const char *agent, const struct err *w
 	group_forget(in);
 }
 
+/* A disk that syncs slowly would leave nothing between two commits: no handshake, no answer of the API. No
+ * group is open meanwhile: others write in transactions of their own. */
+static void leave_a_turn(struct intake *in, uint64_t began_ns)
+{
+	uint64_t took_ms = (clock_boot_ns(in->clk) - began_ns) / 1000000;
+
+	if (took_ms >= SLOW_COMMIT_MS)
+		wire_server_hold(in->server, took_ms / 2 < TURN_MAX_MS ? took_ms / 2 : TURN_MAX_MS);
+}
+
 static void group_commit(struct intake *in)
 {
+	uint64_t began = clock_boot_ns(in->clk);
 	struct err err;
 
 	if (!in->in_group)
@@ -176,6 +190,7 @@ static void group_commit(struct intake *in)
 		group_fail(in, "", &err);
 		return;
 	}
+	leave_a_turn(in, began);
 	in->stats.groups++;
 	for (size_t i = 0; i < in->pending_count; i++)
 		answer(in, &in->pending[i]);

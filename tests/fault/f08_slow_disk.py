@@ -6,7 +6,7 @@ from lib import either, main, memory_mb, need, scene
 
 
 def slow_sync():
-    """p99 acknowledgement <= 5 s where a sync takes 500 ms; no growth; API < 2 s"""
+    """p99 acknowledgement <= 5 s where a sync takes 500 ms; no growth; API < 3 s"""
     need("strace")
     seconds = either(14, 60)
     with scene("f08") as s:
@@ -27,7 +27,7 @@ def slow_sync():
         c = s.check()
         text = (f"each sync 500 ms longer: acknowledged after p50 {r['ack_ms']['p50']:.0f} p99 {r['ack_ms']['p99']:.0f} ms, {r['produced']} records, "
                 f"{mb:.0f} MB, picketctl status <= {slowest:.2f} s, missing {c['missing']}, twice {c['twice']}")
-        assert r["ack_ms"]["p99"] <= 5000 and mb < 256, text
+        assert r["ack_ms"]["p99"] <= 5000 and mb < 256 and slowest < 3, text
         return text, slow_sync.__doc__, f"{seconds} of 60 s"
 
 

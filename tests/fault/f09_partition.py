@@ -2,7 +2,7 @@
 """F9: the network is gone: wholly, one way, now and then; and all come back at once."""
 import time
 
-from lib import Proxy, cpu_s, either, main, scene
+from lib import Proxy, cpu_s, either, main, scene, wait_until
 
 
 def herd():
@@ -10,13 +10,12 @@ def herd():
     agents = either(1000, 1000)
     with scene("f09") as s:
         s.start()
-        p = s.fleet_start(agents, 2000, either(14, 75), "--herd", 3)
-        while not s.log().count("intake.hello") >= agents:
-            time.sleep(0.05)
-        time.sleep(3)
+        p = s.fleet_start(agents, 2000, either(14, 75), "--herd", 3, "--watch")
+        wait_until("all are connected", 120, lambda: "   2 s:" in s.log("fleet.log"))
+        time.sleep(0.9)
         cpu, t = cpu_s(s.pid), time.monotonic()
-        while s.log().count("intake.hello") < 2 * agents and time.monotonic() - t < 60:
-            time.sleep(0.1)
+        wait_until("the cut", 10, lambda: "   3 s:" in s.log("fleet.log"))
+        wait_until("all are back", 90, lambda: f"{agents} open" in s.log("fleet.log").split("   3 s:")[1].split("\n", 1)[-1], 0.2)
         cores = (cpu_s(s.pid) - cpu) / (time.monotonic() - t)
         r = s.fleet_end(p)
         s.adds_up(30)

@@ -7,16 +7,16 @@ import time
 from lib import Proxy, Skip, either, main, need, scene
 
 
-def through(name, doc, agents, rate, seconds, settle=90, **how):
+def through(name, doc, agents, per_s, seconds, settle=90, **how):
     with scene("f10") as s:
         s.start()
         proxy = Proxy(s.port, **how)
         s.undo.append(proxy.close)
         s.connect_port = proxy.port
-        r = s.fleet(agents, rate, seconds, settle=settle)
+        r = s.fleet(agents, per_s, seconds, settle=settle)
         s.adds_up(30)
         c = s.check()
-        text = (f"{name}: {r['acked']} records of {agents} agents at {rate}/s, acknowledged after p50 {r['ack_ms']['p50']:.0f} "
+        text = (f"{name}: {r['acked']} records of {agents} agents at {per_s}/s, acknowledged after p50 {r['ack_ms']['p50']:.0f} "
                 f"p99 {r['ack_ms']['p99']:.0f} ms, {r['acked'] / max(1, r['batches']):.0f} records a batch, {r['timeouts']} given up, "
                 f"missing {c['missing']}, twice {c['twice']}")
         assert not r["timeouts"], text
