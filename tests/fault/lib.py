@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -227,6 +228,29 @@ class Scene:
     def uplink(self, d, *more, prefix=(), env=None, log="uplink.log"):
         return self.spawn(*prefix, UPLINK, "--state", d / "state", "--url", f"tls+tcp://127.0.0.1:{self.connect_port}",
                           "--counter", d / "counter", *more, log=log, stdout=subprocess.PIPE, env=env)
+
+    @staticmethod
+    def counter(d):
+        names = ("epoch", "appended", "last_seq", "process", "failed", "lost", "ready", "open_ms")
+        return dict(zip(names, struct.unpack("<8Q", (d / "counter").read_bytes())))
+
+    def uplink_ready(self, p, d, seconds=20):
+        def ready():
+            assert p.poll() is None, f"uplink_load ended: {self.log('uplink.log')[-400:]}"
+            return (d / "counter").exists() and (d / "counter").stat().st_size == 64 and self.counter(d)["ready"]
+        wait_until(f"the spool is open; log: {self.log('uplink.log')[-300:]}", seconds, ready, 0.01)
+
+    def uplink_end(self, p, seconds=120):
+        out, _ = p.communicate(timeout=seconds)
+        assert p.returncode == 0 and out, f"uplink_load: exit {p.returncode}: {self.log('uplink.log')[-500:]}"
+        return json.loads(out)
+
+    def drain(self, d, seconds=60, *more):
+        """Delivers what a spool holds."""
+        return self.uplink_end(self.uplink(d, "--count", 1, "--rate", 100, "--seconds", seconds, *more), seconds + 20)
+
+    def host(self, name="load-host"):
+        return {h["name"]: h for h in self.hosts()}[name]
 
     def close(self):
         for p in self.procs:
