@@ -2,7 +2,7 @@
 """F8: a disk that syncs slowly."""
 import time
 
-from lib import either, main, memory_mb, need, scene
+from lib import descendants, either, main, memory_mb, need, scene
 
 
 def slow_sync():
@@ -20,8 +20,7 @@ def slow_sync():
             s.ctl("status")
             slowest = max(slowest, time.monotonic() - t)
             time.sleep(0.5)
-        child = int(open(f"/proc/{s.pid}/task/{s.pid}/children").read().split()[0])
-        mb = memory_mb(child)
+        mb = memory_mb(descendants(s.pid)[0])
         r = s.fleet_end(p)
         s.adds_up(30)
         c = s.check()

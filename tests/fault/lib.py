@@ -84,6 +84,15 @@ def memory_mb(pid, key="VmRSS"):
     return 0.0
 
 
+def descendants(pid):
+    found = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            for kid in open(f"/proc/{pid}/task/{task}/children").read().split():
+                found += [*descendants(int(kid)), int(kid)]
+    return found
+
+
 class Scene:
     """A folder, a collector in it, what was started: all ended and removed at the end."""
 
@@ -133,7 +142,9 @@ class Scene:
             return s.connect_ex(("127.0.0.1", self.http_port)) == 0
 
     def kill(self, sig=signal.SIGKILL):
-        self.collector.send_signal(sig)
+        for pid in descendants(self.collector.pid) or [self.collector.pid]:  # not strace around it, which ends with it
+            with contextlib.suppress(OSError):
+                os.kill(pid, sig)
         self.collector.wait(30)
 
     @property
@@ -255,9 +266,10 @@ class Scene:
     def close(self):
         for p in self.procs:
             if p.poll() is None:
-                with contextlib.suppress(OSError):
-                    p.send_signal(signal.SIGCONT)
-                    p.kill()
+                for pid in [*descendants(p.pid), p.pid]:
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, signal.SIGCONT)
+                        os.kill(pid, signal.SIGKILL)
                 p.wait()
         for fn in reversed(self.undo):
             with contextlib.suppress(Exception):

@@ -117,7 +117,9 @@ static void on_tick(void *arg)
 	uplink_stats(f->uplink, &st);
 	f->shared[EPOCH] = st.epoch;
 	f->shared[READY] = 1;
-	bool is_done = f->count && f->shared[APPENDED] >= f->count && (f->is_offline || st.acked >= st.produced);
+	/* produced: those that are written; acked: of this run, which goes last */
+	bool is_told = st.produced >= f->shared[LAST_SEQ] && st.acked >= st.produced && !st.spool_records;
+	bool is_done = f->count && f->shared[APPENDED] + f->shared[FAILED] >= f->count && (f->is_offline || is_told);
 	if (is_done || now > f->ends_ns)
 		loop_stop(f->loop);
 }
