@@ -71,6 +71,9 @@ int wire_server_new(struct loop *l, const char *url, const struct wire_tls *tls,
 int wire_server_port(const struct wire_server *s);
 /* token: from on_message; used up by the call. A peer that is gone is silently skipped. */
 void wire_reply(struct wire_server *s, uint64_t token, struct slice msg);
+/* Takes no message for so long (or until an earlier hold ends), so that the loop's other descriptors get their
+ * turn. What comes waits, in nng and with its senders. */
+void wire_server_hold(struct wire_server *s, uint64_t ms);
 /* The request gets no answer (the client will time out and come again). */
 void wire_drop(struct wire_server *s, uint64_t token);
 const struct tls_identity *wire_peer_identity(const struct wire_peer *p);

@@ -77,7 +77,8 @@ struct wire_server {
 	struct token *tokens;
 	uint32_t token_count, free_token;
 	uint32_t tokens_used;
-	bool paused;
+	bool paused, held;
+	struct loop_timer *release;
 };
 
 static struct wire_peer **bucket_of(struct wire_server *s, uint32_t pipe)
@@ -289,7 +290,8 @@ static bool token_use(struct wire_server *s, uint64_t token, struct token *ret)
 	s->tokens_used--;
 	if (s->paused && s->tokens_used < WIRE_MAX_TOKENS / 2) {
 		s->paused = false;
-		loop_fd_want(s->on_recv, LOOP_READ);
+		if (!s->held)
+			loop_fd_want(s->on_recv, LOOP_READ);
 	}
 	return true;
 }
@@ -354,7 +356,7 @@ static void on_recv(void *arg, int fd, unsigned ready)
 	nng_msg *m;
 
 	(void)fd, (void)ready;
-	while (got < BATCH_MAX && s->tokens_used < WIRE_MAX_TOKENS &&
+	while (got < BATCH_MAX && !s->held && s->tokens_used < WIRE_MAX_TOKENS &&
 	       !nng_recvmsg(s->sock, &m, NNG_FLAG_NONBLOCK)) {
 		take_message(s, m);
 		nng_msg_free(m);
@@ -366,6 +368,22 @@ static void on_recv(void *arg, int fd, unsigned ready)
 	}
 	if (got && s->ops->on_idle)
 		s->ops->on_idle(s->arg);
+}
+
+static void on_release(void *arg)
+{
+	struct wire_server *s = arg;
+
+	s->held = false;
+	if (!s->paused)
+		loop_fd_want(s->on_recv, LOOP_READ);
+}
+
+void wire_server_hold(struct wire_server *s, uint64_t ms)
+{
+	s->held = true;
+	loop_fd_want(s->on_recv, 0);
+	loop_timer_soon(s->release, ms);
 }
 
 static void on_refusal(void *arg, int fd, unsigned ready)
@@ -435,7 +453,8 @@ static int watch(struct wire_server *s, struct err *err)
 	s->on_change = loop_fd_new(s->loop, s->fd, LOOP_READ, on_change, s);
 	s->on_refusal = loop_fd_new(s->loop, tls_hub_fd(s->hub), LOOP_READ, on_refusal, s);
 	s->expire = loop_timer_new(s->loop, on_expire, s);
-	if (!s->on_recv || !s->on_change || !s->on_refusal || !s->expire)
+	s->release = loop_timer_new(s->loop, on_release, s);
+	if (!s->on_recv || !s->on_change || !s->on_refusal || !s->expire || !s->release)
 		return err_set(err, ENOMEM, "watch the socket");
 	loop_timer_every(s->expire, EXPIRE_EVERY_MS);
 	return 0;
@@ -581,6 +600,7 @@ void wire_server_free(struct wire_server *s)
 	if (!s)
 		return;
 	loop_timer_free(s->expire);
+	loop_timer_free(s->release);
 	loop_fd_free(s->on_recv);
 	loop_fd_free(s->on_change);
 	loop_fd_free(s->on_refusal);

@@ -16,7 +16,7 @@
 #include "common/text.h"
 
 enum {
-	GROUP_MAX_REPLIES = 64,
+	GROUP_MAX_REPLIES = 512,
 	GROUP_MAX_RECORDS = 16384,
 	GROUP_MAX_PACKED = 8 * 1024 * 1024, /* bytes of answers that wait for the commit */
 	MAX_HOLE_BITS = 40, /* no agent makes a million million records between two batches */
@@ -24,6 +24,9 @@ enum {
 	SUSPECTS = 64,
 	KEPT_BYTES = 4 * 1024 * 1024, /* of a batch's unpacked records; further ones are unpacked twice */
 	BUSY_RETRY_MS = 2000,
+	/* A commit that takes longer than this blocks everybody else; then they get a turn of half its length, at most. */
+	SLOW_COMMIT_MS = 50,
+	TURN_MAX_MS = 300,
 };
 
 struct pending {
@@ -170,6 +173,16 @@ static void group_fail(struct intake *in, const char *agent, const struct err *w
 	group_forget(in);
 }
 
+/* A disk that syncs slowly would leave nothing between two commits: no handshake, no answer of the API. No
+ * group is open meanwhile: others write in transactions of their own. */
+static void leave_a_turn(struct intake *in, uint64_t began_ns)
+{
+	uint64_t took_ms = (clock_boot_ns(in->clk) - began_ns) / 1000000;
+
+	if (took_ms >= SLOW_COMMIT_MS)
+		wire_server_hold(in->server, took_ms / 2 < TURN_MAX_MS ? took_ms / 2 : TURN_MAX_MS);
+}
+
 static void group_commit(struct intake *in)
 {
 	struct err err;
@@ -182,6 +195,7 @@ static void group_commit(struct intake *in)
 		return;
 	}
 	uint64_t now = clock_boot_ns(in->clk);
+	leave_a_turn(in, began);
 	in->stats.groups++;
 	prom_durations_add(&in->commits, now - began);
 	for (size_t i = 0; i < in->pending_count; i++) {
@@ -397,6 +411,9 @@ static void check_clone(struct intake *in, const struct peer *peer, const Picket
 	if (known.machine_id && *known.machine_id && *h->machine_id &&
 	    strcmp(known.machine_id, h->machine_id) != 0)
 		notice(in, "identity_clone", peer->agent, h->hostname);
+	bool is_back = false;
+	if (store_epoch_is_back(in->store, peer->agent, h->epoch, &is_back, &err) >= 0 && is_back)
+		notice(in, "epoch_back", peer->agent, h->hostname);
 }
 
 static int store_hello(struct intake *in, struct peer *peer, uint64_t token,

@@ -25,7 +25,7 @@ struct intake_ops {
 	/* After the group is committed. */
 	void (*on_committed)(void *arg);
 	/* Something a person should know (becomes a system alert): revoked_agent, forged_sender,
-	 * sequence_jump, identity_clone, name_taken (detail: the name it wants). Called while a group's transaction may be open: note it, and
+	 * sequence_jump, identity_clone, epoch_back, name_taken (detail: the name it wants). Called while a group's transaction may be open: note it, and
 	 * write it later. Texts are borrowed for the call. Nullable. */
 	void (*on_notice)(void *arg, const char *what, const char *agent, const char *detail);
 	/* What a heartbeat says beyond the agent's own figures, inside the store's transaction; *ret may get a

@@ -95,6 +95,41 @@ int store_seq_get(struct store *s, const char *agent, uint64_t epoch, uint64_t *
 	return 0;
 }
 
+int store_epoch_is_back(struct store *s, const char *agent, uint64_t epoch, bool *ret, struct err *err)
+{
+	int64_t n = 0;
+	int r = DB_NUMBER(&s->state, &n, err,
+			  "SELECT NOT EXISTS (SELECT 1 FROM agent_epoch WHERE agent = ?1 AND epoch = ?2) AND"
+			  " EXISTS (SELECT 1 FROM agent_epoch WHERE agent = ?1 AND epoch > ?2 AND seq > 0)",
+			  B_STR(agent), B_INT(epoch));
+
+	if (r < 0)
+		return r;
+	*ret = n != 0;
+	return 0;
+}
+
+/* Runs are delivered in order: once a later one's records are stored, what an earlier one gave out and did not
+ * deliver will never come. A killed agent may have told of numbers that were in its memory only. */
+static int close_earlier(struct store *s, const char *agent, uint64_t epoch, struct err *err)
+{
+	int64_t n = 0;
+	int r = DB_NUMBER(&s->state, &n, err,
+			  "SELECT sum(given - seq) FROM agent_epoch WHERE agent = ? AND epoch < ? AND given > seq",
+			  B_STR(agent), B_INT(epoch));
+
+	if (r < 0 || n <= 0)
+		return r;
+	r = DB_RUN(&s->state, err,
+		   "UPDATE agent_epoch SET holes = holes + given - seq, seq = given"
+		   " WHERE agent = ? AND epoch < ? AND given > seq",
+		   B_STR(agent), B_INT(epoch));
+	if (r >= 0)
+		r = DB_RUN(&s->state, err, "UPDATE agent SET holes = holes + ?2, loss_seen = ?3 WHERE id = ?1",
+			   B_STR(agent), B_INT(n), B_INT(clock_unix_ns(s->clk)));
+	return r;
+}
+
 static int set_seq(struct store *s, const char *agent, uint64_t epoch, uint64_t seq, uint64_t stored,
 		   struct err *err)
 {
@@ -113,7 +148,8 @@ static int set_seq(struct store *s, const char *agent, uint64_t epoch, uint64_t 
 	now.holes += seq - old.seq - stored;
 	if (now.given < seq)
 		now.given = seq;
-	return write_epoch(s, agent, epoch, &old, &now, err);
+	r = write_epoch(s, agent, epoch, &old, &now, err);
+	return r < 0 || old.seq ? r : close_earlier(s, agent, epoch, err);
 }
 
 int store_seq_set(struct store *s, const char *agent, uint64_t epoch, uint64_t seq, uint64_t stored,

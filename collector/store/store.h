@@ -91,6 +91,9 @@ const char *store_agent_state_name(enum store_agent_state st);
 /* Newest stored sequence number of (agent, epoch); 0 = none. */
 int store_seq_get(struct store *s, const char *agent, uint64_t epoch, uint64_t *ret,
 		  struct err *err) WARN_UNUSED;
+/* A run of the agent that is new here, though a later one's records are stored: a spool that was put back, or
+ * another machine with the agent's identity. Agents deliver their runs in order. */
+int store_epoch_is_back(struct store *s, const char *agent, uint64_t epoch, bool *ret, struct err *err) WARN_UNUSED;
 /* Moves it on; stored and lost are added to the agent's counts. Every number passed over that was
  * not stored counts as lost, so lost is seq - the earlier seq - stored whatever is given here.
  * EINVAL when seq goes back or stored is more than there are numbers. */

@@ -238,7 +238,7 @@ static void send_replay(struct agent *a)
 	else if (kind == 3 && f->cfg.old_end > 100)
 		epoch = f->cfg.old_epoch, from = 1 + r % (f->cfg.old_end - 60), count = 50;
 	else if (kind == 4)
-		from = 1ull << 62, lost = from;
+		from = 1ull << 62, lost = from - a->acked - 1;
 	if (!pack(a, epoch, from, count, lost))
 		return;
 	f->t.replays++;

@@ -1,6 +1,6 @@
 /* fleet_check.c - is what agents were told stored, stored: each number once, every byte as it was made?
  *
- *	fleet_check DATA_DIR LEDGER [LEDGER...]		ledgers of one seed and base
+ *	fleet_check DATA_DIR LEDGER...
  *
  * Reads the whole history through the store's own questions, makes each record again and compares. Prints one
  * line of JSON; exit 1 where anything is missing, twice, changed or unknown. May run beside a collector. */
@@ -13,6 +13,7 @@ enum { AGENTS_MAX = 8192, RANGES = 256 };
 
 struct entry {
 	char id[40], host[64];
+	struct mix mix;
 	uint32_t index;
 	uint64_t epoch, made, acked, lost;
 	struct {
@@ -47,7 +48,7 @@ static struct entry *find(const char *id, uint64_t epoch)
 static bool is_same(const struct entry *e, uint64_t seq, const Picket__Record *rec)
 {
 	buf_reset(&ck.made);
-	mix_record(&ck.mix, e->index, e->epoch, seq, &ck.made);
+	mix_record(&e->mix, e->index, e->epoch, seq, &ck.made);
 	buf_reset(&ck.packed);
 	char *to = buf_reserve(&ck.packed, picket__record__get_packed_size(rec) + 1);
 	if (!to)
@@ -112,6 +113,7 @@ static int read_ledger(const char *path)
 
 		if (!e || read_entry(line, e) < 0)
 			return -1;
+		e->mix = ck.mix;
 		ck.entries[ck.count++] = e;
 	}
 	return 0;

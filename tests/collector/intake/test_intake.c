@@ -678,7 +678,7 @@ static void nobody_speaks_in_anothers_name(void **state)
 	end(&d);
 }
 
-static void say_name(struct caller *c, const char *agent, const char *host, const char *machine)
+static void say_epoch(struct caller *c, const char *agent, const char *host, const char *machine, uint64_t epoch)
 {
 	Picket__Hello hello = PICKET__HELLO__INIT;
 	Picket__Request rq = PICKET__REQUEST__INIT;
@@ -690,11 +690,34 @@ static void say_name(struct caller *c, const char *agent, const char *host, cons
 	rq.hello = &hello;
 	hello.hostname = TEXT(host);
 	hello.machine_id = TEXT(machine);
-	hello.epoch = EPOCH;
+	hello.epoch = epoch;
 	hello.first_seq = hello.next_seq = 1;
 	buf_init(&b, 0);
 	OK(msg_pack_request(&rq, &b, err));
 	assert_int_equal(caller_ask(c, buf_slice(&b))->body_case, PICKET__REPLY__BODY_HELLO);
+}
+
+static void say_name(struct caller *c, const char *agent, const char *host, const char *machine)
+{
+	say_epoch(c, agent, host, machine, EPOCH);
+}
+
+/* Runs come in order: first what an outage left of earlier ones, then the present one. */
+static void a_run_from_before_what_is_stored_is_told(void **state)
+{
+	struct door d;
+
+	begin(&d);
+	connect_both(&d);
+	say_epoch(&d.a, AGENT_A, "a", "m", EPOCH - 2); /* two runs nobody heard of, then this one */
+	say_epoch(&d.a, AGENT_A, "a", "m", EPOCH - 1);
+	say_epoch(&d.a, AGENT_A, "a", "m", EPOCH);
+	assert_ack(ask_batch(&d.a, AGENT_A, 1, 5, 0), 5);
+	say_epoch(&d.a, AGENT_A, "a", "m", EPOCH);
+	assert_null(strstr(d.notices, "epoch_back"));
+	say_epoch(&d.a, AGENT_A, "a", "m", EPOCH - 3);
+	assert_non_null(strstr(d.notices, "epoch_back:11"));
+	end(&d);
 }
 
 static void nobody_takes_anothers_host_name(void **state)
@@ -1055,6 +1078,7 @@ int main(void)
 		cmocka_unit_test(older_and_newer_agents_are_understood),
 		cmocka_unit_test(nobody_speaks_in_anothers_name),
 		cmocka_unit_test(nobody_takes_anothers_host_name),
+		cmocka_unit_test(a_run_from_before_what_is_stored_is_told),
 		cmocka_unit_test(a_certificate_that_names_no_agent_is_refused),
 		cmocka_unit_test(an_unknown_agent_is_refused_and_cut),
 		cmocka_unit_test(another_certificate_of_a_known_agent_is_refused),

@@ -245,6 +245,32 @@ static void numbers_never_go_back(void **state)
 	fixture_fini(&f);
 }
 
+/* What an earlier run gave out and had in memory only when it was killed is lost, once a later run's records come. */
+static void numbers_of_an_earlier_run_that_never_came_are_lost(void **state)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(65536);
+	struct fixture f;
+	struct err err;
+	struct store_agent row;
+
+	(void)state;
+	fixture_init(&f);
+	fixture_enrol(f.s, "id-1", "web");
+	for (unsigned run = 1; run <= 3; run++) { /* 50 given out, 40 delivered; the third run is the present one */
+		say_hello(&f, "id-1", "web", run, 51);
+		OK(store_seq_set(f.s, "id-1", run, 40, 40, 0, &err));
+		row = get_agent(&f, "id-1", a);
+		assert_int_equal(row.stored, run * 40);
+		assert_int_equal(row.produced, run * 50);
+		assert_int_equal(row.lost, (run - 1) * 10);
+	}
+	OK(store_seq_set(f.s, "id-1", 3, 50, 10, 0, &err));
+	row = get_agent(&f, "id-1", a);
+	assert_int_equal(row.produced, row.stored + row.lost);
+	assert_int_equal(row.lost, 20);
+	fixture_fini(&f);
+}
+
 static void a_state_says_how_an_agent_is(void **state)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(65536);
@@ -721,6 +747,7 @@ int main(void)
 		cmocka_unit_test(another_process_that_revokes_is_noticed_within_two_seconds),
 		cmocka_unit_test(produced_is_stored_plus_lost_once_all_is_delivered),
 		cmocka_unit_test(numbers_never_go_back),
+		cmocka_unit_test(numbers_of_an_earlier_run_that_never_came_are_lost),
 		cmocka_unit_test(a_state_says_how_an_agent_is),
 		cmocka_unit_test(an_alert_folds_until_it_is_resolved_or_too_old),
 		cmocka_unit_test(alerts_are_filtered_and_paged),
