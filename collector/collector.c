@@ -10,19 +10,16 @@
 #include <inttypes.h>
 
 #include "collector/alert/alert.h"
-#include "collector/alert/escalate.h"
 #include "collector/alert/flood.h"
-#include "collector/alert/quiet.h"
 #include "collector/api/api.h"
 #include "collector/audit/audit.h"
 #include "collector/fleet/fleet.h"
 #include "collector/intake/intake.h"
-#include "collector/store/store_exceptions.h"
-#include "collector/store/store_risk.h"
+#include "collector/tell.h"
 #include "common/file.h"
 #include "common/log.h"
 
-enum { ROW_ARENA_BYTES = 2 * 1024 * 1024, TICK_MS = 1000, MAX_PEM_BYTES = 65536, NOTIFY_CONNECTIONS = 16, MAX_NOTICES = 32 };
+enum { TICK_MS = 1000, MAX_PEM_BYTES = 65536, NOTIFY_CONNECTIONS = 16, MAX_NOTICES = 32 };
 
 /* What the door may notice, and how people hear of it. */
 static const struct notice_text {
@@ -64,7 +61,7 @@ struct collector {
 	char db_path[4096];
 	struct loop_timer *tick;
 	struct alert_config alert;
-	struct alert_escalations *escalations;
+	struct tell tell;
 	struct flood flood, actions, scans, checks, policies;
 	struct notify_config notify_config; /* notify borrows it as long as it lives */
 	struct buf ca_pem, ca_key_pem, cert_pem, key_pem;
@@ -98,45 +95,11 @@ void collector_public_urls(const struct collector_config *cfg, const struct conf
 
 /* ---- one record, inside the transaction ---- */
 
-/* Worth telling: told, unless something holds it back; whoever shall acknowledge it has time from now on. */
-static int tell_id(struct collector *c, int64_t id, bool is_new, struct err *err)
-{
-	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
-	uint64_t now = clock_unix_ns(c->clk);
-	struct alert_quiet q = { 0 };
-	struct store_alert al;
-	int r = a ? store_alert_get(c->store, id, a, &al, err) : err_set(err, ENOMEM, "alert");
-
-	if (r >= 0)
-		r = store_inhibit_note(c->store, &al, err);
-	if (r >= 0)
-		r = alert_escalations_begin(c->escalations, c->store, &al, now, err);
-	if (r >= 0)
-		r = alert_quiet_hold(c->store, &al, now, &q, err);
-	if (r < 0 || q.is_quiet)
-		return r;
-	return notify_enqueue(c->notify, id, is_new, err);
-}
-
 static int tell(struct collector *c, const struct alert_change *change, struct err *err)
 {
 	if (!change->id || (!change->is_new && !change->is_escalated && !change->is_reopened))
 		return 0;
-	return tell_id(c, change->id, change->is_new, err);
-}
-
-/* What was held back, or woke. */
-static int on_quiet_over(void *arg, int64_t id, bool woke, struct err *err)
-{
-	return tell_id(arg, id, !woke, err);
-}
-
-static int on_unacknowledged(void *arg, int64_t id, const char *route, struct err *err)
-{
-	struct collector *c = arg;
-
-	(void)route; /* notify has no routes by name yet: all of them */
-	return notify_enqueue(c->notify, id, false, err);
+	return tell_alert(&c->tell, change->id, change->is_new, err);
 }
 
 static void on_notice(void *arg, const char *what, const char *agent, const char *detail);
@@ -451,34 +414,6 @@ static void raise_notices(struct collector *c)
 
 /* ---- the tick ---- */
 
-/* Alerts that wake, that nothing holds back any more, that nobody acknowledged: as much as there is time for. */
-static void tend_alerts(struct collector *c)
-{
-	const uint64_t slice_ns = 20000000;
-	uint64_t until = clock_boot_ns(c->clk) + slice_ns;
-	struct err err;
-	int r;
-
-	do {
-		bool is_risk_due = false;
-		int more[3];
-
-		r = more[0] = alert_quiet_tick(c->store, c->clk, on_quiet_over, c, &err);
-		if (r >= 0)
-			r = more[1] = alert_escalations_tick(c->escalations, c->store, c->clk, on_unacknowledged, c, &err);
-		if (r >= 0)
-			r = store_exceptions_expire(c->store, &err);
-		if (r >= 0)
-			r = more[2] = store_inhibit_catch_up(c->store, &err);
-		if (r >= 0)
-			r = store_risk_judge(c->store, 5, &is_risk_due, &err);
-		if (r >= 0)
-			r = more[0] || more[1] || more[2] || is_risk_due;
-	} while (r > 0 && clock_boot_ns(c->clk) < until);
-	if (r < 0)
-		LOG(ERROR, "collector.alerts", KV_STR("why", err.msg));
-}
-
 static void on_tick(void *arg)
 {
 	struct collector *c = arg;
@@ -487,7 +422,7 @@ static void on_tick(void *arg)
 	if (store_history_tidy(c->store, &err) < 0)
 		LOG(ERROR, "store.tidy", KV_STR("why", err.msg));
 	raise_notices(c);
-	tend_alerts(c);
+	tell_tend(&c->tell);
 	intake_sweep(c->intake);
 	notify_kick(c->notify);
 }
@@ -565,18 +500,6 @@ static int open_notify(struct collector *c, struct loop *l, struct err *err)
 	};
 	int r = fetch_pool_new(l, NOTIFY_CONNECTIONS, &c->fetch, err);
 	return r < 0 ? r : notify_new(l, c->store, c->fetch, c->clk, &c->notify_config, &c->notify, err);
-}
-
-static int open_alerts(struct collector *c, struct err *err)
-{
-	struct store_inhibition rules[STORE_INHIBITIONS_MAX];
-	int r = collector_inhibitions(c->cfg, rules, err);
-
-	if (r >= 0)
-		r = store_inhibitions_set(c->store, rules, (size_t)r, err);
-	if (r < 0)
-		return r;
-	return alert_escalations_new(c->cfg->escalations.items, c->cfg->escalations.count, &c->escalations, err);
 }
 
 static int open_vuln(struct collector *c, struct loop *l, struct err *err)
@@ -659,9 +582,10 @@ int collector_new(struct loop *l, const struct clock *clk, const struct collecto
 	if (r >= 0)
 		r = open_store(c, err);
 	if (r >= 0)
-		r = open_alerts(c, err);
+		r = tell_open(&c->tell, c->cfg, c->store, clk, err);
 	if (r >= 0)
 		r = open_notify(c, l, err);
+	c->tell.notify = c->notify;
 	if (r >= 0)
 		r = open_vuln(c, l, err);
 	if (r >= 0)
@@ -691,7 +615,7 @@ void collector_free(struct collector *c)
 	vuln_free(c->vuln);
 	notify_free(c->notify);
 	fetch_pool_free(c->fetch);
-	alert_escalations_free(c->escalations);
+	tell_close(&c->tell);
 	store_close(c->store);
 	buf_fini(&c->ca_pem);
 	buf_fini(&c->ca_key_pem);
