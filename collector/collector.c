@@ -19,7 +19,7 @@
 #include "common/file.h"
 #include "common/log.h"
 
-enum { TICK_MS = 1000, MAX_PEM_BYTES = 65536, NOTIFY_CONNECTIONS = 16, MAX_NOTICES = 32 };
+enum { SUMS_AT_ONCE = 50, TICK_MS = 1000, MAX_PEM_BYTES = 65536, NOTIFY_CONNECTIONS = 16, MAX_NOTICES = 32 };
 
 /* What the door may notice, and how people hear of it. */
 static const struct notice_text {
@@ -62,7 +62,7 @@ struct collector {
 	struct loop_timer *tick;
 	struct alert_config alert;
 	struct tell tell;
-	struct flood flood, actions, scans, checks, policies;
+	struct flood flood, sums, actions, scans, checks, policies;
 	struct notify_config notify_config; /* notify borrows it as long as it lives */
 	struct buf ca_pem, ca_key_pem, cert_pem, key_pem;
 	char agent_url_text[512], inbox_url_text[512];
@@ -115,6 +115,8 @@ static int on_gap(struct collector *c, const char *agent, const char *host, uint
 	return r < 0 ? r : tell(c, &change, err);
 }
 
+/* Beyond an agent's share a finding counts on one alert of its rule; of those there are few, as it says what a rule is
+ * called. The flood is told, not they. */
 static int on_finding(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 		      const Picket__Record *rec, struct err *err)
 {
@@ -123,14 +125,15 @@ static int on_finding(struct collector *c, const char *agent, const char *host, 
 	struct alert_change change;
 
 	cfg.is_full = !flood_may(&c->flood, agent, now);
+	cfg.may_sum = cfg.is_full && flood_may(&c->sums, agent, now);
 	int r = alert_from_finding(c->store, &cfg, agent, host, epoch, seq, rec, &change, err);
 	if (r < 0)
 		return r;
 	if (change.is_new || change.is_reopened)
-		flood_took(&c->flood, agent, now);
-	if (cfg.is_full && !change.exception && (!change.id || change.is_reopened)) {
+		flood_took(change.is_excess ? &c->sums : &c->flood, agent, now);
+	if (cfg.is_full && !change.exception && (!change.id || change.is_reopened || change.is_excess)) {
 		on_notice(c, "alert_flood", agent,
-			  "the rest is in the history: picketctl event search type=finding");
+			  "the rest is counted by rule, and in the history: picketctl event search type=finding");
 		return 0;
 	}
 	return tell(c, &change, err);
@@ -578,6 +581,7 @@ int collector_new(struct loop *l, const struct clock *clk, const struct collecto
 	c->cfg = cfg;
 	c->clk = clk;
 	c->alert.fold_ms = cfg->fold_ms;
+	c->sums.at_once = c->sums.per_hour = SUMS_AT_ONCE;
 	int r = read_pems(c, err);
 	if (r >= 0)
 		r = open_store(c, err);
