@@ -10,21 +10,18 @@
 #include <inttypes.h>
 
 #include "collector/alert/alert.h"
-#include "collector/alert/escalate.h"
 #include "collector/alert/flood.h"
-#include "collector/alert/quiet.h"
 #include "collector/api/api.h"
 #include "collector/audit/audit.h"
 #include "collector/correlating.h"
 #include "collector/fleet/fleet.h"
 #include "collector/health/health.h"
 #include "collector/intake/intake.h"
-#include "collector/store/store_exceptions.h"
-#include "collector/store/store_risk.h"
+#include "collector/tell.h"
 #include "common/file.h"
 #include "common/log.h"
 
-enum { ROW_ARENA_BYTES = 2 * 1024 * 1024, TICK_MS = 1000, MAX_PEM_BYTES = 65536, NOTIFY_CONNECTIONS = 16, MAX_NOTICES = 32 };
+enum { SUMS_AT_ONCE = 50, TICK_MS = 1000, MAX_PEM_BYTES = 65536, NOTIFY_CONNECTIONS = 16, MAX_NOTICES = 32 };
 
 /* What the door may notice, and how people hear of it. */
 static const struct notice_text {
@@ -79,8 +76,8 @@ struct collector {
 	char db_path[4096];
 	struct loop_timer *tick;
 	struct alert_config alert;
-	struct alert_escalations *escalations;
-	struct flood flood, actions, scans, checks, policies;
+	struct tell tell;
+	struct flood flood, sums, actions, scans, checks, policies;
 	struct notify_config notify_config; /* notify borrows it as long as it lives */
 	struct buf ca_pem, ca_key_pem, cert_pem, key_pem;
 	char agent_url_text[512], inbox_url_text[512];
@@ -113,46 +110,12 @@ void collector_public_urls(const struct collector_config *cfg, const struct conf
 
 /* ---- one record, inside the transaction ---- */
 
-/* Worth telling: told, unless something holds it back; whoever shall acknowledge it has time from now on. */
-static int tell_id(struct collector *c, int64_t id, enum notify_why why, struct err *err)
-{
-	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
-	uint64_t now = clock_unix_ns(c->clk);
-	struct alert_quiet q = { 0 };
-	struct store_alert al;
-	int r = a ? store_alert_get(c->store, id, a, &al, err) : err_set(err, ENOMEM, "alert");
-
-	if (r >= 0)
-		r = store_inhibit_note(c->store, &al, err);
-	if (r >= 0)
-		r = alert_escalations_begin(c->escalations, c->store, &al, now, err);
-	if (r >= 0)
-		r = alert_quiet_hold(c->store, &al, now, &q, err);
-	if (r < 0 || q.is_quiet)
-		return r;
-	return notify_enqueue(c->notify, id, why, err);
-}
-
 static int tell(struct collector *c, const struct alert_change *change, struct err *err)
 {
 	if (!change->id || (!change->is_new && !change->is_escalated && !change->is_reopened))
 		return 0;
-	return tell_id(c, change->id, change->is_new ? NOTIFY_NEW : change->is_reopened ? NOTIFY_REOPENED : NOTIFY_WORSE, err);
-}
-
-/* What was held back, or woke. */
-static int on_quiet_over(void *arg, int64_t id, bool woke, struct err *err)
-{
-	return tell_id(arg, id, woke ? NOTIFY_REPEATED : NOTIFY_NEW, err);
-}
-
-static int on_unacknowledged(void *arg, int64_t id, const char *route, struct err *err)
-{
-	struct collector *c = arg;
-	int r = notify_enqueue_route(c->notify, id, route, NOTIFY_UNACKNOWLEDGED, err);
-
-	/* the route may have gone from the configuration since */
-	return r == -ERR_NOT_FOUND ? notify_enqueue(c->notify, id, NOTIFY_UNACKNOWLEDGED, err) : r;
+	return tell_alert(&c->tell, change->id,
+			  change->is_new ? NOTIFY_NEW : change->is_reopened ? NOTIFY_REOPENED : NOTIFY_WORSE, err);
 }
 
 static void on_notice(void *arg, const char *what, const char *agent, const char *detail);
@@ -168,6 +131,8 @@ static int on_gap(struct collector *c, const char *agent, const char *host, uint
 	return r < 0 ? r : tell(c, &change, err);
 }
 
+/* Beyond an agent's share a finding counts on one alert of its rule; of those there are few, as it says what a rule is
+ * called. The flood is told, not they. */
 static int on_finding(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 		      const Picket__Record *rec, struct err *err)
 {
@@ -176,14 +141,15 @@ static int on_finding(struct collector *c, const char *agent, const char *host, 
 	struct alert_change change;
 
 	cfg.is_full = !flood_may(&c->flood, agent, now);
+	cfg.may_sum = cfg.is_full && flood_may(&c->sums, agent, now);
 	int r = alert_from_finding(c->store, &cfg, agent, host, epoch, seq, rec, &change, err);
 	if (r < 0)
 		return r;
 	if (change.is_new || change.is_reopened)
-		flood_took(&c->flood, agent, now);
-	if (cfg.is_full && !change.exception && (!change.id || change.is_reopened)) {
+		flood_took(change.is_excess ? &c->sums : &c->flood, agent, now);
+	if (cfg.is_full && !change.exception && (!change.id || change.is_reopened || change.is_excess)) {
 		on_notice(c, "alert_flood", agent,
-			  "the rest is in the history: picketctl event search type=finding");
+			  "the rest is counted by rule, and in the history: picketctl event search type=finding");
 		return 0;
 	}
 	return tell(c, &change, err);
@@ -508,34 +474,6 @@ static int on_health_case(void *arg, const struct health_case *hc, int64_t *aler
 
 /* ---- the tick ---- */
 
-/* Alerts that wake, that nothing holds back any more, that nobody acknowledged: as much as there is time for. */
-static void tend_alerts(struct collector *c)
-{
-	const uint64_t slice_ns = 20000000;
-	uint64_t until = clock_boot_ns(c->clk) + slice_ns;
-	struct err err;
-	int r;
-
-	do {
-		bool is_risk_due = false;
-		int more[3];
-
-		r = more[0] = alert_quiet_tick(c->store, c->clk, on_quiet_over, c, &err);
-		if (r >= 0)
-			r = more[1] = alert_escalations_tick(c->escalations, c->store, c->clk, on_unacknowledged, c, &err);
-		if (r >= 0)
-			r = store_exceptions_expire(c->store, &err);
-		if (r >= 0)
-			r = more[2] = store_inhibit_catch_up(c->store, &err);
-		if (r >= 0)
-			r = store_risk_judge(c->store, 5, &is_risk_due, &err);
-		if (r >= 0)
-			r = more[0] || more[1] || more[2] || is_risk_due;
-	} while (r > 0 && clock_boot_ns(c->clk) < until);
-	if (r < 0)
-		LOG(ERROR, "collector.alerts", KV_STR("why", err.msg));
-}
-
 static void on_tick(void *arg)
 {
 	struct collector *c = arg;
@@ -545,7 +483,7 @@ static void on_tick(void *arg)
 		LOG(ERROR, "store.tidy", KV_STR("why", err.msg));
 	correlating_tick(c->correlating);
 	raise_notices(c);
-	tend_alerts(c);
+	tell_tend(&c->tell);
 	intake_sweep(c->intake);
 	health_tick(c->health);
 	notify_kick(c->notify);
@@ -654,17 +592,6 @@ static int read_pems(struct collector *c, struct err *err)
 	return tls_key_matches(buf_slice(&c->cert_pem), buf_slice(&c->key_pem), err);
 }
 
-/* Asked when it is about to be sent: a silence may have come while its group collected. */
-static int on_is_quiet(void *arg, const struct store_alert *al, bool *ret, struct err *err)
-{
-	struct collector *c = arg;
-	struct alert_quiet q = { 0 };
-	int r = alert_quiet_hold(c->store, al, clock_unix_ns(c->clk), &q, err);
-
-	*ret = q.is_quiet;
-	return r;
-}
-
 static int open_notify(struct collector *c, struct loop *l, struct err *err)
 {
 	const char *port = strrchr(c->cfg->http, ':');
@@ -682,23 +609,11 @@ static int open_notify(struct collector *c, struct loop *l, struct err *err)
 		.inbox_url = c->cfg->inbox_url[0] ? c->cfg->inbox_url : c->inbox_url_text,
 		.group_wait_ms = c->cfg->group_wait_ms,
 		.max_attempts = (uint32_t)c->cfg->max_attempts,
-		.is_quiet = on_is_quiet,
-		.quiet_arg = c,
+		.is_quiet = tell_is_quiet,
+		.quiet_arg = &c->tell,
 	};
 	int r = fetch_pool_new(l, NOTIFY_CONNECTIONS, &c->fetch, err);
 	return r < 0 ? r : notify_new(l, c->store, c->fetch, c->clk, &c->notify_config, &c->notify, err);
-}
-
-static int open_alerts(struct collector *c, struct err *err)
-{
-	struct store_inhibition rules[STORE_INHIBITIONS_MAX];
-	int r = collector_inhibitions(c->cfg, rules, err);
-
-	if (r >= 0)
-		r = store_inhibitions_set(c->store, rules, (size_t)r, err);
-	if (r < 0)
-		return r;
-	return alert_escalations_new(c->cfg->escalations.items, c->cfg->escalations.count, &c->escalations, err);
 }
 
 static int open_vuln(struct collector *c, struct loop *l, struct err *err)
@@ -813,13 +728,15 @@ int collector_new(struct loop *l, const struct clock *clk, const struct collecto
 	c->cfg = cfg;
 	c->clk = clk;
 	c->alert.fold_ms = cfg->fold_ms;
+	c->sums.at_once = c->sums.per_hour = SUMS_AT_ONCE;
 	int r = read_pems(c, err);
 	if (r >= 0)
 		r = open_store(c, err);
 	if (r >= 0)
-		r = open_alerts(c, err);
+		r = tell_open(&c->tell, c->cfg, c->store, clk, err);
 	if (r >= 0)
 		r = open_notify(c, l, err);
+	c->tell.notify = c->notify;
 	if (r >= 0)
 		r = open_correlating(c, l, err);
 	if (r >= 0)
@@ -855,7 +772,7 @@ void collector_free(struct collector *c)
 	correlating_free(c->correlating);
 	notify_free(c->notify);
 	fetch_pool_free(c->fetch);
-	alert_escalations_free(c->escalations);
+	tell_close(&c->tell);
 	store_close(c->store);
 	buf_fini(&c->ca_pem);
 	buf_fini(&c->ca_key_pem);

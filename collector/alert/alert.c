@@ -180,6 +180,52 @@ static int except(struct store *s, const struct draft *d, const Picket__Containe
 	return *ret ? store_exception_hit(s, *ret, al.count, err) : 0;
 }
 
+static void write_excess(struct draft *d, const char *const key[static 3])
+{
+	struct json j;
+
+	buf_reset(&d->fold_key);
+	json_init(&j, &d->fold_key);
+	json_array_open(&j);
+	for (size_t i = 0; i < 3; i++)
+		json_str(&j, slice_of(key[i]));
+	json_str(&j, SLICE_LIT("")); /* four parts, which no finding's key has */
+	json_array_close(&j);
+	buf_reset(&d->title);
+	buf_add_char(&d->title, '`');
+	alert_text_name(&d->title, slice_of(d->row.rule), 120);
+	buf_add_str(&d->title, "` on ");
+	alert_text_name(&d->title, slice_of(d->row.host), 120);
+	buf_add_str(&d->title, ": more than alerts are made of, in one; each is in the history");
+}
+
+/* What a host raises beyond its share is not lost from the inbox: it counts on one alert of its rule, whose document is
+ * the first one's. */
+static int fold_by_rule(struct store *s, const struct alert_config *cfg, struct draft *d, struct alert_change *ret,
+			struct err *err)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
+	uint64_t fold_ns = alert_fold_ns(cfg), when = d->row.last_seen_unix_ns;
+	struct store_alert old;
+
+	*ret = (struct alert_change){ 0 };
+	if (!a)
+		return err_set(err, ENOMEM, "alert");
+	write_excess(d, (const char *const[]){ "excess", d->row.agent, d->row.rule });
+	if (d->fold_key.failed || d->title.failed)
+		return err_set(err, ERR_LIMIT, "alert of rule '%.64s' is too large", d->row.rule);
+	d->row.fold_key = d->fold_key.p;
+	d->row.title = d->title.p;
+	d->row.container_id = "";
+	d->is_summary = true;
+	int r = store_alert_find_last(s, d->fold_key.p, when > fold_ns ? when - fold_ns : 0, a, &old, err);
+	if (r == -ERR_NOT_FOUND && !cfg->may_sum)
+		return 0;
+	r = r == -ERR_NOT_FOUND ? add_new(s, d, ret, err) : r < 0 ? r : fold(s, d, &old, ret, err);
+	ret->is_excess = r >= 0;
+	return r;
+}
+
 static int put(struct store *s, const struct alert_config *cfg, struct draft *d,
 	       struct alert_change *ret, struct err *err)
 {
@@ -208,10 +254,8 @@ static int put(struct store *s, const struct alert_config *cfg, struct draft *d,
 		*ret = (struct alert_change){ .exception = exception };
 		return e;
 	}
-	if (r == -ERR_NOT_FOUND && cfg->is_full) {
-		*ret = (struct alert_change){ 0 };
-		return 0;
-	}
+	if (r == -ERR_NOT_FOUND && cfg->is_full)
+		return fold_by_rule(s, cfg, d, ret, err);
 	if (r == -ERR_NOT_FOUND)
 		return add_new(s, d, ret, err);
 	return fold(s, d, &old, ret, err);

@@ -8,7 +8,8 @@
 
 struct alert_config {
 	uint64_t fold_ms; /* an alert takes further findings for so long after its last; default 24 h */
-	bool is_full;	  /* nothing new is added: what would be answers with id 0 */
+	bool is_full;	  /* no new alert for what would be one: it is folded into its rule's (see may_sum), or answers with id 0 */
+	bool may_sum;	  /* with is_full: an alert for the rule's excess may be made, where there is none yet */
 };
 
 /* The same in ns, the default filled in. */
@@ -24,6 +25,7 @@ struct alert_change {
 	bool is_escalated;  /* severity went up */
 	bool is_reopened;   /* it was resolved, and happened again: status is "new", the count goes on */
 	uint64_t count;
+	bool is_excess; /* folded with others of its rule and host, as there were too many */
 	int64_t exception; /* not 0: it fell under this one, which counted it; id is 0 */
 };
 /* A finding of an agent -> alert row. rec: its body must be a finding. */

@@ -78,7 +78,7 @@ struct teller {
 static int look_again(struct teller *t, int64_t id, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
-	struct alert_quiet q;
+	struct alert_quiet q = { 0 };
 	struct store_alert al;
 	int r = a ? store_alert_get(t->store, id, a, &al, err) : err_set(err, ENOMEM, "held alert");
 
@@ -86,7 +86,9 @@ static int look_again(struct teller *t, int64_t id, struct err *err)
 		return store_alert_unhold(t->store, id, err);
 	if (r >= 0)
 		r = alert_quiet_hold(t->store, &al, clock_unix_ns(t->clk), &q, err);
-	if (r < 0 || q.is_quiet)
+	/* What is over can't hold it any more, whatever is said of it: it would be looked at for ever. */
+	bool is_same = q.by.kind == t->by.kind && q.by.holder == t->by.holder;
+	if (r < 0 || (q.is_quiet && !is_same))
 		return r;
 	return store_held_due(t->store, id, err);
 }

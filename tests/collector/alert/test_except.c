@@ -1,4 +1,5 @@
-/* test_except.c - exceptions: what is proposed, what falls under it, what must not. */
+/* test_except.c - what becomes no alert of its own: exceptions (what is proposed, what falls under it, what must not),
+ * and what a flooding host raises. */
 #include "tests/collector/people.h"
 
 #include "collector/alert/alert.h"
@@ -217,6 +218,48 @@ static void the_agents_rules_can_say_the_same(void **state)
 	arena_free(a);
 }
 
+/* ---- a flood ---- */
+
+static void beyond_its_share_a_host_fills_one_alert_of_each_rule(void **state)
+{
+	struct alert_config full = { .fold_ms = 24 * 3600 * 1000, .is_full = true, .may_sum = true };
+	struct arena *a = arena_new(1 << 21);
+	struct people_finding f;
+	struct alert_change c, first;
+	struct store_alert al;
+	char id[16];
+
+	(void)state;
+	people_finding(&f, t0);
+	int64_t before = put(&f).id; /* when there was room: its own repeats still fold into it */
+	for (unsigned i = 0; i < 30; i++) {
+		snprintf(id, sizeof(id), "box-%u", i);
+		f.container.id = id;
+		MUST(alert_from_finding(world->store, &full, "agent-1", "host-1", 5, 1000 + i, &f.record, &c, &must_err));
+		assert_true(c.is_excess);
+		assert_int_equal(c.is_new, !i);
+		first = i ? first : c;
+		assert_int_equal(c.id, first.id);
+	}
+	people_finding(&f, t0);
+	MUST(alert_from_finding(world->store, &full, "agent-1", "host-1", 5, 2000, &f.record, &c, &must_err));
+	assert_int_equal(c.id, before);
+	assert_false(c.is_excess);
+	MUST(store_alert_get(world->store, first.id, a, &al, &must_err));
+	assert_int_equal(al.count, 30);
+	assert_string_equal(al.rule, "Download tool in container");
+	assert_string_equal(al.title, "`Download tool in container` on host-1: more than alerts are made of, in one; each is in the history");
+	/* Where no more may be made, one that is there still counts. */
+	full.may_sum = false;
+	f.container.id = (char[]){ "more" };
+	MUST(alert_from_finding(world->store, &full, "agent-1", "host-1", 5, 3000, &f.record, &c, &must_err));
+	assert_int_equal(c.count, 31);
+	f.finding.rule = (char[]){ "Invented" };
+	MUST(alert_from_finding(world->store, &full, "agent-1", "host-1", 5, 3001, &f.record, &c, &must_err));
+	assert_int_equal(c.id, 0);
+	arena_free(a);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, people_teardown)
 int main(void)
 {
@@ -228,6 +271,7 @@ int main(void)
 		TEST(a_rule_of_that_name_elsewhere_is_another),
 		TEST(what_an_exception_must_have),
 		TEST(the_agents_rules_can_say_the_same),
+		TEST(beyond_its_share_a_host_fills_one_alert_of_each_rule),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,10 +62,23 @@ static inline int free_port(void)
 static pid_t collector;
 static int port;
 
-static inline void start(void)
+static inline void run_collector(void)
+{
+	char config[128];
+
+	snprintf(config, sizeof(config), "%s/c/collector.yaml", dir);
+	collector = fork();
+	if (!collector) {
+		execl(COLLECTOR, COLLECTOR, "run", "--config", config, NULL);
+		_exit(127);
+	}
+}
+
+/* configure (nullable): a line that changes $d/c/collector.yaml first. */
+static inline void start_with(const char *configure)
 {
 	CLEANUP(buf_finip) struct buf out = { 0 };
-	char line[600], config[128];
+	char line[600];
 	int enrol = free_port(), http = free_port();
 
 	port = free_port();
@@ -75,12 +88,9 @@ static inline void start(void)
 		 " --http 127.0.0.1:%d",
 		 port, enrol, http);
 	assert_int_equal(run(line, &out), 0);
-	snprintf(config, sizeof(config), "%s/c/collector.yaml", dir);
-	collector = fork();
-	if (!collector) {
-		execl(COLLECTOR, COLLECTOR, "run", "--config", config, NULL);
-		_exit(127);
-	}
+	if (configure && run(configure, &out) != 0)
+		fail_msg("%s: %s", configure, out.p);
+	run_collector();
 	snprintf(line, sizeof(line), "https://localhost:%d", http);
 	setenv("PICKET_SERVER", line, 1);
 	snprintf(line, sizeof(line), "%s/c/ca.pem", dir);
@@ -88,6 +98,11 @@ static inline void start(void)
 	snprintf(line, sizeof(line), "%s/c/admin.token", dir);
 	setenv("PICKET_TOKEN_FILE", line, 1);
 	until("$ctl status", "alerts_open");
+}
+
+static inline void start(void)
+{
+	start_with(NULL);
 }
 
 struct agent {

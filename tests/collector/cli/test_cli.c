@@ -69,6 +69,11 @@ static void exit_codes_say_what_went_wrong(void **state)
 		{ "sed 's|sources: .*|sources: [{name: a, url: http://x/}]|' $d/c/collector.yaml > $d/f.yaml;"
 		  " $c feed list --config $d/f.yaml", 3, "neither https" },
 		{ "$c config", 0, "feeds.sources" },
+		{ "$c config", 0, "alert.escalations" },
+		{ "(cat $d/c/collector.yaml; echo 'alert: {inhibit: [{name: x, source: \"colour=red\", target: \"rule=A\"}]}')"
+		  " > $d/i.yaml; $c run --config $d/i.yaml", 3, "inhibition 'x': source" },
+		{ "(cat $d/c/collector.yaml; echo 'alert: {escalations: [{name: x, filter: \"rule=A\", after: 1m}]}')"
+		  " > $d/e.yaml; $c run --config $d/e.yaml", 3, "needs filter, after and routes" },
 		{ "$c backup $d/backup --config $d/c/collector.yaml", 0, "backed up" },
 		{ "$c backup $d/backup --config $d/c/collector.yaml", 1, "exists" },
 	};
