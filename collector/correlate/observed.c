@@ -495,6 +495,13 @@ static size_t get_remote_host(struct observed *o, struct detect_value *ret, size
 	return n ? give_str(ret, o->world->host_of(o->world->arg, ret->text)) : 0;
 }
 
+static size_t get_remote_silent(struct observed *o, struct detect_value *ret, size_t max)
+{
+	if (!get_remote_host(o, ret, max))
+		return 0;
+	return give_bool(ret, o->world->is_silent(o->world->arg, ret->text.p));
+}
+
 static size_t get_local_port(struct observed *o, struct detect_value *ret, size_t max)
 {
 	return give_port(o, false, ret);

@@ -126,6 +126,12 @@ static const char *host_of(void *arg, struct slice address)
 	return ((const struct timeline_event *)arg)->remote_host;
 }
 
+static bool is_silent(void *arg, const char *host)
+{
+	(void)host;
+	return ((const struct timeline_event *)arg)->is_remote_silent;
+}
+
 static int take_event(struct run *r, const cJSON *line)
 {
 	struct timeline_event te;
@@ -134,7 +140,7 @@ static int take_event(struct run *r, const cJSON *line)
 
 	if (e < 0)
 		return fail(r, why.msg);
-	const struct observed_world world = { known, host_of, &te };
+	const struct observed_world world = { known, host_of, is_silent, &te };
 	size_t count = te.record ? observed_count(te.record) : 1;
 	for (size_t i = 0; i < count; i++) {
 		struct observed o;

@@ -463,6 +463,7 @@ static void read_known(struct reader *r, const cJSON *line, struct timeline_even
 					      .is_scanned = flag(image, "scanned"),
 					      .is_exploited = flag(image, "exploited") };
 	ret->remote_host = text(r, line, "remote_host");
+	ret->is_remote_silent = flag(line, "remote_silent");
 }
 
 /* "agent:epoch:seq" */
