@@ -230,11 +230,16 @@ static Picket__Network *read_network(struct reader *r, const cJSON *o)
 	return n;
 }
 
+static int64_t whole(const cJSON *v)
+{
+	return cJSON_IsNumber(v) && fabs(v->valuedouble) < 9e15 ? (int64_t)v->valuedouble : 0;
+}
+
 /* 3, or "EACCES" */
 static int64_t read_result(const cJSON *v)
 {
 	if (cJSON_IsNumber(v))
-		return (int64_t)v->valuedouble;
+		return whole(v);
 	for (int e = 1; cJSON_IsString(v) && e < 134; e++) {
 		const char *name = strerrorname_np(e);
 
@@ -251,7 +256,7 @@ static Picket__Exit *read_exit(struct reader *r, const cJSON *o)
 	if (!x)
 		return NULL;
 	picket__exit__init(x);
-	x->code = (int32_t)(int64_t)(cJSON_IsNumber(at(o, "code")) ? at(o, "code")->valuedouble : 0);
+	x->code = (int32_t)whole(at(o, "code"));
 	x->signal = number(o, "signal");
 	x->duration_ns = json_get_u64(o, "duration_ns", 0);
 	return x;
