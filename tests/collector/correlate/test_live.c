@@ -138,7 +138,7 @@ static void kills_and_rollbacks_change_nothing(void **state)
 	static struct living calm, killed;
 	size_t fired = 0;
 
-	for (unsigned seed = 1; seed <= 20; seed++) {
+	for (unsigned seed = 1; seed <= 6; seed++) {
 		make_steps(steps, seed);
 		living_begin(&calm, every_kind, t0);
 		run_steps(&calm, steps, false, seed);
@@ -152,7 +152,7 @@ static void kills_and_rollbacks_change_nothing(void **state)
 		living_end(&calm);
 		living_end(&killed);
 	}
-	assert_true(fired > 300);
+	assert_true(fired > 100);
 }
 
 /* ---- files ---- */
