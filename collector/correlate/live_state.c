@@ -5,7 +5,7 @@
 
 #include "common/log.h"
 
-enum { SNAPSHOT_MIN_BYTES = 4 << 20, SNAPSHOT_MIN_S = 60, SNAPSHOT_MAX_S = 900 };
+enum { SNAPSHOT_MIN_BYTES = 4 << 20, SNAPSHOT_MIN_S = 60, SNAPSHOT_MAX_S = 900, FLOOD_TIMES = 8 };
 static const uint64_t second_ns = 1000000000;
 
 /* ---- one row ---- */
@@ -76,6 +76,9 @@ static void map_rule(void *arg, size_t i, struct slice name)
 	struct live *l = arg;
 	ptrdiff_t at = -1;
 
+	/* Mostly they are as they were. */
+	if (i < l->rules->count && slice_is(name, l->rules->rules[i].name) && !l->rules->rules[i].correlation)
+		at = (ptrdiff_t)i;
 	for (size_t k = 0; k < l->rules->count && at < 0; k++)
 		if (slice_is(name, l->rules->rules[k].name) && !l->rules->rules[k].correlation)
 			at = (ptrdiff_t)k;
@@ -281,7 +284,9 @@ void live_snapshot_if_due(struct live *l)
 	uint64_t bytes = l->stats.snapshot_bytes * 2 > SNAPSHOT_MIN_BYTES ? l->stats.snapshot_bytes * 2 : SNAPSHOT_MIN_BYTES;
 	struct err err = { 0 };
 
-	if (!l->stats.journal_rows || age_s < SNAPSHOT_MIN_S || (l->stats.journal_bytes < bytes && age_s < SNAPSHOT_MAX_S))
+	bool is_flood = l->stats.journal_bytes > FLOOD_TIMES * bytes;
+	bool is_due = age_s >= SNAPSHOT_MAX_S || (age_s >= SNAPSHOT_MIN_S && l->stats.journal_bytes >= bytes);
+	if (!l->stats.journal_rows || (!is_due && !is_flood))
 		return;
 	if (live_snapshot(l, &err) >= 0)
 		return;
