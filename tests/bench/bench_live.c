@@ -1,7 +1,11 @@
-/* bench_live [EVENTS] - what the collector's rules cost an exec: the shipped correlations over execs of containers, of
+/* bench_live [EVENTS [flood]] - what the collector's rules cost an exec: the shipped correlations over execs of containers, of
  * which one in fifty is a hit (journal and engine), in transactions of 500 as intake makes them.
  *
- *	bench_live rules=N events=N ns_per_event=N events_per_s=N hits=N journal_bytes=N */
+ *	bench_live rules=N events=N ns_per_event=N events_per_s=N hits=N journal_bytes=N
+ *
+ * flood: each exec is a hit in a container of its own, until memory is full; then how long a snapshot holds the loop:
+ *
+ *	bench_live snapshot_bytes=N groups=N snapshot_ms=N */
 #include <time.h>
 
 #include "collector/correlate/live.h"
@@ -51,6 +55,8 @@ static const struct {
 #undef ROW
 };
 
+static bool is_flood;
+
 static void feed(struct live *l, unsigned i, uint64_t time_unix_ns, struct err *err)
 {
 	Picket__Ancestor parent = PICKET__ANCESTOR__INIT, *ancestors[] = { &parent };
@@ -59,11 +65,12 @@ static void feed(struct live *l, unsigned i, uint64_t time_unix_ns, struct err *
 	Picket__Event ev = PICKET__EVENT__INIT;
 	Picket__Record rec = PICKET__RECORD__INIT;
 	char id[65], name[32];
-	bool is_hit = i % HIT_EACH == 0;
+	bool is_hit = is_flood || i % HIT_EACH == 0;
+	unsigned box = is_flood ? i : i / 7 % CONTAINERS;
 	size_t k = i % ARRAY_LEN(programs);
 
-	snprintf(id, sizeof(id), "%064x", i / 7 % CONTAINERS);
-	snprintf(name, sizeof(name), "web-%u", i / 7 % CONTAINERS);
+	snprintf(id, sizeof(id), "%064x", box);
+	snprintf(name, sizeof(name), "web-%u", box);
 	parent.exe = msg_bytes(slice_of(programs[k].parent));
 	p.name = msg_bytes(slice_of(programs[k].name));
 	p.exe = msg_bytes(is_hit ? SLICE_LIT("/usr/bin/curl") : slice_of(programs[k].exe));
@@ -95,6 +102,7 @@ int main(int argc, char **argv)
 	struct live_stats st;
 	struct err err = { 0 };
 
+	is_flood = argc > 2 && !strcmp(argv[2], "flood");
 	if (!mkdtemp(dir))
 		return 1;
 	must(store_open(&(struct store_config){ .dir = dir, .reserve_bytes = 1 }, &clk, &s, &err), &err);
@@ -113,6 +121,17 @@ int main(int argc, char **argv)
 	live_stats(l, &st);
 	printf("bench_live rules=%zu events=%u ns_per_event=%.0f events_per_s=%.0f hits=%zu journal_bytes=%zu\n",
 	       (size_t)(st.detections + st.correlations), events, ns, 1e9 / ns, (size_t)st.hits, (size_t)st.journal_bytes);
+	if (is_flood) {
+		struct timespec a, b;
+
+		clock_fake_advance(&clk, 61000000000);
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		live_tick(l);
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		live_stats(l, &st);
+		printf("bench_live snapshot_bytes=%zu groups=%zu snapshot_ms=%.0f\n", (size_t)st.snapshot_bytes, (size_t)st.groups,
+		       (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6);
+	}
 	live_free(l);
 	store_close(s);
 	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
