@@ -285,8 +285,10 @@ static const char *const state_steps[] = {
 	"CREATE INDEX image_unjudged ON image(id) WHERE is_judged = 0;",
 	/* 5 -> 6. Correlations: their state (one row), what came since, when each rule fired. */
 	"CREATE TABLE correlation_state ("
-	" id INTEGER PRIMARY KEY CHECK(id = 1), names BLOB NOT NULL, snapshot BLOB NOT NULL, journal INTEGER NOT NULL,"
-	" taken INTEGER NOT NULL);"
+	" id INTEGER PRIMARY KEY CHECK(id = 1), names BLOB NOT NULL, generation INTEGER NOT NULL, parts INTEGER NOT NULL,"
+	" journal INTEGER NOT NULL, taken INTEGER NOT NULL);"
+	"CREATE TABLE correlation_part ("
+	" generation INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(generation, part));"
 	"CREATE TABLE correlation_journal (id INTEGER PRIMARY KEY, row BLOB NOT NULL);"
 	"CREATE TABLE correlation_rule (rule TEXT PRIMARY KEY, fired INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;",
 };

@@ -5,7 +5,7 @@
  *
  * flood: each exec is a hit in a container of its own, until memory is full; then how long a snapshot holds the loop:
  *
- *	bench_live snapshot_bytes=N groups=N snapshot_ms=N */
+ *	bench_live state_bytes=N groups=N snapshot_ms=N */
 #include <time.h>
 
 #include "collector/correlate/live.h"
@@ -129,7 +129,7 @@ int main(int argc, char **argv)
 		live_tick(l);
 		clock_gettime(CLOCK_MONOTONIC, &b);
 		live_stats(l, &st);
-		printf("bench_live snapshot_bytes=%zu groups=%zu snapshot_ms=%.0f\n", (size_t)st.snapshot_bytes, (size_t)st.groups,
+		printf("bench_live state_bytes=%zu groups=%zu snapshot_ms=%.0f\n", (size_t)st.bytes, (size_t)st.groups,
 		       (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6);
 	}
 	live_free(l);

@@ -127,6 +127,13 @@ static void run_steps(struct living *v, const struct step *steps, bool with_kill
 			living_kill(v);
 		if (die == 4)
 			assert_int_equal(live_snapshot(v->live, &err), 0);
+		/* one in parts, while batches come, and maybe a kill */
+		if (die == 5 || die == 6) {
+			assert_int_equal(live_snapshot_begin(v->live, &err), 0);
+			v->live->pending.part_bytes = v->live->pending.snapshot.n / 5 + 1;
+		}
+		if (with_kills && v->live->pending.is_open)
+			assert_int_equal(live_snapshot_step(v->live, &err), 0);
 	}
 	for (int i = 0; i < 100; i++)
 		living_tick(v, second);
@@ -402,10 +409,18 @@ static void a_state_that_is_damaged_is_told_and_counting_goes_on(void **state)
 	living_begin(&v, three_logins, t0);
 	MUST(store_begin(v.store, &must_err));
 	living_exec(&v, "web-1", 1, t0 - 5, "/bin/login", "root");
-	MUST(store_correlation_state_put(v.store, SLICE_LIT("\0"), SLICE_LIT("rubbish"), &must_err));
+	MUST(store_correlation_part_add(v.store, 99, 0, SLICE_LIT("rubbish"), &must_err));
+	MUST(store_correlation_state_put(v.store, SLICE_LIT("\0\0\0"), 99, 1, 0, &must_err));
 	living_commit(&v);
 	living_kill(&v);
 	assert_true(was_noticed(&v, "rules_state_lost: "));
+	/* and where a part of it is missing */
+	v.notice_count = 0;
+	MUST(store_begin(v.store, &must_err));
+	MUST(store_correlation_state_put(v.store, SLICE_LIT("\0\0\0"), v.live->generation, 7, 0, &must_err));
+	living_commit(&v);
+	living_kill(&v);
+	assert_true(was_noticed(&v, "rules_state_lost: parts"));
 	MUST(store_begin(v.store, &must_err));
 	for (uint64_t i = 2; i <= 4; i++)
 		living_exec(&v, "web-1", i, t0 - 5 + i, "/bin/login", "root");

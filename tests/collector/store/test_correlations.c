@@ -29,7 +29,7 @@ static void a_snapshot_takes_the_place_of_the_journal_and_numbers_go_on(void **s
 
 	(void)state;
 	fixture_init(&f);
-	OK(store_correlation_state_get(f.s, take_state, &journal, &err));
+	OK(store_correlation_state_get(f.s, 4096, take_state, &journal, &err));
 	assert_int_equal(journal, -1);
 	OK(store_begin(f.s, &err));
 	for (int64_t i = 1; i <= 3; i++)
@@ -42,15 +42,29 @@ static void a_snapshot_takes_the_place_of_the_journal_and_numbers_go_on(void **s
 	OK(store_correlation_journal_each(f.s, count_row, &rows, &err));
 	assert_int_equal(rows, 3);
 	OK(store_begin(f.s, &err));
-	OK(store_correlation_state_put(f.s, SLICE_LIT("names"), SLICE_LIT("state"), &err));
+	OK(store_correlation_part_add(f.s, 1, 0, SLICE_LIT("sta"), &err));
+	OK(store_correlation_part_add(f.s, 1, 1, SLICE_LIT("te"), &err));
+	OK(store_correlation_state_put(f.s, SLICE_LIT("names"), 1, 2, 3, &err));
+	OK(store_correlation_part_add(f.s, 2, 0, SLICE_LIT("half of the next"), &err));
 	OK(store_commit(f.s, &err));
 	OK(store_correlation_journal_last(f.s, &last, &err));
 	assert_int_equal(last, 3);
-	OK(store_correlation_state_get(f.s, take_state, &journal, &err));
+	OK(store_correlation_state_get(f.s, 4096, take_state, &journal, &err));
 	assert_int_equal(journal, 3);
 	rows = 0;
 	OK(store_correlation_journal_each(f.s, count_row, &rows, &err));
 	assert_int_equal(rows, 0);
+	bool is_more = true;
+	while (is_more)
+		OK(store_correlation_tidy(f.s, 2, &is_more, &err));
+	OK(store_correlation_state_get(f.s, 4096, take_state, &journal, &err));
+	OK(store_correlation_parts_drop(f.s, &err));
+	struct store_correlation_size size;
+	OK(store_correlation_size(f.s, &size, &err));
+	assert_int_equal(size.rows, 0);
+	assert_int_equal(size.snapshot_bytes, 5);
+	OK(db_exec(&f.s->state, "UPDATE correlation_state SET parts = 3", &err));
+	assert_int_equal(store_correlation_state_get(f.s, 4096, take_state, &journal, &err), -ERR_CORRUPT);
 	/* one that was rolled back leaves no number */
 	OK(store_begin(f.s, &err));
 	OK(store_correlation_journal_add(f.s, 4, SLICE_LIT("row"), &err));
