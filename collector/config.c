@@ -227,7 +227,7 @@ void collector_config_init(struct collector_config *c)
 		.correlations_dir = conf_strdup("/etc/picket/correlations.d"),
 		.sigma_dir = conf_strdup("/etc/picket/sigma.d"),
 		.has_shipped_rules = true,
-		.correlate_bytes = 64 * MIB,
+		.correlate_bytes = 32 * MIB,
 		.lateness_ms = 120000,
 		.log_level = LOG_INFO,
 	};

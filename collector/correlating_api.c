@@ -6,7 +6,7 @@
 #include "common/log.h"
 #include "common/text.h"
 
-enum { STEP_PAUSE_MS = 20, NAME_BYTES = 128, GROUP_FIELDS = 2 * CORRELATION_GROUP_MAX, FILES_MAX = 100 };
+enum { STEP_PAUSE_MS = 5, NAME_BYTES = 128, GROUP_FIELDS = 2 * CORRELATION_GROUP_MAX, FILES_MAX = 100 };
 
 int correlating_list(struct correlating *c, bool is_correlations, struct buf *out, struct err *err)
 {

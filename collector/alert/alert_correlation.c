@@ -334,8 +334,7 @@ int alert_from_correlation(struct store *s, const struct alert_config *cfg, cons
 	write_key(&d.key, x);
 	if (d.title.failed || d.document.failed || d.key.failed || output.failed)
 		return err_set(err, ERR_LIMIT, "alert of rule '%.64s' is too large", x->name);
-	struct store_alert row = { .first_seen_unix_ns = x->from_unix_ns && x->from_unix_ns < x->time_unix_ns ? x->from_unix_ns :
-													       x->time_unix_ns,
+	struct store_alert row = { .first_seen_unix_ns = x->time_unix_ns, /* the window began before its first event */
 				   .last_seen_unix_ns = x->time_unix_ns,
 				   .count = 1,
 				   .severity = x->severity,

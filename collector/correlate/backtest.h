@@ -5,7 +5,7 @@
 #include "collector/store/store.h"
 #include "common/json.h"
 
-enum { BACKTEST_FIRINGS_MAX = 1000, BACKTEST_SLICE_ROWS = 5000 };
+enum { BACKTEST_FIRINGS_MAX = 1000, BACKTEST_SLICE_ROWS = 2000 };
 
 struct backtest;
 struct backtest_config {

@@ -327,6 +327,7 @@ void live_free(struct live *l)
 	ruleset_free(l->rules);
 	live_world_free(l->world);
 	arena_free(l->arena);
+	live_pending_fini(l);
 	buf_fini(&l->packed);
 	free(l->matched);
 	free(l->map);

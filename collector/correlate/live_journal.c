@@ -104,6 +104,8 @@ int live_row_get(struct slice row, struct live_row *ret, struct err *err)
 	ret->is_event = kind == KIND_EVENT;
 	ret->clock_ns = (int64_t)unpack_u64(&u, INT64_MAX);
 	ret->rule_count = ret->value_count = 0;
+	ret->time_ns = 0;
+	ret->ref = (struct engine_ref){ .agent = SLICE_NONE };
 	if (ret->is_event)
 		get_event(&u, ret);
 	if (u.is_bad || !kind || u.p != u.end)

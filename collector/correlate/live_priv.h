@@ -47,6 +47,17 @@ struct live {
 	uint64_t wide_until_boot_ns; /* 0: as asked for */
 	uint64_t snapshot_boot_ns, looked_boot_ns, agents_boot_ns, told_boot_ns, state_lost_boot_ns;
 	uint64_t told_evicted, told_late;
+	int64_t generation; /* of the newest snapshot in the store */
+	/* One on its way into the store, part by part: as the engine was when the journal had come to `journal`. */
+	struct live_pending {
+		bool is_open;
+		struct buf names, snapshot;
+		size_t done, part_bytes;
+		uint64_t parts;
+		int64_t journal;
+		uint64_t journal_rows, journal_bytes; /* it holds so many */
+	} pending;
+	bool must_tidy;
 	uint64_t signature; /* of the files as they were when last read */
 	struct live_stats stats;
 };
@@ -62,6 +73,10 @@ enum engine_taken live_apply(struct live *l, const struct live_row *row);
 /* Its own transaction. */
 int live_snapshot(struct live *l, struct err *err) WARN_UNUSED;
 void live_snapshot_if_due(struct live *l);
+/* The same in steps: the state as it is now, then a part each in its own transaction; the last makes it count. */
+int live_snapshot_begin(struct live *l, struct err *err) WARN_UNUSED;
+int live_snapshot_step(struct live *l, struct err *err) WARN_UNUSED;
+void live_pending_fini(struct live *l);
 /* Other rules, or another lateness: state goes on. Taken only on success. */
 int live_switch(struct live *l, struct ruleset *rules, struct err *err) WARN_UNUSED;
 int live_new_engine(struct live *l, const struct ruleset *rules, struct engine **ret, struct err *err) WARN_UNUSED;

@@ -5,7 +5,9 @@
 
 #include "common/log.h"
 
-enum { SNAPSHOT_MIN_BYTES = 4 << 20, SNAPSHOT_MIN_S = 60, SNAPSHOT_MAX_S = 900 };
+enum { SNAPSHOT_MIN_BYTES = 4 << 20, SNAPSHOT_MIN_S = 60, SNAPSHOT_MAX_S = 900, FLOOD_TIMES = 8 };
+enum { PART_BYTES = 256 << 10, PARTS_AT_ONCE = 64, WRITE_MS = 15, TIDY_ROWS = 5000 };
+#define SNAPSHOT_CAP(l) (2 * (size_t)(l)->cfg.bytes_max + (64 << 20))
 static const uint64_t second_ns = 1000000000;
 
 /* ---- one row ---- */
@@ -76,6 +78,9 @@ static void map_rule(void *arg, size_t i, struct slice name)
 	struct live *l = arg;
 	ptrdiff_t at = -1;
 
+	/* Mostly they are as they were. */
+	if (i < l->rules->count && slice_is(name, l->rules->rules[i].name) && !l->rules->rules[i].correlation)
+		at = (ptrdiff_t)i;
 	for (size_t k = 0; k < l->rules->count && at < 0; k++)
 		if (slice_is(name, l->rules->rules[k].name) && !l->rules->rules[k].correlation)
 			at = (ptrdiff_t)k;
@@ -130,6 +135,7 @@ static int on_state(void *arg, const struct store_correlation_state *st)
 	if (r >= 0 && st->snapshot.n)
 		r = engine_restore(l->engine, st->snapshot, &restored, l->err);
 	l->journal = st->journal;
+	l->generation = st->generation;
 	l->stats.snapshot_bytes = st->snapshot.n;
 	return r;
 }
@@ -186,7 +192,7 @@ static int replay(struct live *l, struct err *err)
 	if (r >= 0)
 		r = renew_engine(l, err);
 	if (r >= 0)
-		r = store_correlation_state_get(l->store, on_state, l, err);
+		r = store_correlation_state_get(l->store, SNAPSHOT_CAP(l), on_state, l, err);
 	if (r >= 0)
 		r = store_correlation_journal_each(l->store, on_row, l, err);
 	l->is_replaying = false;
@@ -203,6 +209,8 @@ int live_rebuild(struct live *l, struct err *err)
 	LOG(ERROR, "correlate.state", KV_STR("why", err->msg));
 	l->ops.on_notice(l->arg, "rules_state_lost", err->msg);
 	r = renew_engine(l, err);
+	if (r >= 0)
+		r = store_correlation_generation(l->store, &l->generation, err);
 	return r < 0 ? r : store_correlation_journal_last(l->store, &l->journal, err);
 }
 
@@ -232,37 +240,85 @@ static void write_names(const struct ruleset *rules, struct buf *out)
 	free(names);
 }
 
-/* As the engine is, known by these rules' numbers. */
-static int put_state(struct live *l, const struct ruleset *rules, const struct engine *e, struct err *err)
+void live_pending_fini(struct live *l)
 {
-	CLEANUP(buf_finip) struct buf names = { 0 }, snapshot = { 0 };
-
-	buf_init(&names, 64 << 20);
-	buf_init(&snapshot, 2 * l->cfg.bytes_max + (64 << 20));
-	live_lateness_put(&names, l->lateness_ns);
-	write_names(rules, &names);
-	int r = engine_snapshot(e, &snapshot, err);
-	if (r >= 0 && names.failed)
-		r = err_set(err, ENOMEM, "names of rules");
-	if (r >= 0)
-		r = store_correlation_state_put(l->store, buf_slice(&names), buf_slice(&snapshot), err);
-	if (r < 0)
-		return r;
-	l->stats.snapshot_bytes = snapshot.n;
-	return 0;
+	buf_fini(&l->pending.names);
+	buf_fini(&l->pending.snapshot);
+	l->pending = (struct live_pending){ 0 };
 }
 
-static int put_in_transaction(struct live *l, const struct ruleset *rules, const struct engine *e, struct err *err)
+/* The engine as it is, known by these rules' numbers. */
+static int make_pending(struct live *l, const struct ruleset *rules, const struct engine *e, struct err *err)
 {
-	int r = store_begin(l->store, err);
+	struct live_pending *p = &l->pending;
 
+	live_pending_fini(l);
+	buf_init(&p->names, 64 << 20);
+	buf_init(&p->snapshot, SNAPSHOT_CAP(l));
+	p->part_bytes = PART_BYTES;
+	p->journal = l->journal;
+	p->journal_rows = l->stats.journal_rows;
+	p->journal_bytes = l->stats.journal_bytes;
+	live_lateness_put(&p->names, l->lateness_ns);
+	write_names(rules, &p->names);
+	int r = engine_snapshot(e, &p->snapshot, err);
+	if (r >= 0 && p->names.failed)
+		r = err_set(err, ENOMEM, "names of rules");
+	p->is_open = r >= 0;
+	return r;
+}
+
+/* Inside a transaction. 1: that was the last. */
+static int put_part(struct live *l, struct err *err)
+{
+	struct live_pending *p = &l->pending;
+	struct slice part = slice_sub(buf_slice(&p->snapshot), p->done, p->part_bytes);
+	int r = p->done ? 0 : store_correlation_parts_drop(l->store, err);
+
+	if (r >= 0)
+		r = store_correlation_part_add(l->store, l->generation + 1, p->parts, part, err);
 	if (r < 0)
 		return r;
-	r = store_end(l->store, put_state(l, rules, e, err), err);
-	if (r < 0)
-		return r;
-	l->stats.journal_rows = l->stats.journal_bytes = 0;
+	p->done += part.n;
+	p->parts++;
+	if (p->done < p->snapshot.n)
+		return 0;
+	r = store_correlation_state_put(l->store, buf_slice(&p->names), l->generation + 1, p->parts, p->journal, err);
+	return r < 0 ? r : 1;
+}
+
+/* After the commit of the last part. */
+static void end_pending(struct live *l)
+{
+	const struct live_pending *p = &l->pending;
+
+	l->generation++;
+	l->stats.snapshot_bytes = p->snapshot.n;
+	l->stats.journal_rows -= p->journal_rows < l->stats.journal_rows ? p->journal_rows : l->stats.journal_rows;
+	l->stats.journal_bytes -= p->journal_bytes < l->stats.journal_bytes ? p->journal_bytes : l->stats.journal_bytes;
 	l->snapshot_boot_ns = clock_boot_ns(l->clk);
+	l->must_tidy = true;
+	live_pending_fini(l);
+}
+
+/* All of it in one transaction. */
+static int put_whole(struct live *l, const struct ruleset *rules, const struct engine *e, struct err *err)
+{
+	int r = make_pending(l, rules, e, err);
+
+	if (r >= 0)
+		r = store_begin(l->store, err);
+	if (r >= 0) {
+		do
+			r = put_part(l, err);
+		while (!r);
+		r = store_end(l->store, r < 0 ? r : 0, err);
+	}
+	if (r < 0) {
+		live_pending_fini(l);
+		return r;
+	}
+	end_pending(l);
 	return 0;
 }
 
@@ -270,20 +326,65 @@ int live_snapshot(struct live *l, struct err *err)
 {
 	int r = live_check(l, err);
 
-	return r < 0 ? r : put_in_transaction(l, l->rules, l->engine, err);
+	return r < 0 ? r : put_whole(l, l->rules, l->engine, err);
+}
+
+int live_snapshot_begin(struct live *l, struct err *err)
+{
+	int r = live_check(l, err);
+
+	return r < 0 ? r : make_pending(l, l->rules, l->engine, err);
+}
+
+int live_snapshot_step(struct live *l, struct err *err)
+{
+	int r = store_begin(l->store, err);
+
+	if (r < 0)
+		return r;
+	int last = put_part(l, err);
+	r = store_end(l->store, last < 0 ? last : 0, err);
+	if (r < 0)
+		live_pending_fini(l);
+	else if (last > 0)
+		end_pending(l);
+	return r;
+}
+
+static int tidy(struct live *l, struct err *err)
+{
+	int r = store_begin(l->store, err);
+
+	if (r < 0)
+		return r;
+	return store_end(l->store, store_correlation_tidy(l->store, TIDY_ROWS, &l->must_tidy, err), err);
 }
 
 /* A snapshot costs its size: one is due when the journal has grown by as much, so that a start reads little and writing
  * costs a constant part. */
-void live_snapshot_if_due(struct live *l)
+static bool is_due(const struct live *l)
 {
 	uint64_t age_s = (clock_boot_ns(l->clk) - l->snapshot_boot_ns) / second_ns;
 	uint64_t bytes = l->stats.snapshot_bytes * 2 > SNAPSHOT_MIN_BYTES ? l->stats.snapshot_bytes * 2 : SNAPSHOT_MIN_BYTES;
-	struct err err = { 0 };
 
-	if (!l->stats.journal_rows || age_s < SNAPSHOT_MIN_S || (l->stats.journal_bytes < bytes && age_s < SNAPSHOT_MAX_S))
-		return;
-	if (live_snapshot(l, &err) >= 0)
+	if (!l->stats.journal_rows)
+		return false;
+	return age_s >= SNAPSHOT_MAX_S || (age_s >= SNAPSHOT_MIN_S && l->stats.journal_bytes >= bytes) ||
+	       l->stats.journal_bytes > FLOOD_TIMES * bytes;
+}
+
+void live_snapshot_if_due(struct live *l)
+{
+	uint64_t until = clock_boot_ns(l->clk) + WRITE_MS * 1000000ull;
+	struct err err = { 0 };
+	int r = !l->pending.is_open && is_due(l) ? live_snapshot_begin(l, &err) : 0;
+
+	/* At least one, however slow the disk. */
+	for (unsigned i = 0; r >= 0 && l->pending.is_open && i < PARTS_AT_ONCE && (!i || clock_boot_ns(l->clk) < until); i++)
+		r = live_snapshot_step(l, &err);
+	if (r >= 0 && l->must_tidy && !l->pending.is_open)
+		r = tidy(l, &err);
+	if (r >= 0)
 		return;
 	LOG(ERROR, "correlate.snapshot", KV_STR("why", err.msg));
 	l->snapshot_boot_ns = clock_boot_ns(l->clk); /* not each second */
@@ -297,7 +398,7 @@ int live_switch(struct live *l, struct ruleset *rules, struct err *err)
 	struct engine_restored restored;
 	int r = live_check(l, err);
 
-	buf_init(&snapshot, 2 * l->cfg.bytes_max + (64 << 20));
+	buf_init(&snapshot, SNAPSHOT_CAP(l));
 	if (r >= 0)
 		r = engine_snapshot(l->engine, &snapshot, err);
 	if (r >= 0)
@@ -307,7 +408,7 @@ int live_switch(struct live *l, struct ruleset *rules, struct err *err)
 	if (r >= 0)
 		r = ensure_room(l, next, err);
 	if (r >= 0)
-		r = put_in_transaction(l, next, e, err);
+		r = put_whole(l, next, e, err);
 	if (r < 0)
 		return r;
 	engine_free(l->engine);

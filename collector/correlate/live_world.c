@@ -23,7 +23,7 @@ struct address {
 	char text[OBSERVED_ADDRESS_MAX], host[STORE_NAME_MAX];
 };
 struct agent {
-	char id[64];
+	char id[64], host[STORE_NAME_MAX];
 	bool is_offline, is_seen;
 };
 struct live_world {
@@ -34,7 +34,7 @@ struct live_world {
 	struct container containers[CONTAINERS];
 	struct address addresses[ADDRESSES];
 	struct agent *agents; /* sorted by id */
-	size_t agent_count, agent_size;
+	size_t agent_count, agent_size, silent;
 	uint64_t begun_boot_ns;
 };
 
@@ -99,6 +99,17 @@ static const char *ask_host(void *arg, struct slice address)
 	const struct address *a = &w->addresses[slice_hash(address) % ADDRESSES];
 
 	return slice_is(address, a->text) ? a->host : "";
+}
+
+/* Few are silent at a time; while none is, the answer is known. */
+static bool ask_silent(void *arg, const char *host)
+{
+	const struct live_world *w = arg;
+
+	for (size_t i = 0; w->silent && i < w->agent_count; i++)
+		if (w->agents[i].is_offline && !strcmp(w->agents[i].host, host))
+			return true;
+	return false;
 }
 
 static bool is_of_everybody(const char *text)
@@ -200,8 +211,11 @@ static int on_agent(void *arg, const struct store_agent *row)
 	if (!a || (!a->is_seen && is_offline && clock_boot_ns(q->w->clk) < q->w->begun_boot_ns + 60 * second_ns))
 		return 0;
 	bool is_change = a->is_seen && a->is_offline != is_offline;
+	if (a->is_offline != is_offline)
+		q->w->silent += is_offline ? 1 : (size_t)-1;
 	a->is_seen = true;
 	a->is_offline = is_offline;
+	(void)slice_copy(slice_of(row->host), a->host, sizeof(a->host));
 	if (!is_change)
 		return 0;
 	if (q->count == q->size) {
@@ -244,7 +258,7 @@ int live_world_new(struct store *s, const struct clock *clk, struct live_world *
 	w->store = s;
 	w->clk = clk;
 	w->begun_boot_ns = clock_boot_ns(clk);
-	w->ops = (struct observed_world){ ask_container, ask_host, w };
+	w->ops = (struct observed_world){ ask_container, ask_host, ask_silent, w };
 	w->arena = arena_new(LIVE_WORLD_BYTES);
 	*ret = w; /* the caller frees it, half built too */
 	return w->arena ? 0 : err_set(err, ENOMEM, "rules");

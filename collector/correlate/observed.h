@@ -29,6 +29,8 @@ struct observed_world {
 	bool (*container)(void *arg, const char *agent, const char *id, struct observed_known *ret);
 	/* The host of the fleet that has this address, or "". */
 	const char *(*host_of)(void *arg, struct slice address);
+	/* Has the agent of that host not been heard of? */
+	bool (*is_silent)(void *arg, const char *host);
 	void *arg;
 };
 

@@ -86,18 +86,28 @@ static void get(const void *arg, unsigned field, struct engine_value *ret)
 	ruleset_value(arg, field, ret);
 }
 
+/* A detection has no group: where it matched. */
+static void note_match(struct run *r, size_t document, const struct observed *o)
+{
+	CLEANUP(buf_finip) struct buf group = { 0 };
+	struct json j;
+
+	json_init(&j, &group);
+	json_object_open(&j);
+	json_kv_str(&j, "host", o->host);
+	if (o->container && o->container->name.len)
+		json_kv_slice(&j, "container.name", msg_slice(o->container->name));
+	json_object_close(&j);
+	note(r, document, o->record->time_unix_ns, group.p, 1);
+}
+
 static void feed(struct run *r, const struct timeline_event *te, struct observed *o, bool is_first)
 {
 	size_t n = ruleset_match(r->rs, o, r->matched), named = 0;
-	char group[400];
 
 	for (size_t i = 0; i < n; i++)
-		if (r->rs->rules[r->matched[i]].is_told) {
-			struct slice host = slice_of(o->host);
-
-			snprintf(group, sizeof(group), "{\"host\":\"%.*s\"}", SLICE_FMT(slice_sub(host, 0, 200)));
-			note(r, r->matched[i], o->record->time_unix_ns, group, 1);
-		}
+		if (r->rs->rules[r->matched[i]].is_told)
+			note_match(r, r->matched[i], o);
 	for (size_t i = 0; i < n; i++)
 		if (r->rs->rules[r->matched[i]].is_named)
 			r->matched[named++] = r->matched[i];
@@ -126,6 +136,12 @@ static const char *host_of(void *arg, struct slice address)
 	return ((const struct timeline_event *)arg)->remote_host;
 }
 
+static bool is_silent(void *arg, const char *host)
+{
+	(void)host;
+	return ((const struct timeline_event *)arg)->is_remote_silent;
+}
+
 static int take_event(struct run *r, const cJSON *line)
 {
 	struct timeline_event te;
@@ -134,7 +150,7 @@ static int take_event(struct run *r, const cJSON *line)
 
 	if (e < 0)
 		return fail(r, why.msg);
-	const struct observed_world world = { known, host_of, &te };
+	const struct observed_world world = { known, host_of, is_silent, &te };
 	size_t count = te.record ? observed_count(te.record) : 1;
 	for (size_t i = 0; i < count; i++) {
 		struct observed o;

@@ -4,7 +4,7 @@
  *	                        an event as the API writes it (`picketctl event search -o ndjson`); time may be seconds from
  *	                        the file's begin. Types that no agent has: "scan" {"scan":{vulnerability, severity, package,
  *	                        used, exploited, exposed, fixable}}, "health" {"health":{"state":"offline"}}. What the collector
- *	                        knows besides: "image":{scanned, exploited, worst}, "remote_host"
+ *	                        knows besides: "image":{scanned, exploited, worst}, "remote_host", "remote_silent"
  *	{"now":120}             the clock goes on
  *	{"expect":{"rule":"brute force","fired":1,"group":{"host":"web-1"}}}
  *	                        so often in all (1) for that group (of which some fields may be left out: any)
@@ -44,6 +44,7 @@ struct timeline_event {
 	struct observed_known known;
 	bool has_known;
 	const char *remote_host;
+	bool is_remote_silent;
 };
 /* base_unix_ns: what times in seconds are added to. All of *ret lives in a. */
 int timeline_read(const cJSON *line, uint64_t base_unix_ns, struct arena *a, struct timeline_event *ret, struct err *err) WARN_UNUSED;

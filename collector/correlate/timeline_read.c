@@ -1,240 +1,22 @@
 /* timeline_read.c - an event's JSON back as the record that it was made of. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 
-#include "collector/correlate/timeline.h"
+#include "collector/correlate/timeline_priv.h"
 #include "common/text.h"
 
-enum { ANCESTORS_MAX = 8, TAGS_MAX = 64, RESULTS_MAX = 1000 };
+enum { TAGS_MAX = 64, RESULTS_MAX = 1000 };
 
-struct reader {
-	struct arena *a;
-	bool is_full;
-};
-
-static char *text(struct reader *r, const cJSON *o, const char *key)
+static int64_t whole(const cJSON *v)
 {
-	char *s = arena_dup(r->a, json_get_str(o, key));
-
-	r->is_full |= !s;
-	return s ? s : (char *)(uintptr_t)"";
-}
-
-static ProtobufCBinaryData bytes(struct reader *r, const cJSON *o, const char *key)
-{
-	const char *s = text(r, o, key);
-
-	return msg_bytes(slice_of(s));
-}
-
-static const cJSON *at(const cJSON *o, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(o, key);
-}
-
-static uint32_t number(const cJSON *o, const char *key)
-{
-	return (uint32_t)json_get_u64(o, key, 0);
-}
-
-/* true, or the text "true" */
-static bool flag(const cJSON *o, const char *key)
-{
-	return json_get_bool(o, key, false) || slice_is(json_get_str(o, key), "true");
-}
-
-static void *zero(struct reader *r, size_t size)
-{
-	void *p = arena_zalloc(r->a, 1, size);
-
-	r->is_full |= !p;
-	return p;
-}
-
-#define NEW(r, type) ((type *)zero(r, sizeof(type)))
-
-/* ---- a process ---- */
-
-static Picket__Ancestor *read_ancestor(struct reader *r, const cJSON *o)
-{
-	Picket__Ancestor *a = NEW(r, Picket__Ancestor);
-
-	if (!a)
-		return NULL;
-	picket__ancestor__init(a);
-	a->pid = number(o, "pid");
-	a->name = bytes(r, o, "name");
-	a->exe = bytes(r, o, "exe");
-	a->cmdline = bytes(r, o, "cmdline");
-	return a;
-}
-
-static void read_ancestors(struct reader *r, const cJSON *o, Picket__Process *p)
-{
-	const cJSON *more;
-
-	p->ancestors = arena_zalloc(r->a, ANCESTORS_MAX, sizeof(*p->ancestors));
-	r->is_full |= !p->ancestors;
-	if (!p->ancestors || !cJSON_IsObject(at(o, "parent")))
-		return;
-	p->ancestors[p->n_ancestors++] = read_ancestor(r, at(o, "parent"));
-	cJSON_ArrayForEach(more, at(o, "ancestors"))
-	{
-		if (p->n_ancestors < ANCESTORS_MAX)
-			p->ancestors[p->n_ancestors++] = read_ancestor(r, more);
-	}
-}
-
-/* "sh -c id": the first word is the name, or argv[0] where that is another. */
-static void read_cmdline(struct reader *r, const cJSON *o, Picket__Process *p)
-{
-	struct slice line = json_get_str(o, "cmdline");
-	ptrdiff_t blank = slice_find_char(line, ' ');
-	struct slice first = blank < 0 ? line : slice_sub(line, 0, (size_t)blank);
-	char *args = arena_dup(r->a, blank < 0 ? SLICE_NONE : slice_sub(line, (size_t)blank + 1, line.n));
-
-	r->is_full |= !args;
-	for (char *c = args; c && *c; c++)
-		if (*c == ' ')
-			*c = '\0';
-	if (args && blank >= 0)
-		p->args = msg_bytes(slice_from(args, line.n - (size_t)blank)); /* with the NUL that ends the last */
-	p->argv0 = bytes(r, o, "argv0");
-	if (!p->argv0.len && first.n && !slice_eq(first, msg_slice(p->name))) {
-		const char *s = arena_dup(r->a, first);
-
-		r->is_full |= !s;
-		p->argv0 = msg_bytes(slice_of(s));
-	}
-}
-
-static Picket__Process *read_process(struct reader *r, const cJSON *o)
-{
-	Picket__Process *p = cJSON_IsObject(o) ? NEW(r, Picket__Process) : NULL;
-
-	if (!p)
-		return NULL;
-	picket__process__init(p);
-	p->pid = number(o, "pid");
-	p->ppid = number(o, "ppid");
-	p->vpid = number(o, "vpid");
-	p->name = bytes(r, o, "name");
-	p->exe = bytes(r, o, "exe");
-	p->cwd = bytes(r, o, "cwd");
-	p->user = bytes(r, o, "user");
-	p->group = bytes(r, o, "group");
-	p->uid = number(o, "uid");
-	p->gid = number(o, "gid");
-	p->login_uid = cJSON_IsNumber(at(o, "login_uid")) ? number(o, "login_uid") : UINT32_MAX;
-	p->tty = number(o, "tty");
-	p->session_id = number(o, "session_id");
-	p->start_ns = json_get_u64(o, "start_ns", 0);
-	p->cap_effective = strtoull(text(r, o, "cap_effective"), NULL, 16);
-	p->exe_upper_layer = flag(o, "exe_upper_layer");
-	p->exe_from_memfd = flag(o, "exe_from_memfd");
-	p->exe_writable = flag(o, "exe_writable");
-	if (!p->name.len && p->exe.len) {
-		struct slice exe = msg_slice(p->exe), part, last = exe;
-
-		while (slice_split(&exe, '/', &part))
-			last = part;
-		p->name = msg_bytes(last);
-	}
-	read_cmdline(r, o, p);
-	read_ancestors(r, o, p);
-	return p;
-}
-
-/* ---- the others ---- */
-
-static Picket__Container *read_container(struct reader *r, const cJSON *o)
-{
-	Picket__Container *c = cJSON_IsObject(o) ? NEW(r, Picket__Container) : NULL;
-
-	if (!c)
-		return NULL;
-	picket__container__init(c);
-	c->id = text(r, o, "id");
-	c->name = bytes(r, o, "name");
-	c->image = bytes(r, o, "image");
-	c->image_id = text(r, o, "image_id");
-	c->image_digest = text(r, o, "image_digest");
-	c->user = bytes(r, o, "user");
-	c->engine = text(r, o, "engine");
-	c->privileged = flag(o, "privileged");
-	return c;
-}
-
-static uint32_t read_flags(struct slice s)
-{
-	static const struct {
-		const char *name;
-		uint32_t bits;
-	} names[] = { { "O_WRONLY", O_WRONLY }, { "O_RDWR", O_RDWR },	{ "O_CREAT", O_CREAT },	    { "O_TRUNC", O_TRUNC },
-		      { "O_APPEND", O_APPEND }, { "O_EXCL", O_EXCL },	{ "O_CLOEXEC", O_CLOEXEC }, { "O_NOFOLLOW", O_NOFOLLOW },
-		      { "O_DIRECTORY", O_DIRECTORY } };
-	struct slice one;
-	uint32_t bits = 0;
-
-	while (slice_split(&s, '|', &one))
-		for (size_t i = 0; i < ARRAY_LEN(names); i++)
-			bits |= slice_is(one, names[i].name) ? names[i].bits : 0;
-	return bits;
-}
-
-static Picket__File *read_file(struct reader *r, const cJSON *o)
-{
-	Picket__File *f = cJSON_IsObject(o) ? NEW(r, Picket__File) : NULL;
-
-	if (!f)
-		return NULL;
-	picket__file__init(f);
-	f->path = bytes(r, o, "path");
-	f->raw = bytes(r, o, "raw");
-	f->target = bytes(r, o, "target");
-	f->open_flags = read_flags(json_get_str(o, "flags"));
-	f->mode = (uint32_t)strtoul(text(r, o, "mode"), NULL, 8);
-	f->file_mode = (uint32_t)strtoul(text(r, o, "file_mode"), NULL, 8);
-	f->inode = json_get_u64(o, "inode", 0);
-	f->dev = number(o, "dev");
-	f->upper_layer = flag(o, "upper_layer");
-	return f;
-}
-
-static ProtobufCBinaryData read_address(struct reader *r, const cJSON *o, const char *key)
-{
-	const char *s = text(r, o, key);
-	uint8_t *out = arena_alloc(r->a, 16);
-
-	r->is_full |= !out;
-	if (out && inet_pton(strchr(s, ':') ? AF_INET6 : AF_INET, s, out) == 1)
-		return msg_bytes(slice_from(out, strchr(s, ':') ? 16 : 4));
-	return msg_bytes(SLICE_NONE);
-}
-
-static Picket__Network *read_network(struct reader *r, const cJSON *o)
-{
-	Picket__Network *n = cJSON_IsObject(o) ? NEW(r, Picket__Network) : NULL;
-
-	if (!n)
-		return NULL;
-	picket__network__init(n);
-	n->protocol = text(r, o, "protocol");
-	n->local_address = read_address(r, o, "local_address");
-	n->local_port = number(o, "local_port");
-	n->remote_address = read_address(r, o, "remote_address");
-	n->remote_port = number(o, "remote_port");
-	n->path = bytes(r, o, "path");
-	return n;
+	return cJSON_IsNumber(v) && fabs(v->valuedouble) < 9e15 ? (int64_t)v->valuedouble : 0;
 }
 
 /* 3, or "EACCES" */
 static int64_t read_result(const cJSON *v)
 {
 	if (cJSON_IsNumber(v))
-		return (int64_t)v->valuedouble;
+		return whole(v);
 	for (int e = 1; cJSON_IsString(v) && e < 134; e++) {
 		const char *name = strerrorname_np(e);
 
@@ -251,7 +33,7 @@ static Picket__Exit *read_exit(struct reader *r, const cJSON *o)
 	if (!x)
 		return NULL;
 	picket__exit__init(x);
-	x->code = (int32_t)(int64_t)(cJSON_IsNumber(at(o, "code")) ? at(o, "code")->valuedouble : 0);
+	x->code = (int32_t)whole(at(o, "code"));
 	x->signal = number(o, "signal");
 	x->duration_ns = json_get_u64(o, "duration_ns", 0);
 	return x;
@@ -315,10 +97,10 @@ static Picket__Finding *read_finding(struct reader *r, const cJSON *line)
 			r->is_full |= !f->tags[f->n_tags++];
 		}
 	}
-	f->process = read_process(r, at(line, "process"));
-	f->container = read_container(r, at(line, "container"));
-	f->file = read_file(r, at(line, "file"));
-	f->network = read_network(r, at(line, "network"));
+	f->process = timeline_process(r, at(line, "process"));
+	f->container = timeline_container(r, at(line, "container"));
+	f->file = timeline_file(r, at(line, "file"));
+	f->network = timeline_network(r, at(line, "network"));
 	f->call = text(r, line, "call");
 	f->result = read_result(at(line, "result"));
 	return f;
@@ -381,13 +163,13 @@ static Picket__Event *read_event(struct reader *r, const cJSON *line, int type)
 		return NULL;
 	picket__event__init(ev);
 	ev->type = (Picket__EventType)type;
-	ev->process = read_process(r, at(line, "process"));
-	ev->container = read_container(r, at(line, "container"));
+	ev->process = timeline_process(r, at(line, "process"));
+	ev->container = timeline_container(r, at(line, "container"));
 	ev->exit = read_exit(r, at(line, "exit"));
 	ev->call = text(r, line, "call");
 	ev->result = read_result(at(line, "result"));
-	ev->file = read_file(r, at(line, "file"));
-	ev->network = read_network(r, at(line, "network"));
+	ev->file = timeline_file(r, at(line, "file"));
+	ev->network = timeline_network(r, at(line, "network"));
 	ev->args = bytes(r, line, "args");
 	ev->admission = read_admission(r, at(line, "admission"));
 	ev->action = read_action(r, at(line, "action"));
@@ -419,7 +201,7 @@ static int read_body(struct reader *r, const cJSON *line, struct slice type, Pic
 		rec->gap = read_gap(r, at(line, "gap"));
 	} else if (slice_is(type, "container")) {
 		rec->body_case = PICKET__RECORD__BODY_CONTAINER;
-		rec->container = read_container(r, at(line, "container"));
+		rec->container = timeline_container(r, at(line, "container"));
 	} else if (slice_is(type, "audit")) {
 		rec->body_case = PICKET__RECORD__BODY_AUDIT;
 		rec->audit = read_report(r, at(line, "audit"));
@@ -438,7 +220,7 @@ static void read_made(struct reader *r, const cJSON *line, struct timeline_event
 	bool is_scan = slice_is(json_get_str(line, "type"), "scan");
 
 	ret->made = (struct observed_made){ .source = is_scan ? DETECT_SOURCE_SCAN : DETECT_SOURCE_HEALTH,
-					    .container = read_container(r, at(line, "container")),
+					    .container = timeline_container(r, at(line, "container")),
 					    .state = text(r, is_scan ? scan : at(line, "health"), "state"),
 					    .vulnerability = text(r, scan, "vulnerability"),
 					    .severity = text(r, scan, "severity"),
@@ -463,6 +245,7 @@ static void read_known(struct reader *r, const cJSON *line, struct timeline_even
 					      .is_scanned = flag(image, "scanned"),
 					      .is_exploited = flag(image, "exploited") };
 	ret->remote_host = text(r, line, "remote_host");
+	ret->is_remote_silent = flag(line, "remote_silent");
 }
 
 /* "agent:epoch:seq" */

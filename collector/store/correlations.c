@@ -6,42 +6,96 @@
 #include "collector/store/store_priv.h"
 #include "collector/store/store_vulns.h"
 
-int store_correlation_state_get(struct store *s, int (*fn)(void *arg, const struct store_correlation_state *st), void *arg,
-				struct err *err)
+#define JOURNALED "coalesce((SELECT journal FROM correlation_state WHERE id = 1), 0)"
+
+/* ---- the snapshot ---- */
+
+static int read_parts(struct store *s, int64_t generation, uint64_t parts, struct buf *out, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	int r = db_prepare(&s->state, "SELECT names, snapshot, journal, taken FROM correlation_state WHERE id = 1", NULL, 0, &st, err);
+	uint64_t count = 0;
+	int r = DB_PREPARE(&s->state, &st, err, "SELECT data FROM correlation_part WHERE generation = ? ORDER BY part", B_INT(generation));
 
+	while (r >= 0 && (r = db_step(&s->state, st, err)) > 0) {
+		buf_add_slice(out, db_blob(st, 0));
+		count++;
+	}
+	if (r < 0)
+		return r;
+	if (out->failed)
+		return err_set(err, ERR_LIMIT, "the state of correlations is larger than %zu bytes", out->cap);
+	return count == parts ? 0 : err_set(err, ERR_CORRUPT, "parts of the state of correlations are missing");
+}
+
+int store_correlation_state_get(struct store *s, size_t bytes_max,
+				int (*fn)(void *arg, const struct store_correlation_state *st), void *arg, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	CLEANUP(buf_finip) struct buf snapshot = { 0 };
+	int r = db_prepare(&s->state, "SELECT names, generation, parts, journal FROM correlation_state WHERE id = 1", NULL, 0, &st, err);
+
+	buf_init(&snapshot, bytes_max);
 	if (r >= 0)
 		r = db_step(&s->state, st, err);
 	if (r <= 0)
 		return r;
-	const struct store_correlation_state row = { .names = db_blob(st, 0),
-						     .snapshot = db_blob(st, 1),
-						     .journal = sqlite3_column_int64(st, 2),
-						     .taken_unix_ns = db_u64(st, 3) };
-	return fn(arg, &row);
+	struct store_correlation_state row = { .names = db_blob(st, 0),
+					       .generation = sqlite3_column_int64(st, 1),
+					       .journal = sqlite3_column_int64(st, 3) };
+	r = read_parts(s, row.generation, db_u64(st, 2), &snapshot, err);
+	row.snapshot = buf_slice(&snapshot);
+	return r < 0 ? r : fn(arg, &row);
 }
+
+int store_correlation_generation(struct store *s, int64_t *ret, struct err *err)
+{
+	return db_number(&s->state, "SELECT generation FROM correlation_state WHERE id = 1", NULL, 0, ret, err);
+}
+
+int store_correlation_part_add(struct store *s, int64_t generation, uint64_t part, struct slice data, struct err *err)
+{
+	return DB_RUN(&s->state, err, "INSERT INTO correlation_part VALUES (?, ?, ?)", B_INT(generation), B_INT(part), B_BLOB(data));
+}
+
+int store_correlation_state_put(struct store *s, struct slice names, int64_t generation, uint64_t parts, int64_t journal,
+				struct err *err)
+{
+	return DB_RUN(&s->state, err,
+		      "INSERT INTO correlation_state VALUES (1, ?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO UPDATE SET names = ?1,"
+		      " generation = ?2, parts = ?3, journal = ?4, taken = ?5",
+		      B_BLOB(names), B_INT(generation), B_INT(parts), B_INT(journal), B_INT(clock_unix_ns(s->clk)));
+}
+
+int store_correlation_parts_drop(struct store *s, struct err *err)
+{
+	return db_run(&s->state,
+		      "DELETE FROM correlation_part WHERE generation > coalesce((SELECT generation FROM correlation_state WHERE id = 1), 0)",
+		      NULL, 0, err);
+}
+
+int store_correlation_tidy(struct store *s, uint64_t limit, bool *ret_more, struct err *err)
+{
+	int r = DB_RUN(&s->state, err,
+		       "DELETE FROM correlation_journal WHERE id IN (SELECT id FROM correlation_journal WHERE id <= " JOURNALED
+		       " ORDER BY id LIMIT ?)",
+		       B_INT(limit));
+
+	if (r < 0)
+		return r;
+	*ret_more = (uint64_t)sqlite3_changes(s->state.h) == limit;
+	r = db_run(&s->state,
+		   "DELETE FROM correlation_part WHERE rowid = (SELECT rowid FROM correlation_part WHERE generation <"
+		   " (SELECT generation FROM correlation_state WHERE id = 1) LIMIT 1)",
+		   NULL, 0, err);
+	*ret_more |= r >= 0 && sqlite3_changes(s->state.h) > 0;
+	return r;
+}
+
+/* ---- the journal ---- */
 
 int store_correlation_journal_last(struct store *s, int64_t *ret, struct err *err)
 {
-	return db_number(&s->state,
-			 "SELECT max(coalesce((SELECT max(id) FROM correlation_journal), 0),"
-			 " coalesce((SELECT journal FROM correlation_state WHERE id = 1), 0))",
-			 NULL, 0, ret, err);
-}
-
-int store_correlation_state_put(struct store *s, struct slice names, struct slice snapshot, struct err *err)
-{
-	int64_t last;
-	int r = store_correlation_journal_last(s, &last, err);
-
-	if (r >= 0)
-		r = DB_RUN(&s->state, err,
-			   "INSERT INTO correlation_state VALUES (1, ?1, ?2, ?3, ?4) ON CONFLICT(id) DO UPDATE SET names = ?1,"
-			   " snapshot = ?2, journal = ?3, taken = ?4",
-			   B_BLOB(names), B_BLOB(snapshot), B_INT(last), B_INT(clock_unix_ns(s->clk)));
-	return r < 0 ? r : db_run(&s->state, "DELETE FROM correlation_journal", NULL, 0, err);
+	return db_number(&s->state, "SELECT max(coalesce((SELECT max(id) FROM correlation_journal), 0), " JOURNALED ")", NULL, 0, ret, err);
 }
 
 int store_correlation_journal_add(struct store *s, int64_t number, struct slice row, struct err *err)
@@ -52,7 +106,7 @@ int store_correlation_journal_add(struct store *s, int64_t number, struct slice 
 int store_correlation_journal_each(struct store *s, int (*fn)(void *arg, struct slice row), void *arg, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	int r = db_prepare(&s->state, "SELECT row FROM correlation_journal ORDER BY id", NULL, 0, &st, err);
+	int r = db_prepare(&s->state, "SELECT row FROM correlation_journal WHERE id > " JOURNALED " ORDER BY id", NULL, 0, &st, err);
 
 	while (r >= 0 && (r = db_step(&s->state, st, err)) > 0)
 		r = fn(arg, db_blob(st, 0));
@@ -64,7 +118,7 @@ int store_correlation_size(struct store *s, struct store_correlation_size *ret, 
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	int r = db_prepare(&s->state,
 			   "SELECT count(*), coalesce(sum(length(row)), 0),"
-			   " coalesce((SELECT length(snapshot) FROM correlation_state WHERE id = 1), 0) FROM correlation_journal",
+			   " coalesce((SELECT sum(length(data)) FROM correlation_part), 0) FROM correlation_journal",
 			   NULL, 0, &st, err);
 
 	if (r >= 0)

@@ -421,8 +421,10 @@ static const char *const state_steps[] = {
 	" (SELECT image FROM risk_due WHERE agent = '' AND container = ''); END;",
 	/* 7 -> 8. Correlations: their state (one row), what came since, when each rule fired. */
 	"CREATE TABLE correlation_state ("
-	" id INTEGER PRIMARY KEY CHECK(id = 1), names BLOB NOT NULL, snapshot BLOB NOT NULL, journal INTEGER NOT NULL,"
-	" taken INTEGER NOT NULL);"
+	" id INTEGER PRIMARY KEY CHECK(id = 1), names BLOB NOT NULL, generation INTEGER NOT NULL, parts INTEGER NOT NULL,"
+	" journal INTEGER NOT NULL, taken INTEGER NOT NULL);"
+	"CREATE TABLE correlation_part ("
+	" generation INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(generation, part));"
 	"CREATE TABLE correlation_journal (id INTEGER PRIMARY KEY, row BLOB NOT NULL);"
 	"CREATE TABLE correlation_rule (rule TEXT PRIMARY KEY, fired INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;",
 	/* 8 -> 9. Notification by groups. A group is what one route tells one receiver together; its members are alerts.

@@ -31,6 +31,12 @@ static void roles_and_tokens_decide_who_may_what(void **state)
 		{ "GET", "/api/v1/alerts", "wrong", NULL, 401 },
 		{ "GET", "/api/v1/alerts", "viewer-token", NULL, 200 },
 		{ "GET", "/metrics", "viewer-token", NULL, 200 },
+		{ "GET", "/api/v1/correlations", "viewer-token", NULL, 404 }, /* this API has no collector behind it */
+		{ "GET", "/api/v1/correlations?limit=5", "viewer-token", NULL, 400 },
+		{ "POST", "/api/v1/correlations/explain", "viewer-token", "{\"rule\":\"x\",\"time\":1}", 400 },
+		{ "POST", "/api/v1/backtests", "viewer-token", "{}", 403 },
+		{ "POST", "/api/v1/backtests", "analyst-token", "[]", 400 },
+		{ "GET", "/api/v1/backtests/x", "analyst-token", NULL, 404 },
 		{ "POST", "/api/v1/alerts/1/ack", "viewer-token", "{}", 403 },
 		{ "POST", "/api/v1/alerts/1/ack", "admin-token", "{}", 200 },
 		{ "POST", "/api/v1/alerts/1/comment", "admin-token", "{\"comment\":\"ours\"}", 200 },

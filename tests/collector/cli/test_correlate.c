@@ -183,6 +183,11 @@ static void people_ask(struct agent *a)
 	buf_init(&out, 0);
 	until("$ctl correlation list -o csv", "\"many\",\"high\",\"event_count\"");
 	until("$ctl rule list -o csv", "\"once\"");
+	assert_int_equal(run("$ctl alert show $($ctl alert list source=correlation 'rule=Many fetches' -o ndjson | sed -E 's/^.\"id\":\"([0-9]*).*/\\1/' | head -1) -o table", &out), 0);
+	if (getenv("SHOW_ALERT"))
+		print_message("%s", out.p);
+	assert_non_null(strstr(out.p, "Many fetches: User="));
+	assert_non_null(strstr(out.p, "event_count of fetch: 4 (gte 4) for User="));
 	until("$ctl correlation explain many -o table", "EVENTS");
 	until("$ctl correlation explain many --group User=calm-1 -o table", "why");
 	assert_int_equal(run("$ctl correlation explain many --group nothing=1", &out), 3 - 1);
