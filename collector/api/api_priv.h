@@ -87,6 +87,8 @@ int api_alert_assign(struct api_call *c, struct err *err);
 int api_alert_comment(struct api_call *c, struct err *err);
 int api_events_list(struct api_call *c, struct err *err);
 int api_audit_list(struct api_call *c, struct err *err);
+int api_history_list(struct api_call *c, struct err *err);
+int api_history_ask(struct api_call *c, struct err *err);
 int api_hosts_list(struct api_call *c, struct err *err);
 int api_host_show(struct api_call *c, struct err *err);
 int api_images_list(struct api_call *c, struct err *err);
