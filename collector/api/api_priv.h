@@ -102,6 +102,8 @@ int api_silence_preview(struct api_call *c, struct err *err);
 int api_silence_end(struct api_call *c, struct err *err);
 int api_events_list(struct api_call *c, struct err *err);
 int api_audit_list(struct api_call *c, struct err *err);
+int api_history_list(struct api_call *c, struct err *err);
+int api_history_ask(struct api_call *c, struct err *err);
 int api_hosts_list(struct api_call *c, struct err *err);
 int api_host_show(struct api_call *c, struct err *err);
 int api_images_list(struct api_call *c, struct err *err);

@@ -4,6 +4,8 @@
 #include "common/text.h"
 
 enum { ID_MAX = 256, PARAMS_MAX = 7 };
+/* What the handler looks at itself. */
+#define ANY_PARAMS "*"
 
 static const struct route {
 	enum evhttp_cmd_type method;
@@ -40,6 +42,8 @@ static const struct route {
 	{ EVHTTP_REQ_POST, "/api/v1/silences/*/end", ROLE_ANALYST, api_silence_end, { NULL } },
 	{ EVHTTP_REQ_GET, "/api/v1/events", ROLE_VIEWER, api_events_list,
 	  { "filter", "since", "until", "limit", "cursor", "order" } },
+	{ EVHTTP_REQ_GET, "/api/v1/history", ROLE_VIEWER, api_history_list, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/history/*", ROLE_VIEWER, api_history_ask, { ANY_PARAMS } },
 	{ EVHTTP_REQ_GET, "/api/v1/audit-log", ROLE_ANALYST, api_audit_list,
 	  { "filter", "since", "until", "limit", "cursor", "order" } },
 	{ EVHTTP_REQ_GET, "/api/v1/images", ROLE_VIEWER, api_images_list, { "filter", "limit", "cursor", "sort" } },
@@ -102,7 +106,7 @@ static bool path_matches(const char *pattern, const char *path, struct slice *re
 static bool is_param(const struct route *r, const char *name)
 {
 	for (size_t i = 0; i < PARAMS_MAX && r->params[i]; i++) {
-		if (!strcmp(r->params[i], name))
+		if (!strcmp(r->params[i], name) || !strcmp(r->params[i], ANY_PARAMS))
 			return true;
 	}
 	return false;

@@ -95,6 +95,8 @@ void ctl_age(const char *time, struct buf *out);
 
 /* ctl_list.c: asks for pages, prints rows, watches. Returns an exit code or a negative error. */
 int ctl_list(struct ctl *c, const struct ctl_view *view, struct err *err) WARN_UNUSED;
+/* All rows of a list, a page at a time, as NDJSON or CSV. */
+int ctl_export(struct ctl *c, const struct ctl_view *view, struct err *err) WARN_UNUSED;
 /* One document, in every format but the table. */
 void ctl_print_one(struct ctl *c, struct slice raw, const cJSON *doc);
 
@@ -120,6 +122,10 @@ int ctl_sum_alerts(struct ctl *c, const char *cursor, void *arg, cJSON **ret, st
 void ctl_sum_line(const cJSON *sum, struct buf *out);
 void ctl_sum_print(struct ctl *c, const cJSON *sum);
 int ctl_event_search(struct ctl *c, struct err *err);
+int ctl_event_export(struct ctl *c, struct err *err);
+/* ctl_history.c */
+int ctl_history_list(struct ctl *c, struct err *err);
+int ctl_history_ask(struct ctl *c, struct err *err);
 extern const struct ctl_view ctl_event_view;
 int ctl_audit_list(struct ctl *c, struct err *err);
 int ctl_host_list(struct ctl *c, struct err *err);

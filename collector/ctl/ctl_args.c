@@ -12,7 +12,7 @@ static const char *const options[] = { "--server", "--token-file", "--ca", "--ou
 				       "--until", "--limit", "--watch", "--comment", "--reason",
 				       "--order", "--timeout", "--image", "--package", "--ended",
 				       "--subject", "--host", "--from", "--field", "--sort", "--yes", "--force",
-				       "--all", "--group", "--at",
+				       "--all", "--group", "--at", "--format",
 				       "--help" };
 
 static int set_format(struct ctl *c, const char *text, struct err *err)
@@ -75,7 +75,7 @@ static int set_option(struct ctl *c, const char *name, const char *value, struct
 		set_str(&c->token_file, value);
 	else if (!strcmp(name, "--ca"))
 		set_str(&c->ca, value);
-	else if (!strcmp(name, "--output"))
+	else if (!strcmp(name, "--output") || !strcmp(name, "--format"))
 		return set_format(c, value, err);
 	else if (!strcmp(name, "--since"))
 		c->since = value;
@@ -271,10 +271,11 @@ void ctl_terminal(struct ctl *c)
 	if (c->format == CTL_WIDE)
 		c->columns = 0; /* asked for everything */
 	c->has_colour = c->is_tty && (!no_colour || !no_colour[0]) && (!term || strcmp(term, "dumb") != 0);
+	bool is_export = c->verb && !strcmp(c->verb, "export");
 	if (c->format == CTL_AUTO)
-		c->format = c->is_tty ? CTL_TABLE : CTL_NDJSON;
+		c->format = c->is_tty && !is_export ? CTL_TABLE : CTL_NDJSON;
 	if (!c->limit)
-		c->limit = CTL_LIMIT_DEFAULT;
+		c->limit = is_export ? UINT64_MAX : CTL_LIMIT_DEFAULT;
 }
 
 int ctl_settings(struct ctl *c, struct err *err)

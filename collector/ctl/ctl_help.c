@@ -32,6 +32,11 @@
 	"\nKeys\n"                                                                                  \
 	"  severity host container container.id image rule source priority title agent text\n"       \
 	"  process exe cmdline parent user path address tag\n" FILTER_HELP
+#define HISTORY(about)                                                                             \
+	"\n" about "\n"                                                                          \
+	"\nWords are key=value; `picketctl history` lists what each question needs and takes.\n" \
+	"since=, until= as with --since, --until. The search goes on until its end.\n" COMMON_OPTIONS   \
+	"  --limit N            rows at most (100)\n"
 
 static const struct ctl_command commands[] = {
 	{ "alert", "list", ctl_alert_list,
@@ -124,6 +129,41 @@ static const struct ctl_command commands[] = {
 	  "  port     of either end\n"
 	  "  rule text time since until\n" FILTER_HELP COMMON_OPTIONS
 	  LIST_OPTIONS TIME_OPTIONS },
+	{ "event", "export", ctl_event_export,
+	  "picketctl event export --since 7d > events.ndjson\n"
+	  "picketctl event export --format csv type=exec container=web-1 > execs.csv\n"
+	  "\nAll events that match, page after page. CSV begins nothing that a spreadsheet takes for\n"
+	  "a formula. Keys as of event search.\n" FILTER_HELP COMMON_OPTIONS
+	  "  --format FORMAT      ndjson (default) or csv\n"
+	  "  --limit N            rows at most (all)\n" TIME_OPTIONS },
+	{ "history", "runs", ctl_history_ask,
+	  "picketctl history runs container=web-1 since=24h until=1h\n"
+	  HISTORY("Who ran what in a container: needs container=; takes host= user= process=.") },
+	{ "history", "process", ctl_history_ask,
+	  "picketctl history process host=node-1 pid=4711 until=2026-11-23T20:00:00Z\n"
+	  HISTORY("Everything about the newest process of that number before until, its descendants,\n"
+		  "and how its ancestors came and went: needs host= pid=.") },
+	{ "history", "binary", ctl_history_ask,
+	  "picketctl history binary exe=/usr/bin/nc since=30d\npicketctl history binary name=nc\n"
+	  HISTORY("Which containers ever ran a program: needs exe= or name=; takes host= container=.\n"
+		  "Two files of one path are told apart by when they were changed (-o wide).") },
+	{ "history", "address", ctl_history_ask,
+	  "picketctl history address address=203.0.113.7 port=443 since=30d\n"
+	  HISTORY("Which hosts and containers spoke with an address, or a network (10.0.0.0/8):\n"
+		  "needs address=; takes port= host=.") },
+	{ "history", "vulnerability", ctl_history_ask,
+	  "picketctl history vulnerability vuln=CVE-2024-3094 day=2026-11-23\n"
+	  HISTORY("Which images had a vulnerability when they ran: needs vuln=; takes day=, or since and\n"
+		  "until; now, without.") },
+	{ "history", "changes", ctl_history_ask,
+	  "picketctl history changes container=web-1 since=30d\n"
+	  HISTORY("What changed in how a container was made, oldest first: needs container=; takes host=.") },
+	{ "history", "silence", ctl_history_ask,
+	  "picketctl history silence host=node-1 since=30d\n"
+	  HISTORY("When agents were not heard of for a minute or more: takes host=.") },
+	{ "history", NULL, ctl_history_list,
+	  "picketctl history\npicketctl history runs container=web-1 since=24h\n"
+	  "\nThe questions that the history answers by name.\n" COMMON_OPTIONS },
 	{ "host", "list", ctl_host_list,
 	  "picketctl host list\npicketctl host list state=offline\n"
 	  "\nEach host's agent: is it there, what it produced, what was lost.\n" FILTER_HELP COMMON_OPTIONS
@@ -353,6 +393,8 @@ static int unknown_verb(const struct ctl *c, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(commands[i].noun, c->noun) != 0)
 			continue;
+		if (!commands[i].verb)
+			continue;
 		verbs[count++] = commands[i].verb;
 		snprintf(all + strlen(all), sizeof(all) - strlen(all), " %s", commands[i].verb);
 	}
@@ -363,7 +405,8 @@ static int unknown_verb(const struct ctl *c, struct err *err)
 
 int ctl_find(const struct ctl *c, const struct ctl_command **ret, struct err *err)
 {
-	bool is_noun = false;
+	const struct ctl_command *alone = NULL;
+	bool is_noun = false, has_verbs = false;
 
 	*ret = NULL;
 	if (!c->noun && c->wants_help)
@@ -376,10 +419,16 @@ int ctl_find(const struct ctl *c, const struct ctl_command **ret, struct err *er
 		if (strcmp(cmd->noun, c->noun) != 0)
 			continue;
 		is_noun = true;
-		if (!cmd->verb || (c->verb && !strcmp(cmd->verb, c->verb))) {
+		if (c->verb && cmd->verb && !strcmp(cmd->verb, c->verb)) {
 			*ret = cmd;
 			return 0;
 		}
+		alone = cmd->verb ? alone : cmd;
+		has_verbs |= cmd->verb != NULL;
+	}
+	if (alone && (!c->verb || !has_verbs)) {
+		*ret = alone;
+		return 0;
 	}
 	if (is_noun && !c->verb && c->wants_help)
 		return 0;

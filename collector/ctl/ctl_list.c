@@ -133,33 +133,40 @@ static int add_page(struct rows *r, struct buf *body, char *cursor, size_t size,
 	return e;
 }
 
-static int read_rows(struct ctl *c, const struct ctl_view *view, struct rows *r, struct err *err)
+/* One page more, from the cursor on. */
+static int read_page(struct ctl *c, const struct ctl_view *view, uint64_t want, char *cursor, size_t cursor_size,
+		     struct rows *r, struct err *err)
 {
 	CLEANUP(buf_finip) struct buf filter = { 0 }, path = { 0 }, body = { 0 };
-	char cursor[256] = "", limit[24];
-	int e;
+	char limit[24];
 
 	ctl_filter(c, &filter);
-	do {
-		uint64_t want = c->limit - r->count;
+	buf_add_str(&path, view->path);
+	ctl_query(&path, "filter", filter.n ? filter.p : NULL);
+	snprintf(limit, sizeof(limit), "%" PRIu64, want > PAGE_MAX ? PAGE_MAX : want);
+	ctl_query(&path, "limit", limit);
+	ctl_query(&path, "cursor", cursor);
+	ctl_query(&path, "sort", c->sort);
+	if (view->has_times) {
+		ctl_query(&path, "since", c->since);
+		ctl_query(&path, "until", c->until);
+		ctl_query(&path, "order", c->is_oldest_first ? "asc" : NULL);
+	}
+	int e = ctl_request(c, path.p, NULL, &body, err);
+	if (e < 0)
+		return e;
+	e = add_page(r, &body, cursor, cursor_size, err);
+	body = (struct buf){ 0 };
+	return e;
+}
 
-		buf_reset(&path);
-		buf_add_str(&path, view->path);
-		ctl_query(&path, "filter", filter.n ? filter.p : NULL);
-		snprintf(limit, sizeof(limit), "%" PRIu64, want > PAGE_MAX ? PAGE_MAX : want);
-		ctl_query(&path, "limit", limit);
-		ctl_query(&path, "cursor", cursor);
-		ctl_query(&path, "sort", c->sort);
-		if (view->has_times) {
-			ctl_query(&path, "since", c->since);
-			ctl_query(&path, "until", c->until);
-			ctl_query(&path, "order", c->is_oldest_first ? "asc" : NULL);
-		}
-		e = ctl_request(c, path.p, NULL, &body, err);
-		if (e < 0)
-			return e;
-		e = add_page(r, &body, cursor, sizeof(cursor), err);
-		body = (struct buf){ 0 };
+static int read_rows(struct ctl *c, const struct ctl_view *view, struct rows *r, struct err *err)
+{
+	char cursor[256] = "";
+	int e;
+
+	do {
+		e = read_page(c, view, c->limit - r->count, cursor, sizeof(cursor), r, err);
 		if (e < 0)
 			return e;
 	} while (cursor[0] && r->count < c->limit);
@@ -303,4 +310,37 @@ int ctl_list(struct ctl *c, const struct ctl_view *view, struct err *err)
 	}
 	rows_fini(&r);
 	return e;
+}
+
+/* A page is printed before the next one is asked for, so that there may be any number. */
+int ctl_export(struct ctl *c, const struct ctl_view *view, struct err *err)
+{
+	struct ctl_table t = { .view = view };
+	char cursor[256] = "", lost[CTL_LOST_BYTES] = "";
+	uint64_t given = 0;
+	int e;
+
+	if (c->is_watching || (c->format != CTL_NDJSON && c->format != CTL_CSV))
+		return err_set(err, ERR_USAGE, "export: --format ndjson or csv, and no --watch");
+	do {
+		struct rows r = { 0 };
+
+		e = read_page(c, view, c->limit - given, cursor, sizeof(cursor), &r, err);
+		if (e >= 0)
+			print_rows(c, &t, &r);
+		given += r.count;
+		if (r.lost[0])
+			memcpy(lost, r.lost, sizeof(lost));
+		rows_fini(&r);
+		if (e >= 0 && (fflush(c->out) || ferror(c->out)))
+			e = err_set(err, EIO, "standard output");
+	} while (e >= 0 && cursor[0] && given < c->limit);
+	if (e < 0)
+		return e;
+	if (lost[0])
+		fprintf(stderr, "picketctl: in this time these hosts lost %s records: what is not in it may have happened\n",
+			lost);
+	if (cursor[0])
+		fprintf(stderr, "picketctl: there are more than %" PRIu64 " rows\n", given);
+	return 0;
 }

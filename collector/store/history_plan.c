@@ -190,6 +190,18 @@ static void keep_gaps(struct plan *p)
 	f->count = kept;
 }
 
+/* One of these, whatever the terms say: the language has no "or". */
+static void add_types(struct plan *p, const char *const *types)
+{
+	struct plan_set *set = &p->sets[p->set_count];
+
+	p->types = types;
+	set->count = 0;
+	for (size_t i = 0; types && types[i] && i < PLAN_IDS_MAX; i++)
+		add(set, TERM_TYPE, slice_of(types[i]));
+	p->set_count += types != NULL;
+}
+
 static int make(struct store *s, const struct store_query *q, bool is_gaps, struct arena *a,
 		struct plan *ret, struct err *err)
 {
@@ -203,10 +215,11 @@ static int make(struct store *s, const struct store_query *q, bool is_gaps, stru
 		return r;
 	if (is_gaps)
 		keep_gaps(&p);
-	p.sets = arena_zalloc(a, PLAN_SETS, sizeof(*p.sets));
+	p.sets = arena_zalloc(a, PLAN_SETS + 1, sizeof(*p.sets));
 	if (!p.sets)
 		return err_set(err, ENOMEM, "history query");
 	filter_window(&p.filter, p.now, &p.since, &p.until);
+	add_types(&p, q->types);
 	for (size_t i = 0; i < p.filter.count; i++) {
 		const struct filter_term *t = &p.filter.terms[i];
 
@@ -549,6 +562,14 @@ static Picket__Container *container_of(Picket__Record *rec)
 	return rec->body_case == PICKET__RECORD__BODY_FINDING ? rec->finding->container : NULL;
 }
 
+static bool is_one_of(const char *type, const char *const *types)
+{
+	for (size_t i = 0; types[i]; i++)
+		if (!strcmp(type, types[i]))
+			return true;
+	return false;
+}
+
 int plan_match(struct store *s, const struct plan *p, const char *agent, Picket__Record *rec,
 	       struct arena *a, struct err *err)
 {
@@ -563,6 +584,8 @@ int plan_match(struct store *s, const struct plan *p, const char *agent, Picket_
 	if (r < 0)
 		return r;
 	record_view(rec, &u.v);
+	if (p->types && !is_one_of(u.v.type, p->types))
+		return 0;
 	if (u.v.container) {
 		u.id = slice_of(u.v.container->id);
 		u.name = msg_slice(u.v.container->name);

@@ -13,7 +13,8 @@ struct plan_set {
 struct plan {
 	struct filter filter;
 	uint64_t now, since, until; /* 0 = open */
-	struct plan_set *sets;
+	struct plan_set *sets;	 /* PLAN_SETS of the terms, and one of the types */
+	const char *const *types; /* nullable */
 	size_t set_count;
 	struct {
 		struct slice word;

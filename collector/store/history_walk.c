@@ -208,10 +208,9 @@ static int give_damage(struct query *run, const struct piece *p)
 	rec.gap = &gap;
 	const struct store_event e = { .agent = "", .host = "", .record = &rec };
 	int r = run->fn(run->arg, &e);
-	if (r < 0)
-		return r;
-	count_row(run);
-	return 0;
+	if (r == 0)
+		count_row(run);
+	return r < 0 ? r : 0;
 }
 
 static int read_tail_row(struct walk *w, const struct piece *p, struct err *err)
@@ -317,10 +316,9 @@ static int give_record(struct query *run, const struct segment *g, size_t i, str
 				       .seq = g->seq[i],
 				       .record = rec };
 	r = run->fn(run->arg, &e);
-	if (r < 0)
-		return r;
-	count_row(run);
-	return 0;
+	if (r == 0)
+		count_row(run);
+	return r < 0 ? r : 0;
 }
 
 /* The lane's record that comes next. */

@@ -123,6 +123,7 @@ struct store_query {
 	const char *cursor;	 /* from an earlier answer; nullable */
 	bool oldest_first;
 	bool by_risk; /* of images and containers: the riskiest first, only those whose risk is known */
+	const char *const *types; /* nullable, ends with NULL: only records of one of these, as type= names them */
 };
 /* Newest first, unless asked otherwise, in the order of storing: within an agent that is the order of
  * its sequence, between agents the order of arrival. ret_cursor: at least 64 bytes, "" at the end.
@@ -133,8 +134,8 @@ struct store_query {
  * call path address port text time since until. type is a kind of event or a call ("file", "openat"); path=
  * a whole path, a file's name, or a directory with its slash for what lies in it; address= one address of
  * either end, or a network ("10.0.0.0/8"). ERR_SYNTAX with the column for a wrong filter, or a foreign cursor; ERR_LIMIT
- * for a wrong limit. fn returns 0 to go on, negative to stop (and that is returned); it must not write
- * to the store or ask the history again. */
+ * for a wrong limit. fn returns 0 to go on, 1 to go on without counting the row, negative to stop (and that is
+ * returned); it must not write to the store or ask the history again. */
 int store_history_query(struct store *s, const struct store_query *q,
 			int (*fn)(void *arg, const struct store_event *e), void *arg,
 			char *ret_cursor, size_t cursor_size, struct err *err) WARN_UNUSED;
