@@ -50,7 +50,7 @@ def attempt(s, d, name):
     """What both sides say of a connection with the state as it is, within 5 s."""
     s.log_at = len(s.log())
     log = f"{name}.log"
-    p = s.uplink(d, "--rate", 100, "--seconds", 4, "--count", 10, log=log)
+    p = s.uplink(d, "--rate", 100, "--seconds", 2, "--count", 10, log=log)
     p.communicate(timeout=30)
     ours = [line for line in s.log(log).splitlines() if line.startswith("down: ") and "not connected yet" not in line]
     theirs = re.findall(r'why="([^"]*)"', s.log()[s.log_at:])
