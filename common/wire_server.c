@@ -21,6 +21,10 @@
 
 enum {
 	BUCKETS = 4096,
+	/* After a hold: nng's queue is short and its one thread fills it as we take, so what waits behind it is waited
+	 * for. A caller that asked for a hold is slow enough for larger batches to pay. */
+	GATHER_MS = 24,
+	GATHER_STEP_MS = 2,
 	BATCH_MAX = 1024,  /* messages before the loop looks at other descriptors again */
 	RECV_QUEUE = 16,   /* at WIRE_MAX_MESSAGE_BYTES each */
 	SEND_QUEUE = 1024, /* emptied by nng at once, into a queue for each pipe */
@@ -78,6 +82,7 @@ struct wire_server {
 	uint32_t token_count, free_token;
 	uint32_t tokens_used;
 	bool paused, held;
+	bool gathers; /* it was held: who waits is worth a moment */
 	struct loop_timer *release;
 };
 
@@ -352,12 +357,18 @@ static void take_message(struct wire_server *s, nng_msg *m)
 static void on_recv(void *arg, int fd, unsigned ready)
 {
 	struct wire_server *s = arg;
-	unsigned got = 0;
+	unsigned got = 0, patience = s->gathers ? GATHER_MS / GATHER_STEP_MS : 0;
 	nng_msg *m;
 
 	(void)fd, (void)ready;
-	while (got < BATCH_MAX && !s->held && s->tokens_used < WIRE_MAX_TOKENS &&
-	       !nng_recvmsg(s->sock, &m, NNG_FLAG_NONBLOCK)) {
+	s->gathers = false;
+	while (got < BATCH_MAX && !s->held && s->tokens_used < WIRE_MAX_TOKENS) {
+		if (nng_recvmsg(s->sock, &m, NNG_FLAG_NONBLOCK)) {
+			if (!patience--)
+				break;
+			usleep(GATHER_STEP_MS * 1000);
+			continue;
+		}
 		take_message(s, m);
 		nng_msg_free(m);
 		got++;
@@ -375,6 +386,7 @@ static void on_release(void *arg)
 	struct wire_server *s = arg;
 
 	s->held = false;
+	s->gathers = true;
 	if (!s->paused)
 		loop_fd_want(s->on_recv, LOOP_READ);
 }

@@ -188,6 +188,18 @@ static size_t gather(struct batcher *b, uint64_t *ret_first)
 	return count;
 }
 
+/* A few records wait while a batch is under way, as small segments of TCP do: its answer is their signal. A collector that
+ * is busy then gets fewer, larger batches of each agent by itself; one that is not answers in milliseconds. */
+static bool should_wait(const struct batcher *b)
+{
+	struct spool_stats st;
+
+	if (!b->batch_count || is_suspect(b))
+		return false;
+	spool_stats(b->spool, &st);
+	return b->epoch == st.epoch && st.produced - b->sent_seq < UPLINK_FEW_RECORDS;
+}
+
 static void pump(struct batcher *b)
 {
 	unsigned credit = is_suspect(b) && b->credit ? 1 : b->credit;
@@ -198,7 +210,7 @@ static void pump(struct batcher *b)
 		struct spool_item it;
 		struct err err;
 
-		if (!spool_peek(b->spool, &it))
+		if (!spool_peek(b->spool, &it) || should_wait(b))
 			return;
 		if (it.epoch != b->epoch) {
 			if (b->batch_count)

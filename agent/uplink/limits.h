@@ -12,6 +12,7 @@ enum {
 
 	UPLINK_BATCH_BYTES =
 		256 * 1024,	       /* closed here; LIMIT_BATCH_BYTES would cost 3 MB resident */
+	UPLINK_FEW_RECORDS = 256,      /* fewer wait while a batch is under way */
 	UPLINK_ANSWER_MS = 15 * 1000,  /* without an answer the connection is started again */
 	UPLINK_ASK_MS = 60 * 1000,     /* a question beside the batches without an answer is over */
 	UPLINK_PAUSE_MS = 1000,	       /* credit 0: asked again with a heartbeat after this */

@@ -8,7 +8,7 @@ from lib import SEED, Proxy, either, main, scene  # noqa: F401
 
 def kill_collector():
     """0 acknowledged lost, 0 twice; serving again <= 2 s; backlog drained at >= 3x the rate of making"""
-    rnd, kills, rate = random.Random(SEED), either(8, 50), 4000
+    rnd, kills, rate = random.Random(SEED), either(6, 50), 4000
     with scene("f01") as s:
         s.start()
         p = s.fleet_start(200, rate, kills * 2 + 4)

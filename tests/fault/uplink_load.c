@@ -1,6 +1,6 @@
 /* uplink_load.c - the agent's real spool and uplink, with a generator in place of sensors.
  *
- *	uplink_load --state DIR --url URL --counter FILE [--rate R] [--count N] [--spool BYTES] [--seconds S] [--offline]
+ *	uplink_load --state DIR --url URL --counter FILE [--rate R] [--count N] [--spool BYTES] [--seconds S] [--offline] [--machine ID]
  *
  * FILE holds what is known even after a kill, as eight numbers of 8 bytes: epoch, records appended, the last
  * sequence number, those of class process, records that append refused, losses told, ready (1 once the spool is
@@ -131,7 +131,8 @@ static void on_term(void *arg)
 
 static const struct option options[] = { { "state", 1, 0, 's' }, { "url", 1, 0, 'u' },	   { "counter", 1, 0, 'c' },
 					 { "rate", 1, 0, 'r' },	 { "count", 1, 0, 'n' },   { "spool", 1, 0, 'p' },
-					 { "seconds", 1, 0, 't' }, { "offline", 0, 0, 'o' }, { "seed", 1, 0, 'e' }, { 0 } };
+					 { "seconds", 1, 0, 't' }, { "offline", 0, 0, 'o' }, { "seed", 1, 0, 'e' },
+					 { "machine", 1, 0, 'm' }, { 0 } };
 
 static uint64_t *map_counter(const char *path)
 {
@@ -196,6 +197,7 @@ int main(int argc, char **argv)
 		case 'p': cfg.spool_max_bytes = strtoull(optarg, NULL, 10); break;
 		case 't': seconds = strtoull(optarg, NULL, 10); break;
 		case 'o': f.is_offline = true; break;
+		case 'm': cfg.machine_id = optarg; break;
 		case 'e': f.mix.seed = strtoull(optarg, NULL, 10); break;
 		default: return 2;
 		}

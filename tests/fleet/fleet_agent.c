@@ -10,6 +10,7 @@
 
 enum {
 	FLIGHTS = LIMIT_CREDIT,
+	FEW = 256, /* records wait while a batch is under way, as the agent's do */
 	BURSTS = 512,
 	RANGES = 256,
 	BATCH_BYTES = 256 * 1024, /* as the agent's */
@@ -203,7 +204,7 @@ static void pump(struct agent *a)
 	       f->now_ns >= a->wait_until_ns) {
 		uint64_t end, first = next_kept(a, a->sent, &end), most = f->cfg.batch_max ? f->cfg.batch_max : UINT64_MAX;
 
-		if (first > end)
+		if (first > end || (a->flight_count && a->ready - a->sent < FEW))
 			return;
 		uint64_t want = end - first + 1 < most ? end - first + 1 : most;
 		uint64_t n = pack(a, f->cfg.epoch, first, want, first - a->sent - 1);

@@ -292,6 +292,28 @@ static void no_more_batches_than_credit_are_under_way(void **state)
 	assert_int_equal(r->received, 5 * LIMIT_BATCH_RECORDS);
 }
 
+/* A busy collector gets larger batches instead of more. */
+static void a_few_records_wait_while_a_batch_is_under_way(void **state)
+{
+	struct rig *r = *state;
+
+	append(r, 1);
+	batcher_open(r->b);
+	answer(r, 4); /* hello: the heartbeat and the first batch are on their way */
+	unsigned sent = r->to - r->from;
+	for (unsigned i = 0; i < 20; i++) {
+		append(r, 5);
+		batcher_tick(r->b);
+	}
+	assert_int_equal(r->to - r->from, sent);
+	append(r, UPLINK_FEW_RECORDS); /* no longer few: those go beside it */
+	batcher_tick(r->b);
+	assert_int_equal(r->to - r->from, sent + 1);
+	append(r, 5);
+	answer_all(r, 4);
+	assert_int_equal(r->received, 1 + 100 + UPLINK_FEW_RECORDS + 5);
+}
+
 static void without_credit_it_asks_with_a_heartbeat(void **state)
 {
 	struct rig *r = *state;
@@ -536,6 +558,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(it_greets_sends_and_lets_go),
 		TEST(no_more_batches_than_credit_are_under_way),
+		TEST(a_few_records_wait_while_a_batch_is_under_way),
 		TEST(without_credit_it_asks_with_a_heartbeat),
 		TEST(what_the_collector_wants_comes_with_the_heartbeats_answer),
 		TEST(acks_may_come_twice_and_out_of_order),
