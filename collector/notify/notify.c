@@ -73,6 +73,8 @@ static int put(struct notify *n, struct lane *l, const struct store_alert *al, e
 		return r;
 	notify_pace_news(l, now);
 	n->is_uncommitted = true;
+	if (due < n->form_at_ns)
+		n->form_at_ns = due;
 	notify_wake_at(n, due);
 	return 0;
 }
@@ -201,8 +203,13 @@ static void kick(struct notify *n)
 		return;
 	}
 	int r = notify_sweep(n, &err);
-	if (r >= 0)
+	/* Most commits bring no alert. */
+	if (r >= 0 && notify_now(n) >= n->form_at_ns) {
 		r = notify_form(n, &next, &err);
+		n->form_at_ns = r < 0 ? 0 : next ? next : UINT64_MAX;
+	} else if (n->form_at_ns < UINT64_MAX) {
+		next = n->form_at_ns;
+	}
 	if (r < 0)
 		LOG(ERROR, "notify.form", KV_STR("why", err.msg));
 	notify_send_due(n);

@@ -112,6 +112,7 @@ struct notify {
 	struct job *jobs;
 	struct loop_timer *timer;
 	uint64_t wake_unix_ns; /* when the timer is due; 0 = not set */
+	uint64_t form_at_ns;   /* nothing becomes due before; 0: look */
 	bool is_uncommitted;   /* enqueue wrote rows that the caller's transaction still holds */
 	/* where the look at what became of alerts goes on */
 	int64_t sweep_group, sweep_alert;

@@ -107,6 +107,7 @@ static void settle(struct notify *n, struct job *job, const struct outcome *o)
 	/* The row stays due: it will be sent once more, under the same key. */
 	if (r < 0)
 		LOG(ERROR, "notify.settle", KV_STR("route", job->lane->route->name), KV_STR("why", err.msg));
+	n->form_at_ns = 0; /* its group may have more */
 	note_lane(n, job->lane, o);
 }
 

@@ -256,7 +256,7 @@ static int digest(struct notify *n, struct lane *l, uint64_t now, uint64_t *ret_
 	if (r < 0)
 		return r;
 	if (has_more && parts < DIGEST_PARTS) {
-		*ret_next = now + 1; /* as soon as the loop has looked after the others */
+		*ret_next = now; /* as soon as the loop has looked after the others */
 		return 0;
 	}
 	r = end_digest(n, l, now, message, parts, err);
