@@ -217,6 +217,8 @@ static inline const char *notify_str(const cJSON *o, const char *key)
 }
 /* The id of an alert as text: it is a number or a text. dst holds 32. */
 const char *notify_alert_id(const cJSON *al, char dst[32]);
+/* "2026-12-01T12:00:00.123456789Z" -> "2026-12-01 12:00:00 UTC", as people read it. dst holds 32. */
+const char *notify_time_shown(const char *time, char dst[32]);
 /* The digest as one alert, for those who know nothing else; NULL: it is none. Caller deletes. */
 cJSON *notify_digest_alert(const cJSON *doc);
 /* "9,871 alerts in 30 s: 3 rules on 100 hosts" of a digest. */
