@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """F22: receivers that are down, slow, answer 429 and 500, break TLS, cut in the middle; a mail server that greylists,
 refuses, is away. Every alert arrives at least once, a message sent twice has one key, order per group is kept."""
+import os
 import re
+import shutil
 import socket
+import subprocess
 import threading
 import time
 
 import receivers
-from lib import LONG, free_port, main, wait_until
+from lib import LONG, Skip, free_port, main, wait_until
 
 SECONDS = 600 if LONG else 12  # of each trouble
 
@@ -299,7 +302,54 @@ def syslog_over_tcp_and_tls_gets_every_alert():
             secure.close()
 
 
+def a_real_rsyslog_reads_every_line_over_tls():
+    """rsyslogd in PATH, or unpacked below PICKET_RSYSLOG (dpkg -x of rsyslog, rsyslog-openssl and its libraries)."""
+    root = os.environ.get("PICKET_RSYSLOG", "")
+    program = f"{root}/usr/sbin/rsyslogd" if root else shutil.which("rsyslogd")
+    if not program or not os.path.exists(program):
+        raise Skip("this host has no rsyslogd")
+    port = free_port()
+    f = receivers.Fleet(f"notify:\n  syslogs:\n    - {{name: siem, url: 'tls://localhost:{port}', ca_file: CA}}\n")
+    p = None
+    try:
+        made = receivers.certificates(f.dir / "tls")
+        path = f.dir / "c/collector.yaml"
+        path.write_text(path.read_text().replace("CA}", f"{f.dir}/tls/ca.pem}}"))
+        out, conf = f.dir / "out", f.dir / "rsyslog.conf"
+        conf.write_text(f"""global(workDirectory="{f.dir}" defaultNetstreamDriverCAFile="{f.dir}/tls/ca.pem"
+  defaultNetstreamDriverCertFile="{made['good'][0]}" defaultNetstreamDriverKeyFile="{made['good'][1]}")
+module(load="imtcp" StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.Authmode="anon")
+input(type="imtcp" port="{port}" address="127.0.0.1")
+template(name="t" type="string" string="%hostname%|%app-name%|%msgid%|%structured-data%|%msg%\\n")
+action(type="omfile" file="{out}" template="t")
+""")
+        env = {**os.environ}
+        lib = f"{root}/usr/lib/x86_64-linux-gnu"
+        extra = ["-M", f"{lib}/rsyslog"] if root else []
+        if root:
+            env["LD_LIBRARY_PATH"] = lib
+        f.start()
+        fed(f.feed(50, 100, rules=5))  # it is down
+        p = subprocess.Popen([program, "-n", "-f", str(conf), "-i", str(f.dir / "rsyslog.pid"), *extra], env=env,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=receivers._die_with_parent)
+        fed(f.feed(50, 100, rules=5))
+        wait_until("all is told", 120, lambda: all_told(f), 1)
+        wait_until("100 lines", 10, lambda: out.exists() and len(out.read_text().splitlines()) >= 100)
+        lines = [line.split("|") for line in out.read_text().splitlines()]
+        for host, app, msgid, data, msg in lines:
+            assert (host, app, msgid) == ("feed-host", "picket", "alert") and data.startswith("[picket@32473 id=") and "ran in" in msg, \
+                (host, app, msgid, data, msg)
+        ids = {re.search(r' id="(\d+)"', x[3])[1] for x in lines}
+        assert ids == alert_ids(f), "ids differ"
+        return f"{len(lines)} lines, {len(ids)} alerts"
+    finally:
+        if p:
+            p.terminate()
+            p.wait()
+        f.close()
+
+
 if __name__ == "__main__":
     main(webhooks_in_trouble_lose_nothing_and_keep_order, broken_tls_is_refused_and_tried_again_until_it_is_mended,
          a_mail_server_that_greylists_is_slow_and_away_gets_every_alert, dead_letters_are_seen_and_sent_again,
-         syslog_over_tcp_and_tls_gets_every_alert)
+         syslog_over_tcp_and_tls_gets_every_alert, a_real_rsyslog_reads_every_line_over_tls)
