@@ -354,6 +354,8 @@ int notify_new(struct loop *l, struct store *s, struct fetch_pool *pool, const s
 
 		r = store_notify_open(s, n->lanes[i].route->name, n->lanes[i].to->name, &open, err);
 		n->lanes[i].is_collecting = open != 0; /* a digest that an earlier run began */
+		if (r >= 0)
+			r = notify_pace_restore(n, &n->lanes[i], err);
 	}
 	if (r < 0)
 		return r;

@@ -154,6 +154,8 @@ enum member_verdict { MEMBER_TOLD, MEMBER_DROPPED, MEMBER_SILENT };
 int notify_member_judge(struct notify *n, const struct lane *l, bool is_held, const struct store_member *m,
 			enum member_verdict *ret, struct store_part *ret_part, struct err *err) WARN_UNUSED;
 /* ---- notify_storm.c: pace, storms, digests ---- */
+/* What was pending when an earlier run ended: a storm does not become calm because we were killed. */
+int notify_pace_restore(struct notify *n, struct lane *l, struct err *err) WARN_UNUSED;
 void notify_pace_news(struct lane *l, uint64_t now_ns);
 bool notify_pace_take(struct lane *l, uint64_t now_ns);
 uint64_t notify_pace_next(const struct lane *l, uint64_t now_ns);

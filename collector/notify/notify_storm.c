@@ -88,6 +88,14 @@ static void turn_window(struct lane *l, uint64_t now)
 	l->window_ns = now;
 }
 
+int notify_pace_restore(struct notify *n, struct lane *l, struct err *err)
+{
+	uint64_t now = notify_now(n), window = 2 * news_window_ns(l);
+
+	l->window_ns = now;
+	return store_notify_count_pending(n->store, l->route->name, l->to->name, now > window ? now - window : 0, &l->news, err);
+}
+
 void notify_pace_news(struct lane *l, uint64_t now_ns)
 {
 	turn_window(l, now_ns);
@@ -173,7 +181,7 @@ static int collect_slice(struct notify *n, struct lane *l, uint64_t now, int64_t
 
 	if (!x)
 		return err_set(err, ENOMEM, "notify");
-	int r = store_notify_due(n->store, l->route->name, l->to->name, now, SLICE_GROUPS, on_group, x, err);
+	int r = store_notify_due_all(n->store, l->route->name, l->to->name, now, SLICE_GROUPS, on_group, x, err);
 	for (size_t i = 0; i < x->group_count && left && r >= 0; i++)
 		r = collect_group(n, l, x, i, message, &left, err);
 	*ret_has_more = !left || x->group_count == SLICE_GROUPS;

@@ -34,6 +34,12 @@ struct store_group {
 /* Groups of the lane that are due and have no message on its way, longest due first. */
 int store_notify_due(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns, size_t limit,
 		     int (*fn)(void *arg, const struct store_group *g), void *arg, struct err *err) WARN_UNUSED;
+/* Those that wait behind a message of theirs, too. */
+int store_notify_due_all(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns, size_t limit,
+			 int (*fn)(void *arg, const struct store_group *g), void *arg, struct err *err) WARN_UNUSED;
+/* Pending alerts of the lane that wait for no message of their group, or are pending since then at the earliest. */
+int store_notify_count_pending(struct store *s, const char *route, const char *receiver, uint64_t since_unix_ns,
+			       uint64_t *ret, struct err *err) WARN_UNUSED;
 /* Those to be told again. */
 int store_notify_due_again(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns, size_t limit,
 			   int (*fn)(void *arg, const struct store_group *g), void *arg, struct err *err) WARN_UNUSED;

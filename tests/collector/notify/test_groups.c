@@ -168,6 +168,45 @@ static void what_is_over_is_told_where_that_is_wanted(void **state)
 	finish();
 }
 
+static void an_incident_is_triggered_acknowledged_and_resolved_under_one_key(void **state)
+{
+	static char key_file[128];
+	static const char *const actions[] = { "trigger", "acknowledge", "resolve" };
+	char key[128] = "";
+
+	(void)state;
+	begin("202 Accepted");
+	snprintf(key_file, sizeof(key_file), "%s/key", n.p.dir);
+	MUST(file_write_atomic(key_file, SLICE_LIT("0123456789abcdef0123456789abcdef\n"), 0600, &must_err));
+	hooks[0].preset = NOTIFY_PAGERDUTY;
+	hooks[0].secret_file = key_file;
+	notifying_open(&n, &cfg);
+	int64_t id = raise_one(1, error);
+	later(31);
+	until_count(&rcv, 1);
+	MUST(store_alert_set_status(n.p.store, id, "acknowledged", NULL, "alice", &must_err));
+	later(301);
+	later(2);
+	until_count(&rcv, 2);
+	MUST(store_alert_set_status(n.p.store, id, "resolved", NULL, "alice", &must_err));
+	later(301);
+	later(2);
+	until_count(&rcv, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		cJSON *doc = body_of(rcv.requests[i]);
+
+		assert_true(slice_is(json_get_str(doc, "event_action"), actions[i]));
+		if (!i)
+			slice_copy(json_get_str(doc, "dedup_key"), key, sizeof(key));
+		assert_true(slice_is(json_get_str(doc, "dedup_key"), key));
+		assert_null(strstr(rcv.requests[i], "X-Picket-Signature"));
+		cJSON_Delete(doc);
+	}
+	later(3600);
+	assert_int_equal(rcv.count, 3);
+	finish();
+}
+
 static void filters_severities_and_order_decide_who_hears(void **state)
 {
 	static char filter[] = "container.id=c1 rule~download";
@@ -376,6 +415,7 @@ int main(void)
 		cmocka_unit_test(a_group_waits_then_tells_all_and_then_only_what_is_new),
 		cmocka_unit_test(what_is_open_is_told_again_until_somebody_takes_it),
 		cmocka_unit_test(what_is_over_is_told_where_that_is_wanted),
+		cmocka_unit_test(an_incident_is_triggered_acknowledged_and_resolved_under_one_key),
 		cmocka_unit_test(filters_severities_and_order_decide_who_hears),
 		cmocka_unit_test(outside_of_its_hours_a_route_waits_for_them),
 		cmocka_unit_test(what_is_quiet_stays_out_until_it_is_told_again),
