@@ -1,6 +1,7 @@
 /* notify_storm.c - how fast messages are made, and what happens when that is not enough.
  *
- *   calm:  each message takes a token (ten at once; then one each 6 s for people, each 0.1 s for programs)
+ *   calm:  each message takes a token (ten at once; then one each 6 s for people, each 0.5 s for programs, each
+ *          0.1 s where a message holds one alert)
  *   storm: more groups wait for a token than the threshold, or more alerts came than messages of the threshold hold:
  *          nothing is told until the window ends, then one digest of everything; the next window is twice as long
  *   calm again: a window that brought no more than the threshold
@@ -19,19 +20,24 @@
 enum { TOKENS = 10, SLICE_PARTS = 200, DIGEST_PARTS = 20000, SLICE_GROUPS = 200, LEAST_MOST = 4 };
 enum { PEOPLE_DIGEST = 10, PROGRAM_DIGEST = 50 };
 #define PEOPLE_TOKEN_NS (6 * NOTIFY_SECOND)
-#define PROGRAM_TOKEN_NS (NOTIFY_SECOND / 10)
+#define PROGRAM_TOKEN_NS (NOTIFY_SECOND / 2)
+#define SINGLE_TOKEN_NS (NOTIFY_SECOND / 10)
+#define PEOPLE_NEWS_NS (60 * NOTIFY_SECOND)
+#define PROGRAM_NEWS_NS (10 * NOTIFY_SECOND)
 #define PEOPLE_WINDOW_NS (30 * NOTIFY_SECOND)
 #define PROGRAM_WINDOW_NS (5 * NOTIFY_SECOND)
 #define LONGEST_WINDOW_NS (900 * NOTIFY_SECOND)
 
 static uint64_t token_ns(const struct lane *l)
 {
-	return notify_lane_is_people(l) ? PEOPLE_TOKEN_NS : PROGRAM_TOKEN_NS;
+	if (notify_lane_is_people(l))
+		return PEOPLE_TOKEN_NS;
+	return notify_lane_most(l) == 1 ? SINGLE_TOKEN_NS : PROGRAM_TOKEN_NS;
 }
 
 static uint64_t news_window_ns(const struct lane *l)
 {
-	return token_ns(l) * TOKENS * (notify_lane_is_people(l) ? 1 : 10);
+	return notify_lane_is_people(l) ? PEOPLE_NEWS_NS : PROGRAM_NEWS_NS;
 }
 
 /* 0: never. A SIEM wants each line. */

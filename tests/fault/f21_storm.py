@@ -10,8 +10,8 @@ from lib import main, wait_until
 COUNT, RATE = 10000, 1000
 PEOPLE_S = 150  # two windows of a storm
 
-def storm(group_by, wait, count=COUNT, kills=0):
-    hook, pager, plain = receivers.Receiver(), receivers.Receiver(), receivers.Receiver()
+def storm(group_by, wait, count=COUNT, kills=0, how="ok"):
+    hook, pager, plain = receivers.Receiver(how), receivers.Receiver(how), receivers.Receiver(how)
     by = f"      group_by: [{group_by}]\n" if group_by else ""
     notify = (f"notify:\n  webhooks:\n    - {{name: hook, url: 'http://127.0.0.1:{hook.port}/'}}\n"
               f"    - {{name: chat, url: 'http://127.0.0.1:{pager.port}/', preset: slack}}\n"
@@ -76,7 +76,12 @@ def a_storm_in_which_the_collector_is_killed_three_times():
     return storm("alert", "1ms", kills=3)
 
 
+def a_storm_and_receivers_that_take_a_second():
+    return storm(None, "50ms", how="slow")
+
+
 if __name__ == "__main__":
     main(a_storm_grouped_by_rule_and_host, a_storm_in_which_each_alert_is_a_group,
          a_storm_grouped_by_container_with_a_wait, a_storm_that_is_one_group,
-         a_storm_in_which_the_collector_is_killed_three_times)
+         a_storm_in_which_the_collector_is_killed_three_times,
+         a_storm_and_receivers_that_take_a_second)
