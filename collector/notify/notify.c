@@ -223,6 +223,13 @@ void notify_kick(struct notify *n)
 	kick(n);
 }
 
+void notify_retry(struct notify *n)
+{
+	for (size_t i = 0; i < n->lane_count; i++)
+		n->lanes[i].blocked_until_ns = 0;
+	notify_kick(n);
+}
+
 static void on_timer(void *arg)
 {
 	struct notify *n = arg;

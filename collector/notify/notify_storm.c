@@ -17,7 +17,7 @@
 #include "common/text.h"
 #include "common/tls.h"
 
-enum { TOKENS = 10, SLICE_PARTS = 200, DIGEST_PARTS = 20000, SLICE_GROUPS = 200, LEAST_MOST = 4 };
+enum { TOKENS = 10, SLICE_PARTS = 100, DIGEST_PARTS = 20000, SLICE_GROUPS = 200, LEAST_MOST = 4 };
 enum { PEOPLE_DIGEST = 10, PROGRAM_DIGEST = 50 };
 #define PEOPLE_TOKEN_NS (6 * NOTIFY_SECOND)
 #define PROGRAM_TOKEN_NS (NOTIFY_SECOND / 2)
@@ -171,7 +171,7 @@ static int collect_group(struct notify *n, struct lane *l, struct slice_of_storm
 		count += r >= 0 && v == MEMBER_TOLD;
 	}
 	if (r >= 0 && count)
-		r = store_notify_add_parts(n->store, message, parts, count, err);
+		r = store_notify_collect(n->store, message, parts, count, err);
 	if (r >= 0 && x->member_count < most)
 		r = store_notify_set_due(n->store, x->groups[g], 0, false, err);
 	*ret_left = most - x->member_count;
@@ -227,6 +227,7 @@ static int end_digest(struct notify *n, struct lane *l, uint64_t now, int64_t me
 {
 	static const char *const kinds[] = { [NOTIFY_WEBHOOK] = "webhook", [NOTIFY_MAIL] = "mail", [NOTIFY_SYSLOG] = "syslog" };
 	CLEANUP(buf_finip) struct buf text = { 0 };
+	uint64_t begun = clock_boot_ns(n->clk);
 	int r;
 
 	l->is_collecting = false;
@@ -238,7 +239,7 @@ static int end_digest(struct notify *n, struct lane *l, uint64_t now, int64_t me
 		if (r >= 0)
 			r = store_notify_digested(n->store, l->route->name, l->to->name, err);
 		LOG(INFO, "notify.digest", KV_STR("route", l->route->name), KV_STR("receiver", l->to->name),
-		    KV_U64("alerts", parts));
+		    KV_U64("alerts", parts), KV_U64("us", (clock_boot_ns(n->clk) - begun) / 1000));
 	} else {
 		r = store_outbox_done(n->store, message, err);
 	}

@@ -83,16 +83,16 @@ struct store_part {
 /* A message with its parts; its group (o->group_id, if any) is busy from now on, and was sent at now. *ret_id: its number. */
 int store_notify_form(struct store *s, const struct store_outbox *o, const struct store_part *parts, size_t count,
 		      int64_t *ret_id, struct err *err) WARN_UNUSED;
-/* Further parts behind those it has. */
-int store_notify_add_parts(struct store *s, int64_t message, const struct store_part *parts, size_t count,
-			   struct err *err) WARN_UNUSED;
+/* Further parts of a digest behind those it has, counted for store_notify_tally. */
+int store_notify_collect(struct store *s, int64_t message, const struct store_part *parts, size_t count,
+			 struct err *err) WARN_UNUSED;
 int store_notify_parts(struct store *s, int64_t message, size_t limit, int (*fn)(void *arg, const struct store_part *p),
 		       void *arg, struct err *err) WARN_UNUSED;
 /* What was collected is complete: kind, body, and due now. */
 int store_notify_close(struct store *s, int64_t message, const char *kind, const char *body, struct err *err) WARN_UNUSED;
 /* The lane's message that is still being collected; 0: none. */
 int store_notify_open(struct store *s, const char *route, const char *receiver, int64_t *ret, struct err *err) WARN_UNUSED;
-/* What the alerts of a message have in common: "rule", "host", "severity" or "image", and how many, the most first. */
+/* What the alerts of a digest have in common: "rule", "host", "severity" or "image", and how many, the most first. */
 int store_notify_tally(struct store *s, int64_t message, const char *what, size_t limit,
 		       int (*fn)(void *arg, const char *name, uint64_t count), void *arg, struct err *err) WARN_UNUSED;
 /* Its worst alerts. */
