@@ -64,6 +64,7 @@ struct lane {
 	unsigned failures; /* in a row */
 	uint64_t failing_since_ns;
 	bool is_collecting; /* a digest */
+	int64_t collected;  /* the last group that is all in it */
 };
 
 /* One request under way: a message of the outbox, or a test. */

@@ -161,6 +161,7 @@ static int collect_group(struct notify *n, struct lane *l, struct slice_of_storm
 {
 	struct store_part parts[SLICE_PARTS];
 	size_t count = 0, most = *ret_left;
+	uint64_t total;
 
 	x->member_count = 0;
 	int r = store_notify_pending(n->store, x->groups[g], most, on_member, x, err);
@@ -171,7 +172,7 @@ static int collect_group(struct notify *n, struct lane *l, struct slice_of_storm
 		count += r >= 0 && v == MEMBER_TOLD;
 	}
 	if (r >= 0 && count)
-		r = store_notify_collect(n->store, message, parts, count, err);
+		r = store_notify_collect(n->store, message, parts, count, &total, err);
 	if (r >= 0 && x->member_count < most)
 		r = store_notify_set_due(n->store, x->groups[g], 0, false, err);
 	*ret_left = most - x->member_count;
@@ -187,9 +188,13 @@ static int collect_slice(struct notify *n, struct lane *l, uint64_t now, int64_t
 
 	if (!x)
 		return err_set(err, ENOMEM, "notify");
-	int r = store_notify_due_all(n->store, l->route->name, l->to->name, now, SLICE_GROUPS, on_group, x, err);
-	for (size_t i = 0; i < x->group_count && left && r >= 0; i++)
+	int r = store_notify_due_all(n->store, l->route->name, l->to->name, now, l->collected, SLICE_GROUPS,
+				     on_group, x, err);
+	for (size_t i = 0; i < x->group_count && left && r >= 0; i++) {
 		r = collect_group(n, l, x, i, message, &left, err);
+		if (left)
+			l->collected = x->groups[i];
+	}
 	*ret_has_more = !left || x->group_count == SLICE_GROUPS;
 	return r;
 }
@@ -215,15 +220,8 @@ static int begin_digest(struct notify *n, const struct lane *l, uint64_t now, in
 	return store_notify_form(n->store, &o, NULL, 0, ret, err);
 }
 
-static int count_part(void *arg, const struct store_part *p)
-{
-	(void)p;
-	++*(size_t *)arg;
-	return 0;
-}
-
 /* Everything is in it: it goes out, and calm may come back. */
-static int end_digest(struct notify *n, struct lane *l, uint64_t now, int64_t message, size_t parts, struct err *err)
+static int end_digest(struct notify *n, struct lane *l, uint64_t now, int64_t message, uint64_t parts, struct err *err)
 {
 	static const char *const kinds[] = { [NOTIFY_WEBHOOK] = "webhook", [NOTIFY_MAIL] = "mail", [NOTIFY_SYSLOG] = "syslog" };
 	CLEANUP(buf_finip) struct buf text = { 0 };
@@ -231,6 +229,7 @@ static int end_digest(struct notify *n, struct lane *l, uint64_t now, int64_t me
 	int r;
 
 	l->is_collecting = false;
+	l->collected = 0;
 	if (parts) {
 		buf_init(&text, NOTIFY_MESSAGE_BYTES);
 		r = notify_digest_text(n, l, message, now - l->storm_window_ns, &text, err);
@@ -255,7 +254,7 @@ static int end_digest(struct notify *n, struct lane *l, uint64_t now, int64_t me
 
 static int digest(struct notify *n, struct lane *l, uint64_t now, uint64_t *ret_next, struct err *err)
 {
-	size_t parts = 0;
+	uint64_t parts = 0;
 	bool has_more = false;
 	int64_t message = 0;
 
@@ -267,7 +266,7 @@ static int digest(struct notify *n, struct lane *l, uint64_t now, uint64_t *ret_
 	l->is_collecting = true;
 	r = collect_slice(n, l, now, message, &has_more, err);
 	if (r >= 0)
-		r = store_notify_parts(n->store, message, DIGEST_PARTS, count_part, &parts, err);
+		r = store_notify_collect(n->store, message, NULL, 0, &parts, err);
 	if (r < 0)
 		return r;
 	if (has_more && parts < DIGEST_PARTS) {

@@ -107,14 +107,14 @@ int store_notify_due(struct store *s, const char *route, const char *receiver, u
 	return r < 0 ? r : each_group(s, st, fn, arg, err);
 }
 
-int store_notify_due_all(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns, size_t limit,
-			 int (*fn)(void *arg, const struct store_group *g), void *arg, struct err *err)
+int store_notify_due_all(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns, int64_t after,
+			 size_t limit, int (*fn)(void *arg, const struct store_group *g), void *arg, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	int r = DB_PREPARE(&s->state, &st, err,
-			   "SELECT " GROUP_COLUMNS " FROM notify_group WHERE route = ? AND receiver = ? AND due > 0"
-			   " AND due <= ? LIMIT ?",
-			   B_STR(route), B_STR(receiver), B_INT(now_unix_ns), B_INT(limit));
+			   "SELECT " GROUP_COLUMNS " FROM notify_group WHERE id > ? AND +route = ? AND +receiver = ?"
+			   " AND +due > 0 AND due <= ? ORDER BY id LIMIT ?",
+			   B_INT(after), B_STR(route), B_STR(receiver), B_INT(now_unix_ns), B_INT(limit));
 
 	return r < 0 ? r : each_group(s, st, fn, arg, err);
 }

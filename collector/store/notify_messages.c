@@ -29,24 +29,28 @@ static int add_parts(struct store *s, int64_t message, const struct store_part *
 	" FROM notify_part p JOIN alert a ON a.id = p.alert WHERE p.message = ?1 AND p.position > ?2 GROUP BY 3"        \
 	" ON CONFLICT DO UPDATE SET count = count + excluded.count"
 
-static int collect(struct store *s, int64_t message, const struct store_part *parts, size_t count, struct err *err)
+static int collect(struct store *s, int64_t message, const struct store_part *parts, size_t count, uint64_t *ret_total,
+		   struct err *err)
 {
 	static const char *const counts[] = { COUNT_UP("rule", "a.rule"), COUNT_UP("host", "a.host"),
 					      COUNT_UP("image", "a.image"), COUNT_UP("severity", "a.severity") };
 	int64_t first;
 	int r = add_parts(s, message, parts, count, &first, err);
 
-	for (size_t i = 0; i < ARRAY_LEN(counts) && r >= 0; i++)
+	for (size_t i = 0; i < ARRAY_LEN(counts) && r >= 0 && count; i++)
 		r = DB_RUN(&s->state, err, counts[i], B_INT(message), B_INT(first));
+	if (r >= 0)
+		*ret_total = (uint64_t)first + count;
 	return r;
 }
 
-int store_notify_collect(struct store *s, int64_t message, const struct store_part *parts, size_t count, struct err *err)
+int store_notify_collect(struct store *s, int64_t message, const struct store_part *parts, size_t count,
+			 uint64_t *ret_total, struct err *err)
 {
 	bool is_own;
 	int r = store_own_begin(s, &is_own, err);
 
-	return r < 0 ? r : store_own_end(s, is_own, collect(s, message, parts, count, err), err);
+	return r < 0 ? r : store_own_end(s, is_own, collect(s, message, parts, count, ret_total, err), err);
 }
 
 static int form(struct store *s, const struct store_outbox *o, const struct store_part *parts, size_t count,
