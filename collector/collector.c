@@ -567,6 +567,11 @@ static int on_notify_result(void *arg, uint64_t id, struct json *j, struct err *
 	return notify_test_result(((struct collector *)arg)->notify, id, j, err);
 }
 
+static void on_notify_changed(void *arg)
+{
+	notify_retry(((struct collector *)arg)->notify);
+}
+
 /* ---- start ---- */
 
 static int open_store(struct collector *c, struct err *err)
@@ -675,7 +680,7 @@ static int open_doors(struct collector *c, struct loop *l, struct err *err)
 						.on_notify = on_notify,
 						.on_notify_test = on_notify_test,
 						.on_notify_result = on_notify_result,
-						.on_notify_changed = on_judged };
+						.on_notify_changed = on_notify_changed };
 	struct wire_tls tls = { .ca_pem = buf_slice(&c->ca_pem),
 				.cert_pem = buf_slice(&c->cert_pem),
 				.key_pem = buf_slice(&c->key_pem) };

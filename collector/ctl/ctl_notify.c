@@ -195,6 +195,8 @@ int ctl_notify_test(struct ctl *c, struct err *err)
 			continue;
 		}
 		r = ctl_print_doc(c, buf_slice(&raw), doc, print_test, err);
-		return r < 0 ? r : all_ok(doc) ? 0 : is_late ? CTL_EXIT_TIMEOUT : 1;
+		if (r < 0 || all_ok(doc))
+			return r;
+		return is_late ? err_set(err, ETIMEDOUT, "no answer yet") : err_set(err, EIO, "not every receiver took it");
 	}
 }

@@ -73,6 +73,8 @@ static int put(struct notify *n, struct lane *l, const struct store_alert *al, e
 		return r;
 	notify_pace_news(l, now);
 	n->is_uncommitted = true;
+	if (due < n->form_at_ns)
+		n->form_at_ns = due;
 	notify_wake_at(n, due);
 	return 0;
 }
@@ -201,8 +203,13 @@ static void kick(struct notify *n)
 		return;
 	}
 	int r = notify_sweep(n, &err);
-	if (r >= 0)
+	/* Most commits bring no alert. */
+	if (r >= 0 && notify_now(n) >= n->form_at_ns) {
 		r = notify_form(n, &next, &err);
+		n->form_at_ns = r < 0 ? 0 : next ? next : UINT64_MAX;
+	} else if (n->form_at_ns < UINT64_MAX) {
+		next = n->form_at_ns;
+	}
 	if (r < 0)
 		LOG(ERROR, "notify.form", KV_STR("why", err.msg));
 	notify_send_due(n);
@@ -214,6 +221,13 @@ void notify_kick(struct notify *n)
 {
 	n->is_uncommitted = false;
 	kick(n);
+}
+
+void notify_retry(struct notify *n)
+{
+	for (size_t i = 0; i < n->lane_count; i++)
+		n->lanes[i].blocked_until_ns = 0;
+	notify_kick(n);
 }
 
 static void on_timer(void *arg)
@@ -347,6 +361,8 @@ int notify_new(struct loop *l, struct store *s, struct fetch_pool *pool, const s
 
 		r = store_notify_open(s, n->lanes[i].route->name, n->lanes[i].to->name, &open, err);
 		n->lanes[i].is_collecting = open != 0; /* a digest that an earlier run began */
+		if (r >= 0)
+			r = notify_pace_restore(n, &n->lanes[i], err);
 	}
 	if (r < 0)
 		return r;

@@ -93,6 +93,8 @@ int notify_enqueue_others(struct notify *n, int64_t alert_id, const char *receiv
 			  struct err *err) WARN_UNUSED;
 /* After the commit, and each second: sends what is due. */
 void notify_kick(struct notify *n);
+/* The same, and lanes that wait after a failure try at once: a person sent dead letters again. */
+void notify_retry(struct notify *n);
 void notify_free(struct notify *n);
 DEFINE_CLEANUP(struct notify, notify_free)
 

@@ -15,7 +15,7 @@ struct fact {
 enum { FACTS = 8 };
 
 /* What a person wants to know of an alert, the same everywhere. */
-static size_t facts_of(const cJSON *al, struct fact facts[FACTS])
+static size_t facts_of(const cJSON *al, struct fact facts[FACTS], char when[32])
 {
 	const cJSON *container = notify_member(al, "container"), *process = notify_member(al, "process");
 	const struct fact all[FACTS] = {
@@ -27,7 +27,7 @@ static size_t facts_of(const cJSON *al, struct fact facts[FACTS])
 		{ notify_member(al, "network") ? "Connection" : notify_member(al, "file") ? "File" : "Call",
 		  notify_str(al, "summary") },
 		{ "Action", notify_str(cJSON_GetArrayItem(notify_member(al, "actions"), 0), "text") },
-		{ "Time", notify_str(al, "last_seen") },
+		{ "Time", notify_time_shown(notify_str(al, "last_seen"), when) },
 	};
 	size_t n = 0;
 
@@ -96,8 +96,8 @@ static void slack_alert(struct json *j, const struct outgoing *m, const cJSON *a
 {
 	CLEANUP(buf_finip) struct buf text = { 0 };
 	struct fact facts[FACTS];
-	size_t count = facts_of(al, facts);
-	char id[32];
+	char id[32], when[32];
+	size_t count = facts_of(al, facts, when);
 
 	buf_init(&text, NOTIFY_BODY_BYTES);
 	if (has_title) {
@@ -286,7 +286,8 @@ static const char *teams_colour(const char *severity)
 static void teams_alert(struct json *j, const cJSON *al)
 {
 	struct fact facts[FACTS];
-	size_t count = facts_of(al, facts);
+	char when[32];
+	size_t count = facts_of(al, facts, when);
 
 	runs_open(j, true);
 	run(j, notify_str(al, "severity"), 16, true, teams_colour(notify_str(al, "severity")));

@@ -216,7 +216,7 @@ static void add_alert(struct bodies *b, const cJSON *al, const char *inbox_url)
 	const cJSON *process = notify_member(al, "process");
 	const char *why = notify_str(al, "why"), *heading = heading_of(why);
 	unsigned long long count = (unsigned long long)json_get_u64(al, "count", 1);
-	char id[32];
+	char id[32], when[32];
 
 	notify_alert_id(al, id);
 	buf_init(&s, 128 * 1024);
@@ -241,9 +241,9 @@ static void add_alert(struct bodies *b, const cJSON *al, const char *inbox_url)
 	add_row(b, notify_member(al, "network") ? "Connection" : notify_member(al, "file") ? "File" : "Call", notify_str(al, "summary"),
 		b->value_chars);
 	add_row(b, "Action", notify_str(cJSON_GetArrayItem(notify_member(al, "actions"), 0), "text"), b->value_chars);
-	add_row(b, "Time", notify_str(al, "last_seen"), 64);
+	add_row(b, "Time", notify_time_shown(notify_str(al, "last_seen"), when), 64);
 	if (count > 1) {
-		buf_printf(&s, "%llu times since %s", count, notify_str(al, "first_seen"));
+		buf_printf(&s, "%llu times since %s", count, notify_time_shown(notify_str(al, "first_seen"), when));
 		add_made_row(b, "Seen", &s);
 	}
 	add_row(b, "Why", notify_str(al, "description"), b->value_chars);
@@ -403,8 +403,6 @@ static void add_worst(struct bodies *b, const cJSON *doc, const char *inbox_url)
 		buf_reset(&line);
 		buf_printf(&line, "%s: ", notify_str(al, "severity"));
 		show_text(&line, slice_of(notify_str(al, "title")), VALUE_CHARS_OF_MANY);
-		buf_add_str(&line, " on ");
-		show_text(&line, slice_of(notify_str(al, "host")), 64);
 		buf_printf(&line, " (%s)", notify_alert_id(al, id));
 		buf_printf(&b->text, "  %s\n", line.p);
 		buf_add_str(&b->html, "<li>");

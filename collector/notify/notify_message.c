@@ -208,6 +208,15 @@ const char *notify_alert_id(const cJSON *al, char dst[32])
 	return dst;
 }
 
+const char *notify_time_shown(const char *time, char dst[32])
+{
+	if (strlen(time) < 19 || time[10] != 'T')
+		slice_copy(slice_of(time), dst, 32);
+	else
+		snprintf(dst, 32, "%.10s %.8s UTC", time, time + 11);
+	return dst;
+}
+
 unsigned notify_rank(const char *severity)
 {
 	for (unsigned i = SEVERITY_INFO; i <= SEVERITY_CRITICAL; i++)

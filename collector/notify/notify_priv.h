@@ -64,6 +64,7 @@ struct lane {
 	unsigned failures; /* in a row */
 	uint64_t failing_since_ns;
 	bool is_collecting; /* a digest */
+	int64_t collected;  /* the last group that is all in it */
 };
 
 /* One request under way: a message of the outbox, or a test. */
@@ -112,6 +113,7 @@ struct notify {
 	struct job *jobs;
 	struct loop_timer *timer;
 	uint64_t wake_unix_ns; /* when the timer is due; 0 = not set */
+	uint64_t form_at_ns;   /* nothing becomes due before; 0: look */
 	bool is_uncommitted;   /* enqueue wrote rows that the caller's transaction still holds */
 	/* where the look at what became of alerts goes on */
 	int64_t sweep_group, sweep_alert;
@@ -153,6 +155,8 @@ enum member_verdict { MEMBER_TOLD, MEMBER_DROPPED, MEMBER_SILENT };
 int notify_member_judge(struct notify *n, const struct lane *l, bool is_held, const struct store_member *m,
 			enum member_verdict *ret, struct store_part *ret_part, struct err *err) WARN_UNUSED;
 /* ---- notify_storm.c: pace, storms, digests ---- */
+/* What was pending when an earlier run ended: a storm does not become calm because we were killed. */
+int notify_pace_restore(struct notify *n, struct lane *l, struct err *err) WARN_UNUSED;
 void notify_pace_news(struct lane *l, uint64_t now_ns);
 bool notify_pace_take(struct lane *l, uint64_t now_ns);
 uint64_t notify_pace_next(const struct lane *l, uint64_t now_ns);
@@ -216,6 +220,8 @@ static inline const char *notify_str(const cJSON *o, const char *key)
 }
 /* The id of an alert as text: it is a number or a text. dst holds 32. */
 const char *notify_alert_id(const cJSON *al, char dst[32]);
+/* "2026-12-01T12:00:00.123456789Z" -> "2026-12-01 12:00:00 UTC", as people read it. dst holds 32. */
+const char *notify_time_shown(const char *time, char dst[32]);
 /* The digest as one alert, for those who know nothing else; NULL: it is none. Caller deletes. */
 cJSON *notify_digest_alert(const cJSON *doc);
 /* "9,871 alerts in 30 s: 3 rules on 100 hosts" of a digest. */

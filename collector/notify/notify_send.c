@@ -107,6 +107,7 @@ static void settle(struct notify *n, struct job *job, const struct outcome *o)
 	/* The row stays due: it will be sent once more, under the same key. */
 	if (r < 0)
 		LOG(ERROR, "notify.settle", KV_STR("route", job->lane->route->name), KV_STR("why", err.msg));
+	n->form_at_ns = 0; /* its group may have more */
 	note_lane(n, job->lane, o);
 }
 
@@ -121,6 +122,10 @@ static void note_test(struct job *job, const struct outcome *o)
 	t->all[i].took_ms = (clock_boot_ns(job->notify->clk) - job->begun_ns) / 1000000;
 	slice_copy(slice_of(o->why), t->all[i].answer, sizeof(t->all[i].answer));
 	t->done++;
+	/* It is there again: nobody need wait for the next try. */
+	for (size_t k = 0; k < job->notify->lane_count && o->verdict == SENT; k++)
+		if (job->notify->lanes[k].to == job->to)
+			job->notify->lanes[k].blocked_until_ns = 0;
 }
 
 static void unlink_job(struct job *job)
@@ -137,16 +142,15 @@ static void unlink_job(struct job *job)
 static void finish(struct job *job, const struct outcome *o)
 {
 	struct notify *n = job->notify;
-	bool is_test = job->test != NULL;
 
-	if (is_test)
+	if (job->test)
 		note_test(job, o);
 	else
 		settle(n, job, o);
 	unlink_job(job);
 	free(job);
-	if (!is_test) /* what waited behind it; not from in here, as we may be called by whoever forms */
-		notify_wake_at(n, notify_now(n));
+	/* What waited behind it; not from in here, as we may be called by whoever forms. */
+	notify_wake_at(n, notify_now(n));
 }
 
 /* SMTP: libcurl makes every refusal an error; 5xx is for good, 4xx is for now. */

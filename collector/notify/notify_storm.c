@@ -1,6 +1,7 @@
 /* notify_storm.c - how fast messages are made, and what happens when that is not enough.
  *
- *   calm:  each message takes a token (ten at once; then one each 6 s for people, each 0.1 s for programs)
+ *   calm:  each message takes a token (ten at once; then one each 6 s for people, each 0.5 s for programs, each
+ *          0.1 s where a message holds one alert)
  *   storm: more groups wait for a token than the threshold, or more alerts came than messages of the threshold hold:
  *          nothing is told until the window ends, then one digest of everything; the next window is twice as long
  *   calm again: a window that brought no more than the threshold
@@ -16,22 +17,27 @@
 #include "common/text.h"
 #include "common/tls.h"
 
-enum { TOKENS = 10, SLICE_PARTS = 200, DIGEST_PARTS = 20000, SLICE_GROUPS = 200, LEAST_MOST = 4 };
+enum { TOKENS = 10, SLICE_PARTS = 100, DIGEST_PARTS = 20000, SLICE_GROUPS = 200, LEAST_MOST = 4 };
 enum { PEOPLE_DIGEST = 10, PROGRAM_DIGEST = 50 };
 #define PEOPLE_TOKEN_NS (6 * NOTIFY_SECOND)
-#define PROGRAM_TOKEN_NS (NOTIFY_SECOND / 10)
+#define PROGRAM_TOKEN_NS (NOTIFY_SECOND / 2)
+#define SINGLE_TOKEN_NS (NOTIFY_SECOND / 10)
+#define PEOPLE_NEWS_NS (60 * NOTIFY_SECOND)
+#define PROGRAM_NEWS_NS (10 * NOTIFY_SECOND)
 #define PEOPLE_WINDOW_NS (30 * NOTIFY_SECOND)
 #define PROGRAM_WINDOW_NS (5 * NOTIFY_SECOND)
 #define LONGEST_WINDOW_NS (900 * NOTIFY_SECOND)
 
 static uint64_t token_ns(const struct lane *l)
 {
-	return notify_lane_is_people(l) ? PEOPLE_TOKEN_NS : PROGRAM_TOKEN_NS;
+	if (notify_lane_is_people(l))
+		return PEOPLE_TOKEN_NS;
+	return notify_lane_most(l) == 1 ? SINGLE_TOKEN_NS : PROGRAM_TOKEN_NS;
 }
 
 static uint64_t news_window_ns(const struct lane *l)
 {
-	return token_ns(l) * TOKENS * (notify_lane_is_people(l) ? 1 : 10);
+	return notify_lane_is_people(l) ? PEOPLE_NEWS_NS : PROGRAM_NEWS_NS;
 }
 
 /* 0: never. A SIEM wants each line. */
@@ -86,6 +92,14 @@ static void turn_window(struct lane *l, uint64_t now)
 	l->news_before = now - l->window_ns < 2 * window ? l->news : 0;
 	l->news = 0;
 	l->window_ns = now;
+}
+
+int notify_pace_restore(struct notify *n, struct lane *l, struct err *err)
+{
+	uint64_t now = notify_now(n), window = 2 * news_window_ns(l);
+
+	l->window_ns = now;
+	return store_notify_count_pending(n->store, l->route->name, l->to->name, now > window ? now - window : 0, &l->news, err);
 }
 
 void notify_pace_news(struct lane *l, uint64_t now_ns)
@@ -147,6 +161,7 @@ static int collect_group(struct notify *n, struct lane *l, struct slice_of_storm
 {
 	struct store_part parts[SLICE_PARTS];
 	size_t count = 0, most = *ret_left;
+	uint64_t total;
 
 	x->member_count = 0;
 	int r = store_notify_pending(n->store, x->groups[g], most, on_member, x, err);
@@ -157,7 +172,7 @@ static int collect_group(struct notify *n, struct lane *l, struct slice_of_storm
 		count += r >= 0 && v == MEMBER_TOLD;
 	}
 	if (r >= 0 && count)
-		r = store_notify_add_parts(n->store, message, parts, count, err);
+		r = store_notify_collect(n->store, message, parts, count, &total, err);
 	if (r >= 0 && x->member_count < most)
 		r = store_notify_set_due(n->store, x->groups[g], 0, false, err);
 	*ret_left = most - x->member_count;
@@ -173,9 +188,13 @@ static int collect_slice(struct notify *n, struct lane *l, uint64_t now, int64_t
 
 	if (!x)
 		return err_set(err, ENOMEM, "notify");
-	int r = store_notify_due(n->store, l->route->name, l->to->name, now, SLICE_GROUPS, on_group, x, err);
-	for (size_t i = 0; i < x->group_count && left && r >= 0; i++)
+	int r = store_notify_due_all(n->store, l->route->name, l->to->name, now, l->collected, SLICE_GROUPS,
+				     on_group, x, err);
+	for (size_t i = 0; i < x->group_count && left && r >= 0; i++) {
 		r = collect_group(n, l, x, i, message, &left, err);
+		if (left)
+			l->collected = x->groups[i];
+	}
 	*ret_has_more = !left || x->group_count == SLICE_GROUPS;
 	return r;
 }
@@ -201,21 +220,16 @@ static int begin_digest(struct notify *n, const struct lane *l, uint64_t now, in
 	return store_notify_form(n->store, &o, NULL, 0, ret, err);
 }
 
-static int count_part(void *arg, const struct store_part *p)
-{
-	(void)p;
-	++*(size_t *)arg;
-	return 0;
-}
-
 /* Everything is in it: it goes out, and calm may come back. */
-static int end_digest(struct notify *n, struct lane *l, uint64_t now, int64_t message, size_t parts, struct err *err)
+static int end_digest(struct notify *n, struct lane *l, uint64_t now, int64_t message, uint64_t parts, struct err *err)
 {
 	static const char *const kinds[] = { [NOTIFY_WEBHOOK] = "webhook", [NOTIFY_MAIL] = "mail", [NOTIFY_SYSLOG] = "syslog" };
 	CLEANUP(buf_finip) struct buf text = { 0 };
+	uint64_t begun = clock_boot_ns(n->clk);
 	int r;
 
 	l->is_collecting = false;
+	l->collected = 0;
 	if (parts) {
 		buf_init(&text, NOTIFY_MESSAGE_BYTES);
 		r = notify_digest_text(n, l, message, now - l->storm_window_ns, &text, err);
@@ -224,7 +238,7 @@ static int end_digest(struct notify *n, struct lane *l, uint64_t now, int64_t me
 		if (r >= 0)
 			r = store_notify_digested(n->store, l->route->name, l->to->name, err);
 		LOG(INFO, "notify.digest", KV_STR("route", l->route->name), KV_STR("receiver", l->to->name),
-		    KV_U64("alerts", parts));
+		    KV_U64("alerts", parts), KV_U64("us", (clock_boot_ns(n->clk) - begun) / 1000));
 	} else {
 		r = store_outbox_done(n->store, message, err);
 	}
@@ -240,7 +254,7 @@ static int end_digest(struct notify *n, struct lane *l, uint64_t now, int64_t me
 
 static int digest(struct notify *n, struct lane *l, uint64_t now, uint64_t *ret_next, struct err *err)
 {
-	size_t parts = 0;
+	uint64_t parts = 0;
 	bool has_more = false;
 	int64_t message = 0;
 
@@ -252,11 +266,11 @@ static int digest(struct notify *n, struct lane *l, uint64_t now, uint64_t *ret_
 	l->is_collecting = true;
 	r = collect_slice(n, l, now, message, &has_more, err);
 	if (r >= 0)
-		r = store_notify_parts(n->store, message, DIGEST_PARTS, count_part, &parts, err);
+		r = store_notify_collect(n->store, message, NULL, 0, &parts, err);
 	if (r < 0)
 		return r;
 	if (has_more && parts < DIGEST_PARTS) {
-		*ret_next = now + 1; /* as soon as the loop has looked after the others */
+		*ret_next = now; /* as soon as the loop has looked after the others */
 		return 0;
 	}
 	r = end_digest(n, l, now, message, parts, err);

@@ -72,6 +72,7 @@ static int apply(struct notify *n, const struct sweep *s, struct err *err)
 
 	if (r < 0 || !s->change_count)
 		return r;
+	n->form_at_ns = 0;
 	for (size_t i = 0; i < s->change_count && r >= 0; i++)
 		r = s->changes[i].pending < 0 ?
 			    store_notify_member_drop(n->store, s->changes[i].group, s->changes[i].alert, err) :

@@ -107,6 +107,31 @@ int store_notify_due(struct store *s, const char *route, const char *receiver, u
 	return r < 0 ? r : each_group(s, st, fn, arg, err);
 }
 
+int store_notify_due_all(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns, int64_t after,
+			 size_t limit, int (*fn)(void *arg, const struct store_group *g), void *arg, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	int r = DB_PREPARE(&s->state, &st, err,
+			   "SELECT " GROUP_COLUMNS " FROM notify_group WHERE id > ? AND +route = ? AND +receiver = ?"
+			   " AND +due > 0 AND due <= ? ORDER BY id LIMIT ?",
+			   B_INT(after), B_STR(route), B_STR(receiver), B_INT(now_unix_ns), B_INT(limit));
+
+	return r < 0 ? r : each_group(s, st, fn, arg, err);
+}
+
+int store_notify_count_pending(struct store *s, const char *route, const char *receiver, uint64_t since_unix_ns,
+			       uint64_t *ret, struct err *err)
+{
+	int64_t n;
+	int r = DB_NUMBER(&s->state, &n, err,
+			  "SELECT count(*) FROM notify_group g JOIN notify_member m ON m.grp = g.id WHERE g.route = ? AND"
+			  " g.receiver = ? AND m.pending > 0 AND (g.is_busy = 0 OR m.at >= ?)",
+			  B_STR(route), B_STR(receiver), B_INT(since_unix_ns));
+
+	*ret = r < 0 ? 0 : (uint64_t)n;
+	return r;
+}
+
 int store_notify_due_again(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns, size_t limit,
 			   int (*fn)(void *arg, const struct store_group *g), void *arg, struct err *err)
 {

@@ -7,25 +7,50 @@
 /* A digest that is collected waits for the end of time. */
 #define NEVER_DUE INT64_MAX
 
-static int add_parts(struct store *s, int64_t message, const struct store_part *parts, size_t count, struct err *err)
+/* *ret_first (nullable): the position before them. */
+static int add_parts(struct store *s, int64_t message, const struct store_part *parts, size_t count, int64_t *ret_first,
+		     struct err *err)
 {
 	int64_t first;
-	int r = DB_NUMBER(&s->state, &first, err, "SELECT coalesce(max(position), 0) FROM notify_part WHERE message = ?",
-			  B_INT(message));
+	int r = DB_NUMBER(&s->state, &first, err, "SELECT max(position) FROM notify_part WHERE message = ?", B_INT(message));
 
 	for (size_t i = 0; i < count && r >= 0; i++)
-		r = DB_RUN(&s->state, err, "INSERT INTO notify_part(message, position, alert, why) VALUES (?,?,?,?)",
+		r = DB_RUN(&s->state, err,
+			   "INSERT INTO notify_part(message, position, alert, why, severity)"
+			   " VALUES (?1,?2,?3,?4,coalesce((SELECT severity FROM alert WHERE id = ?3), 0))",
 			   B_INT(message), B_INT(first + (int64_t)i + 1), B_INT(parts[i].alert), B_INT(parts[i].why));
+	if (ret_first)
+		*ret_first = first;
 	return r;
 }
 
-int store_notify_add_parts(struct store *s, int64_t message, const struct store_part *parts, size_t count,
-			   struct err *err)
+#define COUNT_UP(what, name)                                                                                            \
+	"INSERT INTO notify_tally(message, what, name, count) SELECT ?1, '" what "', " name ", count(*)"                \
+	" FROM notify_part p JOIN alert a ON a.id = p.alert WHERE p.message = ?1 AND p.position > ?2 GROUP BY 3"        \
+	" ON CONFLICT DO UPDATE SET count = count + excluded.count"
+
+static int collect(struct store *s, int64_t message, const struct store_part *parts, size_t count, uint64_t *ret_total,
+		   struct err *err)
+{
+	static const char *const counts[] = { COUNT_UP("rule", "a.rule"), COUNT_UP("host", "a.host"),
+					      COUNT_UP("image", "a.image"), COUNT_UP("severity", "a.severity") };
+	int64_t first;
+	int r = add_parts(s, message, parts, count, &first, err);
+
+	for (size_t i = 0; i < ARRAY_LEN(counts) && r >= 0 && count; i++)
+		r = DB_RUN(&s->state, err, counts[i], B_INT(message), B_INT(first));
+	if (r >= 0)
+		*ret_total = (uint64_t)first + count;
+	return r;
+}
+
+int store_notify_collect(struct store *s, int64_t message, const struct store_part *parts, size_t count,
+			 uint64_t *ret_total, struct err *err)
 {
 	bool is_own;
 	int r = store_own_begin(s, &is_own, err);
 
-	return r < 0 ? r : store_own_end(s, is_own, add_parts(s, message, parts, count, err), err);
+	return r < 0 ? r : store_own_end(s, is_own, collect(s, message, parts, count, ret_total, err), err);
 }
 
 static int form(struct store *s, const struct store_outbox *o, const struct store_part *parts, size_t count,
@@ -38,7 +63,7 @@ static int form(struct store *s, const struct store_outbox *o, const struct stor
 	if (!sqlite3_changes(s->state.h))
 		return err_set(err, EEXIST, "a message of '%.100s' has this key already", o->route);
 	*ret_id = sqlite3_last_insert_rowid(s->state.h);
-	r = add_parts(s, *ret_id, parts, count, err);
+	r = add_parts(s, *ret_id, parts, count, NULL, err);
 	if (r >= 0 && o->group_id)
 		r = DB_RUN(&s->state, err, "UPDATE notify_group SET is_busy = 1, sent = ?2, serial = ?3 WHERE id = ?1",
 			   B_INT(o->group_id), B_INT(clock_unix_ns(s->clk)), B_INT(o->serial));
@@ -90,26 +115,16 @@ int store_notify_parts(struct store *s, int64_t message, size_t limit, int (*fn)
 int store_notify_tally(struct store *s, int64_t message, const char *what, size_t limit,
 		       int (*fn)(void *arg, const char *name, uint64_t count), void *arg, struct err *err)
 {
-#define TALLY(column)                                                                                                  \
-	"SELECT a." column ", count(*) FROM notify_part p JOIN alert a ON a.id = p.alert WHERE p.message = ?"          \
-	" GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?"
-	static const struct {
-		const char *what, *sql;
-	} tallies[] = { { "rule", TALLY("rule") },
-			{ "host", TALLY("host") },
-			{ "image", TALLY("image") },
-			{ "severity", TALLY("severity") } };
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	int r = -EINVAL;
+	int r = DB_PREPARE(&s->state, &st, err,
+			   "SELECT name, count FROM notify_tally WHERE message = ? AND what = ? ORDER BY count DESC, name LIMIT ?",
+			   B_INT(message), B_STR(what), B_INT(limit));
 
-	for (size_t i = 0; i < ARRAY_LEN(tallies); i++)
-		if (!strcmp(tallies[i].what, what))
-			r = DB_PREPARE(&s->state, &st, err, tallies[i].sql, B_INT(message), B_INT(limit));
 	while (r >= 0 && (r = db_step(&s->state, st, err)) > 0) {
 		const char *name = db_text(st, 0);
 
 		if (!strcmp(what, "severity"))
-			name = msg_severity_name((enum msg_severity)db_u64(st, 0));
+			name = msg_severity_name((enum msg_severity)sqlite3_column_int(st, 0));
 		r = fn(arg, name, db_u64(st, 1));
 	}
 	return r;
@@ -120,8 +135,8 @@ int store_notify_worst(struct store *s, int64_t message, size_t limit,
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	int r = DB_PREPARE(&s->state, &st, err,
-			   "SELECT " ALERT_COLUMNS " FROM alert WHERE id IN (SELECT a.id FROM notify_part p JOIN alert a"
-			   " ON a.id = p.alert WHERE p.message = ? ORDER BY a.severity DESC, a.id DESC LIMIT ?)"
+			   "SELECT " ALERT_COLUMNS " FROM alert WHERE id IN (SELECT alert FROM notify_part WHERE message = ?"
+			   " ORDER BY severity DESC, alert DESC LIMIT ?)"
 			   " ORDER BY severity DESC, id DESC",
 			   B_INT(message), B_INT(limit));
 

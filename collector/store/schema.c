@@ -451,7 +451,12 @@ static const char *const state_steps[] = {
 	/* what a message says, in this order */
 	"CREATE TABLE notify_part ("
 	" message INTEGER NOT NULL, position INTEGER NOT NULL, alert INTEGER NOT NULL, why INTEGER NOT NULL,"
+	" severity INTEGER NOT NULL DEFAULT 0,"
 	" PRIMARY KEY(message, position)) WITHOUT ROWID;"
+	/* of a digest, counted while it is collected: alerts are long rows, and ten thousand of them are not read twice */
+	"CREATE TABLE notify_tally ("
+	" message INTEGER NOT NULL, what TEXT NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL,"
+	" PRIMARY KEY(message, what, name)) WITHOUT ROWID;"
 	"CREATE TABLE notify_lane ("
 	" route TEXT NOT NULL, receiver TEXT NOT NULL, sent INTEGER NOT NULL DEFAULT 0,"
 	" failures INTEGER NOT NULL DEFAULT 0, digests INTEGER NOT NULL DEFAULT 0, success INTEGER NOT NULL DEFAULT 0,"
@@ -459,6 +464,7 @@ static const char *const state_steps[] = {
 	/* messages end in several places */
 	"CREATE TRIGGER outbox_gone AFTER DELETE ON outbox BEGIN"
 	" DELETE FROM notify_part WHERE message = OLD.id;"
+	" DELETE FROM notify_tally WHERE message = OLD.id;"
 	" UPDATE notify_group SET is_busy = 0 WHERE id = OLD.grp_id; END;"
 	"CREATE TRIGGER outbox_dead AFTER UPDATE OF is_dead ON outbox WHEN NEW.is_dead = 1 BEGIN"
 	" UPDATE notify_group SET is_busy = 0 WHERE id = NEW.grp_id; END;",

@@ -34,6 +34,13 @@ struct store_group {
 /* Groups of the lane that are due and have no message on its way, longest due first. */
 int store_notify_due(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns, size_t limit,
 		     int (*fn)(void *arg, const struct store_group *g), void *arg, struct err *err) WARN_UNUSED;
+/* Those that wait behind a message of theirs, too; by their numbers, from behind the group after on. */
+int store_notify_due_all(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns, int64_t after,
+			 size_t limit, int (*fn)(void *arg, const struct store_group *g), void *arg,
+			 struct err *err) WARN_UNUSED;
+/* Pending alerts of the lane that wait for no message of their group, or are pending since then at the earliest. */
+int store_notify_count_pending(struct store *s, const char *route, const char *receiver, uint64_t since_unix_ns,
+			       uint64_t *ret, struct err *err) WARN_UNUSED;
 /* Those to be told again. */
 int store_notify_due_again(struct store *s, const char *route, const char *receiver, uint64_t now_unix_ns, size_t limit,
 			   int (*fn)(void *arg, const struct store_group *g), void *arg, struct err *err) WARN_UNUSED;
@@ -77,16 +84,16 @@ struct store_part {
 /* A message with its parts; its group (o->group_id, if any) is busy from now on, and was sent at now. *ret_id: its number. */
 int store_notify_form(struct store *s, const struct store_outbox *o, const struct store_part *parts, size_t count,
 		      int64_t *ret_id, struct err *err) WARN_UNUSED;
-/* Further parts behind those it has. */
-int store_notify_add_parts(struct store *s, int64_t message, const struct store_part *parts, size_t count,
-			   struct err *err) WARN_UNUSED;
+/* Further parts of a digest behind those it has, counted for store_notify_tally. *ret_total: how many it has. */
+int store_notify_collect(struct store *s, int64_t message, const struct store_part *parts, size_t count,
+			 uint64_t *ret_total, struct err *err) WARN_UNUSED;
 int store_notify_parts(struct store *s, int64_t message, size_t limit, int (*fn)(void *arg, const struct store_part *p),
 		       void *arg, struct err *err) WARN_UNUSED;
 /* What was collected is complete: kind, body, and due now. */
 int store_notify_close(struct store *s, int64_t message, const char *kind, const char *body, struct err *err) WARN_UNUSED;
 /* The lane's message that is still being collected; 0: none. */
 int store_notify_open(struct store *s, const char *route, const char *receiver, int64_t *ret, struct err *err) WARN_UNUSED;
-/* What the alerts of a message have in common: "rule", "host", "severity" or "image", and how many, the most first. */
+/* What the alerts of a digest have in common: "rule", "host", "severity" or "image", and how many, the most first. */
 int store_notify_tally(struct store *s, int64_t message, const char *what, size_t limit,
 		       int (*fn)(void *arg, const char *name, uint64_t count), void *arg, struct err *err) WARN_UNUSED;
 /* Its worst alerts. */

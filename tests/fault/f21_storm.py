@@ -10,8 +10,8 @@ from lib import main, wait_until
 COUNT, RATE = 10000, 1000
 PEOPLE_S = 150  # two windows of a storm
 
-def storm(group_by, wait, count=COUNT):
-    hook, pager, plain = receivers.Receiver(), receivers.Receiver(), receivers.Receiver()
+def storm(group_by, wait, count=COUNT, kills=0, how="ok"):
+    hook, pager, plain = receivers.Receiver(how), receivers.Receiver(how), receivers.Receiver(how)
     by = f"      group_by: [{group_by}]\n" if group_by else ""
     notify = (f"notify:\n  webhooks:\n    - {{name: hook, url: 'http://127.0.0.1:{hook.port}/'}}\n"
               f"    - {{name: chat, url: 'http://127.0.0.1:{pager.port}/', preset: slack}}\n"
@@ -22,6 +22,10 @@ def storm(group_by, wait, count=COUNT):
         f.start()
         began = time.monotonic()
         p = f.feed(count, RATE, rules=20)
+        for _ in range(kills):
+            time.sleep(4)
+            f.kill()
+            f.start()
         out, err = p.communicate(timeout=120)
         assert p.returncode == 0, f"{out}{err}"
         seconds = float(re.search(r"seconds=([\d.]+)", out)[1])
@@ -38,11 +42,13 @@ def storm(group_by, wait, count=COUNT):
         assert kept == count, f"{kept} of {count} alerts in the inbox"
         assert stored == count, f"{stored} of {count} findings in the history"
         for name, r in (("hook", hook), ("chat", pager), ("plain", plain)):
-            assert 1 <= len(r.took) <= 20, f"{name}: {len(r.took)} notifications"
+            # each start of the collector begins with ten messages at once
+            assert 1 <= len(r.took) <= 20 + 11 * kills, f"{name}: {len(r.took)} notifications"
         told = {}
         for name, r in (("hook", hook), ("plain", plain)):
-            digests = [c["json"]["digest"]["count"] for c in r.took if "digest" in c["json"]]
-            single = sum(len(c["json"]["alerts"]) for c in r.took if "digest" not in c["json"])
+            messages = {c["key"]: c["json"] for c in r.took}.values()  # one that was sent twice has one key
+            digests = [m["digest"]["count"] for m in messages if "digest" in m]
+            single = sum(len(m["alerts"]) for m in messages if "digest" not in m)
             told[name] = single + sum(digests)
             assert told[name] == count, f"{name}: {single} alerts and digests of {digests}"
         assert inbox_ms <= 500, f"the inbox took {inbox_ms:.0f} ms"
@@ -66,6 +72,16 @@ def a_storm_grouped_by_container_with_a_wait():
 def a_storm_that_is_one_group():
     return storm("none", "5s")
 
+def a_storm_in_which_the_collector_is_killed_three_times():
+    return storm("alert", "1ms", kills=3)
+
+
+def a_storm_and_receivers_that_take_a_second():
+    return storm(None, "50ms", how="slow")
+
+
 if __name__ == "__main__":
     main(a_storm_grouped_by_rule_and_host, a_storm_in_which_each_alert_is_a_group,
-         a_storm_grouped_by_container_with_a_wait, a_storm_that_is_one_group)
+         a_storm_grouped_by_container_with_a_wait, a_storm_that_is_one_group,
+         a_storm_in_which_the_collector_is_killed_three_times,
+         a_storm_and_receivers_that_take_a_second)

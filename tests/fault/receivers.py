@@ -54,8 +54,10 @@ class Fleet:
         log = open(self.dir / "collector.log", "ab")
         self.process = subprocess.Popen([str(self.bin["collector"]), "run", "--config", str(self.dir / "c/collector.yaml")],
                                         stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
-        wait_until(f"the collector answers; log: {self.log()[-600:]}", 30,
-                   lambda: self.ctl("status", check=False).returncode == 0, 0.2)
+        def answers():
+            assert self.process.poll() is None, f"the collector ended: {self.log()[-600:]}"
+            return self.ctl("status", check=False).returncode == 0
+        wait_until("the collector answers", 30, answers, 0.2)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
