@@ -8,7 +8,7 @@
 
 /* Newest rows that are kept; of the outbox those that wait. Alerts go resolved ones first, a bite at a
  * time. */
-enum { OUTBOX_MAX = 20000, ALERTS_MAX = 1000000, BITE = 2000 };
+enum { OUTBOX_MAX = 20000, ALERTS_MAX = 1000000, BITE = 2000, ENDED_MAX = 10000 };
 static const uint64_t second_ns = 1000000000;
 static const uint64_t query_most_ns = 200000000, query_least_ns = 30000000;
 static const uint64_t default_reserve = 64 * 1024 * 1024;
@@ -227,6 +227,22 @@ static int prune_alerts(struct store *s, struct err *err)
 	return r;
 }
 
+/* Of silences and exceptions that ended the newest are kept: their alerts' trails name them. */
+static int prune_ended(struct store *s, struct err *err)
+{
+	int r = DB_RUN(&s->state, err,
+		       "DELETE FROM silence WHERE ended > 0 AND id <= (SELECT id FROM silence WHERE ended > 0"
+		       " ORDER BY id DESC LIMIT 1 OFFSET ?)",
+		       B_INT(ENDED_MAX));
+
+	if (r < 0)
+		return r;
+	return DB_RUN(&s->state, err,
+		      "DELETE FROM exception WHERE ended > 0 AND id <= (SELECT id FROM exception WHERE ended > 0"
+		      " ORDER BY id DESC LIMIT 1 OFFSET ?)",
+		      B_INT(ENDED_MAX));
+}
+
 int state_prune(struct store *s, struct err *err)
 {
 	uint64_t now = clock_unix_ns(s->clk), week = 7 * 24 * 3600 * second_ns;
@@ -240,6 +256,8 @@ int state_prune(struct store *s, struct err *err)
 		r = prune_outbox(s, err);
 	if (r >= 0)
 		r = prune_alerts(s, err);
+	if (r >= 0)
+		r = prune_ended(s, err);
 	return r < 0 ? r : audit_prune(s, err);
 }
 
