@@ -199,7 +199,7 @@ static int prune_outbox(struct store *s, struct err *err)
 }
 
 /* What stands about an alert goes with it. */
-static int prune_alerts(struct store *s, struct err *err)
+static int prune_some(struct store *s, int64_t count, struct err *err)
 {
 	static const char *const rest[] = { "DELETE FROM alert_trail WHERE alert IN (SELECT id FROM temp.gone)",
 					    "DELETE FROM alert_held WHERE alert IN (SELECT id FROM temp.gone)",
@@ -207,24 +207,33 @@ static int prune_alerts(struct store *s, struct err *err)
 					    "DELETE FROM escalation WHERE alert IN (SELECT id FROM temp.gone)",
 					    "DELETE FROM alert WHERE id IN (SELECT id FROM temp.gone)",
 					    "DELETE FROM temp.gone" };
-	int64_t count, most = (int64_t)s->alerts_max;
-	int r = db_number(&s->state, "SELECT count(*) FROM alert", NULL, 0, &count, err);
-
-	if (r < 0 || count <= most)
-		return r;
-	r = db_exec(&s->state, "CREATE TEMP TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY)", err);
+	int r = db_exec(&s->state, "CREATE TEMP TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY)", err);
 	if (r >= 0)
 		r = DB_RUN(&s->state, err,
 			   "INSERT INTO temp.gone SELECT id FROM (SELECT id FROM alert WHERE status = 'resolved'"
 			   " ORDER BY last_seen LIMIT ?)",
-			   B_INT(count - most < BITE ? count - most : BITE));
+			   B_INT(count));
 	if (r >= 0 && !sqlite3_changes(s->state.h))
 		r = DB_RUN(&s->state, err,
 			   "INSERT INTO temp.gone SELECT id FROM (SELECT id FROM alert ORDER BY last_seen LIMIT ?)",
-			   B_INT(count - most < BITE ? count - most : BITE));
+			   B_INT(count));
 	for (size_t i = 0; i < ARRAY_LEN(rest) && r >= 0; i++)
 		r = db_run(&s->state, rest[i], NULL, 0, err);
 	return r;
+}
+
+static int prune_alerts(struct store *s, struct err *err)
+{
+	int64_t count, most = (int64_t)s->alerts_max;
+	bool is_own;
+	int r = db_number(&s->state, "SELECT count(*) FROM alert", NULL, 0, &count, err);
+
+	if (r < 0 || count <= most)
+		return r;
+	r = store_own_begin(s, &is_own, err);
+	if (r < 0)
+		return r;
+	return store_own_end(s, is_own, prune_some(s, count - most < BITE ? count - most : BITE, err), err);
 }
 
 /* Of silences and exceptions that ended the newest are kept: their alerts' trails name them. */
