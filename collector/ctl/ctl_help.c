@@ -44,7 +44,15 @@ static const struct ctl_command commands[] = {
 	  "picketctl alert list 'severity>=high' 'host=web-*' -status:resolved\n"
 	  "picketctl alert list --since 1h -o csv > alerts.csv\n"
 	  "picketctl alert list --watch\n"
-	  "\nThe inbox, newest first.\n" FILTER_HELP COMMON_OPTIONS LIST_OPTIONS TIME_OPTIONS },
+	  "picketctl alert list silenced:yes\n"
+	  "\nThe inbox, newest first.\n"
+	  "\nKeys\n"
+	  "  id severity status assignee source rule title count host agent container container.id image\n"
+	  "  priority text time since until\n"
+	  "  status       new acknowledged snoozed resolved\n"
+	  "  resolution   true_positive false_positive benign duplicate_of\n"
+	  "  silenced     yes or no\n"
+	  "  process exe cmdline parent user path address tag   of what its newest finding was about\n" FILTER_HELP COMMON_OPTIONS LIST_OPTIONS TIME_OPTIONS },
 	{ "alert", "show", ctl_alert_show,
 	  "picketctl alert show 42\npicketctl alert show 42 -o json\n"
 	  "\nOne alert: what happened, why it matters, process, container, evidence.\n" COMMON_OPTIONS },

@@ -9,7 +9,7 @@
 
 /* Newest rows that are kept; of the outbox those that wait. Alerts go resolved ones first, a bite at a
  * time. */
-enum { OUTBOX_MAX = 20000, ALERTS_MAX = 1000000, BITE = 2000 };
+enum { OUTBOX_MAX = 20000, ALERTS_MAX = 1000000, BITE = 2000, ENDED_MAX = 10000 };
 static const uint64_t second_ns = 1000000000;
 static const uint64_t query_most_ns = 200000000, query_least_ns = 30000000;
 static const uint64_t default_reserve = 64 * 1024 * 1024, part_bytes = 64 * 1024 * 1024;
@@ -209,7 +209,7 @@ static int prune_outbox(struct store *s, struct err *err)
 }
 
 /* What stands about an alert goes with it. */
-static int prune_alerts(struct store *s, struct err *err)
+static int prune_some(struct store *s, int64_t count, struct err *err)
 {
 	static const char *const rest[] = { "DELETE FROM alert_trail WHERE alert IN (SELECT id FROM temp.gone)",
 					    "DELETE FROM alert_held WHERE alert IN (SELECT id FROM temp.gone)",
@@ -217,24 +217,49 @@ static int prune_alerts(struct store *s, struct err *err)
 					    "DELETE FROM escalation WHERE alert IN (SELECT id FROM temp.gone)",
 					    "DELETE FROM alert WHERE id IN (SELECT id FROM temp.gone)",
 					    "DELETE FROM temp.gone" };
-	int64_t count, most = (int64_t)s->alerts_max;
-	int r = db_number(&s->state, "SELECT count(*) FROM alert", NULL, 0, &count, err);
-
-	if (r < 0 || count <= most)
-		return r;
-	r = db_exec(&s->state, "CREATE TEMP TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY)", err);
+	int r = db_exec(&s->state, "CREATE TEMP TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY)", err);
 	if (r >= 0)
 		r = DB_RUN(&s->state, err,
 			   "INSERT INTO temp.gone SELECT id FROM (SELECT id FROM alert WHERE status = 'resolved'"
 			   " ORDER BY last_seen LIMIT ?)",
-			   B_INT(count - most < BITE ? count - most : BITE));
+			   B_INT(count));
 	if (r >= 0 && !sqlite3_changes(s->state.h))
 		r = DB_RUN(&s->state, err,
 			   "INSERT INTO temp.gone SELECT id FROM (SELECT id FROM alert ORDER BY last_seen LIMIT ?)",
-			   B_INT(count - most < BITE ? count - most : BITE));
+			   B_INT(count));
 	for (size_t i = 0; i < ARRAY_LEN(rest) && r >= 0; i++)
 		r = db_run(&s->state, rest[i], NULL, 0, err);
 	return r;
+}
+
+static int prune_alerts(struct store *s, struct err *err)
+{
+	int64_t count, most = (int64_t)s->alerts_max;
+	bool is_own;
+	int r = db_number(&s->state, "SELECT count(*) FROM alert", NULL, 0, &count, err);
+
+	if (r < 0 || count <= most)
+		return r;
+	r = store_own_begin(s, &is_own, err);
+	if (r < 0)
+		return r;
+	return store_own_end(s, is_own, prune_some(s, count - most < BITE ? count - most : BITE, err), err);
+}
+
+/* Of silences and exceptions that ended the newest are kept: their alerts' trails name them. */
+static int prune_ended(struct store *s, struct err *err)
+{
+	int r = DB_RUN(&s->state, err,
+		       "DELETE FROM silence WHERE ended > 0 AND id <= (SELECT id FROM silence WHERE ended > 0"
+		       " ORDER BY id DESC LIMIT 1 OFFSET ?)",
+		       B_INT(ENDED_MAX));
+
+	if (r < 0)
+		return r;
+	return DB_RUN(&s->state, err,
+		      "DELETE FROM exception WHERE ended > 0 AND id <= (SELECT id FROM exception WHERE ended > 0"
+		      " ORDER BY id DESC LIMIT 1 OFFSET ?)",
+		      B_INT(ENDED_MAX));
 }
 
 int state_prune(struct store *s, struct err *err)
@@ -250,6 +275,8 @@ int state_prune(struct store *s, struct err *err)
 		r = prune_outbox(s, err);
 	if (r >= 0)
 		r = prune_alerts(s, err);
+	if (r >= 0)
+		r = prune_ended(s, err);
 	return r < 0 ? r : audit_prune(s, err);
 }
 

@@ -1,6 +1,9 @@
 /* test_picketctl_triage.c - what people do with alerts, typed. */
 #include "tests/collector/ctl/typed.h"
 
+#include "collector/store/store_risk.h"
+#include "tests/collector/reports.h"
+
 static int start(void **state)
 {
 	(void)state;
@@ -21,6 +24,12 @@ static int start(void **state)
 		MUST(alert_from_finding(srv.p.store, &cfg, SERVED_AGENT, host, 5, 1000 + i, rec, &c, &must_err));
 		served_event(&srv, SERVED_AGENT, 1000 + i, rec);
 	}
+	static struct report_container box;
+	bool more = true;
+	report_container(&box, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "web-1", "nginx:1.25");
+	MUST(store_container_event(srv.p.store, SERVED_AGENT, &box.event, &must_err));
+	while (more)
+		MUST(store_risk_judge(srv.p.store, 10, &more, &must_err));
 	MUST(store_commit(srv.p.store, &must_err));
 	served_run_api(&srv);
 	typed_settings();
@@ -119,6 +128,23 @@ static void an_exception_is_looked_at_and_then_made(void **state)
 	typed_all(cases, ARRAY_LEN(cases));
 }
 
+static void a_risk_says_why(void **state)
+{
+	static const struct typed cases[] = {
+		{ "$ctl container list --sort risk -o table", 0, "RISK" },
+		{ "$ctl container show web-1 -o table", 0, "alert: alert " },
+		{ "$ctl container show web-1 -o json", 0, "\"risk_reasons\":[{\"points\":" },
+		{ "$ctl container list 'risk>=1' -o csv | wc -l", 0, "2" },
+		{ "$ctl container list 'risk>99' -o csv | wc -l", 0, "1" },
+		{ "$ctl image list --sort risk -o table", 0, "" },
+		{ "$ctl container list --sort name", 2, "only risk" },
+		{ "$ctl alert list --sort risk", 2, "there is no --sort" },
+	};
+
+	(void)state;
+	typed_all(cases, ARRAY_LEN(cases));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +152,7 @@ int main(void)
 		cmocka_unit_test(many_are_counted_first_and_changed_when_that_is_meant),
 		cmocka_unit_test(a_silence_says_what_it_would_have_hidden),
 		cmocka_unit_test(an_exception_is_looked_at_and_then_made),
+		cmocka_unit_test(a_risk_says_why),
 	};
 
 	return cmocka_run_group_tests(tests, start, typed_stop);
