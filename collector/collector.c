@@ -46,7 +46,7 @@ static const struct notice_text {
 	{ "rules_late", "Correlation was late", "Events came too late for correlations", SEVERITY_MEDIUM },
 	{ "rules_state_lost", "Correlation began anew", "The state of correlations was damaged; counting begins anew",
 	  SEVERITY_HIGH },
-	{ "rule_flood", "Rule flood", "A rule raises so many alerts that no new ones are made of it", SEVERITY_HIGH },
+	{ "rule_flood", "Rule flood", "A rule finds so much that the rest is in the history only", SEVERITY_HIGH },
 	{ "name_taken", "Host name taken",
 	  "An agent calls itself by the name of another machine; revoke the one that is wrong, by its id",
 	  SEVERITY_HIGH },

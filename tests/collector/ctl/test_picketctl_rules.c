@@ -60,7 +60,7 @@ static void each_says_what_it_found_and_exits_with_it(void **state)
 		{ "$ctl rule lint $d/bad.yaml -o table", 3, "bad.yaml:4:" },
 		{ "$ctl rule lint $d/bad.yaml -o table", 3, "endswith" },
 		{ "$ctl rule lint $d -o json", 3, "\"error_count\":2" },
-		{ "$ctl rule lint $d/evil.yaml -o table | grep -c \"$(printf '\\\\033')\"; $ctl rule lint $d/evil.yaml -o table", 3, "0\n" },
+		{ "$ctl rule lint $d/evil.yaml -o table | grep -c \"$(printf '\\033')\"; $ctl rule lint $d/evil.yaml -o table", 3, "0\n" },
 		{ "$ctl correlation lint $d/on_ours.yaml -o table", 0, "0 rules, 1 correlations, 0 errors" },
 		{ "$ctl rule lint $d/nothing.yaml", 5, "nothing.yaml" },
 		{ "$ctl rule lint", 2, "needs files" },
