@@ -227,6 +227,12 @@ static int on_correlated(void *arg, const struct alert_change *change, struct er
 	return tell(arg, change, err);
 }
 
+static void on_address(void *arg, const char *agent, const char *host, const char *address)
+{
+	(void)agent;
+	correlating_address(((struct collector *)arg)->correlating, host, address);
+}
+
 static int on_request(void *arg, const char *agent, const Picket__Request *rq, struct arena *a, Picket__Reply *ret,
 		      struct err *err)
 {
@@ -597,6 +603,7 @@ static int open_doors(struct collector *c, struct loop *l, struct err *err)
 	static const struct intake_ops ops = { .on_record = on_record,
 					       .on_committed = on_committed,
 					       .on_notice = on_notice,
+					       .on_address = on_address,
 					       .on_request = on_request,
 					       .on_heartbeat = on_heartbeat };
 	static const struct api_ops api_ops = { .on_status = on_status, .on_changed = on_changed,

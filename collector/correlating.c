@@ -236,6 +236,11 @@ int correlating_record(struct correlating *c, const char *agent, const char *hos
 	return r;
 }
 
+void correlating_address(struct correlating *c, const char *host, const char *address)
+{
+	live_address(c->live, host, address);
+}
+
 static int made_of_use(struct correlating *c, const struct store_case *cs, const struct store_use *use, struct err *err)
 {
 	const struct store_place *p = &cs->places[0];
