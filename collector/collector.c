@@ -51,7 +51,7 @@ static const struct notice_text {
 	{ "rules_late", "Correlation was late", "Events came too late for correlations", SEVERITY_MEDIUM },
 	{ "rules_state_lost", "Correlation began anew", "The state of correlations was damaged; counting begins anew",
 	  SEVERITY_HIGH },
-	{ "rule_flood", "Rule flood", "A rule raises so many alerts that no new ones are made of it", SEVERITY_HIGH },
+	{ "rule_flood", "Rule flood", "A rule finds so much that the rest is in the history only", SEVERITY_HIGH },
 	{ "name_taken", "Host name taken",
 	  "An agent calls itself by the name of another machine; revoke the one that is wrong, by its id",
 	  SEVERITY_HIGH },
@@ -237,6 +237,12 @@ static int on_record(void *arg, const char *agent, const char *host, uint64_t ep
 static int on_correlated(void *arg, const struct alert_change *change, struct err *err)
 {
 	return tell(arg, change, err);
+}
+
+static void on_address(void *arg, const char *agent, const char *host, const char *address)
+{
+	(void)agent;
+	correlating_address(((struct collector *)arg)->correlating, host, address);
 }
 
 static int on_request(void *arg, const char *agent, const Picket__Request *rq, struct arena *a, Picket__Reply *ret,
@@ -668,6 +674,7 @@ static int open_doors(struct collector *c, struct loop *l, struct err *err)
 	static const struct intake_ops ops = { .on_record = on_record,
 					       .on_committed = on_committed,
 					       .on_notice = on_notice,
+					       .on_address = on_address,
 					       .on_request = on_request,
 					       .on_heartbeat = on_heartbeat };
 	static const struct api_ops api_ops = { .on_status = on_status,

@@ -70,6 +70,15 @@ static int tell(struct correlating *c, const struct alert_correlated *x, struct 
 	uint64_t now = clock_boot_ns(c->clk);
 	struct alert_config cfg = { .fold_ms = c->fold_ms, .is_full = !flood_may(&c->flood, x->name, now) };
 	struct alert_change change;
+
+	/* Each costs a row rewritten: one that matches everything must not hold up what comes in. The events are in the
+	 * history, and counted. */
+	if (!flood_may(&c->pace, x->name, now)) {
+		c->withheld++;
+		c->ops.on_notice(c->arg, "rule_flood", "", x->title);
+		return 0;
+	}
+	flood_took(&c->pace, x->name, now);
 	int r = alert_from_correlation(c->store, &cfg, x, &change, err);
 
 	if (r == -ERR_LIMIT) { /* never seen; what came with it must not wait for it */
@@ -227,6 +236,11 @@ int correlating_record(struct correlating *c, const char *agent, const char *hos
 	return r;
 }
 
+void correlating_address(struct correlating *c, const char *host, const char *address)
+{
+	live_address(c->live, host, address);
+}
+
 static int made_of_use(struct correlating *c, const struct store_case *cs, const struct store_use *use, struct err *err)
 {
 	const struct store_place *p = &cs->places[0];
@@ -335,6 +349,7 @@ void correlating_status(struct correlating *c, struct json *j)
 		{ "without_group", st.no_group },  { "overruns", st.overruns },
 		{ "journal_rows", st.journal_rows }, { "journal_bytes", st.journal_bytes },
 		{ "snapshot_bytes", st.snapshot_bytes }, { "rebuilt", st.rebuilt },
+		{ "withheld", c->withheld },
 		{ "errors", st.error_count },
 	};
 	json_kv_object(j, "correlation");
@@ -347,7 +362,8 @@ void correlating_status(struct correlating *c, struct json *j)
 
 /* ---- the whole ---- */
 
-enum { ALERTS_AT_ONCE = 1000 };
+/* Of one rule: new alerts, and times that an alert is opened or counted on. */
+enum { ALERTS_AT_ONCE = 1000, TOLD_AT_ONCE = 5000, TOLD_PER_HOUR = 36000 };
 
 int correlating_new(struct loop *l, struct store *s, const struct clock *clk, const struct collector_config *cfg,
 		    const struct correlating_ops *ops, void *arg, struct correlating **ret, struct err *err)
@@ -369,6 +385,8 @@ int correlating_new(struct loop *l, struct store *s, const struct clock *clk, co
 	c->lateness_ms = cfg->lateness_ms;
 	c->next_job = 1;
 	c->flood.at_once = c->flood.per_hour = ALERTS_AT_ONCE;
+	c->pace.at_once = TOLD_AT_ONCE;
+	c->pace.per_hour = TOLD_PER_HOUR;
 	c->firing = calloc(1, sizeof(*c->firing));
 	if (!c->firing)
 		return err_set(err, ENOMEM, "rules");

@@ -22,6 +22,7 @@ DEFINE_CLEANUP(struct correlating, correlating_free)
 /* Inside the transaction that stores it. */
 int correlating_record(struct correlating *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 		       const Picket__Record *rec, struct err *err) WARN_UNUSED;
+void correlating_address(struct correlating *c, const char *host, const char *address);
 /* Inside a transaction: a vulnerability was judged, in an image that runs. */
 int correlating_case(struct correlating *c, const struct store_case *cs, struct err *err) WARN_UNUSED;
 /* Each second, without a transaction. */

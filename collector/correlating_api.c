@@ -215,6 +215,7 @@ void correlating_metrics(struct correlating *c, struct buf *out)
 		{ "hits_total", "counter", "Events given to correlations.", st.hits },
 		{ "firings_total", "counter", "Correlations that fired.", st.firings },
 		{ "rule_alerts_total", "counter", "Matches of rules that raise alerts themselves.", st.alerts_of_rules },
+		{ "withheld_total", "counter", "Matches and firings not added to alerts: a rule had too many.", c->withheld },
 		{ "groups", "gauge", "Groups that are counted.", st.groups },
 		{ "bytes", "gauge", "Memory of the groups.", st.bytes },
 		{ "bytes_max", "gauge", "Its bound.", st.bytes_max },

@@ -27,7 +27,8 @@ struct correlating {
 	int64_t next_job;
 	uint64_t unscanned_boot_ns;
 	struct err *err; /* of a callback's caller */
-	struct flood flood;	/* by rule */
+	struct flood flood, pace; /* by rule: new alerts; every time that one is told */
+	uint64_t withheld;	  /* not told, for that */
 	struct firing *firing;	/* room for one */
 	uint64_t epoch, sequence; /* of the record that is looked at; 0: it is none */
 };

@@ -165,6 +165,18 @@ int live_record(struct live *l, const char *agent, const char *host, uint64_t ep
 	return r;
 }
 
+void live_address(struct live *l, const char *host, const char *address)
+{
+	const char *colon = strrchr(address, ':');
+	struct slice s = slice_from(address, colon ? (size_t)(colon - address) : strlen(address));
+
+	if (s.n > 2 && s.p[0] == '[')
+		s = slice_sub(s, 1, s.n - 2);
+	if (slice_starts(s, SLICE_LIT("::ffff:")))
+		s = slice_sub(s, 7, s.n);
+	live_world_address(l->world, host, s);
+}
+
 int live_made(struct live *l, const char *agent, const char *host, const struct observed_made *made, struct err *err)
 {
 	struct observed o;

@@ -47,6 +47,8 @@ DEFINE_CLEANUP(struct live, live_free)
 int live_record(struct live *l, const char *agent, const char *host, uint64_t epoch, uint64_t seq, const Picket__Record *rec,
 		struct err *err) WARN_UNUSED;
 int live_made(struct live *l, const char *agent, const char *host, const struct observed_made *made, struct err *err) WARN_UNUSED;
+/* An agent speaks from there ("192.0.2.1:55555", "[2001:db8::1]:55555"): an address of its host. */
+void live_address(struct live *l, const char *host, const char *address);
 /* Each second: windows end, agents are silent or back, snapshots are due, files have changed. Makes its own
  * transactions; none may be open. */
 void live_tick(struct live *l);

@@ -13,6 +13,7 @@ void live_world_free(struct live_world *w);
 const struct observed_world *live_world_ops(struct live_world *w);
 /* What a record tells of the world: a container that changed, an address of a host. */
 void live_world_learn(struct live_world *w, const char *agent, const char *host, const Picket__Record *rec);
+void live_world_address(struct live_world *w, const char *host, struct slice address);
 /* Something was judged: what is known of images may be old. */
 void live_world_forget(struct live_world *w);
 /* Gives each agent that fell silent or came back since the last call. */

@@ -118,6 +118,18 @@ static bool is_of_everybody(const char *text)
 	       !strcmp(text, "0.0.0.0") || !strcmp(text, "::");
 }
 
+void live_world_address(struct live_world *w, const char *host, struct slice address)
+{
+	struct address *a = &w->addresses[slice_hash(address) % ADDRESSES];
+
+	if (slice_is(address, a->text) && !strcmp(a->host, host))
+		return;
+	(void)slice_copy(address, a->text, sizeof(a->text));
+	if (is_of_everybody(a->text))
+		a->text[0] = '\0';
+	(void)slice_copy(slice_of(host), a->host, sizeof(a->host));
+}
+
 /* Of connections of a host's own programs, the local end is an address of the host. A bridge of containers
  * (172.17.0.1) is on every host; the last one to speak has it, and nobody connects to it from elsewhere. */
 static void learn_address(struct live_world *w, const char *host, const Picket__Record *rec)
@@ -129,13 +141,7 @@ static void learn_address(struct live_world *w, const char *host, const Picket__
 	int field = observed_resolve(NULL, DETECT_SOURCE_NETWORK, SLICE_LIT("network.local_address"));
 	if (o.ev.source != DETECT_SOURCE_NETWORK || field < 0 || !o.ev.ops->get(&o.ev, (unsigned)field, &v, 1))
 		return;
-	struct address *a = &w->addresses[slice_hash(v.text) % ADDRESSES];
-	if (slice_is(v.text, a->text) && !strcmp(a->host, host))
-		return;
-	(void)slice_copy(v.text, a->text, sizeof(a->text));
-	if (is_of_everybody(a->text))
-		a->text[0] = '\0';
-	(void)slice_copy(slice_of(host), a->host, sizeof(a->host));
+	live_world_address(w, host, v.text);
 }
 
 void live_world_learn(struct live_world *w, const char *agent, const char *host, const Picket__Record *rec)

@@ -244,23 +244,27 @@ static bool is_initiated(const struct observed *o)
 	return !is_accept(o->call);
 }
 
-static size_t give_address(struct observed *o, bool is_remote, struct detect_value *ret)
+/* IPv4 in IPv6 as IPv4, so that one address has one text. */
+static bool observed_address(ProtobufCBinaryData d, char dst[OBSERVED_ADDRESS_MAX])
 {
-	ProtobufCBinaryData d = is_remote ? o->network->remote_address : o->network->local_address;
-	char *dst = o->addresses[is_remote];
 	struct in6_addr a = { 0 };
 	bool is_v4 = d.len == 4;
 
 	if (d.len != 4 && d.len != 16)
-		return 0;
+		return false;
 	memcpy(&a, d.data, d.len);
 	if (!is_v4 && IN6_IS_ADDR_V4MAPPED(&a)) {
 		memmove(&a, d.data + 12, 4);
 		is_v4 = true;
 	}
-	if (!inet_ntop(is_v4 ? AF_INET : AF_INET6, &a, dst, OBSERVED_ADDRESS_MAX))
-		return 0;
-	return give_str(ret, dst);
+	return inet_ntop(is_v4 ? AF_INET : AF_INET6, &a, dst, OBSERVED_ADDRESS_MAX) != NULL;
+}
+
+static size_t give_address(struct observed *o, bool is_remote, struct detect_value *ret)
+{
+	char *dst = o->addresses[is_remote];
+
+	return observed_address(is_remote ? o->network->remote_address : o->network->local_address, dst) ? give_str(ret, dst) : 0;
 }
 
 static size_t give_port(struct observed *o, bool is_remote, struct detect_value *ret)
@@ -371,6 +375,25 @@ size_t observed_get_tags(struct observed *o, struct detect_value *ret, size_t ma
 size_t observed_get_admission_count(struct observed *o, struct detect_value *ret, size_t max)
 {
 	return give_number(ret, o->event->admission->count ? o->event->admission->count : 1);
+}
+
+/* Hosts that answered a container though their agents are silent. */
+size_t observed_get_silent_host(struct observed *o, struct detect_value *ret, size_t max)
+{
+	const Picket__Traffic *t = o->event->traffic;
+	size_t n = 0;
+
+	for (size_t i = 0; o->world && i < t->n_peers && n < max; i++) {
+		const Picket__TrafficPeer *p = t->peers[i];
+		char text[OBSERVED_ADDRESS_MAX];
+
+		if (!p->is_outgoing || !p->rx_bytes || !observed_address(p->address, text))
+			continue;
+		const char *host = o->world->host_of(o->world->arg, slice_of(text));
+		if (host[0] && o->world->is_silent(o->world->arg, host))
+			n += give_str(&ret[n], host);
+	}
+	return n;
 }
 
 size_t observed_get_gap_class(struct observed *o, struct detect_value *ret, size_t max)

@@ -154,7 +154,7 @@ Picket__File *timeline_file(struct reader *r, const cJSON *o)
 	return f;
 }
 
-static ProtobufCBinaryData read_address(struct reader *r, const cJSON *o, const char *key)
+ProtobufCBinaryData timeline_address(struct reader *r, const cJSON *o, const char *key)
 {
 	const char *s = text(r, o, key);
 	uint8_t *out = arena_alloc(r->a, 16);
@@ -173,9 +173,9 @@ Picket__Network *timeline_network(struct reader *r, const cJSON *o)
 		return NULL;
 	picket__network__init(n);
 	n->protocol = text(r, o, "protocol");
-	n->local_address = read_address(r, o, "local_address");
+	n->local_address = timeline_address(r, o, "local_address");
 	n->local_port = number(o, "local_port");
-	n->remote_address = read_address(r, o, "remote_address");
+	n->remote_address = timeline_address(r, o, "remote_address");
 	n->remote_port = number(o, "remote_port");
 	n->path = bytes(r, o, "path");
 	return n;

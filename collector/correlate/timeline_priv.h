@@ -48,6 +48,7 @@ static inline void *zero(struct reader *r, size_t size)
 
 #define NEW(r, type) ((type *)zero(r, sizeof(type)))
 
+ProtobufCBinaryData timeline_address(struct reader *r, const cJSON *o, const char *key);
 /* timeline_parts.c: NULL where o is no object. */
 Picket__Process *timeline_process(struct reader *r, const cJSON *o);
 Picket__Container *timeline_container(struct reader *r, const cJSON *o);

@@ -155,6 +155,37 @@ static Picket__AuditReport *read_report(struct reader *r, const cJSON *o)
 	return m;
 }
 
+static Picket__Traffic *read_traffic(struct reader *r, const cJSON *o)
+{
+	Picket__Traffic *t = cJSON_IsObject(o) ? NEW(r, Picket__Traffic) : NULL;
+	const cJSON *x;
+
+	if (!t)
+		return NULL;
+	picket__traffic__init(t);
+	t->rx_bytes = json_get_u64(o, "rx_bytes", 0);
+	t->tx_bytes = json_get_u64(o, "tx_bytes", 0);
+	t->rx_packets = json_get_u64(o, "rx_packets", 0);
+	t->tx_packets = json_get_u64(o, "tx_packets", 0);
+	t->peers = arena_zalloc(r->a, LIMIT_TRAFFIC_PEERS, sizeof(*t->peers));
+	r->is_full |= !t->peers;
+	cJSON_ArrayForEach(x, at(o, "peers"))
+	{
+		Picket__TrafficPeer *one = t->peers && t->n_peers < LIMIT_TRAFFIC_PEERS ? NEW(r, Picket__TrafficPeer) : NULL;
+
+		if (!one)
+			break;
+		picket__traffic_peer__init(one);
+		one->address = timeline_address(r, x, "address");
+		one->port = number(x, "port");
+		one->is_outgoing = flag(x, "outgoing");
+		one->rx_bytes = json_get_u64(x, "rx_bytes", 0);
+		one->tx_bytes = json_get_u64(x, "tx_bytes", 0);
+		t->peers[t->n_peers++] = one;
+	}
+	return t;
+}
+
 static Picket__Event *read_event(struct reader *r, const cJSON *line, int type)
 {
 	Picket__Event *ev = NEW(r, Picket__Event);
@@ -172,6 +203,7 @@ static Picket__Event *read_event(struct reader *r, const cJSON *line, int type)
 	ev->network = timeline_network(r, at(line, "network"));
 	ev->args = bytes(r, line, "args");
 	ev->admission = read_admission(r, at(line, "admission"));
+	ev->traffic = read_traffic(r, at(line, "traffic"));
 	ev->action = read_action(r, at(line, "action"));
 	return ev;
 }

@@ -329,7 +329,7 @@ static const struct ctl_command commands[] = {
 	  "\nHow often correlations would have fired over the collector's history, when, for which groups.\n"
 	  COMMON_OPTIONS "  --since, --until T   2026-11-23T20:00:00Z, or an age: 15m, 24h, 30d (24h)\n" },
 	{ "correlation", "explain", ctl_correlation_explain,
-	  "picketctl correlation explain picket_ssh_many --group host=web-1 --group network.remote_address=203.0.113.9\n"
+	  "picketctl correlation explain picket_ssh_many --group host=web-1\n"
 	  "picketctl correlation explain picket_ssh_many\n"
 	  "\nWhat is counted for a group, what is missing, why it fired or did not. Without --group: the groups there are.\n"
 	  COMMON_OPTIONS "  --group NAME=VALUE   of each field of its group-by\n"

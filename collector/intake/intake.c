@@ -617,6 +617,8 @@ static void on_message(void *arg, struct wire_peer *wp, uint64_t token, struct s
 		return;
 	switch (rq->body_case) {
 	case PICKET__REQUEST__BODY_HELLO:
+		if (in->ops.on_address)
+			in->ops.on_address(in->arg, peer->agent, peer->host, wire_peer_address(wp));
 		handle_hello(in, peer, token, rq->hello);
 		return;
 	case PICKET__REQUEST__BODY_BATCH:

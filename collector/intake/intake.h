@@ -28,6 +28,8 @@ struct intake_ops {
 	 * sequence_jump, identity_clone, epoch_back, name_taken (detail: the name it wants). Called while a group's transaction may be open: note it, and
 	 * write it later. Texts are borrowed for the call. Nullable. */
 	void (*on_notice)(void *arg, const char *what, const char *agent, const char *detail);
+	/* An agent said hello from this address ("192.0.2.1:55555"). Borrowed for the call. Nullable. */
+	void (*on_address)(void *arg, const char *agent, const char *host, const char *address);
 	/* What a heartbeat says beyond the agent's own figures, inside the store's transaction; *ret may get a
 	 * configuration, its parts in a. Nullable. */
 	int (*on_heartbeat)(void *arg, const char *agent, const char *host, const Picket__Heartbeat *h, struct arena *a,

@@ -174,6 +174,68 @@ static void a_kill_at_any_point_changes_no_alert(struct agent *a)
 	buf_init(&out, 0);
 }
 
+/* A Sigma detection that speaks for itself. */
+static void a_rule_is_told_at_once(struct agent *a)
+{
+	CLEANUP(buf_finip) struct buf packed = { 0 }, batch = { 0 };
+	Picket__Record rec = PICKET__RECORD__INIT;
+	Picket__Event ev = PICKET__EVENT__INIT;
+	Picket__Process p = PICKET__PROCESS__INIT;
+	Picket__Container c = PICKET__CONTAINER__INIT;
+	static char id[] = "c0ffee0123456789";
+
+	p.exe = msg_bytes(SLICE_LIT("/usr/bin/once"));
+	p.name = msg_bytes(SLICE_LIT("once"));
+	c.id = id;
+	c.name = msg_bytes(SLICE_LIT("web-1"));
+	ev.type = PICKET__EVENT_TYPE__EVENT_EXEC;
+	ev.process = &p;
+	ev.container = &c;
+	rec.time_unix_ns = clock_unix_ns(clock_real());
+	rec.body_case = PICKET__RECORD__BODY_EVENT;
+	rec.event = &ev;
+	assert_int_equal(msg_pack_record(&rec, &packed, &why), 0);
+	const struct slice all[] = { buf_slice(&packed) };
+	buf_init(&batch, LIMIT_MESSAGE_BYTES);
+	assert_int_equal(msg_pack_batch(a->id, 7, next_seq, 0, all, 1, &batch, &why), 0);
+	deliver(a, &batch, next_seq++);
+	until("$ctl alert list source=correlation container=web-1 -o json", "Told at once: `once` ran in container web-1 on host-1");
+	until("$ctl alert list source=correlation container=web-1 -o csv", "critical");
+	until("$ctl rule list -o json", "\"fired\":1");
+}
+
+/* Past a bound its matches are counted and told of, and batches go on. */
+static void a_rule_that_matches_everything_holds_up_nobody(struct agent *a)
+{
+	enum { MANY = 500, BATCHES = 12 };
+	CLEANUP(buf_finip) struct buf packed = { 0 };
+	Picket__Record rec = PICKET__RECORD__INIT;
+	Picket__Event ev = PICKET__EVENT__INIT;
+	Picket__Process p = PICKET__PROCESS__INIT;
+	static struct slice all[MANY];
+
+	p.exe = msg_bytes(SLICE_LIT("/usr/bin/once"));
+	p.name = msg_bytes(SLICE_LIT("once"));
+	ev.type = PICKET__EVENT_TYPE__EVENT_EXEC;
+	ev.process = &p;
+	rec.time_unix_ns = clock_unix_ns(clock_real());
+	rec.body_case = PICKET__RECORD__BODY_EVENT;
+	rec.event = &ev;
+	assert_int_equal(msg_pack_record(&rec, &packed, &why), 0);
+	for (size_t i = 0; i < MANY; i++)
+		all[i] = buf_slice(&packed);
+	for (unsigned i = 0; i < BATCHES; i++) {
+		CLEANUP(buf_finip) struct buf batch = { 0 };
+
+		buf_init(&batch, LIMIT_MESSAGE_BYTES);
+		assert_int_equal(msg_pack_batch(a->id, 7, next_seq, 0, all, MANY, &batch, &why), 0);
+		deliver(a, &batch, next_seq + MANY - 1);
+		next_seq += MANY;
+	}
+	until("$ctl alert list source=system -o csv", "Rule flood");
+	until("$ctl status | sed -E 's/.*\"withheld\":([0-9]*).*/\\1/; s/^[1-9][0-9]+$/some/'", "some");
+}
+
 static void people_ask(struct agent *a)
 {
 	CLEANUP(buf_finip) struct buf out = { 0 };
@@ -229,6 +291,8 @@ static void a_collector_with_rules(void **state)
 	configure();
 	join_fleet(&a);
 	a_kill_at_any_point_changes_no_alert(&a);
+	a_rule_is_told_at_once(&a);
+	a_rule_that_matches_everything_holds_up_nobody(&a);
 	people_ask(&a);
 	a_broken_file_is_told_and_changes_nothing();
 	leave_fleet(&a);
