@@ -3,6 +3,7 @@
 
 #include "collector/api/api_priv.h"
 #include "collector/store/store_checks.h"
+#include "collector/store/store_history.h"
 #include "collector/store/store_vulns.h"
 #include "common/file.h"
 
@@ -32,12 +33,48 @@ int api_front_page(struct api_call *c, struct err *err)
 	return 0;
 }
 
+static void days_json(struct json *j, const char *key, double days)
+{
+	json_key(j, key);
+	if (days < 0)
+		json_null(j); /* not at this rate, or it is not known */
+	else
+		json_f64(j, days);
+}
+
+/* How much there is of each class, since when, and when there is no more room. */
+static void add_forecast(struct json *j, const struct store_forecast *f)
+{
+	char date[16];
+
+	json_kv_object(j, "history");
+	json_kv_u64(j, "bytes", f->bytes);
+	json_kv_u64(j, "max_bytes", f->max_bytes);
+	json_kv_u64(j, "bytes_per_day", f->bytes_per_day);
+	days_json(j, "days_to_max", f->days_to_max);
+	days_json(j, "days_to_full", f->days_to_full);
+	for (size_t i = 0; i < STORE_CLASSES; i++) {
+		uint32_t oldest = f->classes[i].oldest;
+
+		json_kv_object(j, store_class_name((enum store_class)i));
+		json_kv_u64(j, "bytes", f->classes[i].bytes);
+		json_kv_u64(j, "days_kept", f->classes[i].days);
+		snprintf(date, sizeof(date), "%04u-%02u-%02u", oldest / 10000, oldest / 100 % 100, oldest % 100);
+		json_kv_str(j, "oldest", oldest ? date : NULL);
+		json_object_close(j);
+	}
+	json_object_close(j);
+}
+
 int api_status_show(struct api_call *c, struct err *err)
 {
+	struct store_forecast forecast;
 	struct store_status st;
 	struct json j;
 
 	int r = store_status(c->api->store, &st, err);
+	if (r >= 0)
+		r = store_forecast(c->api->store, &forecast, err);
 	if (r < 0)
 		return r;
 	json_init(&j, &c->out);
@@ -56,6 +93,7 @@ int api_status_show(struct api_call *c, struct err *err)
 	json_kv_u64(&j, "history_bytes", st.history_bytes);
 	json_kv_u64(&j, "state_bytes", st.state_bytes);
 	json_kv_u64(&j, "free_bytes", st.free_bytes);
+	add_forecast(&j, &forecast);
 	json_kv_u64(&j, "outbox_waiting", st.outbox_waiting);
 	json_kv_u64(&j, "outbox_dead", st.outbox_dead);
 	json_kv_u64(&j, "schema", st.schema);

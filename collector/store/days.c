@@ -125,6 +125,9 @@ int history_day(struct store *s, uint32_t date, bool create, struct day **ret, s
 	r = db_open(path, DB_LARGE_PAGES | (create ? DB_CREATE : 0), &d->db, err);
 	if (r >= 0)
 		r = schema_migrate(&d->db, &schema_day, err);
+	/* many are open at once, so that a search needn't open each: only today's gets the room to write in */
+	if (r >= 0 && date != history_date(clock_unix_ns(s->clk)))
+		r = db_exec(&d->db, "PRAGMA cache_size=-1024", err);
 	if (r >= 0 && is_new) {
 		char dir[PATH_MAX];
 

@@ -19,7 +19,7 @@
  * faster than 50,000 records a second, as when a long spool is drained, are packed for speed. A tail row is packed
  * for less to write, and soon packed again. */
 enum { BLOCK_LEVEL = 6, BLOCK_LEVEL_FAST = 3, TAIL_LEVEL = 1, BLOCK_FAST_MS = 160 };
-enum { DAYS_OPEN = 6, DAYS_MAX = 4096, SOURCES_MAX = 8192, CHAINS_MAX = 4 * SOURCES_MAX };
+enum { DAYS_OPEN = 40, DAYS_MAX = 4096, SOURCES_MAX = 8192, CHAINS_MAX = 4 * SOURCES_MAX };
 /* A block's terms fit the first; a tail row is cut when the second is full. */
 enum { BLOCK_TERMS = 1 << 18, TAIL_TERMS = 1 << 16 };
 
