@@ -524,6 +524,7 @@ static void on_metrics(void *arg, struct buf *out)
 
 	intake_metrics(c->intake, out);
 	correlating_metrics(c->correlating, out);
+	notify_metrics(c->notify, c->clk, out);
 	health_metrics(c->health, out);
 }
 

@@ -117,6 +117,8 @@ struct notify_stats {
 int notify_stats(struct notify *n, struct notify_stats *ret, struct err *err) WARN_UNUSED;
 /* i < lane_count. */
 int notify_lane_stats(struct notify *n, size_t i, struct notify_lane_stats *ret, struct err *err) WARN_UNUSED;
+/* Families of all lanes (common/prom.h). What can't be read is left out. */
+void notify_metrics(struct notify *n, const struct clock *clk, struct buf *out);
 /* Members "items" (routes with their receivers), "cursor" and "receivers" into an open object. */
 int notify_describe(struct notify *n, struct json *j, struct err *err) WARN_UNUSED;
 /* Sends a test message to a receiver, or to all of a route, now. *ret: a number for notify_test_result.

@@ -100,6 +100,8 @@ class Fleet:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        if any(word in self.log() for word in ("AddressSanitizer", "LeakSanitizer", "runtime error")):
+            print(self.log()[-3000:])
         if self.mail_port:
             try:
                 self.stop_mail()

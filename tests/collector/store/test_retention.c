@@ -187,7 +187,7 @@ struct silences {
 	int count, is_collector;
 	uint64_t from, to;
 };
-static int take_silence(void *arg, const struct store_silence *x)
+static int take_silence(void *arg, const struct store_agent_silence *x)
 {
 	struct silences *all = arg;
 
@@ -213,25 +213,25 @@ static void silences_are_kept(void **state)
 	OK(store_agent_heartbeat(f.s, "agent-1", &hb, &err)); /* no silence */
 	uint64_t from = f.clk.fake_unix_ns;
 	clock_fake_advance(&f.clk, 600 * SECOND_NS);
-	OK(store_silences_each(f.s, "host-1", 0, 0, take_silence, &all, &err));
+	OK(store_agent_silences_each(f.s, "host-1", 0, 0, take_silence, &all, &err));
 	assert_int_equal(all.count, 1); /* one that lasts */
 	assert_int_equal(all.from, from);
 	assert_int_equal(all.to, 0);
 	OK(store_agent_heartbeat(f.s, "agent-1", &hb, &err));
 	all = (struct silences){ 0 };
-	OK(store_silences_each(f.s, "host-1", 0, 0, take_silence, &all, &err));
+	OK(store_agent_silences_each(f.s, "host-1", 0, 0, take_silence, &all, &err));
 	assert_int_equal(all.count, 1);
 	assert_int_equal(all.to, from + 600 * SECOND_NS);
-	OK(store_silences_each(f.s, NULL, from + 700 * SECOND_NS, 0, take_silence, &all, &err));
+	OK(store_agent_silences_each(f.s, NULL, from + 700 * SECOND_NS, 0, take_silence, &all, &err));
 	assert_int_equal(all.count, 1); /* it was over before */
-	assert_int_equal(store_silences_each(f.s, "host-9", 0, 0, take_silence, &all, &err), -ERR_NOT_FOUND);
+	assert_int_equal(store_agent_silences_each(f.s, "host-9", 0, 0, take_silence, &all, &err), -ERR_NOT_FOUND);
 	/* the collector itself was away for an hour */
 	OK(store_history_tidy(f.s, &err));
 	clock_fake_advance(&f.clk, 3600 * SECOND_NS);
 	fixture_reopen(&f);
 	OK(store_history_tidy(f.s, &err));
 	all = (struct silences){ 0 };
-	OK(store_silences_each(f.s, NULL, 0, 0, take_silence, &all, &err));
+	OK(store_agent_silences_each(f.s, NULL, 0, 0, take_silence, &all, &err));
 	assert_int_equal(all.is_collector, 1);
 	fixture_fini(&f);
 }
