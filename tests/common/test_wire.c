@@ -260,6 +260,28 @@ static void requests_are_pipelined_and_answered_in_any_order(void **state)
 	hang_up(&s);
 }
 
+/* While it is held nothing is delivered; then all that waited is, in one go. */
+static void a_held_listener_takes_nothing_until_its_time(void **state)
+{
+	CLEANUP(loop_freep) struct loop *loop = NULL;
+	struct seen s = { 0 };
+
+	PKI_MUST(loop_new(&loop, err));
+	serve(loop, &s, "127.0.0.1", 0);
+	dial(loop, &s, "127.0.0.1", client_tls(&good));
+	UNTIL(s.up);
+	wire_server_hold(s.server, 400);
+	wire_server_hold(s.server, 60000); /* the earlier one's end stands */
+	for (uint32_t i = 0; i < WIRE_MAX_OPEN; i++)
+		ask(&s, i);
+	run_for(loop, 200);
+	assert_int_equal(s.messages, 0);
+	s.idles = 0;
+	UNTIL(s.replies == WIRE_MAX_OPEN);
+	assert_true(s.idles <= 3); /* more than nng's queue holds at a time */
+	hang_up(&s);
+}
+
 static void the_largest_message_passes_and_a_larger_one_is_not_sent(void **state)
 {
 	CLEANUP(loop_freep) struct loop *loop = NULL;
@@ -673,6 +695,7 @@ int main(void)
 		cmocka_unit_test(a_request_gets_its_reply_over_ipv6),
 		cmocka_unit_test(a_dual_stack_listener_shows_ipv4_peers_as_such),
 		cmocka_unit_test(requests_are_pipelined_and_answered_in_any_order),
+		cmocka_unit_test(a_held_listener_takes_nothing_until_its_time),
 		cmocka_unit_test(the_largest_message_passes_and_a_larger_one_is_not_sent),
 		cmocka_unit_test(a_peer_that_breaks_the_protocol_is_cut),
 		cmocka_unit_test(a_request_with_no_end_of_its_address_is_not_delivered),

@@ -86,7 +86,7 @@ def versions():
                 assert p.returncode not in (0, 124), f"a newer {path.name} did not stop the collector: exit {p.returncode}"
         assert "version" in s.log("newer.log") or "newer" in s.log("newer.log"), s.log("newer.log")[-300:]
         s.check()
-        return f"refused: {s.log('newer.log').strip().splitlines()[0][-140:]}", versions.__doc__
+        return f"refused: {s.log('newer.log').strip().splitlines()[0].rsplit('/', 1)[-1]}", versions.__doc__
 
 
 if __name__ == "__main__":
