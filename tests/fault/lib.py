@@ -223,7 +223,8 @@ class Scene:
         return r.returncode, r.stdout + r.stderr
 
     def bytes_stored(self):
-        return sum(p.stat().st_size for p in pathlib.Path(self.data_dir).rglob("*.db*") if not p.name.endswith("-shm"))
+        return sum(p.stat().st_size for p in pathlib.Path(self.data_dir).rglob("*")
+                   if p.is_file() and not p.name.endswith("-shm"))
 
     # ---- a real spool without sensors ----
 
