@@ -67,7 +67,7 @@ def disk_really_full():
         for p in list(mnt.rglob("*")):
             if p.is_file():
                 p.rename(keep / p.name)
-        cli("mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", mnt)
+        cli("mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", mnt)
         s.undo.append(lambda: cli("umount", "-l", mnt))
         for p in keep.glob("*"):
             cli("cp", p, mnt / p.name)
@@ -90,7 +90,7 @@ def disk_really_full():
         c = s.check()
         s.kill(15)
         code, out = s.verify()
-        text = f"tmpfs of 24 MiB without a byte: {r['produced']} records, busy {r['busy']}, missing {c['missing']}, twice {c['twice']}, verify {code}"
+        text = f"tmpfs of 48 MiB without a byte: {r['produced']} records, busy {r['busy']}, missing {c['missing']}, twice {c['twice']}, verify {code}"
         assert code == 0, text + out[-300:]
         return text, disk_really_full.__doc__
 

@@ -3,6 +3,7 @@
 
 Each deed is done the way somebody would who knows the format: sums over the bytes are made right again."""
 import hashlib
+import pathlib
 import shutil
 import sqlite3
 import subprocess
@@ -16,12 +17,31 @@ def columns(db, table):
 
 
 def blocks(db):
-    return [r[0] for r in db.execute("SELECT id FROM block ORDER BY id")]
+    """Of one class: they are a chain."""
+    return [r[0] for r in db.execute("SELECT id FROM block WHERE class = (SELECT class FROM block GROUP BY class"
+                                     " ORDER BY count(*) DESC LIMIT 1) ORDER BY id")]
+
+
+def part(db, block):
+    """The file that has the block's bytes, and where in it."""
+    day = pathlib.Path(db.execute("PRAGMA database_list").fetchone()[2])
+    no, at, n = db.execute("SELECT part, at, bytes FROM block WHERE id=?", (block,)).fetchone()
+    cls = ["", "process", "rare", "volume", "finding"][db.execute("SELECT class FROM block WHERE id=?", (block,)).fetchone()[0]]
+    return day.with_name(f"{day.stem}.{cls}.{no}"), at, n
+
+
+def bytes_of(db, block):
+    path, at, n = part(db, block)
+    return path.read_bytes()[at:at + n]
 
 
 def put(db, block, data):
-    db.execute("UPDATE block_data SET data=? WHERE block=?", (data, block))
-    db.execute("UPDATE block SET sha256=? WHERE id=?", (hashlib.sha256(data).digest(), block))
+    """Other bytes for a block, behind the others in its file; every sum over them is made right."""
+    path = part(db, block)[0]
+    with open(path, "ab") as f:
+        at = f.seek(0, 2)
+        f.write(data)
+    db.execute("UPDATE block SET at=?, bytes=?, sha256=? WHERE id=?", (at, len(data), hashlib.sha256(data).digest(), block))
 
 
 def repack(data, change):
@@ -33,45 +53,41 @@ def repack(data, change):
 def edit_event(db):
     """a command line in a block, sums made right"""
     b = blocks(db)[1]
-    data = db.execute("SELECT data FROM block_data WHERE block=?", (b,)).fetchone()[0]
-    put(db, b, repack(data, lambda raw: raw.replace(b"manage.py", b"harmless!", 1) if b"manage.py" in raw else raw.replace(b"app", b"xpp", 1)))
+    put(db, b, repack(bytes_of(db, b), lambda raw: raw.replace(b"manage.py", b"harmless!", 1) if b"manage.py" in raw else raw.replace(b"app", b"xpp", 1)))
 
 
 def flip(db):
     """one bit of a block"""
     b = blocks(db)[1]
-    data = bytearray(db.execute("SELECT data FROM block_data WHERE block=?", (b,)).fetchone()[0])
-    data[len(data) // 2] ^= 4
-    db.execute("UPDATE block_data SET data=? WHERE block=?", (bytes(data), b))
+    path, at, n = part(db, b)
+    data = bytearray(path.read_bytes())
+    data[at + n // 2] ^= 4
+    path.write_bytes(data)
+    db.execute("UPDATE block SET raw_bytes=raw_bytes WHERE id=?", (b,))
+
+
+def drop(db, block):
+    for t, c in (("block", "id"), ("block_filter", "block")):
+        db.execute(f"DELETE FROM {t} WHERE {c}=?", (block,))
 
 
 def drop_block(db):
     """a block in the middle"""
-    b = blocks(db)[1]
-    for t, c in (("block", "id"), ("block_data", "block"), ("posting", "block")):
-        db.execute(f"DELETE FROM {t} WHERE {c}=?", (b,))
+    drop(db, blocks(db)[1])
 
 
 def swap_blocks(db):
     """two blocks change places"""
     a, b = blocks(db)[1:3]
-    rows = {x: db.execute("SELECT b.raw_bytes, b.n, d.data FROM block b JOIN block_data d ON d.block=b.id WHERE b.id=?", (x,)).fetchone() for x in (a, b)}
+    rows = {x: db.execute("SELECT raw_bytes, part, at, bytes, sha256 FROM block WHERE id=?", (x,)).fetchone() for x in (a, b)}
     for x, y in ((a, b), (b, a)):
-        put(db, x, rows[y][2])
-        db.execute("UPDATE block SET raw_bytes=? WHERE id=?", (rows[y][0], x))
+        db.execute("UPDATE block SET raw_bytes=?, part=?, at=?, bytes=?, sha256=? WHERE id=?", (*rows[y], x))
 
 
 def truncate_tail(db):
     """the newest rows and block"""
     db.execute("DELETE FROM tail")
-    b = blocks(db)[-1]
-    for t, c in (("block", "id"), ("block_data", "block"), ("posting", "block")):
-        db.execute(f"DELETE FROM {t} WHERE {c}=?", (b,))
-
-
-def truncate_with_counts(db):
-    """the newest block, and every count that tells of it lowered (state.db, too)"""
-    truncate_tail(db)
+    drop(db, blocks(db)[-1])
 
 
 def drop_tail_row(db):
@@ -79,9 +95,9 @@ def drop_tail_row(db):
     db.execute("DELETE FROM tail WHERE first=(SELECT first FROM tail ORDER BY first LIMIT 1 OFFSET 1)")
 
 
-def edit_postings(db):
+def edit_filter(db):
     """the index, so that a search does not find a block"""
-    db.execute("DELETE FROM posting WHERE block=?", (blocks(db)[1],))
+    db.execute("UPDATE block_filter SET filter=zeroblob(length(filter)) WHERE block=?", (blocks(db)[1],))
 
 
 def edit_audit(db):
@@ -100,7 +116,7 @@ def lower_counts(db):
     db.execute("UPDATE agent SET stored=stored-10")
 
 
-HISTORY = (edit_event, flip, drop_block, swap_blocks, truncate_tail, drop_tail_row, edit_postings)
+HISTORY = (edit_event, flip, drop_block, swap_blocks, truncate_tail, drop_tail_row, edit_filter)
 STATE = (edit_audit, drop_audit, lower_counts)
 
 
