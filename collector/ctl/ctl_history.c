@@ -371,7 +371,14 @@ static int ask(struct ctl *c, const struct ctl_view *view, bool is_counted, stru
 
 int ctl_history_list(struct ctl *c, struct err *err)
 {
-	return ctl_list(c, &list_view, err);
+	CLEANUP(buf_finip) struct buf raw = { 0 };
+	cJSON *doc = NULL;
+	int r = ctl_get(c, list_view.path, NULL, &raw, &doc, err);
+
+	if (r >= 0)
+		r = ctl_print_rows(c, &list_view, doc, ctl_at(doc, "items"), err);
+	cJSON_Delete(doc);
+	return r;
 }
 
 int ctl_history_ask(struct ctl *c, struct err *err)

@@ -33,7 +33,7 @@ static void add_health(const cJSON *doc, struct buf *out)
 	if (!cJSON_IsArray(list))
 		return;
 	if (!all) {
-		ctl_line(out, 0, "health", "well");
+		buf_printf(out, "%-14s well\n", "health");
 		return;
 	}
 	buf_printf(out, "%-14s %" PRIu64 " thing%s wrong\n", "health", all, all == 1 ? " is" : "s are");
@@ -60,7 +60,7 @@ static void print_status(struct ctl *c, const cJSON *doc)
 	buf_printf(&out, "%-14s %" PRIu64 " of %" PRIu64 " online\n", "agents", num(doc, "agents_online"), num(doc, "agents"));
 	buf_printf(&out, "%-14s %" PRIu64 " in ", "history", num(doc, "events"));
 	size(num(doc, "history_bytes"), &out);
-	if (num(doc, "events"))
+	if (num(doc, "events") > 10000) /* before that it is what an empty database takes */
 		buf_printf(&out, ", %.0f bytes each", (double)num(doc, "history_bytes") / (double)num(doc, "events"));
 	buf_printf(&out, "\n%-14s %" PRIu64 " produced, %" PRIu64 " stored, %" PRIu64 " lost\n", "records", num(doc, "produced"),
 		   num(doc, "stored"), num(doc, "lost"));

@@ -50,6 +50,8 @@ static void exit_codes_say_what_went_wrong(void **state)
 		{ "$ctl alert list -o", 2, "-o needs a value" },
 		{ "$ctl host list --since 1h", 2, "takes no --since" },
 		{ "$ctl status -o csv", 2, "no columns" },
+		{ "$ctl history", 0, "\"name\":\"runs\"" },
+		{ "$ctl history -o table", 0, "binary" },
 		{ "$ctl status --ca $HOME/none", 5, "CA '" },
 		{ "PICKET_CA= $ctl status", 4, "no --ca given" },
 		{ "$ctl alert show 99", 5, "no alert 99" },
