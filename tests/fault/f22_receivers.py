@@ -245,22 +245,26 @@ def dead_letters_are_seen_and_sent_again():
     try:
         f.start()
         fed(f.feed(5, 50, rules=5))
-        dead = wait_until("five dead letters", 30, lambda: (d := f.items("notify", "dead")) and len(d) == 5 and d)
+        # the collector's own word that letters are dead may be one of them
+        dead = wait_until("five dead letters", 30, lambda: (d := f.items("notify", "dead")) and len(d) >= 5 and d)[:5]
         assert all(d["last_error"].startswith("answer 500") for d in dead), dead
         test = f.ctl("notify", "test", "to-hook", check=False)
         assert test.returncode == 1 and "answer 500" in test.stdout, test
         r.how = "ok"
         r.took.clear()
         test = f.ctl("notify", "test", "hook")
-        assert "ok" in test.stdout and r.took[-1]["json"]["test"] is True, test.stdout
+        assert "ok" in test.stdout and any(x["json"].get("test") is True for x in r.took), test.stdout
         r.took.clear()
         f.ctl("notify", "drop", dead[0]["id"])
         f.ctl("notify", "resend", dead[1]["id"])
-        wait_until("one came", 10, lambda: len(r.took) == 1)
-        assert r.took[0]["key"] == dead[1]["key"], (r.took[0]["key"], dead[1])
+        def came():
+            return {x["key"] for x in r.took}
+        wait_until("it came", 10, lambda: dead[1]["key"] in came())
+        assert not came() & {d["key"] for d in dead[2:]}, "only what was asked for"
         out = f.ctl("notify", "resend", "--all").stdout
-        assert out.strip() == "3 on their way", out
-        wait_until("the others came", 10, lambda: len(r.took) == 4 and not f.items("notify", "dead"))
+        assert int(out.split()[0]) in (3, 4) and "on their way" in out, out
+        wait_until("the others came", 10, lambda: {d["key"] for d in dead[1:]} <= came() and not f.items("notify", "dead"))
+        assert dead[0]["key"] not in came(), "it was dropped"
         said = [a["what"] for a in f.items("audit-log", "list", "what=notify.*")]
         assert sorted(set(said)) == ["notify.drop", "notify.resend", "notify.test"], said
         return test.stdout.strip()
