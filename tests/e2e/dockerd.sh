@@ -51,10 +51,12 @@ is_alive() { # PID
 
 launch_dockerd() { # DIR option...
 	dir=$1; shift
+	# containerd refuses a name with "_" at its end or twice in a row, as mkdtemp may make it.
+	namespace=$(basename "$dir" | tr _ X)
 	PATH=$PATH:/usr/sbin:/sbin setsid dockerd --data-root "$dir/data" --exec-root "$dir/exec" \
 		--pidfile "$dir/pid" --host "unix://$dir/d.sock" --group root \
-		--containerd-namespace "picket-$(basename "$dir")" \
-		--containerd-plugins-namespace "picket-plugins-$(basename "$dir")" \
+		--containerd-namespace "picket-$namespace" \
+		--containerd-plugins-namespace "picket-plugins-$namespace" \
 		--bridge none --iptables=false --ip6tables=false --config-file "$dir/daemon.json" \
 		"$@" >>"$dir/log" 2>&1 </dev/null &
 	echo $! >"$dir/launched"

@@ -103,13 +103,15 @@ class Engine:
 
     def start(self):
         d = self.dir
+        # mkdtemp's names may hold "_", next to each other or at the end, which containerd refuses there.
+        namespace = d.name.replace("_", "X")
         (d / "daemon.json").write_text(json.dumps({
             "runtimes": {"nosysres": {"path": str(FIXTURE / "runc-nosysres.sh")}}, "default-runtime": "nosysres"}))
         self.log = open(d / "log", "w")
         self.proc = subprocess.Popen(
             ["dockerd", "--data-root", d / "data", "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid",
              "--host", "unix:///run/docker.sock", "--config-file", d / "daemon.json",
-             "--containerd-namespace", d.name, "--containerd-plugins-namespace", d.name + "-plugins"],
+             "--containerd-namespace", namespace, "--containerd-plugins-namespace", namespace + "-plugins"],
             env=self.env, stdout=self.log, stderr=self.log, preexec_fn=_die_with_parent)
         wait_until("the engine answers", 30, self.answers, 0.2)
 
