@@ -30,6 +30,7 @@ struct fetch_request {
 	/* SMTP. Default: STARTTLS if it is offered, and required when there is a password. A
 	 * certificate that is offered is always verified. */
 	enum { FETCH_TLS_DEFAULT, FETCH_TLS_REQUIRED, FETCH_TLS_NONE } starttls;
+	bool allows_refused;	 /* SMTP: refused receivers don't keep it from the others */
 	uint64_t timeout_ms;	 /* whole request; 0 = no limit (streams) */
 	size_t max_body_bytes;	 /* 0 = 8 MiB */
 	/* For streams: called with each piece as it comes; false ends the request (on_done follows,

@@ -252,6 +252,7 @@ static CURLcode set_mail(struct fetch *f, const struct fetch_request *rq)
 	SET(CURLOPT_USE_SSL, ssl);
 	SET(CURLOPT_MAIL_FROM, rq->mail_from ? rq->mail_from : "");
 	SET(CURLOPT_MAIL_RCPT, f->mail_to);
+	SET(CURLOPT_MAIL_RCPT_ALLLOWFAILS, rq->allows_refused ? 1L : 0L);
 	SET(CURLOPT_UPLOAD, 1L);
 	SET(CURLOPT_READFUNCTION, on_read);
 	SET(CURLOPT_READDATA, (void *)f);

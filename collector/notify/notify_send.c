@@ -22,6 +22,7 @@ enum {
 	SYSLOG_IN_FLIGHT = 1,
 	ANSWER_BYTES = 64 * 1024,
 	PICK_BYTES = 32 * 1024 * 1024,
+	ALL_RECEIVERS_TRIES = 2,  /* of a mail to several; then to those whom the server takes */
 	NOTE_AGAIN_MS = 5 * 1000,
 	TRIES_AT_ONCE = 64, /* as requests that fail to start leave their slot free */
 };
@@ -175,11 +176,15 @@ static void finish(struct job *job, const struct outcome *o)
 	notify_wake_at(n, notify_now(n));
 }
 
-/* SMTP: libcurl makes every refusal an error; 5xx is for good, 4xx is for now. */
-static int judge(const struct receiver *to, const struct fetch_result *r)
+/* SMTP: libcurl makes every refusal an error; 5xx is for good, 4xx is for now. Of several receivers one may be the one
+ * that is refused. */
+static int judge(const struct job *job, const struct fetch_result *r)
 {
-	if (to->kind == NOTIFY_MAIL)
-		return !r->code ? SENT : r->status >= 500 && r->status < 600 ? NEVER : AGAIN;
+	if (job->to->kind == NOTIFY_MAIL) {
+		bool may_be_one = !job->test && job->to->mail->to.count > 1 && job->attempts < ALL_RECEIVERS_TRIES;
+
+		return !r->code ? SENT : r->status >= 500 && r->status < 600 && !may_be_one ? NEVER : AGAIN;
+	}
 	if (r->code)
 		return AGAIN;
 	if (r->status >= 200 && r->status < 300)
@@ -193,7 +198,7 @@ static void on_fetched(void *arg, const struct fetch_result *r)
 {
 	CLEANUP(buf_finip) struct buf why = { 0 };
 	struct job *job = arg;
-	struct outcome o = { .verdict = judge(job->to, r), .status = r->status, .retry_after_ms = r->retry_after_ms };
+	struct outcome o = { .verdict = judge(job, r), .status = r->status, .retry_after_ms = r->retry_after_ms };
 
 	job->fetch = NULL;
 	buf_init(&why, 4096);
@@ -236,7 +241,7 @@ static int start_webhook(struct job *job, const struct outgoing *m, struct err *
 	r = job->to->body ? notify_template_write(job->to->body, m->doc, NOTIFY_ESCAPE_JSON, &body, err) :
 			    notify_webhook_body(m, buf_slice(&job->to->secret), &body, err);
 	for (size_t i = 0; i < job->to->header_count && r >= 0; i++) {
-		buf_init(&lines[i], 4096);
+		buf_init(&lines[i], 64 * 1024); /* a few values of 1,000 characters */
 		r = notify_template_write(job->to->headers[i], m->doc, NOTIFY_ESCAPE_LINE, &lines[i], err);
 		headers[count++] = lines[i].n ? lines[i].p : "X-Picket: ";
 		if (!strncasecmp(headers[count - 1], "content-type:", 13)) {
@@ -294,6 +299,7 @@ static int start_mail(struct job *job, const struct outgoing *m, struct err *err
 		.mail_from = from,
 		.mail_to = to_list,
 		.starttls = starttls[mail->starttls >= 0 && mail->starttls < 3 ? mail->starttls : 0],
+		.allows_refused = job->attempts >= ALL_RECEIVERS_TRIES,
 		.timeout_ms = MAIL_TIMEOUT_MS,
 		.on_done = on_fetched,
 		.arg = job,
@@ -458,6 +464,8 @@ void notify_send_due(struct notify *n)
 			if (l->blocked_until_ns > now || l->in_flight >= slots_of(l) || !send_next(n, l))
 				break;
 		}
+		if (l->blocked_until_ns > now) /* a message may be due before */
+			notify_wake_at(n, l->blocked_until_ns);
 	}
 }
 

@@ -228,6 +228,27 @@ static void a_server_with_a_foreign_certificate_gets_nothing(void **state)
 	finish();
 }
 
+/* Somebody left, and the list was not changed. */
+static void one_refused_receiver_does_not_keep_the_others_from_hearing(void **state)
+{
+	static char gone[] = "gone@example..org", *with_gone[] = { to1, gone, to2 };
+	struct people_finding f;
+	struct buf text;
+
+	(void)state;
+	begin();
+	mail.to.items = with_gone;
+	mail.to.count = 3;
+	cfg.max_attempts = 5;
+	notifying_open(&n, &cfg);
+	people_finding(&f, clock_unix_ns(clock_real()));
+	notifying_alert(&n, &f);
+	assert_true(notifying_until(&n, 0, 0, 20000));
+	assert_int_equal(mails(2, &text), 2);
+	buf_fini(&text);
+	finish();
+}
+
 static void a_refused_sender_is_a_dead_letter(void **state)
 {
 	struct people_finding f;
@@ -267,6 +288,7 @@ int main(void)
 		cmocka_unit_test(a_name_cannot_add_a_header_or_html),
 		cmocka_unit_test(names_of_any_length_do_not_keep_a_mail_from_going),
 		cmocka_unit_test(a_server_with_a_foreign_certificate_gets_nothing),
+		cmocka_unit_test(one_refused_receiver_does_not_keep_the_others_from_hearing),
 		cmocka_unit_test(a_refused_sender_is_a_dead_letter),
 		cmocka_unit_test(a_configuration_that_cannot_work_is_refused_at_start),
 	};
