@@ -123,11 +123,13 @@ static void on_notice(void *arg, const char *what, const char *agent, const char
 static int on_gap(struct collector *c, const char *agent, const char *host, uint64_t epoch, uint64_t seq,
 		  const Picket__Record *rec, struct err *err)
 {
+	struct alert_config cfg = c->alert;
 	struct alert_change change;
 
 	if (!rec->gap->lost)
 		return 0;
-	int r = alert_from_gap(c->store, &c->alert, agent, host, epoch, seq, rec, &change, err);
+	cfg.now_unix_ns = clock_unix_ns(c->clk);
+	int r = alert_from_gap(c->store, &cfg, agent, host, epoch, seq, rec, &change, err);
 	return r < 0 ? r : tell(c, &change, err);
 }
 
@@ -140,6 +142,7 @@ static int on_finding(struct collector *c, const char *agent, const char *host, 
 	struct alert_config cfg = c->alert;
 	struct alert_change change;
 
+	cfg.now_unix_ns = clock_unix_ns(c->clk);
 	cfg.is_full = !flood_may(&c->flood, agent, now);
 	cfg.may_sum = cfg.is_full && flood_may(&c->sums, agent, now);
 	int r = alert_from_finding(c->store, &cfg, agent, host, epoch, seq, rec, &change, err);
@@ -180,6 +183,7 @@ static int on_admission(struct collector *c, const char *agent, const char *host
 
 	if (rec->event->admission->is_allowed && !rec->event->admission->is_monitored)
 		return 0;
+	cfg.now_unix_ns = clock_unix_ns(c->clk);
 	cfg.is_full = !flood_may(&c->policies, agent, now);
 	int r = alert_from_admission(c->store, &cfg, agent, host, epoch, seq, rec, &change, err);
 	if (r < 0)

@@ -68,7 +68,8 @@ static void take_event(struct alert_correlated *x, const struct observed *o)
 static int tell(struct correlating *c, const struct alert_correlated *x, struct err *err)
 {
 	uint64_t now = clock_boot_ns(c->clk);
-	struct alert_config cfg = { .fold_ms = c->fold_ms, .is_full = !flood_may(&c->flood, x->name, now) };
+	struct alert_config cfg = { .fold_ms = c->fold_ms, .now_unix_ns = clock_unix_ns(c->clk),
+				    .is_full = !flood_may(&c->flood, x->name, now) };
 	struct alert_change change;
 
 	/* Each costs a row rewritten: one that matches everything must not hold up what comes in. The events are in the

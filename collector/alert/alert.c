@@ -230,9 +230,11 @@ static int put(struct store *s, const struct alert_config *cfg, struct draft *d,
 	       struct alert_change *ret, struct err *err)
 {
 	uint64_t fold_ns = alert_fold_ns(cfg);
-	uint64_t when = d->row.last_seen_unix_ns;
+	uint64_t when = alert_when(cfg, d->row.last_seen_unix_ns);
 	struct store_alert old;
 
+	d->row.last_seen_unix_ns = when;
+	d->row.first_seen_unix_ns = alert_when(cfg, d->row.first_seen_unix_ns);
 	if (d->fold_key.failed)
 		return err_set(err, ERR_LIMIT, "alert of rule '%.64s' is too large", d->row.rule);
 	d->row.fold_key = d->fold_key.p;

@@ -8,6 +8,7 @@
 
 struct alert_config {
 	uint64_t fold_ms; /* an alert takes further findings for so long after its last; default 24 h */
+	uint64_t now_unix_ns; /* nothing was seen later, whatever a host's clock says; 0: it is believed */
 	bool is_full;	  /* no new alert for what would be one: it is folded into its rule's (see may_sum), or answers with id 0 */
 	bool may_sum;	  /* with is_full: an alert for the rule's excess may be made, where there is none yet */
 };
@@ -16,6 +17,12 @@ struct alert_config {
 static inline uint64_t alert_fold_ns(const struct alert_config *cfg)
 {
 	return (cfg->fold_ms ? cfg->fold_ms : 24ull * 3600 * 1000) * 1000000;
+}
+
+/* A moment that a host tells, at most now: an alert of the far future would take in all that comes until then. */
+static inline uint64_t alert_when(const struct alert_config *cfg, uint64_t unix_ns)
+{
+	return cfg->now_unix_ns && unix_ns > cfg->now_unix_ns ? cfg->now_unix_ns : unix_ns;
 }
 
 /* What happened to the inbox. Worth telling somebody: is_new, is_escalated or is_reopened. */

@@ -295,7 +295,7 @@ static int put(struct store *s, const struct alert_config *cfg, const struct ale
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
 	CLEANUP(buf_finip) struct buf evidence = { 0 };
-	uint64_t fold_ns = alert_fold_ns(cfg), when = x->time_unix_ns;
+	uint64_t fold_ns = alert_fold_ns(cfg), when = alert_when(cfg, x->time_unix_ns);
 	struct store_alert old;
 
 	if (!a)
@@ -334,8 +334,8 @@ int alert_from_correlation(struct store *s, const struct alert_config *cfg, cons
 	write_key(&d.key, x);
 	if (d.title.failed || d.document.failed || d.key.failed || output.failed)
 		return err_set(err, ERR_LIMIT, "alert of rule '%.64s' is too large", x->name);
-	struct store_alert row = { .first_seen_unix_ns = x->time_unix_ns, /* the window began before its first event */
-				   .last_seen_unix_ns = x->time_unix_ns,
+	struct store_alert row = { .first_seen_unix_ns = alert_when(cfg, x->time_unix_ns), /* the window began before its first event */
+				   .last_seen_unix_ns = alert_when(cfg, x->time_unix_ns),
 				   .count = 1,
 				   .severity = x->severity,
 				   .priority = alert_priority(x->severity),

@@ -166,8 +166,11 @@ static int sources_of(struct store *s, const struct inhibit_rule *rule, const st
 		return 0;
 	int r = DB_PREPARE(&s->state, &st, err,
 			   "SELECT i.alert FROM inhibit_source i JOIN alert a ON a.id = i.alert WHERE i.rule = ? AND i.key = ?"
-			   " AND i.alert <> ? AND a.status <> 'resolved' LIMIT ?",
-			   B_INT(rule->hash), B_TEXT(buf_slice(&key)), B_INT(al->id), B_INT(CANDIDATES));
+			   " AND i.alert <> ?3 AND a.status <> 'resolved'"
+			   /* what it holds back itself, by another rule, holds it back no less: nobody would hear of either */
+			   " AND NOT EXISTS (SELECT 1 FROM alert_held h WHERE h.alert = i.alert AND h.kind = ?4 AND h.holder = ?3)"
+			   " LIMIT ?5",
+			   B_INT(rule->hash), B_TEXT(buf_slice(&key)), B_INT(al->id), B_INT(HOLD_INHIBITION), B_INT(CANDIDATES));
 	while (r >= 0 && (r = db_step(&s->state, st, err)) > 0)
 		ids[(*ret_count)++] = sqlite3_column_int64(st, 0);
 	return r;

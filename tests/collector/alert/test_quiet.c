@@ -66,14 +66,14 @@ static void tell(const struct alert_change *c)
 	arena_free(a);
 }
 
-static struct alert_change find(const char *rule, const char *priority, const char *host)
+static struct alert_change find_at(const char *rule, const char *priority, const char *host, uint64_t when)
 {
-	static const struct alert_config day = { .fold_ms = 24 * 3600 * 1000 };
+	const struct alert_config day = { .fold_ms = 24 * 3600 * 1000, .now_unix_ns = clock_unix_ns(&world->clk) };
 	static uint64_t seq;
 	struct people_finding f;
 	struct alert_change c;
 
-	people_finding(&f, clock_unix_ns(&world->clk));
+	people_finding(&f, when);
 	f.finding.rule = (char *)(uintptr_t)rule;
 	f.finding.priority = (char *)(uintptr_t)priority;
 	MUST(store_begin(world->store, &must_err));
@@ -81,6 +81,11 @@ static struct alert_change find(const char *rule, const char *priority, const ch
 	tell(&c);
 	MUST(store_commit(world->store, &must_err));
 	return c;
+}
+
+static struct alert_change find(const char *rule, const char *priority, const char *host)
+{
+	return find_at(rule, priority, host, clock_unix_ns(&world->clk));
 }
 
 static void pass(uint64_t ns)
@@ -496,6 +501,42 @@ static void two_that_are_source_and_target_both_inhibit_neither(void **state)
 	assert_int_equal(told.count, 2);
 }
 
+/* Two rules, each the other's way round: one of them must be heard of. */
+static void two_rules_in_a_circle_do_not_silence_each_other(void **state)
+{
+	static const struct store_inhibition circle[] = {
+		{ .name = "one", .source = "rule=A", .target = "rule=B", .equal = by_host, .equal_count = 1 },
+		{ .name = "two", .source = "rule=B", .target = "rule=A", .equal = by_host, .equal_count = 1 } };
+
+	(void)state;
+	MUST(store_inhibitions_set(world->store, circle, ARRAY_LEN(circle), &must_err));
+	find("A", "Notice", "host-1");
+	find("B", "Notice", "host-1");
+	assert_int_equal(told.count, 1);
+	find("A", "Critical", "host-1"); /* worse: told, though B is open */
+	assert_int_equal(told.count, 2);
+	find("B", "Critical", "host-1");
+	assert_int_equal(told.count, 2);
+}
+
+/* Its host's clock was ahead once, or it lies: what it finds in a month is an alert of its own all the same. */
+static void a_finding_of_the_future_does_not_take_in_all_that_come(void **state)
+{
+	(void)state;
+	struct alert_change c = find_at("A", "Error", "host-1", t0 + 100ull * 365 * 24 * 60 * minute);
+	struct arena *a = arena_new(1 << 21);
+	struct store_alert al;
+
+	read_row(c.id, a, &al);
+	assert_int_equal(al.last_seen_unix_ns, t0);
+	deed(c.id, (struct store_triage){ .status = "acknowledged" });
+	clock_fake_advance(&world->clk, 30ull * 24 * 60 * minute);
+	told.count = 0;
+	assert_true(find("A", "Error", "host-1").is_new);
+	assert_int_equal(told.count, 1);
+	arena_free(a);
+}
+
 static void a_wrong_rule_of_inhibition_is_named(void **state)
 {
 	static const char *const nonsense[] = { "colour" };
@@ -618,6 +659,8 @@ int main(void)
 		TEST(an_open_alert_inhibits_those_with_equal_fields_until_it_is_resolved),
 		TEST(a_new_rule_looks_at_what_was_open_before_it),
 		TEST(two_that_are_source_and_target_both_inhibit_neither),
+		TEST(two_rules_in_a_circle_do_not_silence_each_other),
+		TEST(a_finding_of_the_future_does_not_take_in_all_that_come),
 		TEST(a_wrong_rule_of_inhibition_is_named),
 		TEST(what_nobody_acknowledges_goes_to_further_routes_so_often),
 		TEST(who_acknowledges_ends_it_and_a_silence_puts_it_off),
