@@ -120,11 +120,27 @@ static int escalate(const struct run *run, const struct alert_escalation *x, con
 	return store_escalation_next(run->store, due->alert, due->policy, is_last ? 0 : next, due->done + 1, err);
 }
 
+/* The longest that a policy waits; a minute, of what is quiet. */
+static uint64_t longest_ns(const struct alert_escalations *e)
+{
+	uint64_t longest = minute_ns;
+
+	for (size_t i = 0; i < e->count; i++) {
+		const struct alert_escalation *x = &e->rows[i];
+		uint64_t ms = x->after_ms > x->every_ms ? x->after_ms : x->every_ms;
+
+		longest = ms * 1000000 > longest ? ms * 1000000 : longest;
+	}
+	return longest;
+}
+
 static int tick(const struct alert_escalations *e, const struct run *run, struct err *err)
 {
 	char policy[NAME_BYTES];
-	int r = 0;
+	int r = store_escalation_at_most(run->store, run->now + longest_ns(e), err);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < SLICE_ALERTS; i++) {
 		struct store_escalation due;
 

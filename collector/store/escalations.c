@@ -20,6 +20,11 @@ int store_escalation_next(struct store *s, int64_t alert, const char *policy, ui
 		      B_INT(alert), B_STR(policy), B_INT(due_unix_ns), B_INT(done));
 }
 
+int store_escalation_at_most(struct store *s, uint64_t most_unix_ns, struct err *err)
+{
+	return DB_RUN(&s->state, err, "UPDATE escalation SET due = ?1 WHERE due > ?1", B_INT(most_unix_ns));
+}
+
 int store_escalation_due(struct store *s, uint64_t now_unix_ns, struct store_escalation *ret, char policy[64],
 			 struct err *err)
 {

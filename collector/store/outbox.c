@@ -96,7 +96,11 @@ int store_outbox_retry(struct store *s, int64_t id, uint64_t due_unix_ns, const 
 		       " WHERE id = ?",
 		       B_INT(due_unix_ns), B_INT(!due_unix_ns), B_STR(error), B_INT(id));
 
-	return r < 0 || due_unix_ns ? r : outbox_prune_dead(s, err);
+	if (r < 0 || due_unix_ns)
+		return r;
+	/* Its group goes on without it. Sent again or dropped later, it must not free the group of a newer message. */
+	r = DB_RUN(&s->state, err, "UPDATE outbox SET grp_id = 0 WHERE id = ?", B_INT(id));
+	return r < 0 ? r : outbox_prune_dead(s, err);
 }
 
 int outbox_prune_dead(struct store *s, struct err *err)

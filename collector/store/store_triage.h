@@ -50,6 +50,8 @@ int store_escalation_begin(struct store *s, int64_t alert, const char *policy, u
 /* due 0: no more of it. */
 int store_escalation_next(struct store *s, int64_t alert, const char *policy, uint64_t due_unix_ns, uint64_t done,
 			  struct err *err) WARN_UNUSED;
+/* What is due later than most is due then: the clock it was put off by was ahead. */
+int store_escalation_at_most(struct store *s, uint64_t most_unix_ns, struct err *err) WARN_UNUSED;
 /* The one that is longest due, copied: 1; 0: none is. policy holds 64 bytes. */
 int store_escalation_due(struct store *s, uint64_t now_unix_ns, struct store_escalation *ret, char policy[64],
 			 struct err *err) WARN_UNUSED;

@@ -602,6 +602,23 @@ static void what_nobody_acknowledges_goes_to_further_routes_so_often(void **stat
 	trail_is(id, "picket created ;picket escalated night, time 1: pager, chief;picket escalated night, time 2: pager, chief;");
 }
 
+/* It was a year ahead when the alert came. */
+static void a_clock_that_is_set_back_keeps_no_escalation_from_coming(void **state)
+{
+	const uint64_t year = 365ull * 24 * 60 * minute;
+	CLEANUP(alert_escalations_freep) struct alert_escalations *e = NULL;
+
+	(void)state;
+	MUST(alert_escalations_new(&policy, 1, &e, &must_err));
+	world->clk.fake_unix_ns += year;
+	begin(e, find("A", "Error", "host-1").id);
+	told.count = 0;
+	world->clk.fake_unix_ns -= year;
+	wait_for(e, minute);
+	wait_for(e, 15 * minute);
+	assert_int_equal(told.count, 2);
+}
+
 static void who_acknowledges_ends_it_and_a_silence_puts_it_off(void **state)
 {
 	CLEANUP(alert_escalations_freep) struct alert_escalations *e = NULL;
@@ -663,6 +680,7 @@ int main(void)
 		TEST(a_finding_of_the_future_does_not_take_in_all_that_come),
 		TEST(a_wrong_rule_of_inhibition_is_named),
 		TEST(what_nobody_acknowledges_goes_to_further_routes_so_often),
+		TEST(a_clock_that_is_set_back_keeps_no_escalation_from_coming),
 		TEST(who_acknowledges_ends_it_and_a_silence_puts_it_off),
 		TEST(a_wrong_policy_is_named),
 	};

@@ -3,6 +3,8 @@
 
 #include <sqlite3.h>
 
+#include "collector/store/store_notify.h"
+
 #define SECOND 1000000000ull
 /* Tuesday, 1 December 2026, 12:00 UTC */
 static const uint64_t noon = 1796126400ull * SECOND;
@@ -312,6 +314,36 @@ static void a_message_that_is_sent_again_says_the_same(void **state)
 	finish();
 }
 
+/* Message 1 is a dead letter, message 2 is tried again: sending 1 again must not let 3 pass by 2. */
+static void a_dead_letter_that_is_sent_again_keeps_the_order_of_the_rest(void **state)
+{
+	uint64_t resent;
+
+	(void)state;
+	begin("400 No");
+	notifying_open(&n, &cfg);
+	raise_one(1, error);
+	later(31);
+	until_count(&rcv, 1); /* dead */
+	rcv.answer = "503 Later\r\nRetry-After: 3000";
+	raise_one(2, error);
+	later(301);
+	until_count(&rcv, 2); /* due again in 3,000 s */
+	MUST(store_notify_resend(n.p.store, 0, &resent, &must_err));
+	assert_int_equal(resent, 1);
+	rcv.answer = "200 OK";
+	notify_retry(n.notify);
+	until_count(&rcv, 3); /* the first, again */
+	raise_one(3, error);
+	later(301);
+	assert_int_equal(rcv.count, 3);
+	later(3000);
+	until_count(&rcv, 5);
+	assert_non_null(strstr(rcv.requests[3], "\"id\":\"c2\""));
+	assert_non_null(strstr(rcv.requests[4], "\"id\":\"c3\""));
+	finish();
+}
+
 static void run_sql(const char *sql)
 {
 	char path[160];
@@ -499,6 +531,7 @@ int main(void)
 		cmocka_unit_test(outside_of_its_hours_a_route_waits_for_them),
 		cmocka_unit_test(what_is_quiet_stays_out_until_it_is_told_again),
 		cmocka_unit_test(a_message_that_is_sent_again_says_the_same),
+		cmocka_unit_test(a_dead_letter_that_is_sent_again_keeps_the_order_of_the_rest),
 		cmocka_unit_test(what_was_sent_and_cannot_be_noted_is_not_sent_again),
 		cmocka_unit_test(a_clock_that_is_set_back_holds_nothing_back),
 		cmocka_unit_test(what_an_earlier_run_put_off_into_the_far_future_is_told),
