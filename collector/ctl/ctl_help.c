@@ -38,6 +38,8 @@
 	"since=, until= as with --since, --until. The search goes on until its end.\n" COMMON_OPTIONS   \
 	"  --limit N            rows at most (100)\n"
 
+#define SUMMARY_COLUMN 36
+
 static const struct ctl_command commands[] = {
 	{ "alert", "list", ctl_alert_list,
 	  "picketctl alert list\n"
@@ -443,6 +445,22 @@ int ctl_find(const struct ctl *c, const struct ctl_command **ret, struct err *er
 	return is_noun ? unknown_verb(c, err) : unknown_noun(c->noun, err);
 }
 
+/* The first sentence behind the examples. */
+static void print_summary(FILE *out, const char *help)
+{
+	const char *p = strstr(help, "\n\n");
+
+	if (!p)
+		return;
+	for (p += 2; *p && !(strchr(".:;", *p) && (p[1] == ' ' || p[1] == '\n')); p++)
+		if (*p != '\n')
+			fputc(*p, out);
+		else if (p[1] == '\n')
+			break;
+		else
+			fputc(' ', out);
+}
+
 void ctl_help(const struct ctl *c, const struct ctl_command *cmd)
 {
 	if (cmd) {
@@ -457,8 +475,12 @@ void ctl_help(const struct ctl *c, const struct ctl_command *cmd)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (c->noun && strcmp(commands[i].noun, c->noun) != 0)
 			continue;
-		fprintf(c->out, "  picketctl %s %s\n", commands[i].noun,
-			commands[i].verb ? commands[i].verb : "");
+		const char *verb = commands[i].verb ? commands[i].verb : "";
+		int width = fprintf(c->out, "  picketctl %s %s", commands[i].noun, verb);
+
+		fprintf(c->out, "%*s", width < SUMMARY_COLUMN ? SUMMARY_COLUMN - width : 2, "");
+		print_summary(c->out, commands[i].help);
+		fputc('\n', c->out);
 	}
 	fputs(COMMON_OPTIONS, c->out);
 	fputs("\nExit codes\n  0 fine, 1 failure, 2 usage, 3 wrong file, 4 not allowed, 5 not found,\n"
