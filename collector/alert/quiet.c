@@ -71,7 +71,7 @@ struct teller {
 	/* of store_held_rules, whose callback may not write */
 	struct arena *arena;
 	struct store_held_rule *rules;
-	size_t count, room;
+	size_t count;
 };
 
 /* Is it still worth telling, and free to be? */
@@ -97,12 +97,13 @@ static int keep_rule(void *arg, const struct store_held_rule *x)
 {
 	struct teller *t = arg;
 
-	if (t->count == t->room)
-		return 0; /* the rest stays due: told in the next round */
 	struct store_held_rule *mine = &t->rules[t->count];
+
 	*mine = *x;
 	mine->rule = arena_dup(t->arena, slice_of(x->rule));
-	t->count += mine->rule != NULL;
+	if (!mine->rule)
+		return -ENOMEM;
+	t->count++;
 	return 0;
 }
 
@@ -168,10 +169,10 @@ static int tell_rules(struct teller *t, struct err *err)
 	return r;
 }
 
-/* One slice for a holder that is over; its last one tells. */
+/* One slice for a holder that is over: looks again, then tells, so many rules at once. */
 static int release(struct teller *t, struct err *err)
 {
-	enum { RULES_MAX = 1000 };
+	enum { RULES_AT_ONCE = 50 };
 	int64_t ids[SLICE_ALERTS];
 	size_t count;
 	int r = store_held_ids(t->store, t->by, ARRAY_LEN(ids), ids, &count, err);
@@ -182,14 +183,15 @@ static int release(struct teller *t, struct err *err)
 		return r;
 	CLEANUP(arena_freep) struct arena *a = arena_new(1024 * 1024);
 	t->arena = a;
-	t->rules = a ? arena_zalloc(a, RULES_MAX, sizeof(*t->rules)) : NULL;
-	t->room = RULES_MAX;
+	t->rules = a ? arena_zalloc(a, RULES_AT_ONCE, sizeof(*t->rules)) : NULL;
 	if (!t->rules)
 		return err_set(err, ENOMEM, "held alerts");
-	r = store_held_rules(t->store, t->by, keep_rule, t, err);
+	r = store_held_rules(t->store, t->by, RULES_AT_ONCE, keep_rule, t, err);
 	if (r >= 0)
 		r = tell_rules(t, err);
-	return r < 0 ? r : store_holder_done(t->store, t->by, err);
+	if (r < 0 || t->count < RULES_AT_ONCE)
+		return r < 0 ? r : store_holder_done(t->store, t->by, err);
+	return store_held_told(t->store, t->by, t->rules[t->count - 1].rule, err);
 }
 
 static int on_woken(void *arg, int64_t id)

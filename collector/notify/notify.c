@@ -202,7 +202,9 @@ static void kick(struct notify *n)
 		notify_wake_at(n, notify_now(n) + NOTIFY_SECOND / 20);
 		return;
 	}
-	int r = notify_sweep(n, &err);
+	int r = notify_clock_look(n, &err);
+	if (r >= 0)
+		r = notify_sweep(n, &err);
 	/* Most commits bring no alert. */
 	if (r >= 0 && notify_now(n) >= n->form_at_ns) {
 		r = notify_form(n, &next, &err);
@@ -356,6 +358,8 @@ int notify_new(struct loop *l, struct store *s, struct fetch_pool *pool, const s
 	r = make_dns(n, err);
 	if (r >= 0)
 		r = bury_orphans(n, err);
+	if (r >= 0)
+		r = notify_clock_begin(n, err);
 	for (size_t i = 0; i < n->lane_count && r >= 0; i++) {
 		int64_t open;
 

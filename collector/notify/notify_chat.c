@@ -6,8 +6,11 @@
 
 #include "common/show.h"
 
-/* Slack takes 2,000 characters a field, 10 fields, 50 blocks; Teams 28 KB in all. */
-enum { SLACK_ALERTS = 10, SLACK_CHARS = 1500, TEAMS_ALERTS = 6, TEAMS_CHARS = 300 };
+/* Slack takes 3,000 characters a section, 2,000 a field, 10 fields, 50 blocks; Teams 28 KB in all. What is larger is
+ * refused for good, and whoever chooses a name could see to that. So bounds are of what is written. */
+enum { SLACK_ALERTS = 10, SLACK_CHARS = 1500, TEAMS_ALERTS = 6, TEAMS_CHARS = 300, TEAMS_NAME_CHARS = 100 };
+/* No alert is begun above the first, no line of a digest above the second. */
+enum { TEAMS_ALERT_BYTES = 14 * 1024, TEAMS_LINE_BYTES = 26 * 1024 };
 
 struct fact {
 	const char *name, *value;
@@ -57,21 +60,26 @@ static const char *colour_of(const char *severity)
 
 /* ---- Slack ---- */
 
+/* max_chars: of what is written, "&amp;" being five; and the "…" where that cuts it. */
 static void slack_text(struct buf *out, const char *s, size_t max_chars)
 {
 	CLEANUP(buf_finip) struct buf shown = { 0 };
+	size_t chars = 0;
 
 	buf_init(&shown, NOTIFY_BODY_BYTES);
 	show_text(&shown, slice_of(s), max_chars);
 	for (size_t i = 0; i < shown.n; i++) {
 		char c = shown.p[i];
+		const char *entity = c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : NULL;
+		bool begins = ((unsigned char)c & 0xc0) != 0x80;
 
-		if (c == '&')
-			buf_add_str(out, "&amp;");
-		else if (c == '<')
-			buf_add_str(out, "&lt;");
-		else if (c == '>')
-			buf_add_str(out, "&gt;");
+		chars += entity ? strlen(entity) : begins;
+		if (begins && chars > max_chars) {
+			buf_add_str(out, "…");
+			return;
+		}
+		if (entity)
+			buf_add_str(out, entity);
 		else
 			buf_add_char(out, c);
 	}
@@ -305,17 +313,21 @@ static void teams_digest(struct json *j, const cJSON *doc)
 		const char *list, *title;
 	} lists[] = { { "severities", "Severities" }, { "rules", "Rules" }, { "hosts", "Hosts" }, { "images", "Images" } };
 	const cJSON *d = notify_member(doc, "digest"), *row, *al;
-	char line[400];
+	CLEANUP(buf_finip) struct buf line = { 0 };
 
+	buf_init(&line, NOTIFY_BODY_BYTES);
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		cJSON_ArrayForEach(row, notify_member(d, lists[i].list))
 		{
-			snprintf(line, sizeof(line), "%llu  %.300s", (unsigned long long)json_get_u64(row, "count", 0),
-				 notify_str(row, "name"));
-			teams_fact(j, lists[i].title, line);
+			buf_reset(&line);
+			buf_printf(&line, "%llu  ", (unsigned long long)json_get_u64(row, "count", 0));
+			show_text(&line, slice_of(notify_str(row, "name")), TEAMS_NAME_CHARS);
+			teams_fact(j, lists[i].title, line.p);
 		}
 	cJSON_ArrayForEach(al, notify_member(doc, "alerts"))
 	{
+		if (j->out->n > TEAMS_LINE_BYTES)
+			break;
 		runs_open(j, false);
 		run(j, notify_str(al, "severity"), 16, true, teams_colour(notify_str(al, "severity")));
 		run(j, "  ", 2, false, NULL);
@@ -365,7 +377,7 @@ static void teams_actions(struct json *j, const struct outgoing *m)
 void notify_teams(struct json *j, const struct outgoing *m)
 {
 	const cJSON *alerts = notify_member(m->doc, "alerts"), *al;
-	int given = 0;
+	int given = 0, left = cJSON_GetArraySize(alerts);
 	char more[64];
 
 	json_object_open(j);
@@ -389,11 +401,13 @@ void notify_teams(struct json *j, const struct outgoing *m)
 	else
 		cJSON_ArrayForEach(al, alerts)
 		{
-			if (given++ < TEAMS_ALERTS)
-				teams_alert(j, al);
+			if (given == TEAMS_ALERTS || j->out->n > TEAMS_ALERT_BYTES)
+				break;
+			teams_alert(j, al);
+			given++;
 		}
-	if (given > TEAMS_ALERTS) {
-		snprintf(more, sizeof(more), "%d more", given - TEAMS_ALERTS);
+	if (left > given && !notify_member(m->doc, "digest")) {
+		snprintf(more, sizeof(more), "%d more", left - given);
 		teams_fact(j, "And", more);
 	}
 	json_array_close(j);

@@ -81,6 +81,11 @@ struct job {
 	struct test_run *test; /* nullable */
 	size_t test_index;
 	uint64_t begun_ns;
+	/* The answer came and can't be noted: it is noted later, and nothing is sent meanwhile. */
+	bool is_answered;
+	int verdict;
+	uint64_t retry_after_ms, note_at_boot_ns;
+	char why[256];
 };
 
 struct test_run {
@@ -115,6 +120,7 @@ struct notify {
 	uint64_t wake_unix_ns; /* when the timer is due; 0 = not set */
 	uint64_t form_at_ns;   /* nothing becomes due before; 0: look */
 	bool is_uncommitted;   /* enqueue wrote rows that the caller's transaction still holds */
+	int64_t clock_ahead_ns; /* of the clock that is never set: what it was */
 	/* where the look at what became of alerts goes on */
 	int64_t sweep_group, sweep_alert;
 	uint64_t swept_ns, tidied_ns;
@@ -164,6 +170,11 @@ uint64_t notify_pace_next(const struct lane *l, uint64_t now_ns);
 int notify_storm(struct notify *n, struct lane *l, uint64_t now_ns, uint64_t *ret_next, struct err *err) WARN_UNUSED;
 /* ---- notify_sweep.c: what became of told alerts; groups nobody needs ---- */
 int notify_sweep(struct notify *n, struct err *err) WARN_UNUSED;
+
+/* ---- notify_clock.c: a clock that was ahead ---- */
+/* At start, of what an earlier run left; and while we run. */
+int notify_clock_begin(struct notify *n, struct err *err) WARN_UNUSED;
+int notify_clock_look(struct notify *n, struct err *err) WARN_UNUSED;
 
 /* ---- notify_send.c: from messages to requests ---- */
 void notify_send_due(struct notify *n);

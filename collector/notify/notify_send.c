@@ -22,6 +22,7 @@ enum {
 	SYSLOG_IN_FLIGHT = 1,
 	ANSWER_BYTES = 64 * 1024,
 	PICK_BYTES = 32 * 1024 * 1024,
+	NOTE_AGAIN_MS = 5 * 1000,
 	TRIES_AT_ONCE = 64, /* as requests that fail to start leave their slot free */
 };
 
@@ -91,7 +92,7 @@ static int settle_row(struct notify *n, struct job *job, const struct outcome *o
 	return store_outbox_retry(n->store, job->message, due, o->why, err);
 }
 
-static void settle(struct notify *n, struct job *job, const struct outcome *o)
+static int settle(struct notify *n, struct job *job, const struct outcome *o)
 {
 	struct err err = { 0 };
 	bool is_own = store_notify_may_begin(n->store);
@@ -104,11 +105,10 @@ static void settle(struct notify *n, struct job *job, const struct outcome *o)
 					 o->verdict == SENT ? NULL : o->why, &err);
 	if (is_own)
 		r = store_end(n->store, r, &err);
-	/* The row stays due: it will be sent once more, under the same key. */
 	if (r < 0)
 		LOG(ERROR, "notify.settle", KV_STR("route", job->lane->route->name), KV_STR("why", err.msg));
 	n->form_at_ns = 0; /* its group may have more */
-	note_lane(n, job->lane, o);
+	return r;
 }
 
 static void note_test(struct job *job, const struct outcome *o)
@@ -139,14 +139,36 @@ static void unlink_job(struct job *job)
 		job->lane->in_flight--;
 }
 
+/* A full disk, say. The row stays due; were it sent until there is room, a receiver would get it thousands of times. */
+static void note_later(struct job *job, const struct outcome *o)
+{
+	uint64_t wait_ns = NOTE_AGAIN_MS * 1000000ull;
+
+	job->is_answered = true;
+	job->verdict = o->verdict;
+	job->retry_after_ms = o->retry_after_ms;
+	if (o->why != job->why)
+		slice_copy(slice_of(o->why), job->why, sizeof(job->why));
+	job->note_at_boot_ns = clock_boot_ns(job->notify->clk) + wait_ns;
+	notify_wake_at(job->notify, notify_now(job->notify) + wait_ns);
+}
+
 static void finish(struct job *job, const struct outcome *o)
 {
 	struct notify *n = job->notify;
+	bool is_first = !job->is_answered;
+	int r = 0;
 
 	if (job->test)
 		note_test(job, o);
 	else
-		settle(n, job, o);
+		r = settle(n, job, o);
+	if (is_first && !job->test)
+		note_lane(n, job->lane, o);
+	if (r < 0) {
+		note_later(job, o);
+		return;
+	}
 	unlink_job(job);
 	free(job);
 	/* What waited behind it; not from in here, as we may be called by whoever forms. */
@@ -409,9 +431,25 @@ static bool send_next(struct notify *n, struct lane *l)
 	return true;
 }
 
+static void note_answered(struct notify *n)
+{
+	uint64_t boot = clock_boot_ns(n->clk);
+
+	for (struct job *job = n->jobs, *next; job; job = next) {
+		next = job->next;
+		if (!job->is_answered || boot < job->note_at_boot_ns)
+			continue;
+		const struct outcome o = { .verdict = job->verdict, .retry_after_ms = job->retry_after_ms, .why = job->why };
+
+		finish(job, &o);
+	}
+}
+
 void notify_send_due(struct notify *n)
 {
 	uint64_t now = notify_now(n);
+
+	note_answered(n);
 
 	for (size_t i = 0; i < n->lane_count; i++) {
 		struct lane *l = &n->lanes[i];

@@ -44,6 +44,17 @@ static void add_labels(struct json *j, const struct outgoing *m, const cJSON *al
 	json_object_close(j);
 }
 
+/* A host's clock may be ahead of ours, or lie. Alertmanager refuses a whole request for one begin after its end. */
+static void add_begin(struct json *j, const struct outgoing *m, const char *first_seen)
+{
+	uint64_t begin = m->now_unix_ns;
+
+	if (text_time_parse(slice_of(first_seen), &begin) && begin <= m->now_unix_ns)
+		json_kv_str(j, "startsAt", first_seen);
+	else
+		json_kv_time(j, "startsAt", m->now_unix_ns);
+}
+
 static void alertmanager(struct json *j, const struct outgoing *m, const cJSON *alerts)
 {
 	const cJSON *al;
@@ -56,7 +67,7 @@ static void alertmanager(struct json *j, const struct outgoing *m, const cJSON *
 
 		json_object_open(j);
 		add_labels(j, m, al);
-		json_kv_str(j, "startsAt", notify_str(al, "first_seen"));
+		add_begin(j, m, notify_str(al, "first_seen"));
 		/* Without an end Alertmanager takes it for over after its resolve_timeout (5 min); we say when it is. */
 		json_kv_time(j, "endsAt", m->now_unix_ns + (is_resolved ? 0 : FIRING_NS));
 		if (m->inbox_url && notify_alert_id(al, id)[0]) {

@@ -75,14 +75,15 @@ int store_held_due(struct store *s, int64_t alert, struct err *err)
 	return DB_RUN(&s->state, err, "UPDATE alert_held SET is_due = 1 WHERE alert = ?", B_INT(alert));
 }
 
-int store_held_rules(struct store *s, struct store_held by, int (*fn)(void *arg, const struct store_held_rule *x), void *arg,
-		     struct err *err)
+int store_held_rules(struct store *s, struct store_held by, size_t max,
+		     int (*fn)(void *arg, const struct store_held_rule *x), void *arg, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	int r = DB_PREPARE(&s->state, &st, err,
 			   "SELECT a.rule, count(*), max(a.severity), max(a.id) FROM alert_held h JOIN alert a ON a.id = h.alert"
-			   " WHERE h.kind = ? AND h.holder = ? AND h.is_due = 1 GROUP BY a.rule",
-			   B_INT(by.kind), B_INT(by.holder));
+			   " WHERE h.kind = ? AND h.holder = ? AND h.is_due = 1 GROUP BY a.rule"
+			   " ORDER BY a.rule LIMIT ?",
+			   B_INT(by.kind), B_INT(by.holder), B_INT(max));
 
 	while (r >= 0 && (r = db_step(&s->state, st, err)) > 0) {
 		const struct store_held_rule x = { .rule = db_text(st, 0),
@@ -94,6 +95,14 @@ int store_held_rules(struct store *s, struct store_held by, int (*fn)(void *arg,
 			return r;
 	}
 	return r;
+}
+
+int store_held_told(struct store *s, struct store_held by, const char *last_rule, struct err *err)
+{
+	return DB_RUN(&s->state, err,
+		      "DELETE FROM alert_held WHERE kind = ?1 AND holder = ?2 AND is_due = 1"
+		      " AND ifnull((SELECT a.rule FROM alert a WHERE a.id = alert_held.alert), '') <= ?3",
+		      B_INT(by.kind), B_INT(by.holder), B_STR(last_rule));
 }
 
 int store_holder_done(struct store *s, struct store_held by, struct err *err)

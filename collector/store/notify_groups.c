@@ -45,7 +45,8 @@ static int put(struct store *s, const struct store_news *n, uint64_t *ret_due, s
 			   B_STR(n->route), B_STR(n->receiver), B_STR(n->key), B_STR(n->label), B_INT(now), B_INT(due));
 		id = sqlite3_last_insert_rowid(s->state.h);
 	} else if (!due) {
-		due = sent && sent + n->interval_ns > now ? sent + n->interval_ns : now + n->wait_ns;
+		/* later than now: a clock that was set back since */
+		due = sent && sent <= now && sent + n->interval_ns > now ? sent + n->interval_ns : now + n->wait_ns;
 		r = DB_RUN(&s->state, err, "UPDATE notify_group SET due = ?2 WHERE id = ?1", B_INT(id), B_INT(due));
 	}
 	if (r < 0)
@@ -196,7 +197,7 @@ int store_notify_set_due(struct store *s, int64_t group, uint64_t due_unix_ns, b
 int store_notify_hurry(struct store *s, int64_t group, uint64_t interval_ns, struct err *err)
 {
 	return DB_RUN(&s->state, err,
-		      "UPDATE notify_group SET due = CASE WHEN due > 0 THEN due ELSE max(?2, sent + ?3) END WHERE id = ?1",
+		      "UPDATE notify_group SET due = CASE WHEN due > 0 THEN due ELSE max(?2, min(sent, ?2) + ?3) END WHERE id = ?1",
 		      B_INT(group), B_INT(clock_unix_ns(s->clk)), B_INT(interval_ns));
 }
 
@@ -273,6 +274,28 @@ int store_notify_member_set(struct store *s, int64_t group, int64_t alert, int p
 int store_notify_member_drop(struct store *s, int64_t group, int64_t alert, struct err *err)
 {
 	return DB_RUN(&s->state, err, "DELETE FROM notify_member WHERE grp = ? AND alert = ?", B_INT(group), B_INT(alert));
+}
+
+static int set_back(struct store *s, uint64_t now, const struct store_notify_longest *most, struct err *err)
+{
+	int r = DB_RUN(&s->state, err, "UPDATE notify_group SET due = ?1 WHERE due > ?2", B_INT(now), B_INT(now + most->group_ns));
+
+	if (r >= 0)
+		r = DB_RUN(&s->state, err, "UPDATE notify_group SET sent = ?1 WHERE sent > ?1", B_INT(now));
+	if (r >= 0)
+		r = DB_RUN(&s->state, err, "UPDATE notify_group SET again = ?1 WHERE again > ?1", B_INT(now + most->repeat_ns));
+	if (r >= 0)
+		r = DB_RUN(&s->state, err, "UPDATE outbox SET due = ?1 WHERE is_dead = 0 AND kind <> 'digest' AND due > ?2",
+			   B_INT(now), B_INT(now + most->retry_ns));
+	return r;
+}
+
+int store_notify_set_back(struct store *s, const struct store_notify_longest *most, struct err *err)
+{
+	bool is_own;
+	int r = store_own_begin(s, &is_own, err);
+
+	return r < 0 ? r : store_own_end(s, is_own, set_back(s, clock_unix_ns(s->clk), most, err), err);
 }
 
 int store_notify_tidy(struct store *s, uint64_t before_unix_ns, struct err *err)

@@ -128,5 +128,11 @@ int store_notify_lanes(struct store *s, int (*fn)(void *arg, const char *route, 
 		       struct err *err) WARN_UNUSED;
 /* The lane's groups go; what was pending becomes one dead letter. */
 int store_notify_bury(struct store *s, const char *route, const char *receiver, const char *why, struct err *err) WARN_UNUSED;
+/* How far from now something may be due at most. */
+struct store_notify_longest {
+	uint64_t group_ns, repeat_ns, retry_ns;
+};
+/* What is due later than that is due now: the clock it was put off by was ahead. */
+int store_notify_set_back(struct store *s, const struct store_notify_longest *most, struct err *err) WARN_UNUSED;
 /* Groups that nobody needs any more: nothing pending, no member, sent before. */
 int store_notify_tidy(struct store *s, uint64_t before_unix_ns, struct err *err) WARN_UNUSED;

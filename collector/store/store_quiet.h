@@ -69,14 +69,16 @@ int store_held_ids(struct store *s, struct store_held by, size_t max, int64_t *r
 		   struct err *err) WARN_UNUSED;
 /* Nothing else holds it: it is due to be told. */
 int store_held_due(struct store *s, int64_t alert, struct err *err) WARN_UNUSED;
-/* What is due, one for each rule. */
+/* What is due, one for each rule, in the order of their names; at most max rules. */
 struct store_held_rule {
 	const char *rule;
 	uint64_t count;
 	enum msg_severity severity; /* the worst */
 	int64_t alert;		    /* the newest of them */
 };
-int store_held_rules(struct store *s, struct store_held by, int (*fn)(void *arg, const struct store_held_rule *x),
-		     void *arg, struct err *err) WARN_UNUSED;
+int store_held_rules(struct store *s, struct store_held by, size_t max,
+		     int (*fn)(void *arg, const struct store_held_rule *x), void *arg, struct err *err) WARN_UNUSED;
+/* What is due of this rule and of those before it was told. */
+int store_held_told(struct store *s, struct store_held by, const char *last_rule, struct err *err) WARN_UNUSED;
 /* It holds nothing any more. */
 int store_holder_done(struct store *s, struct store_held by, struct err *err) WARN_UNUSED;

@@ -337,6 +337,37 @@ static void of_many_of_a_rule_one_alert_says_how_many(void **state)
 	arena_free(a);
 }
 
+/* More rules than one transaction takes: each is told all the same. */
+static int count_tell(void *arg, int64_t id, bool woke, struct err *err)
+{
+	(void)id;
+	(void)woke;
+	(void)err;
+	++*(size_t *)arg;
+	return 0;
+}
+
+static void however_many_rules_were_held_each_is_told(void **state)
+{
+	enum { RULES = 1100 };
+	size_t count = 0;
+	char rule[32];
+	int r;
+
+	(void)state;
+	silence("severity>=low", t0, t0 + 60 * minute);
+	for (int i = 0; i < RULES; i++) {
+		snprintf(rule, sizeof(rule), "Rule %04d", i);
+		find(rule, "Error", "host-1");
+	}
+	assert_int_equal(told.count, 0);
+	clock_fake_advance(&world->clk, 61 * minute);
+	while ((r = alert_quiet_tick(world->store, &world->clk, count_tell, &count, &must_err)) > 0)
+		;
+	MUST(r);
+	assert_int_equal(count, RULES);
+}
+
 static void what_somebody_saw_meanwhile_is_not_told_late(void **state)
 {
 	(void)state;
@@ -579,6 +610,7 @@ int main(void)
 		TEST(a_silence_must_end_and_say_what_it_is_of),
 		TEST(a_silenced_alert_is_made_and_told_once_when_that_is_over),
 		TEST(of_many_of_a_rule_one_alert_says_how_many),
+		TEST(however_many_rules_were_held_each_is_told),
 		TEST(what_somebody_saw_meanwhile_is_not_told_late),
 		TEST(a_second_silence_goes_on_holding),
 		TEST(a_silence_to_come_holds_nothing_yet),

@@ -217,6 +217,96 @@ static void every_preset_is_json_with_no_markup_from_a_container(void **state)
 	}
 }
 
+/* The same of ten alerts whose names and commands are as long as their owner could make them. */
+static cJSON *webhook_of_many(int preset, const char *pattern, bool is_digest, struct buf *out)
+{
+	struct notify_webhook w = { .preset = preset };
+	struct receiver to = { .kind = NOTIFY_WEBHOOK, .webhook = &w };
+	struct buf text = { 0 }, value = { 0 };
+	cJSON *doc = NULL, *made = NULL;
+
+	buf_init(&text, 0);
+	buf_init(&value, 0);
+	for (int i = 0; i < 2000; i++)
+		buf_add_str(&value, pattern);
+	buf_add_str(&text, "{\"status\":\"firing\",\"alerts\":[");
+	for (int i = 0; i < 10; i++)
+		buf_printf(&text,
+			   "%s{\"id\":%d,\"severity\":\"high\",\"why\":\"new\",\"rule\":\"%s\",\"title\":\"%s\",\"host\":\"%s\","
+			   "\"summary\":\"%s\",\"last_seen\":\"2026-12-01T00:00:01Z\",\"container\":{\"name\":\"%s\",\"image\":\"%s\"},"
+			   "\"process\":{\"cmdline\":\"%s\",\"parent\":{\"cmdline\":\"%s\"}}}",
+			   i ? "," : "", i + 1, value.p, value.p, value.p, value.p, value.p, value.p, value.p, value.p);
+	buf_add_str(&text, "]");
+	for (int i = 0; i < 4 && is_digest; i++) {
+		static const char *const lists[] = { "severities", "rules", "hosts", "images" };
+
+		buf_printf(&text, "%s\"%s\":[", i ? "," : ",\"digest\":{\"count\":99,", lists[i]);
+		for (int k = 0; k < 10; k++)
+			buf_printf(&text, "%s{\"name\":\"%s\",\"count\":9}", k ? "," : "", value.p);
+		buf_add_str(&text, "]");
+	}
+	buf_add_str(&text, is_digest ? "}}" : "}");
+	MUST(json_parse(buf_slice(&text), 4 << 20, &doc, &must_err));
+	const struct outgoing m = { .to = &to, .key = "k", .group = "g", .thread = "t", .serial = 1,
+				    .inbox_url = "https://c:8443", .text = buf_slice(&text), .doc = doc };
+	buf_init(out, 0);
+	MUST(notify_webhook_body(&m, SLICE_NONE, out, &must_err));
+	MUST(json_parse(buf_slice(out), 1 << 20, &made, &must_err));
+	cJSON_Delete(doc);
+	buf_fini(&text);
+	buf_fini(&value);
+	return made;
+}
+
+static size_t chars_of(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static const char *const long_patterns[] = { "a", "&", "<", "\\\"", "\xe7\x8c\xab", "\xf0\x9f\x90\xb1", "\\u0001" };
+
+/* What Slack would refuse: 3,000 characters of a section's text, 2,000 of each of its fields. */
+static void no_name_makes_slack_refuse_a_message(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(long_patterns); i++) {
+		struct buf out;
+		cJSON *doc = webhook_of_many(NOTIFY_SLACK, long_patterns[i / 2], i % 2, &out);
+		const cJSON *block, *field,
+			*blocks = cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(doc, "attachments"), 0), "blocks");
+
+		assert_true(cJSON_GetArraySize(blocks) <= 50);
+		cJSON_ArrayForEach(block, blocks)
+		{
+			assert_true(chars_of(notify_str(cJSON_GetObjectItem(block, "text"), "text")) <= 3000);
+			cJSON_ArrayForEach(field, cJSON_GetObjectItem(block, "fields"))
+				assert_true(chars_of(notify_str(field, "text")) <= 2000);
+		}
+		cJSON_Delete(doc);
+		buf_fini(&out);
+	}
+}
+
+/* 28 KB in all. */
+static void no_name_makes_teams_refuse_a_message(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(long_patterns); i++) {
+		struct buf out;
+		cJSON *doc = webhook_of_many(NOTIFY_TEAMS, long_patterns[i / 2], i % 2, &out);
+
+		if (out.n > 28000)
+			fail_msg("case %zu: %zu bytes", i, out.n);
+		assert_non_null(strstr(out.p, i % 2 ? "Severities" : "more\""));
+		cJSON_Delete(doc);
+		buf_fini(&out);
+	}
+}
+
 static void pagerduty_gets_one_event_with_a_key_that_stays(void **state)
 {
 	struct buf out;
@@ -258,6 +348,32 @@ static void alertmanager_gets_begin_end_and_labels(void **state)
 	assert_string_equal(notify_str(cJSON_GetObjectItem(al, "labels"), "picket_id"), "7");
 	cJSON_Delete(doc);
 	buf_fini(&out);
+}
+
+/* Of a host whose clock is ahead: Alertmanager refuses all of a request with one begin after its end. */
+static void no_alert_begins_after_its_end(void **state)
+{
+	static const char *const whys[] = { "new", "resolved" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(whys); i++) {
+		struct notify_webhook w = { .preset = NOTIFY_ALERTMANAGER };
+		struct receiver to = { .kind = NOTIFY_WEBHOOK, .webhook = &w };
+		cJSON *doc = NULL, *made = NULL;
+		struct outgoing m = evil(&to, &doc);
+		struct buf out = { 0 };
+		cJSON *al = cJSON_GetArrayItem(cJSON_GetObjectItem(doc, "alerts"), 0);
+
+		cJSON_ReplaceItemInObject(al, "first_seen", cJSON_CreateString("2099-01-01T00:00:00Z"));
+		cJSON_ReplaceItemInObject(al, "why", cJSON_CreateString(whys[i]));
+		MUST(notify_webhook_body(&m, SLICE_NONE, &out, &must_err));
+		MUST(json_parse(buf_slice(&out), 1 << 20, &made, &must_err));
+		const cJSON *one = cJSON_GetArrayItem(made, 0);
+		assert_true(at(notify_str(one, "startsAt")) <= at(notify_str(one, "endsAt")));
+		cJSON_Delete(made);
+		cJSON_Delete(doc);
+		buf_fini(&out);
+	}
 }
 
 static void syslog_line(int format, struct buf *out)
@@ -337,6 +453,9 @@ int main(void)
 		cmocka_unit_test(zones_follow_their_rules_past_the_last_transition),
 		cmocka_unit_test(hours_know_midnight_days_and_dates),
 		cmocka_unit_test(every_preset_is_json_with_no_markup_from_a_container),
+		cmocka_unit_test(no_name_makes_slack_refuse_a_message),
+		cmocka_unit_test(no_name_makes_teams_refuse_a_message),
+		cmocka_unit_test(no_alert_begins_after_its_end),
 		cmocka_unit_test(pagerduty_gets_one_event_with_a_key_that_stays),
 		cmocka_unit_test(falcosidekick_takes_every_alert),
 		cmocka_unit_test(alertmanager_gets_begin_end_and_labels),

@@ -1,6 +1,8 @@
 /* test_groups.c - routes, groups, hours, storms, against a receiver on loopback; time is turned by hand. */
 #include "tests/collector/notify/receiver.h"
 
+#include <sqlite3.h>
+
 #define SECOND 1000000000ull
 /* Tuesday, 1 December 2026, 12:00 UTC */
 static const uint64_t noon = 1796126400ull * SECOND;
@@ -310,6 +312,83 @@ static void a_message_that_is_sent_again_says_the_same(void **state)
 	finish();
 }
 
+static void run_sql(const char *sql)
+{
+	char path[160];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/state.db", n.p.dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 2000);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* A disk that is full: what was taken by the receiver is not sent over and over until there is room. */
+static void what_was_sent_and_cannot_be_noted_is_not_sent_again(void **state)
+{
+	(void)state;
+	begin("200 OK");
+	notifying_open(&n, &cfg);
+	run_sql("CREATE TRIGGER full BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'disk full'); END");
+	raise_one(1, error);
+	later(31);
+	until_count(&rcv, 1);
+	for (int i = 0; i < 10; i++)
+		later(60);
+	assert_int_equal(rcv.count, 1);
+	run_sql("DROP TRIGGER full");
+	later(60);
+	later(60);
+	assert_int_equal(rcv.count, 1);
+	assert_int_equal(notifying_count(&n).waiting, 0);
+	raise_one(2, error);
+	later(301);
+	until_count(&rcv, 2);
+	finish();
+}
+
+/* It was a year ahead when things were noted, and somebody set it right. */
+static void a_clock_that_is_set_back_holds_nothing_back(void **state)
+{
+	const uint64_t year = 365ull * 86400 * SECOND;
+
+	(void)state;
+	begin("503 Busy");
+	cfg.webhook_count = cfg.route_count = 2;
+	routes[0].goes_on = true;
+	notifying_open(&n, &cfg);
+	clock_fake_advance(&n.p.clk, year);
+	raise_one(1, error); /* waits in a group of the first, and for another try of the second */
+	later(1);
+	until_count(&rcv2, rcv2.count ? rcv2.count : 1);
+	unsigned tried = rcv2.count;
+	rcv.answer = rcv2.answer = "200 OK";
+	n.p.clk.fake_unix_ns -= year;
+	later(60);
+	later(60);
+	assert_true(rcv.count == 1);
+	assert_true(rcv2.count > tried);
+	assert_int_equal(notifying_count(&n).waiting, 0);
+	finish();
+}
+
+/* The same, when we begin after that. */
+static void what_an_earlier_run_put_off_into_the_far_future_is_told(void **state)
+{
+	(void)state;
+	begin("200 OK");
+	notifying_open(&n, &cfg);
+	clock_fake_advance(&n.p.clk, 365ull * 86400 * SECOND);
+	raise_one(1, error);
+	notifying_close(&n);
+	n.p.clk = clock_fake(noon);
+	notifying_open(&n, &cfg);
+	later(31);
+	until_count(&rcv, 1);
+	finish();
+}
+
 static void a_storm_is_a_few_messages_and_a_digest_of_the_rest(void **state)
 {
 	static char alert[] = "alert", *by[] = { alert };
@@ -420,6 +499,9 @@ int main(void)
 		cmocka_unit_test(outside_of_its_hours_a_route_waits_for_them),
 		cmocka_unit_test(what_is_quiet_stays_out_until_it_is_told_again),
 		cmocka_unit_test(a_message_that_is_sent_again_says_the_same),
+		cmocka_unit_test(what_was_sent_and_cannot_be_noted_is_not_sent_again),
+		cmocka_unit_test(a_clock_that_is_set_back_holds_nothing_back),
+		cmocka_unit_test(what_an_earlier_run_put_off_into_the_far_future_is_told),
 		cmocka_unit_test(a_storm_is_a_few_messages_and_a_digest_of_the_rest),
 		cmocka_unit_test(a_failing_receiver_is_told_of_through_the_others),
 		cmocka_unit_test(routes_that_cannot_work_are_refused_at_start),
