@@ -49,7 +49,7 @@ static const struct notice_text {
 	{ "rules_evicted", "Correlation evicts", "Correlations gave up groups before their time: they may miss attacks",
 	  SEVERITY_HIGH },
 	{ "rules_late", "Correlation was late", "Events came too late for correlations", SEVERITY_MEDIUM },
-	{ "rules_state_lost", "Correlation began anew", "The state of correlations was damaged; counting begins anew",
+	{ "rules_state_lost", "Correlation began anew", "The state of correlations was damaged, or the clock was put back; counting begins anew",
 	  SEVERITY_HIGH },
 	{ "rule_flood", "Rule flood", "A rule finds so much that the rest is in the history only", SEVERITY_HIGH },
 	{ "name_taken", "Host name taken",

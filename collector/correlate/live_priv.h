@@ -66,6 +66,8 @@ struct live {
 /* live_state.c */
 /* The engine as snapshot and journal have it. */
 int live_rebuild(struct live *l, struct err *err) WARN_UNUSED;
+/* Forgets what was counted, in the store too. Its own transaction. */
+int live_begin_anew(struct live *l, const char *why, struct err *err) WARN_UNUSED;
 /* Rebuilds where the last transaction did not come to be. */
 int live_check(struct live *l, struct err *err) WARN_UNUSED;
 int live_journal_add(struct live *l, const struct live_row *row, struct err *err) WARN_UNUSED;

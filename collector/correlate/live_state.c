@@ -214,6 +214,17 @@ int live_rebuild(struct live *l, struct err *err)
 	return r < 0 ? r : store_correlation_journal_last(l->store, &l->journal, err);
 }
 
+int live_begin_anew(struct live *l, const char *why, struct err *err)
+{
+	LOG(ERROR, "correlate.state", KV_STR("why", why));
+	l->ops.on_notice(l->arg, "rules_state_lost", why);
+	live_pending_fini(l);
+	int r = live_check(l, err);
+	if (r >= 0)
+		r = renew_engine(l, err);
+	return r < 0 ? r : live_snapshot(l, err);
+}
+
 /* ---- into the store ---- */
 
 static void write_names(const struct ruleset *rules, struct buf *out)

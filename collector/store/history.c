@@ -441,6 +441,7 @@ void history_rollback(struct store *s)
 	if (!h)
 		return;
 	h->seal = NULL;
+	history_chains_unknown(h);
 	if (!h->write)
 		return;
 	for (size_t i = 0; i < CLASS_COUNT; i++)

@@ -47,6 +47,8 @@ struct chain {
 	unsigned class_no;
 	int64_t no; /* its row in the day that is written; 0 = none yet */
 	struct chain_value value;
+	struct chain_value noted; /* what the state has; count 0: nothing */
+	bool is_noted_known;
 	uint32_t link; /* + 1, into the links of what is pending */
 	bool is_dirty;
 };
@@ -127,7 +129,12 @@ int history_chain_find(struct store *s, struct source *src, unsigned class_no, s
 		       struct err *err) WARN_UNUSED;
 /* What changed, into the day and the state. In both's transactions. */
 int history_chains_write(struct store *s, struct err *err) WARN_UNUSED;
+/* The head goes to v, if it is not as far. In the state's transaction. */
+int history_head_raise(struct store *s, const char *agent, unsigned class_no, const struct chain_value *v,
+		       struct err *err) WARN_UNUSED;
 void history_chains_forget(struct history *h);
+/* What the state has of them may be another by now. */
+void history_chains_unknown(struct history *h);
 
 /* ---- parts.c: the bytes of blocks, in files beside the day's database ---- */
 /* history/2026-11-23.process.1 */
@@ -143,6 +150,9 @@ struct block_place {
 };
 /* The packed bytes of a block into out. ERR_CORRUPT where they are not there. */
 int parts_read(struct store *s, struct day *day, const struct block_place *b, struct buf *out,
+	       struct err *err) WARN_UNUSED;
+/* Which blocks the part has, their records and links, into the hash of *v. */
+int parts_fold(struct store *s, struct day *day, unsigned class_no, unsigned part, struct chain_value *v,
 	       struct err *err) WARN_UNUSED;
 struct part_file {
 	const char *path;

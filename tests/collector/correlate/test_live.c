@@ -429,6 +429,53 @@ static void a_state_that_is_damaged_is_told_and_counting_goes_on(void **state)
 	living_end(&v);
 }
 
+/* A machine starts with a wrong date, and is put right. */
+static void a_clock_that_was_ahead_stops_no_counting(void **state)
+{
+	struct live_stats st;
+	struct living v;
+
+	(void)state;
+	living_begin(&v, three_logins, t0 + 3650 * 86400 * second);
+	living_tick(&v, second);
+	v.clk.fake_unix_ns = t0;
+	for (uint64_t run = 0; run < 2; run++) {
+		living_tick(&v, second);
+		MUST(store_begin(v.store, &must_err));
+		for (uint64_t i = 1; i <= 3; i++)
+			living_exec(&v, run ? "web-2" : "web-1", i, clock_unix_ns(&v.clk) - second + i, "/bin/login", "root");
+		living_commit(&v);
+		assert_int_equal(v.count, run + 1);
+		living_kill(&v);
+	}
+	assert_int_equal(v.notice_count, 1);
+	assert_string_equal(v.notices[0], "rules_state_lost: the clock was put back");
+	live_stats(v.live, &st);
+	assert_int_equal(st.late, 0);
+	living_end(&v);
+}
+
+/* A kill between: the state in the store is ahead of the clock. */
+static void a_state_from_the_future_stops_no_counting(void **state)
+{
+	struct living v;
+
+	(void)state;
+	living_begin(&v, three_logins, t0 + 3650 * 86400 * second);
+	MUST(store_begin(v.store, &must_err));
+	living_exec(&v, "web-1", 1, t0 + 3650 * 86400 * second, "/bin/login", "root");
+	living_commit(&v);
+	v.clk.fake_unix_ns = t0;
+	living_kill(&v);
+	living_tick(&v, second);
+	MUST(store_begin(v.store, &must_err));
+	for (uint64_t i = 2; i <= 4; i++)
+		living_exec(&v, "web-1", i, t0 + i, "/bin/login", "root");
+	living_commit(&v);
+	assert_int_equal(v.count, 1);
+	living_end(&v);
+}
+
 static void a_host_is_known_by_its_address(void **state)
 {
 	static const char rules[] = "title: to a host\nname: to\nlogsource: {product: linux, category: network_connection}\n"
@@ -529,6 +576,8 @@ int main(void)
 		cmocka_unit_test(what_is_given_up_is_told_once_an_hour),
 		cmocka_unit_test(a_muted_rule_raises_nothing),
 		cmocka_unit_test(a_state_that_is_damaged_is_told_and_counting_goes_on),
+		cmocka_unit_test(a_clock_that_was_ahead_stops_no_counting),
+		cmocka_unit_test(a_state_from_the_future_stops_no_counting),
 		cmocka_unit_test(a_host_is_known_by_its_address),
 		cmocka_unit_test(it_lists_and_explains),
 		cmocka_unit_test(a_row_survives_its_bytes_and_none_is_believed),
