@@ -3,7 +3,7 @@
 import random
 import time
 
-from lib import SEED, either, main, scene
+from rig import SEED, either, main, scene
 
 
 def kill_agent():
