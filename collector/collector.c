@@ -586,7 +586,12 @@ static int open_store(struct collector *c, struct err *err)
 	struct store_config cfg;
 
 	collector_store_config(c->cfg, &cfg);
-	return store_open(&cfg, c->clk, &c->store, err);
+	int r = store_open(&cfg, c->clk, &c->store, err);
+	struct err why;
+	/* the tick tries again; with a full disk people must still get in */
+	if (r >= 0 && store_history_prepare(c->store, &why) < 0)
+		LOG(WARN, "store.prepare", KV_STR("why", why.msg));
+	return r;
 }
 
 static int read_pems(struct collector *c, struct err *err)

@@ -166,6 +166,8 @@ int parts_each(struct store *s, uint32_t date, int (*fn)(void *arg, const struct
 /* ---- retention.c: what goes, and when ---- */
 int history_retain(struct store *s, uint32_t today, struct err *err) WARN_UNUSED;
 /* days.c: the path of a day's database, with "-wal" or the like behind it. */
+/* spare.c: the file made ahead becomes path. */
+int history_take_spare(struct store *s, const char *path, struct err *err) WARN_UNUSED;
 int history_day_path(const struct store *s, uint32_t date, const char *suffix, char dst[4096],
 		     struct err *err) WARN_UNUSED;
 /* Closes the day's file if it is open. */
