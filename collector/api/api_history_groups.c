@@ -156,10 +156,11 @@ static int answer_binary(struct asked *a, struct err *err)
 {
 	static const char *const types[] = { "exec", NULL };
 
-	if (!asked_param(a, "exe") && !asked_param(a, "name"))
+	if (!asked_param(a, "exe") && !asked_param(a, "path") && !asked_param(a, "name"))
 		return err_set(err, ERR_USAGE, "'binary' needs exe=/path or name=NAME");
 	a->q.types = types;
 	asked_term(a, "exe", asked_param(a, "exe"));
+	asked_term(a, "exe", asked_param(a, "path")); /* the same by the name people look for */
 	asked_term(a, "process", asked_param(a, "name"));
 	asked_term(a, "host", asked_param(a, "host"));
 	asked_term(a, "container", asked_param(a, "container"));
@@ -167,7 +168,7 @@ static int answer_binary(struct asked *a, struct err *err)
 }
 
 const struct question question_binary = { "binary", "which containers ever ran a program",
-					  { "exe", "name", "host", "container" },
+					  { "exe", "path", "name", "host", "container" },
 					  "picketctl history binary exe=/usr/bin/nc since=30d", answer_binary };
 
 /* ---- address ---- */

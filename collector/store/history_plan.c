@@ -58,9 +58,10 @@ static bool set_of_hosts(struct store *s, const struct filter_term *t, struct pl
 }
 
 /* By the name in the record, or by the id of a container known by that name. 1 if the set is of use. */
-static int set_of_containers(struct store *s, const struct filter_term *t, struct arena *a,
-			     struct plan_set *set, struct err *err)
+static int set_of_containers(struct store *s, const struct filter_term *t, struct arena *a, struct plan *p,
+			     struct err *err)
 {
+	struct plan_set *set = &p->sets[p->set_count];
 	const char *ids[PLAN_IDS_MAX + 1];
 	struct slice value = slice_of(t->value);
 	size_t count;
@@ -73,6 +74,11 @@ static int set_of_containers(struct store *s, const struct filter_term *t, struc
 	add(set, is_key(t, "image") ? TERM_IMAGE : TERM_CONTAINER_NAME, value);
 	if (is_key(t, "container") && is_container_id(value))
 		add_id(set, value);
+	if (p->any_count || count >= PLAN_ANY)
+		return 1;
+	for (size_t i = 0; i < count; i++)
+		p->any[p->any_count++] = slice_of(ids[i]);
+	p->any[p->any_count++] = value; /* the name, or the beginning of the id */
 	return 1;
 }
 
@@ -108,10 +114,11 @@ static bool set_of_port(const struct filter_term *t, struct plan_set *set)
 	return true;
 }
 
-/* 1: every record that satisfies t has one of set's terms. 0: nothing is known. */
-static int set_of_term(struct store *s, const struct filter_term *t, struct arena *a,
-		       struct plan_set *set, struct err *err)
+/* 1: every record that satisfies t has a term of the plan's next set. 0: nothing is known. */
+static int set_of_term(struct store *s, const struct filter_term *t, struct arena *a, struct plan *p,
+		       struct err *err)
 {
+	struct plan_set *set = &p->sets[p->set_count];
 	static const struct {
 		const char *key;
 		enum term_kind kind;
@@ -127,7 +134,7 @@ static int set_of_term(struct store *s, const struct filter_term *t, struct aren
 	if (t->op != FILTER_EQ || !t->value[0])
 		return 0;
 	if (is_key(t, "container") || is_key(t, "image"))
-		return set_of_containers(s, t, a, set, err);
+		return set_of_containers(s, t, a, p, err);
 	if (is_key(t, "container.id") && slice_of(t->value).n >= CONTAINER_ID_SHORT) {
 		add_id(set, slice_of(t->value));
 		return 1;
@@ -146,6 +153,24 @@ static int set_of_term(struct store *s, const struct filter_term *t, struct aren
 			add(set, plain[i].kind, slice_of(t->value));
 			return 1;
 		}
+	return 0;
+}
+
+/* An address stands in a packed record as its bytes, mapped into IPv6 or not. */
+static int needle_of_address(struct plan *p, const struct filter_term *t, struct arena *a, struct err *err)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	uint8_t bytes[16];
+	size_t n = inet_pton(AF_INET, t->value, bytes) == 1 ? 4 : inet_pton(AF_INET6, t->value, bytes) == 1 ? 16 : 0;
+	size_t at = n == 16 && !memcmp(bytes, mapped, sizeof(mapped)) ? 12 : 0;
+
+	if (!n || t->op != FILTER_EQ || t->is_negated || p->needle_count == PLAN_NEEDLES)
+		return 0;
+	char *copy = arena_alloc(a, n - at);
+	if (!copy)
+		return err_set(err, ENOMEM, "history query");
+	memcpy(copy, bytes + at, n - at);
+	p->needles[p->needle_count++].word = slice_from(copy, n - at);
 	return 0;
 }
 
@@ -208,6 +233,7 @@ static int make(struct store *s, const struct store_query *q, bool is_gaps, stru
 	struct plan p = { .now = clock_unix_ns(s->clk),
 			  .since = q->since_unix_ns,
 			  .until = q->until_unix_ns,
+			  .classes = is_gaps ? 1u << CLASS_MIXED | 1u << CLASS_FINDING : history_classes_of(q->types),
 			  .is_gaps = is_gaps };
 	int r = filter_parse(q->filter, event_keys, a, &p.filter, err);
 
@@ -225,8 +251,11 @@ static int make(struct store *s, const struct store_query *q, bool is_gaps, stru
 
 		p.needs_names |= is_text(t) || is_key(t, "container") || is_key(t, "image");
 		choose_needles(&p, t);
+		r = is_key(t, "address") ? needle_of_address(&p, t, a, err) : 0;
+		if (r < 0)
+			return r;
 		p.sets[p.set_count].count = 0;
-		r = set_of_term(s, t, a, &p.sets[p.set_count], err);
+		r = set_of_term(s, t, a, &p, err);
 		if (r < 0)
 			return r;
 		p.set_count += r > 0;
@@ -262,6 +291,14 @@ bool plan_match_agent(struct store *s, const struct plan *p, const char *agent)
 	return true;
 }
 
+static bool has_any(const struct plan *p, struct slice packed)
+{
+	for (size_t i = 0; i < p->any_count; i++)
+		if (memmem(packed.p, packed.n, p->any[i].p, p->any[i].n))
+			return true;
+	return !p->any_count;
+}
+
 bool plan_may_match(const struct plan *p, struct slice packed)
 {
 	/* As every agent packs a gap: the time (field 1, 8 bytes), then field 4. */
@@ -274,7 +311,7 @@ bool plan_may_match(const struct plan *p, struct slice packed)
 						!memmem(packed.p, packed.n, word.p, word.n))
 			return false;
 	}
-	return true;
+	return has_any(p, packed);
 }
 
 /* ---- one record ---- */

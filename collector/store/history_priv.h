@@ -119,8 +119,11 @@ int history_pack(struct history *h, int level, struct err *err) WARN_UNUSED;
 /* A block's or tail row's bytes into out, checked by zstd's own checksum. ERR_CORRUPT. */
 int history_unpack(struct history *h, struct slice packed, uint64_t raw_bytes, struct buf *out,
 		   struct err *err) WARN_UNUSED;
-/* Which class a record is of. */
+/* history_classes.c: which class a record is of. */
 unsigned history_class_of(const Picket__Record *rec);
+enum { HISTORY_ALL_CLASSES = (1 << CLASS_COUNT) - 1 };
+/* A bit for each class that can hold records of the types (nullable: all). */
+unsigned history_classes_of(const char *const *types);
 
 /* ---- history_chain.c: where the chains stand ---- */
 int history_key_open(struct store *s, struct err *err) WARN_UNUSED;
