@@ -152,7 +152,7 @@ static const struct ctl_command commands[] = {
 	  HISTORY("Everything about the newest process of that number before until, its descendants,\n"
 		  "and how its ancestors came and went: needs host= pid=.") },
 	{ "history", "binary", ctl_history_ask,
-	  "picketctl history binary exe=/usr/bin/nc since=30d\npicketctl history binary name=nc\n"
+	  "picketctl history binary hash=SHA256 since=30d\npicketctl history binary exe=/usr/bin/nc\npicketctl history binary name=nc\n"
 	  HISTORY("Which containers ever ran a program: needs exe= or name=; takes host= container=.\n"
 		  "Two files of one path are told apart by when they were changed (-o wide).") },
 	{ "history", "address", ctl_history_ask,
