@@ -76,6 +76,7 @@ static const struct ctl_column binary_columns[] = {
 	{ .title = "COUNT", .path = "count" },
 	{ .title = "FIRST", .path = "first" },
 	{ .title = "LAST", .path = "last", .hide = 1 },
+	{ .title = "SHA256", .path = "sha256", .is_wide = true },
 	{ .title = "FILE_CHANGED", .path = "file_changed", .is_wide = true },
 	{ .title = "ADDED", .path = "added_at_run_time", .is_wide = true },
 };
@@ -168,6 +169,9 @@ static bool says_the_same(const cJSON *a, const cJSON *b)
 	{
 		const char *key = item->string;
 
+		/* One page may know the hash, another not: one file all the same. */
+		if (!strcmp(key, "sha256") && !ctl_str(b, key)[0])
+			continue;
 		if (strcmp(key, "count") != 0 && strcmp(key, "first") != 0 && strcmp(key, "last") != 0 &&
 		    !cJSON_Compare(item, cJSON_GetObjectItemCaseSensitive(b, key), true))
 			return false;
@@ -181,6 +185,8 @@ static void add_up(cJSON *into, const cJSON *row)
 
 	if (count)
 		cJSON_SetNumberValue(count, count->valuedouble + (double)json_get_u64(row, "count", 0));
+	if (!ctl_str(into, "sha256")[0] && ctl_str(row, "sha256")[0])
+		cJSON_AddStringToObject(into, "sha256", ctl_str(row, "sha256"));
 	/* times of one form and zone: the order of text is theirs */
 	if (strcmp(ctl_str(row, "first"), ctl_str(into, "first")) < 0)
 		cJSON_ReplaceItemInObjectCaseSensitive(into, "first", cJSON_CreateString(ctl_str(row, "first")));

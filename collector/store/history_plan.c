@@ -9,7 +9,7 @@ static const char *const event_keys[] = { "host",    "agent", "container", "cont
 					  "type",    "user",  "process",   "exe",	   "cmdline",
 					  "pid",     "ppid",  "parent",	   "rule",	   "text",
 					  "time",    "since", "until",	   "call",	   "path",
-					  "address", "port",  NULL };
+					  "address", "port",  "hash",      NULL };
 
 static bool is_key(const struct filter_term *t, const char *key)
 {
@@ -124,7 +124,7 @@ static int set_of_term(struct store *s, const struct filter_term *t, struct aren
 		enum term_kind kind;
 	} plain[] = { { "agent", TERM_AGENT },	 { "process", TERM_PROCESS }, { "exe", TERM_EXE },
 		      { "user", TERM_USER },	 { "rule", TERM_RULE },	      { "parent", TERM_PARENT },
-		      { "call", TERM_CALL },	 { "path", TERM_PATH } };
+		      { "call", TERM_CALL },	 { "path", TERM_PATH },	      { "hash", TERM_HASH } };
 
 	if (t->is_negated || !t->key)
 		return 0;
@@ -194,6 +194,41 @@ static void choose_needles(struct plan *p, const struct filter_term *t)
 		}
 }
 
+/* "SHA256:ABC…" is "abc…", as records are compared. */
+static int spell_hash(struct filter_term *t, struct arena *a, struct err *err)
+{
+	struct slice v = slice_of(t->value);
+
+	if (v.n > 7 && !strncasecmp(v.p, "sha256", 6) && (v.p[6] == ':' || v.p[6] == '='))
+		v = slice_sub(v, 7, v.n);
+	char *text = arena_dup(a, v);
+	if (!text)
+		return err_set(err, ENOMEM, "history query");
+	for (size_t i = 0; i < v.n; i++)
+		text[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : text[i]);
+	t->value = text;
+	return 0;
+}
+
+/* A whole hash stands in a matching record, as its bytes. */
+static int choose_hash(struct plan *p, const struct filter_term *t, struct arena *a, struct err *err)
+{
+	unsigned byte;
+
+	if (t->is_negated || t->op != FILTER_EQ || strlen(t->value) != 64 || p->needle_count == PLAN_NEEDLES)
+		return 0;
+	char *bytes = arena_alloc(a, 32);
+	if (!bytes)
+		return err_set(err, ENOMEM, "history query");
+	for (size_t i = 0; i < 32; i++) {
+		if (sscanf(t->value + 2 * i, "%2x", &byte) != 1)
+			return 0;
+		bytes[i] = (char)byte;
+	}
+	p->needles[p->needle_count++].word = slice_from(bytes, 32);
+	return 0;
+}
+
 /* Leaves the terms about hosts and times, and asks for gaps beside. */
 static void keep_gaps(struct plan *p)
 {
@@ -247,8 +282,15 @@ static int make(struct store *s, const struct store_query *q, bool is_gaps, stru
 	filter_window(&p.filter, p.now, &p.since, &p.until);
 	add_types(&p, q->types);
 	for (size_t i = 0; i < p.filter.count; i++) {
-		const struct filter_term *t = &p.filter.terms[i];
+		struct filter_term *t = &p.filter.terms[i];
 
+		if (is_key(t, "hash")) {
+			r = spell_hash(t, a, err);
+			if (r >= 0)
+				r = choose_hash(&p, t, a, err);
+			if (r < 0)
+				return r;
+		}
 		p.needs_names |= is_text(t) || is_key(t, "container") || is_key(t, "image");
 		choose_needles(&p, t);
 		r = is_key(t, "address") ? needle_of_address(&p, t, a, err) : 0;
@@ -355,6 +397,9 @@ static bool contains_report(const Picket__AuditReport *m, struct slice needle)
 	return false;
 }
 
+/* Of a hash among words: fewer would be found in nearly every one. */
+enum { HASH_DIGITS_MIN = 8 };
+
 static bool match_anywhere(const struct filter_term *t, const struct subject *u)
 {
 	struct slice needle = slice_of(t->value);
@@ -365,7 +410,10 @@ static bool match_anywhere(const struct filter_term *t, const struct subject *u)
 			return true;
 	if (u->v.process) {
 		const Picket__Process *p = u->v.process;
+		char hash[RECORD_HASH_MAX];
 
+		if (needle.n >= HASH_DIGITS_MIN && record_hash(p, hash) && filter_contains(slice_of(hash), needle))
+			return true;
 		if (filter_contains(msg_slice(p->exe), needle) ||
 		    filter_contains(msg_slice(p->user), needle) ||
 		    filter_contains(msg_slice(p->cwd), needle) ||
@@ -429,6 +477,7 @@ static bool match_process(const struct filter_term *t, const struct subject *u)
 {
 	static const Picket__Process none = PICKET__PROCESS__INIT;
 	const Picket__Process *p = u->v.process ? u->v.process : &none;
+	char hash[RECORD_HASH_MAX];
 
 	if (!u->v.process && is_key(t, "user"))
 		return filter_match_text(t, SLICE_NONE);
@@ -442,6 +491,8 @@ static bool match_process(const struct filter_term *t, const struct subject *u)
 		return filter_match_text(t, msg_slice(p->exe));
 	if (is_key(t, "cmdline"))
 		return filter_match_text(t, record_cmdline(p, u->arena));
+	if (is_key(t, "hash"))
+		return filter_match_text(t, record_hash(p, hash) ? slice_of(hash) : SLICE_NONE);
 	if (is_key(t, "pid"))
 		return filter_match_number(t, p->pid);
 	if (is_key(t, "ppid"))

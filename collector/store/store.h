@@ -135,9 +135,9 @@ struct store_query {
  * empty, even when no row was given: ask again with it.
  * A block that is damaged is answered as a gap (reason "block_damaged", agent ""), whatever the filter.
  * Keys: host agent container container.id image type user process exe cmdline pid ppid parent rule
- * call path address port text time since until. type is a kind of event or a call ("file", "openat"); path=
+ * call path address port hash text time since until. type is a kind of event or a call ("file", "openat"); path=
  * a whole path, a file's name, or a directory with its slash for what lies in it; address= one address of
- * either end, or a network ("10.0.0.0/8"). ERR_SYNTAX with the column for a wrong filter, or a foreign cursor; ERR_LIMIT
+ * either end, or a network ("10.0.0.0/8"); hash= the SHA-256 of a program that was run (types exec and hash have it). ERR_SYNTAX with the column for a wrong filter, or a foreign cursor; ERR_LIMIT
  * for a wrong limit. fn returns 0 to go on, 1 to go on without counting the row, negative to stop (and that is
  * returned); it must not write to the store or ask the history again. */
 int store_history_query(struct store *s, const struct store_query *q,
