@@ -323,6 +323,11 @@ void correlating_reload(struct correlating *c)
 	(void)!live_reload(c->live, NULL); /* ignored: it is logged and told */
 }
 
+const char *correlating_error(const struct correlating *c)
+{
+	return live_error(c->live);
+}
+
 static void on_hangup(void *arg)
 {
 	correlating_reload(arg);

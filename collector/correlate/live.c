@@ -318,7 +318,6 @@ int live_new(struct store *s, const struct clock *clk, const struct live_config 
 		l->stats.error_count = l->rules->error_count;
 		(void)slice_copy(slice_of(l->rules->errors[0]), l->stats.error, sizeof(l->stats.error));
 		l->stats.failed_unix_ns = l->stats.reloaded_unix_ns;
-		l->ops.on_notice(l->arg, "rules_broken", l->stats.error);
 	}
 	/* The journal's numbers are these rules' from here on. */
 	l->lateness_ns = lateness_ns;

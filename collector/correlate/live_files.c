@@ -95,7 +95,6 @@ int live_reload(struct live *l, struct err *err)
 		(void)slice_copy(slice_of(why.msg), l->stats.error, sizeof(l->stats.error));
 		l->stats.failed_unix_ns = clock_unix_ns(l->clk);
 		LOG(ERROR, "correlate.reload", KV_STR("why", why.msg));
-		l->ops.on_notice(l->arg, "rules_broken", why.msg);
 		return err_set(err, -r, "%s", why.msg);
 	}
 	(void)take_ptr(rs);
