@@ -307,7 +307,7 @@ int live_new(struct store *s, const struct clock *clk, const struct live_config 
 		r = live_world_new(s, clk, &l->world, err);
 	if (r >= 0) {
 		l->signature = live_signature(l);
-		r = live_load(l, true, &l->rules, err);
+		r = live_load(&l->cfg, true, &l->rules, err);
 	}
 	if (r >= 0)
 		r = live_rebuild(l, err);
@@ -334,6 +334,7 @@ void live_free(struct live *l)
 {
 	if (!l)
 		return;
+	live_loading_end(l);
 	engine_free(l->engine);
 	ruleset_free(l->rules);
 	live_world_free(l->world);

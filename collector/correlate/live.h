@@ -4,7 +4,7 @@
  *
  *	record ─► observed ─► rules that match ─┬─► told for themselves ─► on_matched
  *	                                         └─► named: journal ─► engine ─► on_fired
- *	files ── changed? ─► a new ruleset ─► snapshot, restore, new snapshot stored
+ *	files ── changed? ─► a thread: a new ruleset ─► snapshot, restore, new snapshot stored
  */
 #pragma once
 #include "collector/correlate/ruleset.h"
@@ -52,8 +52,9 @@ void live_address(struct live *l, const char *host, const char *address);
 /* Each second: windows end, agents are silent or back, snapshots are due, files have changed. Makes its own
  * transactions; none may be open. */
 void live_tick(struct live *l);
-/* Looks at the files now. A wrong one leaves what is in force, and is told; that is the error. */
-int live_reload(struct live *l, struct err *err) WARN_UNUSED;
+/* Reads the files again, beside the loop; what they say is in force from a later tick on. A wrong one leaves what is in
+ * force, and is told. */
+void live_reload(struct live *l);
 
 struct live_stats {
 	uint64_t detections, correlations; /* rules in force */

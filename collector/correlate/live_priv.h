@@ -59,6 +59,8 @@ struct live {
 		uint64_t journal_rows, journal_bytes; /* it holds so many */
 	} pending;
 	bool must_tidy;
+	struct live_loading *loading; /* NULL: no files are being read */
+	bool must_reload;	      /* when they are: once more */
 	uint64_t signature; /* of the files as they were when last read */
 	struct live_stats stats;
 };
@@ -83,6 +85,13 @@ int live_switch(struct live *l, struct ruleset *rules, struct err *err) WARN_UNU
 int live_new_engine(struct live *l, const struct ruleset *rules, struct engine **ret, struct err *err) WARN_UNUSED;
 
 /* live_files.c */
-int live_load(const struct live *l, bool is_lenient, struct ruleset **ret, struct err *err) WARN_UNUSED;
+int live_load(const struct live_config *cfg, bool is_lenient, struct ruleset **ret, struct err *err) WARN_UNUSED;
 uint64_t live_signature(const struct live *l);
 void live_look(struct live *l);
+
+/* live_load.c */
+/* The files are as this signature says: reads them. */
+void live_read(struct live *l, uint64_t signature);
+/* Puts in force what was read meanwhile; true: it is still being read. */
+bool live_take(struct live *l);
+void live_loading_end(struct live *l);

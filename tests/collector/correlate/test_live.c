@@ -192,7 +192,6 @@ static void a_broken_file_leaves_what_is_in_force_and_is_told(void **state)
 {
 	struct living v;
 	struct live_stats st;
-	struct err err;
 
 	living_begin(&v, three_logins, t0);
 	living_put_file(&v, v.rules, "broken.yaml", "title: x\ndetection:\n  s: {Image: /bin/sh}\n  condition: s and\n");
@@ -207,12 +206,53 @@ static void a_broken_file_leaves_what_is_in_force_and_is_told(void **state)
 	assert_non_null(strstr(live_error(v.live), "broken.yaml:4:"));
 	living_put_file(&v, v.rules, "broken.yaml", "title: x\nlogsource: {product: linux, category: process_creation}\n"
 						      "detection:\n  s: {Image: /bin/sh}\n  condition: s\n");
-	assert_int_equal(live_reload(v.live, &err), 0);
+	live_reload(v.live);
+	living_read(&v);
 	assert_int_equal(live_rules(v.live)->count, 3);
 	live_stats(v.live, &st);
 	assert_int_equal(st.error_count, 0);
 	assert_string_equal(live_error(v.live), "");
 	assert_int_equal(v.notice_count, 0);
+	living_end(&v);
+}
+
+static void put_many(struct living *v, unsigned from, unsigned to)
+{
+	char name[32], text[300];
+
+	for (unsigned i = from; i < to; i++) {
+		snprintf(name, sizeof(name), "many-%04u.yml", i);
+		snprintf(text, sizeof(text),
+			 "title: many %u\nlogsource: {product: linux, category: process_creation}\n"
+			 "detection:\n  s: {Image|endswith: ['/t%u', '/u%u']}\n  condition: s\n",
+			 i, i, i);
+		living_put_file(v, v->detections, name, text);
+	}
+}
+
+static void old_rules_are_in_force_until_all_new_ones_are_read(void **state)
+{
+	enum { MANY = 400 };
+	struct living v;
+
+	living_begin(&v, three_logins, t0);
+	put_many(&v, 0, MANY);
+	live_reload(v.live);
+	assert_int_equal(live_rules(v.live)->count, 2);
+	/* what comes meanwhile is judged by them */
+	MUST(store_begin(v.store, &must_err));
+	for (unsigned i = 1; i <= 3; i++)
+		living_exec(&v, "web-1", i, t0 - 4 + i, "/bin/login", "root");
+	living_commit(&v);
+	assert_int_equal(v.count, 1);
+	assert_int_equal(live_rules(v.live)->count, 2);
+	/* more files while those are read: read again, nothing of the first pass comes into force alone */
+	put_many(&v, MANY, MANY + 1);
+	live_reload(v.live);
+	living_read(&v);
+	assert_int_equal(live_rules(v.live)->count, 2 + MANY + 1);
+	/* a collector that ends meanwhile waits for nothing that it needs */
+	live_reload(v.live);
 	living_end(&v);
 }
 
@@ -522,6 +562,7 @@ int main(void)
 		cmocka_unit_test(kills_and_rollbacks_change_nothing),
 		cmocka_unit_test(files_that_change_are_read_and_state_stays),
 		cmocka_unit_test(a_broken_file_leaves_what_is_in_force_and_is_told),
+		cmocka_unit_test(old_rules_are_in_force_until_all_new_ones_are_read),
 		cmocka_unit_test(rules_that_correlations_name_are_silent_unless_generated),
 		cmocka_unit_test(silence_of_an_agent_is_an_event),
 		cmocka_unit_test(a_container_is_known_by_its_id),
