@@ -294,6 +294,7 @@ int live_new(struct store *s, const struct clock *clk, const struct live_config 
 	if (!l)
 		return err_set(err, ENOMEM, "rules");
 	*l = (struct live){ .store = s, .clk = clk, .cfg = *cfg, .ops = *ops, .arg = arg };
+	l->copy_bytes = LIVE_COPY_BYTES;
 	buf_init(&l->packed, 4 << 20);
 	l->arena = arena_new(OBSERVED_ARENA_BYTES);
 	l->snapshot_boot_ns = l->looked_boot_ns = clock_boot_ns(clk);

@@ -1,4 +1,6 @@
 /* live: rules in force, their state over kills and rollbacks, files that change. */
+#include <signal.h>
+
 #include "tests/collector/correlate/living.h"
 
 static const uint64_t second = 1000000000, t0 = 1795464000ull * 1000000000;
@@ -129,8 +131,9 @@ static void run_steps(struct living *v, const struct step *steps, bool with_kill
 			assert_int_equal(live_snapshot(v->live, &err), 0);
 		/* one in parts, while batches come, and maybe a kill */
 		if (die == 5 || die == 6) {
+			v->live->copy_bytes = die == 5 ? SIZE_MAX : 0; /* 0: made by a copy of the process, while batches come */
 			assert_int_equal(live_snapshot_begin(v->live, &err), 0);
-			v->live->pending.part_bytes = v->live->pending.snapshot.n / 5 + 1;
+			v->live->pending.part_bytes = v->live->pending.bytes / 5 + 300;
 		}
 		if (with_kills && v->live->pending.is_open)
 			assert_int_equal(live_snapshot_step(v->live, &err), 0);
@@ -163,6 +166,50 @@ static void kills_and_rollbacks_change_nothing(void **state)
 }
 
 /* ---- files ---- */
+
+/* A state larger than the loop may write is written by a copy of the process: as it was when asked for. */
+static void a_copy_takes_the_state_as_it_was_and_one_that_dies_costs_nothing(void **state)
+{
+	struct living v;
+	struct err err;
+
+	living_begin(&v, three_logins, t0);
+	v.live->copy_bytes = 0;
+	for (unsigned round = 0; round < 2; round++) {
+		MUST(store_begin(v.store, &must_err));
+		living_exec(&v, "web-1", round + 1, t0 - 3 + round, "/bin/login", "root");
+		living_commit(&v);
+		MUST(live_snapshot_begin(v.live, &must_err));
+		assert_true(v.live->pending.is_copied);
+		if (round == 0) { /* killed, for want of memory say */
+			kill(v.live->pending.copy.pid, SIGSTOP);
+			kill(v.live->pending.copy.pid, SIGKILL);
+			int r;
+			while ((r = live_snapshot_step(v.live, &err)) == 0 && v.live->pending.is_open)
+				nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+			if (r < 0) { /* unless it was faster */
+				assert_true(v.live->is_copy_bad);
+				v.live->is_copy_bad = false;
+			}
+			continue;
+		}
+		MUST(store_begin(v.store, &must_err)); /* comes while the copy works: is in the journal, not in the snapshot */
+		living_exec(&v, "web-1", 10, t0 - 1, "/bin/ls", "root");
+		living_commit(&v);
+		while (v.live->pending.is_open) {
+			MUST(live_snapshot_step(v.live, &must_err));
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		}
+		assert_false(v.live->is_copy_bad);
+	}
+	assert_true(v.live->generation >= 2); /* that of the start, and this */
+	living_kill(&v);
+	MUST(store_begin(v.store, &must_err));
+	living_exec(&v, "web-1", 11, t0, "/bin/login", "root");
+	living_commit(&v);
+	assert_int_equal(v.count, 1);
+	living_end(&v);
+}
 
 static void files_that_change_are_read_and_state_stays(void **state)
 {
@@ -560,6 +607,7 @@ int main(void)
 		cmocka_unit_test(a_correlation_fires_inside_the_transaction_and_once),
 		cmocka_unit_test(what_was_rolled_back_did_not_happen),
 		cmocka_unit_test(kills_and_rollbacks_change_nothing),
+		cmocka_unit_test(a_copy_takes_the_state_as_it_was_and_one_that_dies_costs_nothing),
 		cmocka_unit_test(files_that_change_are_read_and_state_stays),
 		cmocka_unit_test(a_broken_file_leaves_what_is_in_force_and_is_told),
 		cmocka_unit_test(old_rules_are_in_force_until_all_new_ones_are_read),
