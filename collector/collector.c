@@ -45,7 +45,6 @@ static const struct notice_text {
 	{ "policy_flood", "Policy flood",
 	  "A host tells of so many refusals that no new alerts are made of them; the rest is in the history",
 	  SEVERITY_HIGH },
-	{ "rules_broken", "Rules are broken", "A file of rules is wrong; those in force before go on", SEVERITY_HIGH },
 	{ "rules_evicted", "Correlation evicts", "Correlations gave up groups before their time: they may miss attacks",
 	  SEVERITY_HIGH },
 	{ "rules_late", "Correlation was late", "Events came too late for correlations", SEVERITY_MEDIUM },
@@ -461,6 +460,7 @@ static void on_facts(void *arg, struct health_facts *ret)
 	struct err err;
 
 	ret->answers = intake_answers(c->intake);
+	ret->rules_error = correlating_error(c->correlating);
 	if (file_free_bytes(c->cfg->data_dir, &ret->free_bytes, &err) < 0)
 		LOG(WARN, "health.storage", KV_STR("why", err.msg));
 }

@@ -320,7 +320,12 @@ void correlating_tick(struct correlating *c)
 
 void correlating_reload(struct correlating *c)
 {
-	(void)!live_reload(c->live, NULL); /* ignored: it is logged and told */
+	live_reload(c->live);
+}
+
+const char *correlating_error(const struct correlating *c)
+{
+	return live_error(c->live);
 }
 
 static void on_hangup(void *arg)

@@ -29,6 +29,8 @@ int correlating_case(struct correlating *c, const struct store_case *cs, struct 
 void correlating_tick(struct correlating *c);
 /* The files again, now. */
 void correlating_reload(struct correlating *c);
+/* What is wrong with the files as they are now; "" nothing. Borrowed until the next tick. */
+const char *correlating_error(const struct correlating *c);
 /* For the API: lists, explanations, backtests (bodies as in collector/api/README.md). */
 int correlating_list(struct correlating *c, bool is_correlations, struct buf *out, struct err *err) WARN_UNUSED;
 int correlating_explain(struct correlating *c, const cJSON *ask, struct buf *out, struct err *err) WARN_UNUSED;

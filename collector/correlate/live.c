@@ -308,6 +308,7 @@ int live_new(struct store *s, const struct clock *clk, const struct live_config 
 	if (!l)
 		return err_set(err, ENOMEM, "rules");
 	*l = (struct live){ .store = s, .clk = clk, .cfg = *cfg, .ops = *ops, .arg = arg };
+	l->copy_bytes = LIVE_COPY_BYTES;
 	buf_init(&l->packed, 4 << 20);
 	l->arena = arena_new(OBSERVED_ARENA_BYTES);
 	l->snapshot_boot_ns = l->looked_boot_ns = clock_boot_ns(clk);
@@ -321,7 +322,7 @@ int live_new(struct store *s, const struct clock *clk, const struct live_config 
 		r = live_world_new(s, clk, &l->world, err);
 	if (r >= 0) {
 		l->signature = live_signature(l);
-		r = live_load(l, true, &l->rules, err);
+		r = live_load(&l->cfg, true, &l->rules, err);
 	}
 	if (r >= 0)
 		r = live_rebuild(l, err);
@@ -332,7 +333,6 @@ int live_new(struct store *s, const struct clock *clk, const struct live_config 
 		l->stats.error_count = l->rules->error_count;
 		(void)slice_copy(slice_of(l->rules->errors[0]), l->stats.error, sizeof(l->stats.error));
 		l->stats.failed_unix_ns = l->stats.reloaded_unix_ns;
-		l->ops.on_notice(l->arg, "rules_broken", l->stats.error);
 	}
 	/* The journal's numbers are these rules' from here on. */
 	l->lateness_ns = lateness_ns;
@@ -349,6 +349,7 @@ void live_free(struct live *l)
 {
 	if (!l)
 		return;
+	live_loading_end(l);
 	engine_free(l->engine);
 	ruleset_free(l->rules);
 	live_world_free(l->world);

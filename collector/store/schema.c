@@ -487,6 +487,10 @@ static const char *const state_steps[] = {
 	/* what was stored before has no chain; of a new store there is nothing */
 	"INSERT INTO number SELECT 'unchained_until', CAST(strftime('%Y%m%d', 'now') AS INTEGER)"
 	" WHERE EXISTS (SELECT 1 FROM agent_epoch);",
+	/* 10 -> 11. What the collector says itself has keys that no finding can have: to go on folding into what is open, keys of
+	 * three parts, that no agent is named for, become four. */
+	"UPDATE alert SET fold_key = '[\"system\",' || substr(fold_key, 2)"
+	" WHERE source = 'system' AND agent = '' AND json_valid(fold_key) AND json_array_length(fold_key) = 3;",
 };
 
 static const char *const day_steps[] = {
