@@ -241,9 +241,25 @@ void correlating_address(struct correlating *c, const char *host, const char *ad
 	live_address(c->live, host, address);
 }
 
+/* Of several packages the one that is used most. */
+static const struct store_place *place_of(const struct store_case *cs)
+{
+	const struct store_place *best = &cs->places[0];
+
+	for (size_t i = 1; i < cs->place_count; i++)
+		if (cs->places[i].used > best->used)
+			best = &cs->places[i];
+	return best;
+}
+
+unsigned correlating_use(const struct store_case *cs)
+{
+	return (cs->place_count ? place_of(cs)->used : 0) | (cs->is_exposed ? STORE_USE_EXPOSED : 0);
+}
+
 static int made_of_use(struct correlating *c, const struct store_case *cs, const struct store_use *use, struct err *err)
 {
-	const struct store_place *p = &cs->places[0];
+	const struct store_place *p = place_of(cs);
 	Picket__Container k = PICKET__CONTAINER__INIT;
 	const struct observed_made made = {
 		.source = DETECT_SOURCE_SCAN,

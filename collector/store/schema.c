@@ -487,6 +487,8 @@ static const char *const state_steps[] = {
 	/* what was stored before has no chain; of a new store there is nothing */
 	"INSERT INTO number SELECT 'unchained_until', CAST(strftime('%Y%m%d', 'now') AS INTEGER)"
 	" WHERE EXISTS (SELECT 1 FROM agent_epoch);",
+	/* 10 -> 11. What rules were told of a vulnerability in an image: whether it is executed, loaded, exposed. */
+	"ALTER TABLE vuln_alert ADD COLUMN told_use INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const char *const day_steps[] = {
