@@ -278,10 +278,14 @@ static int on_case(void *arg, const struct store_case *cs, enum vuln_case_why wh
 	uint64_t now = clock_boot_ns(c->clk);
 	struct alert_change change = { 0 };
 	bool is_news = why != CASE_SAME;
-	int told_rules = is_news ? correlating_case(c->correlating, cs, err) : 0;
+	unsigned use = correlating_use(cs);
+	/* That it is executed, or open to others, is mostly found out after it was told: people see it in the alert, rules
+	 * are told again. */
+	int told_rules = is_news || (use & ~told->use) ? correlating_case(c->correlating, cs, err) : 0;
 
 	if (told_rules < 0)
 		return told_rules;
+	told->use = use;
 	if (why == CASE_NEW && !flood_may(&c->scans, "scan", now)) {
 		told->state = TOLD_WITHHELD;
 		on_notice(c, "scan_flood", "", "they are in the list: picketctl vuln list severity>=high running:yes");

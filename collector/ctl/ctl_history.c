@@ -254,6 +254,18 @@ static bool is_path(const char *word)
 	return word[0] == '/';
 }
 
+static bool is_sha256(const char *word)
+{
+	return strlen(word) == 64 && strspn(word, "0123456789abcdefABCDEF") == 64;
+}
+
+static const char *first_name(const struct asked_view *v, const char *word)
+{
+	if (strcmp(v->name, "binary") != 0)
+		return v->first;
+	return is_path(word) ? "path" : is_sha256(word) ? "hash" : v->first;
+}
+
 /* "key=value" into name and value; a first word without a key is what the question is about. */
 static int split_word(struct answer *a, const char *word, char name[32], const char **ret_value, bool *has_first,
 		      struct err *err)
@@ -267,7 +279,7 @@ static int split_word(struct answer *a, const char *word, char name[32], const c
 	if (eq >= 0 || *has_first || !arg.n)
 		return err_set(err, ERR_USAGE, "'%.60s': key=value is wanted; `picketctl history` lists what each takes", word);
 	*has_first = true;
-	snprintf(name, 32, "%s", is_path(word) && !strcmp(a->asked->name, "binary") ? "path" : a->asked->first);
+	snprintf(name, 32, "%s", first_name(a->asked, word));
 	return 0;
 }
 

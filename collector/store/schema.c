@@ -491,6 +491,8 @@ static const char *const state_steps[] = {
 	 * three parts, that no agent is named for, become four. */
 	"UPDATE alert SET fold_key = '[\"system\",' || substr(fold_key, 2)"
 	" WHERE source = 'system' AND agent = '' AND json_valid(fold_key) AND json_array_length(fold_key) = 3;",
+	/* 11 -> 12. What rules were told of a vulnerability in an image: whether it is executed, loaded, exposed. */
+	"ALTER TABLE vuln_alert ADD COLUMN told_use INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const char *const day_steps[] = {
