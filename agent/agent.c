@@ -51,6 +51,11 @@ static uint64_t send_packed(struct agent *a, int packed, enum uplink_class class
 	return 0;
 }
 
+void agent_send_made(struct agent *a, int packed, uint64_t unix_ns, const struct err *err)
+{
+	send_packed(a, packed, UPLINK_PROCESS, unix_ns, err);
+}
+
 static uint64_t send_event(struct agent *a, const struct event *e, const struct container *c)
 {
 	struct err err;
@@ -311,6 +316,24 @@ static void on_call(struct agent *a, const struct event *e, const struct contain
 	judge_when_known(a, &whole, c, 0);
 }
 
+/* The event does not wait for its file's hash, which is told later where it is not known yet. */
+static void on_exec(struct agent *a, const struct event *e, const struct container *c)
+{
+	struct event whole = *e;
+
+	if (c && a->live)
+		live_exec(a->live, c, e->p.pid, e->p.exe, e->p.exe_upper_layer || e->p.exe_from_memfd);
+	if (c && a->audit)
+		audit_live_exec(a->audit, c, &e->p);
+	if (c)
+		agent_network_process(a, c, &e->p);
+	bool waits = agent_hash_find(a, &whole);
+	uint64_t seq = send_event(a, &whole, c);
+	if (waits && seq)
+		agent_hash_wait(a, e, c);
+	judge_when_known(a, &whole, c, seq);
+}
+
 void agent_on_event(void *arg, const struct event *e)
 {
 	struct agent *a = arg;
@@ -323,6 +346,8 @@ void agent_on_event(void *arg, const struct event *e)
 	/* Finding out where a path leads is calls on files, too: a rule about them would never come to rest. */
 	if (e->type == EV_CALL && e->p.pid == a->own_pid)
 		return;
+	if (e->type == EV_CALL && hash_is_worker(a->hash, e->p.pid))
+		return; /* it opens what is run, which a rule about that file would take for somebody's doing */
 	/* Of the worker no more than this: what it reads is hostile, and what else it does is to be seen. */
 	if (e->type == EV_CALL && e->call.call == CALL_PTRACE && a->audit && audit_live_is_worker(a->audit, e->p.pid))
 		return;
@@ -335,13 +360,7 @@ void agent_on_event(void *arg, const struct event *e)
 	tell_cgroup(a, e, c);
 	switch (e->type) {
 	case EV_EXEC:
-		if (c && a->live)
-			live_exec(a->live, c, e->p.pid, e->p.exe, e->p.exe_upper_layer || e->p.exe_from_memfd);
-		if (c && a->audit)
-			audit_live_exec(a->audit, c, &e->p);
-		if (c)
-			agent_network_process(a, c, &e->p);
-		judge_when_known(a, e, c, send_event(a, e, c));
+		on_exec(a, e, c);
 		break;
 	case EV_EXIT:
 		on_exited(a, e, c);

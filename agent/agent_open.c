@@ -310,6 +310,8 @@ int agent_new(struct loop *l, const struct clock *clk, const struct agent_config
 	if (r >= 0)
 		r = agent_open_admission(a, l, err);
 	if (r >= 0)
+		r = agent_open_hash(a, l, err);
+	if (r >= 0)
 		r = open_probe(a, l, err);
 	if (r >= 0)
 		r = open_watching(a, l, err);
@@ -331,6 +333,7 @@ void agent_free(struct agent *a)
 	if (a->probe)
 		probe_drain(a->probe);
 	probe_free(a->probe);
+	hash_free(take_ptr(a->hash));
 	hold_free(a->hold);
 	a->hold = NULL;
 	guard_free(a->guard);

@@ -9,6 +9,7 @@
 #include "agent/fold.h"
 #include "agent/guard/guard.h"
 #include "agent/guard/net/net.h"
+#include "agent/hash/hash.h"
 #include "agent/hold.h"
 #include "agent/hooks.h"
 #include "agent/image/live/live.h"
@@ -45,6 +46,7 @@ struct agent {
 	struct probe *probe;
 	struct live *live; /* nullable: no engine, or not wanted */
 	struct audit_live *audit; /* nullable, the same */
+	struct hash *hash; /* of the files that are run; nullable: not wanted */
 	struct configs *configs;
 	struct policy *policy; /* in force; nullable */
 	const char *policy_source; /* file collector; "" none */
@@ -176,6 +178,16 @@ void agent_on_images(void *arg);
 void agent_on_stocked(void *arg, const char *image_id);
 void agent_on_inspected(void *arg, const struct container *c, struct slice body);
 void agent_audit_container(struct agent *a, const struct container *c, enum world_change change);
+
+/* ---- agent_hash.c ---- */
+int agent_open_hash(struct agent *a, struct loop *l, struct err *err) WARN_UNUSED;
+/* Fills the hash of the exec's file if it is known. True: agent_hash_wait() is to be called once the exec was sent. */
+bool agent_hash_find(struct agent *a, struct event *e);
+/* The exec that a->out holds is told again, with the hash, as soon as that is known. */
+void agent_hash_wait(struct agent *a, const struct event *e, const struct container *c);
+void agent_write_hash(const struct agent *a, struct json *j);
+/* A record that something else than an event made: into the spool. */
+void agent_send_made(struct agent *a, int packed, uint64_t unix_ns, const struct err *err);
 
 /* ---- agent_rules.c ---- */
 /* The set of rules alone, as it is before there is a probe. */

@@ -147,6 +147,7 @@ void agent_write_status(void *arg, struct json *j)
 	if (a->live)
 		live_write_status(a->live, j);
 	json_object_close(j);
+	agent_write_hash(a, j);
 	json_kv_object(j, "policy");
 	agent_write_policy(a, j);
 	json_object_close(j);

@@ -80,6 +80,11 @@ static const struct conf_key keys[] = {
 	  .doc = "a container nobody has told of yet reaches nothing, while the policy is enforced" },
 	{ "network.pin_dir", CONF_STR, AT(network_pin_dir),
 	  .doc = "below a bpffs: what is enforced goes on without the agent; \"\" = it ends with the agent" },
+	{ "hash.enabled", CONF_BOOL, AT(hash_enabled), .doc = "SHA-256 of the files that are run" },
+	{ "hash.max_size", CONF_SIZE, AT(hash_max_bytes), 4096, 16 * 1024 * MIB,
+	  .doc = "larger files are not read; how many execs that were stands in `picket-agent status`" },
+	{ "hash.rate", CONF_SIZE, AT(hash_rate_bytes), 64 * 1024, 16 * 1024 * MIB,
+	  .doc = "bytes read for it in a second, at most" },
 	{ "stats.interval", CONF_DURATION, AT(stats_ms), 1000, 3600000,
 	  .doc = "how often processes and traffic of containers are counted, for rules about container_stats" },
 	{ "policy.file", CONF_STR, AT(policy_path), .doc = "the access-control policy; need not be there" },
@@ -127,6 +132,9 @@ void agent_config_init(struct agent_config *c)
 		.network_enabled = true,
 		.network_pin_dir = conf_strdup("/sys/fs/bpf/picket/net"),
 		.stats_ms = 60000,
+		.hash_enabled = true,
+		.hash_max_bytes = 64 * MIB,
+		.hash_rate_bytes = 64 * MIB,
 		.policy_path = conf_strdup("/etc/picket/policy.yaml"),
 		.max_processes = 32768,
 		.spool_max_bytes = 1024 * MIB,
@@ -216,6 +224,10 @@ void agent_config_write(const struct agent_config *c, struct buf *out)
 		   "#  enabled: true      # hooks on containers' network: the policy's addresses and ports, traffic\n"
 		   "#  deny_unknown: false   # while the policy is enforced, a container not yet known reaches nothing\n"
 		   "#  pin_dir: /sys/fs/bpf/picket/net   # enforcement goes on without the agent; \"\" = not\n"
+		   "#hash:\n"
+		   "#  enabled: true      # SHA-256 of the files that are run, each read once\n"
+		   "#  max_size: 64MiB    # larger files are not read\n"
+		   "#  rate: 64MiB        # read in a second, at most\n"
 		   "#stats:\n"
 		   "#  interval: 60s      # how often processes and traffic of containers are counted\n"
 		   "#policy:\n"

@@ -34,6 +34,8 @@ struct agent_config {
 	bool network_enabled, network_unknown_denied;
 	char *network_pin_dir; /* "" = not pinned */
 	uint64_t stats_ms;
+	bool hash_enabled;
+	uint64_t hash_max_bytes, hash_rate_bytes;
 	char *policy_path;	 /* "" = none */
 	uint64_t priority; /* 0 .. 20: how much nicer the kernel is to us than to others */
 	int log_level;

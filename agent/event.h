@@ -47,10 +47,13 @@ struct event_process {
 	struct slice cwd;
 	struct slice env; /* first 1 KiB of the environment, each ended by a NUL; may be empty */
 	uint64_t exe_inode, exe_ctime_ns, exe_mtime_ns; /* unix ns */
-	uint32_t exe_dev;
+	uint32_t exe_dev, exe_fs; /* exe_fs: the magic number of its file system */
 	bool args_truncated, exe_truncated, cwd_truncated;
 	bool exe_upper_layer, exe_lower_layer, exe_from_memfd, exe_writable;
 	bool exe_deleted; /* the file had no name any more when it was run */
+	bool exe_host_fs; /* its file system was mounted in the host's user namespace */
+	bool has_exe_sha256;
+	uint8_t exe_sha256[32]; /* of the file, where it was known at the event */
 };
 
 /* One end of a connection. */

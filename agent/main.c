@@ -11,6 +11,7 @@
 #include "agent/guard_cli.h"
 #include "agent/hooks.h"
 #include "agent/audit/live/live.h"
+#include "agent/hash/worker.h"
 #include "agent/image/image.h"
 #include "agent/image/live/live.h"
 #include "agent/network_cli.h"
@@ -386,6 +387,8 @@ int main(int argc, char **argv)
 	int child = live_child_main(argc, argv);
 	if (child < 0)
 		child = audit_worker_main(argc, argv, &audit_outside);
+	if (child < 0)
+		child = hash_worker_main(argc, argv);
 	if (child >= 0)
 		return child;
 	if (argc < 2) {

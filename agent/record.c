@@ -117,6 +117,8 @@ static void fill_process(struct world *w, const struct event *e, Picket__Process
 	p->exe_inode = s->exe_inode;
 	p->exe_ctime_ns = s->exe_ctime_ns;
 	p->exe_mtime_ns = s->exe_mtime_ns;
+	if (s->has_exe_sha256)
+		p->exe_sha256 = (ProtobufCBinaryData){ sizeof(s->exe_sha256), (uint8_t *)(uintptr_t)s->exe_sha256 };
 }
 
 /* The names live until the next lookup: copy them. */

@@ -45,11 +45,10 @@ static const struct notice_text {
 	{ "policy_flood", "Policy flood",
 	  "A host tells of so many refusals that no new alerts are made of them; the rest is in the history",
 	  SEVERITY_HIGH },
-	{ "rules_broken", "Rules are broken", "A file of rules is wrong; those in force before go on", SEVERITY_HIGH },
 	{ "rules_evicted", "Correlation evicts", "Correlations gave up groups before their time: they may miss attacks",
 	  SEVERITY_HIGH },
 	{ "rules_late", "Correlation was late", "Events came too late for correlations", SEVERITY_MEDIUM },
-	{ "rules_state_lost", "Correlation began anew", "The state of correlations was damaged; counting begins anew",
+	{ "rules_state_lost", "Correlation began anew", "The state of correlations was damaged, or the clock was put back; counting begins anew",
 	  SEVERITY_HIGH },
 	{ "rule_flood", "Rule flood", "A rule finds so much that the rest is in the history only", SEVERITY_HIGH },
 	{ "name_taken", "Host name taken",
@@ -283,10 +282,14 @@ static int on_case(void *arg, const struct store_case *cs, enum vuln_case_why wh
 	uint64_t now = clock_boot_ns(c->clk);
 	struct alert_change change = { 0 };
 	bool is_news = why != CASE_SAME;
-	int told_rules = is_news ? correlating_case(c->correlating, cs, err) : 0;
+	unsigned use = correlating_use(cs);
+	/* That it is executed, or open to others, is mostly found out after it was told: people see it in the alert, rules
+	 * are told again. */
+	int told_rules = is_news || (use & ~told->use) ? correlating_case(c->correlating, cs, err) : 0;
 
 	if (told_rules < 0)
 		return told_rules;
+	told->use = use;
 	if (why == CASE_NEW && !flood_may(&c->scans, "scan", now)) {
 		told->state = TOLD_WITHHELD;
 		on_notice(c, "scan_flood", "", "they are in the list: picketctl vuln list severity>=high running:yes");
@@ -465,6 +468,7 @@ static void on_facts(void *arg, struct health_facts *ret)
 	struct err err;
 
 	ret->answers = intake_answers(c->intake);
+	ret->rules_error = correlating_error(c->correlating);
 	if (file_free_bytes(c->cfg->data_dir, &ret->free_bytes, &err) < 0)
 		LOG(WARN, "health.storage", KV_STR("why", err.msg));
 }
@@ -590,7 +594,12 @@ static int open_store(struct collector *c, struct err *err)
 	struct store_config cfg;
 
 	collector_store_config(c->cfg, &cfg);
-	return store_open(&cfg, c->clk, &c->store, err);
+	int r = store_open(&cfg, c->clk, &c->store, err);
+	struct err why;
+	/* the tick tries again; with a full disk people must still get in */
+	if (r >= 0 && store_history_prepare(c->store, &why) < 0)
+		LOG(WARN, "store.prepare", KV_STR("why", why.msg));
+	return r;
 }
 
 static int read_pems(struct collector *c, struct err *err)

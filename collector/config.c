@@ -184,6 +184,8 @@ static const struct conf_key keys[] = {
 	  .doc = "of all groups that are counted; past it the least recently used go" },
 	{ "correlate.lateness", CONF_DURATION, AT(lateness_ms), 0, 86400000,
 	  .doc = "an event this much older than the newest still counts" },
+	{ "correlate.unscanned_after", CONF_DURATION, AT(unscanned_ms), 10000, 30ull * 86400000,
+	  .doc = "a container that runs for so long with an image that nobody could take stock of is told to rules; 30m" },
 	{ "log.level", CONF_ENUM, AT(log_level), .names = levels, .doc = "debug info warn error" },
 };
 
@@ -229,6 +231,7 @@ void collector_config_init(struct collector_config *c)
 		.has_shipped_rules = true,
 		.correlate_bytes = 32 * MIB,
 		.lateness_ms = 120000,
+		.unscanned_ms = 1800000,
 		.log_level = LOG_INFO,
 	};
 }

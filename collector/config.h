@@ -37,7 +37,7 @@ struct collector_config {
 	char *correlations_dir, *sigma_dir; /* "" none */
 	bool has_shipped_rules;
 	struct conf_list muted_rules; /* char * */
-	uint64_t correlate_bytes, lateness_ms;
+	uint64_t correlate_bytes, lateness_ms, unscanned_ms;
 	int log_level;
 	char *path; /* of the file; NULL: none was read */
 };

@@ -14,7 +14,7 @@
 #include "collector/store/store_images.h"
 #include "common/log.h"
 
-enum { USES_MAX = 64, NUMBER_BYTES = 40, UNSCANNED_EVERY_S = 600, UNSCANNED_AGE_S = 1800, UNSCANNED_MAX = 1000 };
+enum { USES_MAX = 64, NUMBER_BYTES = 40, UNSCANNED_EVERY_MS = 600000, UNSCANNED_MAX = 1000 };
 
 /* ---- alerts ---- */
 
@@ -242,9 +242,25 @@ void correlating_address(struct correlating *c, const char *host, const char *ad
 	live_address(c->live, host, address);
 }
 
+/* Of several packages the one that is used most. */
+static const struct store_place *place_of(const struct store_case *cs)
+{
+	const struct store_place *best = &cs->places[0];
+
+	for (size_t i = 1; i < cs->place_count; i++)
+		if (cs->places[i].used > best->used)
+			best = &cs->places[i];
+	return best;
+}
+
+unsigned correlating_use(const struct store_case *cs)
+{
+	return (cs->place_count ? place_of(cs)->used : 0) | (cs->is_exposed ? STORE_USE_EXPOSED : 0);
+}
+
 static int made_of_use(struct correlating *c, const struct store_case *cs, const struct store_use *use, struct err *err)
 {
-	const struct store_place *p = &cs->places[0];
+	const struct store_place *p = place_of(cs);
 	Picket__Container k = PICKET__CONTAINER__INIT;
 	const struct observed_made made = {
 		.source = DETECT_SOURCE_SCAN,
@@ -300,15 +316,16 @@ static int on_unscanned(void *arg, const struct store_unscanned *row)
 static void tell_unscanned(struct correlating *c)
 {
 	uint64_t now = clock_boot_ns(c->clk);
+	uint64_t every_ms = c->unscanned_ms / 3 < UNSCANNED_EVERY_MS ? c->unscanned_ms / 3 : UNSCANNED_EVERY_MS;
 	struct err err = { 0 };
 
-	if (now < c->unscanned_boot_ns + UNSCANNED_EVERY_S * 1000000000ull)
+	if (now < c->unscanned_boot_ns + every_ms * 1000000)
 		return;
 	c->unscanned_boot_ns = now;
 	c->err = &err;
 	int r = store_begin(c->store, &err);
 	if (r >= 0)
-		r = store_end(c->store, store_unscanned_each(c->store, UNSCANNED_AGE_S, UNSCANNED_MAX, on_unscanned, c, &err), &err);
+		r = store_end(c->store, store_unscanned_each(c->store, c->unscanned_ms / 1000, UNSCANNED_MAX, on_unscanned, c, &err), &err);
 	if (r < 0)
 		LOG(ERROR, "correlate.unscanned", KV_STR("why", err.msg));
 }
@@ -321,7 +338,12 @@ void correlating_tick(struct correlating *c)
 
 void correlating_reload(struct correlating *c)
 {
-	(void)!live_reload(c->live, NULL); /* ignored: it is logged and told */
+	live_reload(c->live);
+}
+
+const char *correlating_error(const struct correlating *c)
+{
+	return live_error(c->live);
 }
 
 static void on_hangup(void *arg)
@@ -384,6 +406,7 @@ int correlating_new(struct loop *l, struct store *s, const struct clock *clk, co
 	*c = (struct correlating){ .loop = l, .store = s, .clk = clk, .ops = *ops, .arg = arg, .fold_ms = cfg->fold_ms };
 	c->bytes_max = cfg->correlate_bytes;
 	c->lateness_ms = cfg->lateness_ms;
+	c->unscanned_ms = cfg->unscanned_ms;
 	c->next_job = 1;
 	c->flood.at_once = c->flood.per_hour = ALERTS_AT_ONCE;
 	c->pace.at_once = TOLD_AT_ONCE;

@@ -25,10 +25,14 @@ int correlating_record(struct correlating *c, const char *agent, const char *hos
 void correlating_address(struct correlating *c, const char *host, const char *address);
 /* Inside a transaction: a vulnerability was judged, in an image that runs. */
 int correlating_case(struct correlating *c, const struct store_case *cs, struct err *err) WARN_UNUSED;
+/* What of it rules may ask and what changes later: STORE_USED_*, STORE_USE_EXPOSED. */
+unsigned correlating_use(const struct store_case *cs);
 /* Each second, without a transaction. */
 void correlating_tick(struct correlating *c);
 /* The files again, now. */
 void correlating_reload(struct correlating *c);
+/* What is wrong with the files as they are now; "" nothing. Borrowed until the next tick. */
+const char *correlating_error(const struct correlating *c);
 /* For the API: lists, explanations, backtests (bodies as in collector/api/README.md). */
 int correlating_list(struct correlating *c, bool is_correlations, struct buf *out, struct err *err) WARN_UNUSED;
 int correlating_explain(struct correlating *c, const cJSON *ask, struct buf *out, struct err *err) WARN_UNUSED;

@@ -21,7 +21,7 @@ struct correlating {
 	struct correlating_ops ops;
 	void *arg;
 	struct live *live;
-	uint64_t fold_ms, bytes_max, lateness_ms;
+	uint64_t fold_ms, bytes_max, lateness_ms, unscanned_ms;
 	struct correlating_job jobs[CORRELATING_JOBS];
 	struct loop_timer *work;
 	int64_t next_job;

@@ -32,6 +32,7 @@ static const struct bound process[] = {
 	B(Process, argv0, LIMIT_ARGS_BYTES), B(Process, args, LIMIT_ARGS_BYTES),
 	B(Process, cwd, LIMIT_PATH_BYTES),   B(Process, user, LIMIT_NAME_BYTES),
 	B(Process, group, LIMIT_NAME_BYTES), R(Process, ancestors, 0, LIMIT_ANCESTORS),
+	B(Process, exe_sha256, LIMIT_KEY_BYTES),
 };
 static const struct bound container[] = {
 	B(Container, id, LIMIT_NAME_BYTES),	      B(Container, name, LIMIT_NAME_BYTES),

@@ -340,10 +340,10 @@ int msg_read_reply(struct slice msg, struct arena *a, Picket__Reply **ret, struc
 static void forget_unknown_enums(Picket__Record *m)
 {
 	if (m->body_case == PICKET__RECORD__BODY_EVENT &&
-	    m->event->type > PICKET__EVENT_TYPE__EVENT_CONTAINER_UPDATE)
+	    m->event->type > PICKET__EVENT_TYPE__EVENT_HASH)
 		m->event->type = PICKET__EVENT_TYPE__EVENT_NONE;
 	if (m->body_case == PICKET__RECORD__BODY_FINDING &&
-	    m->finding->event_type > PICKET__EVENT_TYPE__EVENT_CONTAINER_UPDATE)
+	    m->finding->event_type > PICKET__EVENT_TYPE__EVENT_HASH)
 		m->finding->event_type = PICKET__EVENT_TYPE__EVENT_NONE;
 	if (m->body_case == PICKET__RECORD__BODY_GAP &&
 	    m->gap->loss_class > PICKET__LOSS_CLASS__LOSS_VOLUME)

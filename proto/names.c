@@ -33,6 +33,7 @@ static const char *const event_names[] = {
 	[PICKET__EVENT_TYPE__EVENT_ADMISSION] = "admission",
 	[PICKET__EVENT_TYPE__EVENT_TRAFFIC] = "traffic",
 	[PICKET__EVENT_TYPE__EVENT_CONTAINER_UPDATE] = "container.update",
+	[PICKET__EVENT_TYPE__EVENT_HASH] = "hash",
 };
 
 static const char *const loss_names[] = {

@@ -22,7 +22,8 @@ for room in probe rules audit image guard learn; do
 	[ -d "agent/$room" ] && forbid "agent/$room" "agent/($others)"
 done
 forbid agent/world 'agent/(probe|rules|audit|image|guard|learn|uplink|scan)'
-forbid agent/uplink 'agent/(probe|rules|audit|image|guard|learn|world|scan)'
+forbid agent/uplink 'agent/(probe|rules|audit|image|guard|learn|world|scan|hash)'
+forbid agent/hash 'agent/(probe|rules|audit|image|guard|learn|world|scan|uplink)|proto'
 # the gate: takes stock of an image and asks the database; knows nothing of what runs
 forbid agent/scan 'agent/(probe|rules|audit|guard|learn|uplink|world)'
 forbid agent/bpf 'agent/(probe|rules|audit|image|guard|learn|world|uplink)|common|proto'
@@ -46,7 +47,7 @@ if git ls-files 2>/dev/null 'common/*.c' 'proto/*.c' 'agent/*.c' 'collector/*.c'
 fi
 
 # one README a room, with the same five headings
-for d in common proto agent/bpf agent/probe agent/world agent/rules agent/uplink agent/audit agent/image \
+for d in common proto agent/bpf agent/hash agent/probe agent/world agent/rules agent/uplink agent/audit agent/image \
 	agent/guard agent/learn agent/scan agent/packaging collector/intake collector/store collector/correlate \
 	collector/alert collector/notify collector/vuln collector/fleet collector/api collector/web \
 	collector/ctl collector/packaging common/version common/vulndb common/policy; do

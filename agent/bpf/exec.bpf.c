@@ -87,7 +87,7 @@ static __always_inline void kill_if_wanted(struct scratch *s, u64 size, struct c
 	if (index == KILL_NONE || bpf_send_signal(SIGNAL_KILL))
 		return;
 	e->r.type = RECORD_KILL;
-	e->pad = index;
+	e->extra = index;
 	__sync_fetch_and_add(&c->seen, 1);
 	emit(&ring_process, CLASS_PROCESS, s, size, c);
 }

@@ -67,10 +67,12 @@ struct fdtable {
 struct files_struct {
 	struct fdtable *fdt;
 };
+struct user_namespace;
 struct super_block {
 	u32 s_dev;
 	unsigned long s_flags;
 	unsigned long s_magic;
+	struct user_namespace *s_user_ns; /* where it was mounted */
 };
 typedef struct {
 	u32 val;

@@ -495,6 +495,9 @@ static __always_inline void read_exe(struct record_exec *e, struct file *file,
 
 	e->exe_inode = inode->i_ino;
 	e->exe_dev = encode_dev(dev >> 20, dev & 0xfffff);
+	e->extra = (u32)sb->s_magic;
+	if (!sb->s_user_ns->level)
+		e->r.flags |= RECORD_EXE_HOST_FS;
 	read_times(e, inode);
 	if (sb->s_magic == OVERLAYFS_MAGIC)
 		e->r.flags |= read_layer(inode);

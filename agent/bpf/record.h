@@ -62,6 +62,7 @@ enum record_flag {
 	RECORD_URING = 1 << 11,
 	RECORD_SOCK_CONNECTED = 1 << 12,
 	RECORD_SOCK_LISTENING = 1 << 13,
+	RECORD_EXE_HOST_FS = 1 << 14, /* its file system was mounted in the host's user namespace */
 };
 
 struct record {
@@ -85,7 +86,7 @@ struct record_exec {
 	struct record r;
 	__u64 exe_inode, exe_ctime_ns, exe_mtime_ns;
 	__u32 exe_dev; /* as stat(2) encodes it */
-	__u32 pad;
+	__u32 extra; /* the file system's magic number; of a kill the row of the filter */
 };
 
 struct record_exit {

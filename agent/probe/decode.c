@@ -88,6 +88,7 @@ static void decode_program(const struct record *r, const struct slice text[TEXT_
 	p->exe_from_memfd = r->flags & RECORD_EXE_MEMFD;
 	p->exe_writable = r->flags & RECORD_EXE_WRITABLE;
 	p->exe_deleted = r->flags & RECORD_EXE_DELETED;
+	p->exe_host_fs = r->flags & RECORD_EXE_HOST_FS;
 	p->exe = text[TEXT_EXE];
 	p->cwd = text[TEXT_CWD];
 	p->env = text[TEXT_ENV];
@@ -105,7 +106,9 @@ static void decode_exec(struct slice record, struct event *ev)
 
 	memcpy(&e, record.p, sizeof(e));
 	if (ev->type == EV_KILL)
-		ev->kill.row = e.pad;
+		ev->kill.row = e.extra;
+	else
+		p->exe_fs = e.extra;
 	p->exe_inode = e.exe_inode;
 	p->exe_ctime_ns = e.exe_ctime_ns;
 	p->exe_mtime_ns = e.exe_mtime_ns;

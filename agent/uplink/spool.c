@@ -11,8 +11,6 @@
 #include "common/file.h"
 #include "common/text.h"
 
-enum { BUFFER_SIZE = SPOOL_BUFFER_BYTES + LIMIT_RECORD_BYTES + SEGMENT_HEADER_BYTES };
-
 static const char *const reasons[SPOOL_REASON_COUNT] = {
 	[SPOOL_FULL] = "spool_full",
 	[SPOOL_DAMAGED] = "spool_damaged",
@@ -87,6 +85,7 @@ void spool_segment_remove(struct spool *s, struct segment *seg, bool is_bad)
 	if (c->active == seg) {
 		close(take_fd(&c->fd));
 		c->active = NULL;
+		spool_buffer_note(s, c);
 	}
 	if (c->cursor.seg == seg) {
 		struct segment *next = TAILQ_NEXT(seg, link);
@@ -119,6 +118,7 @@ static void close_active(struct spool *s, struct class_state *c)
 	c->is_dirty = false;
 	close(take_fd(&c->fd));
 	c->active = NULL;
+	spool_buffer_note(s, c);
 	if (is_acked)
 		spool_segment_remove(s, seg, false);
 }
@@ -147,6 +147,7 @@ static int open_active(struct spool *s, enum uplink_class class, struct err *err
 	s->bytes += SEGMENT_START_BYTES;
 	c->fd = take_fd(&fd);
 	c->active = take_ptr(seg);
+	spool_buffer_note(s, c);
 	TAILQ_INSERT_TAIL(&c->segments, c->active, link);
 	if (c->cursor.is_done) {
 		cursor_reset(&c->cursor);
@@ -235,6 +236,7 @@ static int flush_class(struct spool *s, enum uplink_class class, struct err *err
 	c->buffered = 0;
 	c->buffered_totals = (struct segment_totals){0};
 	c->is_dirty = true;
+	spool_buffer_note(s, c);
 	if (seg->bytes >= s->segment_bytes)
 		close_active(s, c);
 	return 0;
@@ -242,11 +244,12 @@ static int flush_class(struct spool *s, enum uplink_class class, struct err *err
 
 /* The file takes nothing any more (EIO): the next try makes another. What is in it stays readable.
  */
-static void abandon_active(struct class_state *c)
+static void abandon_active(struct spool *s, struct class_state *c)
 {
 	fd_closep(&c->fd);
 	c->fd = -1;
 	c->active = NULL;
+	spool_buffer_note(s, c);
 }
 
 int spool_flush(struct spool *s, struct err *err)
@@ -258,7 +261,7 @@ int spool_flush(struct spool *s, struct err *err)
 		if (r < 0) {
 			s->retry_boot_ns = clock_boot_ns(s->clk) + SPOOL_RETRY_MS * 1000000ULL;
 			if (r != -ENOSPC && r != -EDQUOT)
-				abandon_active(&s->classes[c]);
+				abandon_active(s, &s->classes[c]);
 			return r;
 		}
 	}
@@ -312,6 +315,7 @@ int spool_append(struct spool *s, enum uplink_class class, uint64_t time_unix_ns
 	if (c->buffered >= SPOOL_BUFFER_BYTES && (spool_flush(s, &why) < 0 || c->buffered))
 		return append_lost(s, class, time_unix_ns, SPOOL_DISK_FULL, err);
 	put_record(c, seq, time_unix_ns, s->salt, record);
+	spool_buffer_note(s, c);
 	if (ret_seq)
 		*ret_seq = seq;
 	return 0;
@@ -474,9 +478,11 @@ int spool_open(const char *dir_path, uint64_t max_bytes, const struct clock *clk
 		return r;
 	spool_state_read(s);
 	s->epoch = s->acked_epoch;
+	spool_buffer_open(s);
 	r = spool_recover(s, err);
 	if (r < 0)
 		return r;
+	spool_buffer_restore(s);
 	/* Above every epoch that was seen, so that the order of epochs is the order of runs, and
 	 * with chance in it, so that a spool that was wiped does not meet its old numbers again
 	 * when the clock stands still. */
@@ -486,6 +492,7 @@ int spool_open(const char *dir_path, uint64_t max_bytes, const struct clock *clk
 	uint64_t now = clock_unix_ms(clk) << 16 | chance;
 	s->epoch = now > s->epoch ? now : s->epoch + 1;
 	s->next_seq = 1;
+	spool_buffer_begin(s);
 	*ret = take_ptr(s);
 	return 0;
 }
@@ -511,8 +518,10 @@ void spool_close(struct spool *s)
 		}
 		fd_closep(&c->cursor.r.fd);
 		free(c->cursor.r.window);
-		free(c->buffer);
+		if (!s->head)
+			free(c->buffer);
 	}
+	spool_buffer_close(s);
 	fd_closep(&s->state_fd);
 	fd_closep(&s->dir_fd); /* and with it the lock */
 	free(s);

@@ -19,6 +19,10 @@ struct segment {
 };
 TAILQ_HEAD(segment_list, segment);
 
+enum { BUFFER_SIZE = SPOOL_BUFFER_BYTES + LIMIT_RECORD_BYTES + SEGMENT_HEADER_BYTES };
+#define SPOOL_BUFFER_FILE "buffer"
+struct buffer_head;
+
 enum { WINDOW_BYTES = 2 * (LIMIT_RECORD_BYTES + SEGMENT_HEADER_BYTES) };
 
 /* A segment's file, read through a window. */
@@ -45,7 +49,7 @@ struct class_state {
 	struct segment *active;
 	int fd; /* of the active one */
 	bool is_dirty;
-	char *buffer; /* 2 * SPOOL_BUFFER_BYTES + header, from the first append on */
+	char *buffer; /* BUFFER_SIZE; in the mapped file, or from the first append on */
 	size_t buffered;
 	struct segment_totals buffered_totals;
 	uint64_t buffered_first; /* number of the first buffered record */
@@ -54,6 +58,7 @@ struct class_state {
 
 struct spool {
 	int dir_fd, state_fd;
+	struct buffer_head *head; /* of the mapped buffers; NULL where that failed */
 	const struct clock *clk;
 	uint64_t max_bytes, segment_bytes, bytes;
 	uint64_t epoch, next_seq;
@@ -86,6 +91,14 @@ uint64_t spool_segment_pending(struct spool *s, const struct segment *seg);
 int spool_recover(struct spool *s, struct err *err) WARN_UNUSED;
 void spool_state_read(struct spool *s);
 void spool_state_write(struct spool *s);
+/* spool_buffer.c. open: before the segments are looked at, cuts what an interrupted flush wrote off them; restore:
+ * after, makes segments of what was buffered; begin: this run's epoch and salt are known. */
+void spool_buffer_open(struct spool *s);
+void spool_buffer_restore(struct spool *s);
+void spool_buffer_begin(struct spool *s);
+/* After each change of what is buffered, or of the segment it goes to. */
+void spool_buffer_note(struct spool *s, const struct class_state *c);
+void spool_buffer_close(struct spool *s);
 void cursor_reset(struct cursor *c);
 /* The next thing in the file: RECORD (numbers rising from first_seq), BAD_BODY, SKIP, FOOTER or
  * END. */

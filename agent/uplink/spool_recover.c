@@ -217,7 +217,7 @@ int spool_recover(struct spool *s, struct err *err)
 	}
 	for (struct dirent *e; count < SPOOL_FILES_MAX && (e = readdir(d));) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
-		    !strcmp(e->d_name, "state"))
+		    !strcmp(e->d_name, "state") || !strcmp(e->d_name, SPOOL_BUFFER_FILE))
 			continue;
 		all[count] = look_at(s, e->d_name);
 		count += all[count] != NULL;

@@ -1,6 +1,7 @@
 /* except.c - see except.h. */
 #include "collector/alert/except.h"
 
+#include <ctype.h>
 #include <errno.h>
 
 #include "collector/alert/alert_text.h"
@@ -144,6 +145,10 @@ static void add_quoted(struct buf *out, struct slice value)
 {
 	buf_add_char(out, '"');
 	for (size_t i = 0; i < value.n; i++) {
+		if (iscntrl((unsigned char)value.p[i])) {
+			buf_printf(out, "\\x%02x", (unsigned char)value.p[i]);
+			continue;
+		}
 		if (value.p[i] == '"' || value.p[i] == '\\')
 			buf_add_char(out, '\\');
 		buf_add_char(out, value.p[i]);

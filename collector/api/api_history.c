@@ -55,6 +55,28 @@ int api_history_list(struct api_call *c, struct err *err)
 	return 0;
 }
 
+/* What it takes instead: "needs vuln=; takes day= since= until= limit= cursor=". */
+static int refuse_param(const struct question *qu, const char *name, struct err *err)
+{
+	CLEANUP(buf_finip) struct buf says = { 0 };
+	bool must, is_first = true;
+
+	buf_init(&says, 1024);
+	for (size_t i = 0; i < ASKED_PARAMS && qu->params[i]; i++) {
+		size_t n = name_length(qu->params[i], &must);
+
+		if (must)
+			buf_printf(&says, "%s%.*s=", is_first ? "needs " : " ", (int)n, qu->params[i]);
+		is_first &= !must;
+	}
+	buf_add_str(&says, is_first ? "takes" : "; takes");
+	for (size_t i = 0; i < ASKED_PARAMS && qu->params[i]; i++)
+		if (name_length(qu->params[i], &must) && !must && strcmp(qu->params[i], "tree") != 0)
+			buf_printf(&says, " %s=", qu->params[i]);
+	buf_add_str(&says, " since= until= limit= cursor=");
+	return err_set(err, ERR_USAGE, "'%s' takes no '%.40s': it %s", qu->name, name, says.failed ? "" : says.p);
+}
+
 static int check_params(const struct question *qu, const struct api_call *c, struct err *err)
 {
 	static const char *const common[] = { "since", "until", "limit", "cursor", "order" };
@@ -69,7 +91,7 @@ static int check_params(const struct question *qu, const struct api_call *c, str
 		for (size_t i = 0; i < ASKED_PARAMS && qu->params[i]; i++)
 			is_known |= slice_is(slice_from(qu->params[i], name_length(qu->params[i], &must)), kv->key);
 		if (!is_known)
-			return err_set(err, ERR_USAGE, "'%s' takes no '%.40s'", qu->name, kv->key);
+			return refuse_param(qu, kv->key, err);
 	}
 	for (size_t i = 0; i < ASKED_PARAMS && qu->params[i]; i++) {
 		char name[32];

@@ -160,20 +160,55 @@ const struct question question_process = { "process", "everything about a proces
 
 /* ---- changes ---- */
 
-/* What is known of the container by its name, until the next record. */
+/* What is known of each container (by host and name, so that one made anew is compared with the one before it) until
+ * its next record. A page begins without: its first records are told as such, and whoever asks compares them with the
+ * page before. */
+enum { BEFORES = 256 };
 struct before {
+	char *who;
 	cJSON *config;
 	char *image;
-	bool is_known;
 };
+struct befores {
+	struct before rows[BEFORES];
+	size_t count, next; /* the one that makes room when there are too many */
+};
+
+static void forget_one(struct before *b)
+{
+	cJSON_Delete(b->config);
+	free(b->image);
+	free(b->who);
+	*b = (struct before){ 0 };
+}
 
 static void forget(void *arg)
 {
-	struct before *b = arg;
+	struct befores *all = arg;
 
-	cJSON_Delete(b->config);
-	free(b->image);
-	*b = (struct before){ 0 };
+	for (size_t i = 0; i < all->count; i++)
+		forget_one(&all->rows[i]);
+	all->count = all->next = 0;
+}
+
+/* NULL: no memory. */
+static struct before *find_before(struct befores *all, const struct store_event *e, const Picket__Container *c)
+{
+	CLEANUP(buf_finip) struct buf who = { 0 };
+
+	buf_init(&who, 0);
+	buf_printf(&who, "%s/", e->agent);
+	buf_add_slice(&who, c->name.len ? msg_slice(c->name) : slice_of(c->id));
+	for (size_t i = 0; i < all->count; i++)
+		if (slice_eq(slice_of(all->rows[i].who), buf_slice(&who)))
+			return &all->rows[i];
+	char *copy = who.failed ? NULL : slice_dup(buf_slice(&who));
+	if (!copy)
+		return NULL;
+	struct before *b = &all->rows[all->count < BEFORES ? all->count++ : all->next++ % BEFORES];
+	forget_one(b);
+	b->who = copy;
+	return b;
 }
 
 static void write_value(struct json *j, const char *key, const cJSON *v)
@@ -235,11 +270,12 @@ static void add_changes(struct json *j, struct before *b, const Picket__Containe
 {
 	cJSON *config = c && c->config ? config_of(c) : NULL;
 	char *image = c && c->image.len ? slice_dup(msg_slice(c->image)) : NULL;
+	bool is_first = config && !(b && b->config);
 
 	json_kv_array(j, "changes");
-	if (b->is_known && config)
+	if (b && b->config && config)
 		write_changes(j, b->config, config);
-	if (b->image && image && strcmp(b->image, image) != 0) {
+	if (b && b->image && image && strcmp(b->image, image) != 0) {
 		json_object_open(j);
 		json_kv_str(j, "key", "image");
 		json_kv_str(j, "from", b->image);
@@ -247,16 +283,17 @@ static void add_changes(struct json *j, struct before *b, const Picket__Containe
 		json_object_close(j);
 	}
 	json_array_close(j);
-	json_kv_bool(j, "first", !b->is_known && config);
-	if (config) {
+	json_kv_bool(j, "first", is_first);
+	if (b && config) {
 		cJSON_Delete(b->config);
-		b->config = config;
-		b->is_known = true;
+		b->config = take_ptr(config);
 	}
-	if (image) {
+	if (b && image) {
 		free(b->image);
-		b->image = image;
+		b->image = take_ptr(image);
 	}
+	cJSON_Delete(config);
+	free(image);
 }
 
 static int give_change(void *arg, struct api_page *p, const struct store_event *e)
@@ -267,7 +304,7 @@ static int give_change(void *arg, struct api_page *p, const struct store_event *
 											NULL;
 
 	json_object_open(&p->j);
-	add_changes(&p->j, arg, c);
+	add_changes(&p->j, c ? find_before(arg, e, c) : NULL, c);
 	json_key(&p->j, "event");
 	event_json(&p->j, e);
 	json_object_close(&p->j);
@@ -278,17 +315,20 @@ static int answer_changes(struct asked *a, struct err *err)
 {
 	static const char *const types[] = { "container.create", "container.start",  "container.stop",
 					     "container.update", "container", "admission", NULL };
-	struct before b = { 0 };
-	const struct asked_rows rows = { .row = give_change, .begin = forget, .arg = &b };
+	struct befores *all = calloc(1, sizeof(*all));
+	const struct asked_rows rows = { .row = give_change, .begin = forget, .arg = all };
 
-	if (asked_param(a, "order"))
-		return err_set(err, ERR_USAGE, "'changes' answers oldest first");
+	if (!all)
+		return err_set(err, ENOMEM, "history");
+	int r = asked_param(a, "order") ? err_set(err, ERR_USAGE, "'changes' answers oldest first") : 0;
 	a->q.oldest_first = true;
 	a->q.types = types;
 	asked_term(a, "container", asked_param(a, "container"));
 	asked_term(a, "host", asked_param(a, "host"));
-	int r = asked_events(a, &rows, err);
-	forget(&b);
+	if (r >= 0)
+		r = asked_events(a, &rows, err);
+	forget(all);
+	free(all);
 	return r;
 }
 

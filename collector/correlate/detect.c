@@ -401,6 +401,25 @@ static int compile_rule(struct compiler *c, struct program *ret)
 	return e;
 }
 
+/* An exec's hash may come after it, as an event of its own that says all of the exec again: it is for rules that ask
+ * for the hash, and to others would be the same exec twice. */
+bool program_looks_at(const struct program *p, enum detect_source source)
+{
+	if (source == DETECT_SOURCE_HASH)
+		return p->asks_hash && (p->source == DETECT_SOURCE_PROCESS || p->source == DETECT_SOURCE_ANY);
+	return p->source == source || p->source == DETECT_SOURCE_ANY;
+}
+
+uint32_t detect_set_wants(const struct detect_set *s, unsigned index)
+{
+	uint32_t wants = 0;
+
+	for (unsigned i = 0; i <= DETECT_SOURCE_ANY; i++)
+		if (detect_set_can_match(s, index) && program_looks_at(&s->programs[index], (enum detect_source)i))
+			wants |= 1U << i;
+	return wants;
+}
+
 /* Room for one rule more in everything that counts rules, so that nothing can fail behind it. */
 static bool grow(struct detect_set *s)
 {
@@ -443,12 +462,13 @@ int detect_set_add(struct detect_set *s, const struct sigma_rule *rule, unsigned
 	arena_reset(s->build);
 	if (e < 0)
 		return e;
+	p.asks_hash = c.asks_hash;
 	*ret_index = (unsigned)s->count;
 	s->programs[s->count++] = p;
 	if (!detect_set_can_match(s, *ret_index))
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(s->by_source); i++)
-		if (p.source == i || p.source == DETECT_SOURCE_ANY)
+		if (program_looks_at(&p, (enum detect_source)i))
 			s->by_source[i].rules[s->by_source[i].count++] = *ret_index;
 	return 0;
 }

@@ -83,6 +83,9 @@ size_t detect_set_count(const struct detect_set *s);
 enum detect_source detect_set_source(const struct detect_set *s, unsigned index);
 bool detect_set_can_match(const struct detect_set *s, unsigned index);
 
+/* The kinds of events it sees, a bit each (1 << source), DETECT_SOURCE_ANY for what is of none. */
+uint32_t detect_set_wants(const struct detect_set *s, unsigned index);
+
 /* Which rules match? Gives their numbers, ascending, to ret (room for detect_set_count of them); how many. */
 size_t detect_match(struct detect_set *s, const struct detect_event *ev, unsigned *ret);
 /* Does one? Its source counts, too. */

@@ -203,7 +203,10 @@ int field_resolve(struct compiler *c, const struct conf_node *at, struct slice n
 		sigma_note(c->notes, c->rule, at, "'%s' is not there: %s", text, known->why);
 		return DETECT_FIELD_NONE;
 	}
-	int field = f->resolve(f->arg, c->source, known ? slice_of(known->ours) : name);
+	if (known)
+		name = slice_of(known->ours);
+	c->asks_hash |= slice_is(name, "process.sha256") || slice_is(name, "process.hashes");
+	int field = f->resolve(f->arg, c->source, name);
 	if (field < 0 || field > DETECT_FIELD_MAX) {
 		sigma_note(c->notes, c->rule, at, "unknown field '%s': nothing has it", text);
 		return DETECT_FIELD_NONE;

@@ -312,7 +312,7 @@ bool detect_match_one(struct detect_set *s, unsigned index, const struct detect_
 {
 	const struct program *p = &s->programs[index];
 
-	if (p->source == DETECT_SOURCE_NONE || (p->source != DETECT_SOURCE_ANY && p->source != ev->source))
+	if (p->source == DETECT_SOURCE_NONE || !program_looks_at(p, ev->source))
 		return false;
 	begin(s, ev);
 	bool holds = run(s, p->entry);

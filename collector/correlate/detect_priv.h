@@ -140,7 +140,11 @@ struct expr {
 struct program {
 	uint32_t entry;
 	uint8_t source;
+	bool asks_hash;
 };
+
+/* Does it see events of that kind? */
+bool program_looks_at(const struct program *p, enum detect_source source);
 
 struct slot {
 	uint16_t field;
@@ -192,6 +196,7 @@ struct compiler {
 	struct sigma_notes *notes;
 	struct err *err;
 	enum detect_source source;
+	bool asks_hash; /* a field of the rule is one */
 };
 int compile_no_room(struct compiler *c);
 struct expr *expr_new(struct compiler *c, enum expr_kind kind, size_t room);

@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/text.h"
 
-enum { AGENTS_EVERY_S = 5, WIDE_S = 3600, AWAY_MIN_S = 30, DAY_S = 86400, TELL_EVERY_S = 3600 };
+enum { AGENTS_EVERY_S = 5, WIDE_S = 3600, AWAY_MIN_S = 30, DAY_S = 86400, TELL_EVERY_S = 3600, CLOCK_AHEAD_S = 60 };
 static const uint64_t second_ns = 1000000000;
 
 /* ---- one event ---- */
@@ -243,10 +243,24 @@ static int tick_in_transaction(struct live *l, struct err *err)
 	return store_end(l->store, r, err);
 }
 
+/* A machine may start with a date of years ahead and be put right: the engine's clock never goes back, and what came
+ * until then would be late, after a start too. */
+static int follow_clock(struct live *l, struct err *err)
+{
+	int64_t now = (int64_t)clock_unix_ns(l->clk);
+
+	if (engine_now(l->engine) <= now + l->lateness_ns + CLOCK_AHEAD_S * (int64_t)second_ns)
+		return 0;
+	l->ticked_unix_ns = (uint64_t)now;
+	return live_begin_anew(l, "the clock was put back", err);
+}
+
 void live_tick(struct live *l)
 {
 	struct err err = { 0 };
 
+	if (follow_clock(l, &err) < 0)
+		LOG(ERROR, "correlate.clock", KV_STR("why", err.msg));
 	if (tick_in_transaction(l, &err) < 0)
 		LOG(ERROR, "correlate.tick", KV_STR("why", err.msg));
 	if (l->wide_until_boot_ns && clock_boot_ns(l->clk) >= l->wide_until_boot_ns) {
@@ -294,6 +308,7 @@ int live_new(struct store *s, const struct clock *clk, const struct live_config 
 	if (!l)
 		return err_set(err, ENOMEM, "rules");
 	*l = (struct live){ .store = s, .clk = clk, .cfg = *cfg, .ops = *ops, .arg = arg };
+	l->copy_bytes = LIVE_COPY_BYTES;
 	buf_init(&l->packed, 4 << 20);
 	l->arena = arena_new(OBSERVED_ARENA_BYTES);
 	l->snapshot_boot_ns = l->looked_boot_ns = clock_boot_ns(clk);
@@ -307,7 +322,7 @@ int live_new(struct store *s, const struct clock *clk, const struct live_config 
 		r = live_world_new(s, clk, &l->world, err);
 	if (r >= 0) {
 		l->signature = live_signature(l);
-		r = live_load(l, true, &l->rules, err);
+		r = live_load(&l->cfg, true, &l->rules, err);
 	}
 	if (r >= 0)
 		r = live_rebuild(l, err);
@@ -318,7 +333,6 @@ int live_new(struct store *s, const struct clock *clk, const struct live_config 
 		l->stats.error_count = l->rules->error_count;
 		(void)slice_copy(slice_of(l->rules->errors[0]), l->stats.error, sizeof(l->stats.error));
 		l->stats.failed_unix_ns = l->stats.reloaded_unix_ns;
-		l->ops.on_notice(l->arg, "rules_broken", l->stats.error);
 	}
 	/* The journal's numbers are these rules' from here on. */
 	l->lateness_ns = lateness_ns;
@@ -335,6 +349,7 @@ void live_free(struct live *l)
 {
 	if (!l)
 		return;
+	live_loading_end(l);
 	engine_free(l->engine);
 	ruleset_free(l->rules);
 	live_world_free(l->world);

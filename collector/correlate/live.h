@@ -4,7 +4,7 @@
  *
  *	record ─► observed ─► rules that match ─┬─► told for themselves ─► on_matched
  *	                                         └─► named: journal ─► engine ─► on_fired
- *	files ── changed? ─► a new ruleset ─► snapshot, restore, new snapshot stored
+ *	files ── changed? ─► a thread: a new ruleset ─► snapshot, restore, new snapshot stored
  */
 #pragma once
 #include "collector/correlate/ruleset.h"
@@ -31,8 +31,8 @@ struct live_ops {
 	/* Both inside the transaction; a failure fails what was fed. */
 	int (*on_fired)(void *arg, const struct live_firing *f, struct err *err);
 	int (*on_matched)(void *arg, const struct ruleset_rule *rule, const struct observed *event, struct err *err);
-	/* Something a person should know: note it, write it later. what: rules_broken, rules_evicted, rules_late,
-	 * rules_state_lost. */
+	/* Something a person should know: note it, write it later. what: rules_evicted, rules_late, rules_state_lost.
+	 * Files that are wrong are in live_error for as long as they are. */
 	void (*on_notice)(void *arg, const char *what, const char *detail);
 };
 
@@ -52,8 +52,9 @@ void live_address(struct live *l, const char *host, const char *address);
 /* Each second: windows end, agents are silent or back, snapshots are due, files have changed. Makes its own
  * transactions; none may be open. */
 void live_tick(struct live *l);
-/* Looks at the files now. A wrong one leaves what is in force, and is told; that is the error. */
-int live_reload(struct live *l, struct err *err) WARN_UNUSED;
+/* Reads the files again, beside the loop; what they say is in force from a later tick on. A wrong one leaves what is in
+ * force, and is told. */
+void live_reload(struct live *l);
 
 struct live_stats {
 	uint64_t detections, correlations; /* rules in force */
@@ -65,6 +66,8 @@ struct live_stats {
 	size_t error_count;
 	char error[240]; /* of the last load; "" it was fine */
 };
+/* What is wrong with the files as they were last read, with its place; "" nothing. Borrowed until the next tick. */
+const char *live_error(const struct live *l);
 void live_stats(const struct live *l, struct live_stats *ret);
 /* {"items":[…]} of correlations, or of detections. */
 int live_list_json(struct live *l, bool is_correlations, struct buf *out, struct err *err) WARN_UNUSED;

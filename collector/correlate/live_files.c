@@ -9,34 +9,34 @@
 
 enum { LOOK_EVERY_S = 5, DEPTH_MAX = 8, PATH_BYTES = 4096 };
 
-static void mute(const struct live *l, struct ruleset *rs)
+static void mute(const struct live_config *cfg, struct ruleset *rs)
 {
-	for (size_t i = 0; i < l->cfg.muted_count; i++) {
-		ptrdiff_t at = ruleset_find(rs, slice_of(l->cfg.muted[i]));
+	for (size_t i = 0; i < cfg->muted_count; i++) {
+		ptrdiff_t at = ruleset_find(rs, slice_of(cfg->muted[i]));
 
 		if (at >= 0)
 			rs->rules[at].is_told = false;
 		else
-			LOG(WARN, "correlate.muted", KV_STR("rule", l->cfg.muted[i]), KV_STR("why", "there is no such rule"));
+			LOG(WARN, "correlate.muted", KV_STR("rule", cfg->muted[i]), KV_STR("why", "there is no such rule"));
 	}
 }
 
-int live_load(const struct live *l, bool is_lenient, struct ruleset **ret, struct err *err)
+int live_load(const struct live_config *cfg, bool is_lenient, struct ruleset **ret, struct err *err)
 {
 	CLEANUP(ruleset_freep) struct ruleset *rs = ruleset_new();
 	int r = rs ? 0 : err_set(err, ENOMEM, "rules");
 
-	if (r >= 0 && l->cfg.has_shipped)
+	if (r >= 0 && cfg->has_shipped)
 		r = ruleset_add_shipped(rs, err);
-	if (r >= 0 && l->cfg.correlations_dir[0])
-		r = ruleset_add_folder(rs, l->cfg.correlations_dir, is_lenient, err);
-	if (r >= 0 && l->cfg.rules_dir[0])
-		r = ruleset_add_folder(rs, l->cfg.rules_dir, is_lenient, err);
+	if (r >= 0 && cfg->correlations_dir[0])
+		r = ruleset_add_folder(rs, cfg->correlations_dir, is_lenient, err);
+	if (r >= 0 && cfg->rules_dir[0])
+		r = ruleset_add_folder(rs, cfg->rules_dir, is_lenient, err);
 	if (r >= 0)
 		r = ruleset_link(rs, is_lenient, err);
 	if (r < 0)
 		return r;
-	mute(l, rs);
+	mute(cfg, rs);
 	*ret = take_ptr(rs);
 	return 0;
 }
@@ -81,38 +81,15 @@ uint64_t live_signature(const struct live *l)
 	return mix(sign_folder(l->cfg.correlations_dir, 0), sign_folder(l->cfg.rules_dir, 0));
 }
 
-int live_reload(struct live *l, struct err *err)
-{
-	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
-	struct err why = { 0 };
-
-	l->signature = live_signature(l);
-	int r = live_load(l, false, &rs, &why);
-	if (r >= 0)
-		r = live_switch(l, rs, &why);
-	if (r < 0) {
-		l->stats.error_count = 1;
-		(void)slice_copy(slice_of(why.msg), l->stats.error, sizeof(l->stats.error));
-		l->stats.failed_unix_ns = clock_unix_ns(l->clk);
-		LOG(ERROR, "correlate.reload", KV_STR("why", why.msg));
-		l->ops.on_notice(l->arg, "rules_broken", why.msg);
-		return err_set(err, -r, "%s", why.msg);
-	}
-	(void)take_ptr(rs);
-	l->stats.error_count = 0;
-	l->stats.error[0] = '\0';
-	l->stats.reloaded_unix_ns = clock_unix_ns(l->clk);
-	LOG(INFO, "correlate.reloaded", KV_U64("rules", l->rules->detections), KV_U64("correlations", l->rules->correlations));
-	return 0;
-}
-
 void live_look(struct live *l)
 {
 	uint64_t now = clock_boot_ns(l->clk);
 
+	(void)live_take(l);
 	if (now < l->looked_boot_ns + LOOK_EVERY_S * 1000000000ull)
 		return;
 	l->looked_boot_ns = now;
-	if (live_signature(l) != l->signature)
-		(void)!live_reload(l, NULL); /* ignored: it is told */
+	uint64_t signature = live_signature(l);
+	if (signature != l->signature)
+		live_read(l, signature);
 }

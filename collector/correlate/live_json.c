@@ -6,6 +6,11 @@
 
 enum { GROUPS_SHOWN = 50, TEXT_BYTES = 4096 };
 
+const char *live_error(const struct live *l)
+{
+	return l->stats.error;
+}
+
 void live_stats(const struct live *l, struct live_stats *ret)
 {
 	struct engine_stats st;

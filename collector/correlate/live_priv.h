@@ -4,6 +4,8 @@
 #include "collector/correlate/live_journal.h"
 #include "collector/store/store_correlations.h"
 
+/* What the loop makes itself takes some 6 ms for each MiB. */
+enum { LIVE_COPY_BYTES = 2 << 20 };
 enum { LIVE_WORLD_BYTES = 64 << 10 };
 
 /* live_world.c */
@@ -19,6 +21,18 @@ void live_world_forget(struct live_world *w);
 /* Gives each agent that fell silent or came back since the last call. */
 int live_world_agents(struct live_world *w, int (*fn)(void *arg, const char *agent, const char *host, const char *state), void *arg,
 		      struct err *err) WARN_UNUSED;
+
+/* live_copy.c: a process that takes a snapshot of the engine as it is now. Zeroed: there is none. */
+struct live_copy {
+	int pid; /* 0: it has ended */
+	int fd;
+};
+int live_copy_start(const struct engine *e, size_t cap, struct live_copy *ret, struct err *err) WARN_UNUSED;
+/* 0: not yet. 1: *ret_bytes are there. */
+int live_copy_poll(struct live_copy *c, size_t *ret_bytes, struct err *err) WARN_UNUSED;
+/* n bytes, which must be there, in place of what out holds. */
+int live_copy_read(const struct live_copy *c, size_t at, size_t n, struct buf *out, struct err *err) WARN_UNUSED;
+void live_copy_end(struct live_copy *c);
 
 struct live {
 	struct store *store;
@@ -52,13 +66,20 @@ struct live {
 	/* One on its way into the store, part by part: as the engine was when the journal had come to `journal`. */
 	struct live_pending {
 		bool is_open;
-		struct buf names, snapshot;
-		size_t done, part_bytes;
+		struct buf names, snapshot; /* snapshot: of a large one the part in hand */
+		struct live_copy copy;	    /* of a large one: who makes it, or where it is */
+		bool is_copied, is_made;
+		size_t bytes, done, part_bytes;
+		uint64_t begun_boot_ns;
 		uint64_t parts;
 		int64_t journal;
 		uint64_t journal_rows, journal_bytes; /* it holds so many */
 	} pending;
+	size_t copy_bytes; /* states larger than this are made by a copy of the process */
+	bool is_copy_bad; /* the last one failed: the next snapshot is made here */
 	bool must_tidy;
+	struct live_loading *loading; /* NULL: no files are being read */
+	bool must_reload;	      /* when they are: once more */
 	uint64_t signature; /* of the files as they were when last read */
 	struct live_stats stats;
 };
@@ -66,6 +87,8 @@ struct live {
 /* live_state.c */
 /* The engine as snapshot and journal have it. */
 int live_rebuild(struct live *l, struct err *err) WARN_UNUSED;
+/* Forgets what was counted, in the store too. Its own transaction. */
+int live_begin_anew(struct live *l, const char *why, struct err *err) WARN_UNUSED;
 /* Rebuilds where the last transaction did not come to be. */
 int live_check(struct live *l, struct err *err) WARN_UNUSED;
 int live_journal_add(struct live *l, const struct live_row *row, struct err *err) WARN_UNUSED;
@@ -83,6 +106,13 @@ int live_switch(struct live *l, struct ruleset *rules, struct err *err) WARN_UNU
 int live_new_engine(struct live *l, const struct ruleset *rules, struct engine **ret, struct err *err) WARN_UNUSED;
 
 /* live_files.c */
-int live_load(const struct live *l, bool is_lenient, struct ruleset **ret, struct err *err) WARN_UNUSED;
+int live_load(const struct live_config *cfg, bool is_lenient, struct ruleset **ret, struct err *err) WARN_UNUSED;
 uint64_t live_signature(const struct live *l);
 void live_look(struct live *l);
+
+/* live_load.c */
+/* The files are as this signature says: reads them. */
+void live_read(struct live *l, uint64_t signature);
+/* Puts in force what was read meanwhile; true: it is still being read. */
+bool live_take(struct live *l);
+void live_loading_end(struct live *l);

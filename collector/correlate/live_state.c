@@ -6,7 +6,7 @@
 #include "common/log.h"
 
 enum { SNAPSHOT_MIN_BYTES = 4 << 20, SNAPSHOT_MIN_S = 60, SNAPSHOT_MAX_S = 900, FLOOD_TIMES = 8 };
-enum { PART_BYTES = 256 << 10, PARTS_AT_ONCE = 64, WRITE_MS = 15, TIDY_ROWS = 5000 };
+enum { PART_BYTES = 256 << 10, PARTS_AT_ONCE = 64, WRITE_MS = 15, TIDY_ROWS = 5000, COPY_MAX_S = 120 };
 #define SNAPSHOT_CAP(l) (2 * (size_t)(l)->cfg.bytes_max + (64 << 20))
 static const uint64_t second_ns = 1000000000;
 
@@ -214,6 +214,17 @@ int live_rebuild(struct live *l, struct err *err)
 	return r < 0 ? r : store_correlation_journal_last(l->store, &l->journal, err);
 }
 
+int live_begin_anew(struct live *l, const char *why, struct err *err)
+{
+	LOG(ERROR, "correlate.state", KV_STR("why", why));
+	l->ops.on_notice(l->arg, "rules_state_lost", why);
+	live_pending_fini(l);
+	int r = live_check(l, err);
+	if (r >= 0)
+		r = renew_engine(l, err);
+	return r < 0 ? r : live_snapshot(l, err);
+}
+
 /* ---- into the store ---- */
 
 static void write_names(const struct ruleset *rules, struct buf *out)
@@ -242,13 +253,30 @@ static void write_names(const struct ruleset *rules, struct buf *out)
 
 void live_pending_fini(struct live *l)
 {
+	live_copy_end(&l->pending.copy);
 	buf_fini(&l->pending.names);
 	buf_fini(&l->pending.snapshot);
 	l->pending = (struct live_pending){ 0 };
 }
 
+/* A copy of the process does it; where none can be had we do. */
+static bool may_copy(struct live *l, const struct engine *e)
+{
+	struct live_pending *p = &l->pending;
+	struct engine_stats st;
+	struct err why;
+
+	engine_stats(e, &st);
+	if (st.bytes <= l->copy_bytes || l->is_copy_bad)
+		return false;
+	if (live_copy_start(e, SNAPSHOT_CAP(l), &p->copy, &why) >= 0)
+		return true;
+	LOG(WARN, "correlate.snapshot_copy", KV_STR("why", why.msg));
+	return false;
+}
+
 /* The engine as it is, known by these rules' numbers. */
-static int make_pending(struct live *l, const struct ruleset *rules, const struct engine *e, struct err *err)
+static int make_pending(struct live *l, const struct ruleset *rules, const struct engine *e, bool is_whole, struct err *err)
 {
 	struct live_pending *p = &l->pending;
 
@@ -256,15 +284,33 @@ static int make_pending(struct live *l, const struct ruleset *rules, const struc
 	buf_init(&p->names, 64 << 20);
 	buf_init(&p->snapshot, SNAPSHOT_CAP(l));
 	p->part_bytes = PART_BYTES;
+	p->begun_boot_ns = clock_boot_ns(l->clk);
 	p->journal = l->journal;
 	p->journal_rows = l->stats.journal_rows;
 	p->journal_bytes = l->stats.journal_bytes;
 	live_lateness_put(&p->names, l->lateness_ns);
 	write_names(rules, &p->names);
-	int r = engine_snapshot(e, &p->snapshot, err);
+	int r = 0;
+	p->is_copied = !is_whole && may_copy(l, e);
+	p->is_made = !p->is_copied;
+	if (p->is_made)
+		r = engine_snapshot(e, &p->snapshot, err);
+	p->bytes = p->snapshot.n;
 	if (r >= 0 && p->names.failed)
 		r = err_set(err, ENOMEM, "names of rules");
 	p->is_open = r >= 0;
+	return r;
+}
+
+static int take_part(struct live_pending *p, struct slice *ret, struct err *err)
+{
+	size_t n = p->bytes - p->done < p->part_bytes ? p->bytes - p->done : p->part_bytes;
+
+	*ret = slice_sub(buf_slice(&p->snapshot), p->done, n);
+	if (!p->is_copied)
+		return 0;
+	int r = live_copy_read(&p->copy, p->done, n, &p->snapshot, err);
+	*ret = buf_slice(&p->snapshot);
 	return r;
 }
 
@@ -272,16 +318,18 @@ static int make_pending(struct live *l, const struct ruleset *rules, const struc
 static int put_part(struct live *l, struct err *err)
 {
 	struct live_pending *p = &l->pending;
-	struct slice part = slice_sub(buf_slice(&p->snapshot), p->done, p->part_bytes);
-	int r = p->done ? 0 : store_correlation_parts_drop(l->store, err);
+	struct slice part;
+	int r = take_part(p, &part, err);
 
+	if (r >= 0 && !p->done)
+		r = store_correlation_parts_drop(l->store, err);
 	if (r >= 0)
 		r = store_correlation_part_add(l->store, l->generation + 1, p->parts, part, err);
 	if (r < 0)
 		return r;
 	p->done += part.n;
 	p->parts++;
-	if (p->done < p->snapshot.n)
+	if (p->done < p->bytes)
 		return 0;
 	r = store_correlation_state_put(l->store, buf_slice(&p->names), l->generation + 1, p->parts, p->journal, err);
 	return r < 0 ? r : 1;
@@ -293,18 +341,19 @@ static void end_pending(struct live *l)
 	const struct live_pending *p = &l->pending;
 
 	l->generation++;
-	l->stats.snapshot_bytes = p->snapshot.n;
+	l->stats.snapshot_bytes = p->bytes;
 	l->stats.journal_rows -= p->journal_rows < l->stats.journal_rows ? p->journal_rows : l->stats.journal_rows;
 	l->stats.journal_bytes -= p->journal_bytes < l->stats.journal_bytes ? p->journal_bytes : l->stats.journal_bytes;
 	l->snapshot_boot_ns = clock_boot_ns(l->clk);
 	l->must_tidy = true;
+	l->is_copy_bad = false;
 	live_pending_fini(l);
 }
 
 /* All of it in one transaction. */
 static int put_whole(struct live *l, const struct ruleset *rules, const struct engine *e, struct err *err)
 {
-	int r = make_pending(l, rules, e, err);
+	int r = make_pending(l, rules, e, true, err);
 
 	if (r >= 0)
 		r = store_begin(l->store, err);
@@ -333,13 +382,24 @@ int live_snapshot_begin(struct live *l, struct err *err)
 {
 	int r = live_check(l, err);
 
-	return r < 0 ? r : make_pending(l, l->rules, l->engine, err);
+	return r < 0 ? r : make_pending(l, l->rules, l->engine, false, err);
 }
 
 int live_snapshot_step(struct live *l, struct err *err)
 {
-	int r = store_begin(l->store, err);
+	struct live_pending *p = &l->pending;
+	int r = p->is_made ? 1 : live_copy_poll(&p->copy, &p->bytes, err);
 
+	if (!r && clock_boot_ns(l->clk) > p->begun_boot_ns + COPY_MAX_S * second_ns)
+		r = err_set(err, ETIMEDOUT, "the copy that takes a snapshot does not end");
+	if (r < 0) {
+		l->is_copy_bad = true;
+		live_pending_fini(l);
+	}
+	if (r <= 0)
+		return r;
+	p->is_made = true;
+	r = store_begin(l->store, err);
 	if (r < 0)
 		return r;
 	int last = put_part(l, err);
@@ -380,7 +440,7 @@ void live_snapshot_if_due(struct live *l)
 	int r = !l->pending.is_open && is_due(l) ? live_snapshot_begin(l, &err) : 0;
 
 	/* At least one, however slow the disk. */
-	for (unsigned i = 0; r >= 0 && l->pending.is_open && i < PARTS_AT_ONCE && (!i || clock_boot_ns(l->clk) < until); i++)
+	for (unsigned i = 0; r >= 0 && l->pending.is_open && i < PARTS_AT_ONCE && (!i || l->pending.is_made) && (!i || clock_boot_ns(l->clk) < until); i++)
 		r = live_snapshot_step(l, &err);
 	if (r >= 0 && l->must_tidy && !l->pending.is_open)
 		r = tidy(l, &err);

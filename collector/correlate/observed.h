@@ -56,7 +56,7 @@ struct observed {
 	struct arena *arena;
 	struct slice command_line, cmdline; /* made when first asked for */
 	char addresses[2][OBSERVED_ADDRESS_MAX]; /* local, remote */
-	char caps[20];
+	char caps[20], hashes[7 + 65]; /* "SHA256=" and what follows it */
 };
 
 /* How many events a record is: of a report on checks each result is one, all others are one. */

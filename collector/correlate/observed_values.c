@@ -100,6 +100,33 @@ size_t observed_get_cap_effective(struct observed *o, struct detect_value *ret, 
 	return give_str(ret, o->caps);
 }
 
+static bool make_hashes(struct observed *o)
+{
+	static const char digits[] = "0123456789abcdef";
+	ProtobufCBinaryData d = o->process->exe_sha256;
+	char *at = o->hashes + 7;
+
+	if (d.len != 32)
+		return false;
+	memcpy(o->hashes, "SHA256=", 7);
+	for (size_t i = 0; i < d.len; i++) {
+		*at++ = digits[d.data[i] >> 4];
+		*at++ = digits[d.data[i] & 15];
+	}
+	*at = 0;
+	return true;
+}
+
+size_t observed_get_sha256(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return make_hashes(o) ? give_str(ret, o->hashes + 7) : 0;
+}
+
+size_t observed_get_hashes(struct observed *o, struct detect_value *ret, size_t max)
+{
+	return make_hashes(o) ? give_str(ret, o->hashes) : 0;
+}
+
 size_t observed_get_ancestor_names(struct observed *o, struct detect_value *ret, size_t max)
 {
 	size_t n = 0;

@@ -291,7 +291,7 @@ static int look_at_rules(struct ruleset *rs, struct err *err)
 		rs->documents_of[x->index] = (uint32_t)i;
 		rs->detections++;
 		if (x->can_match)
-			rs->wants |= x->source == DETECT_SOURCE_ANY ? UINT32_MAX : 1U << x->source;
+			rs->wants |= detect_set_wants(rs->set, x->index);
 	}
 	return r;
 }

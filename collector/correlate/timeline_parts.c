@@ -61,6 +61,23 @@ static void read_cmdline(struct reader *r, const cJSON *o, Picket__Process *p)
 	}
 }
 
+/* 64 hex digits; anything else is none. */
+static ProtobufCBinaryData sha256(struct reader *r, const cJSON *o)
+{
+	const char *s = text(r, o, "sha256");
+	uint8_t *out = arena_alloc(r->a, 32);
+	char digits[3] = "";
+
+	r->is_full |= !out;
+	if (!out || strlen(s) != 64 || strspn(s, "0123456789abcdefABCDEF") != 64)
+		return msg_bytes(SLICE_NONE);
+	for (size_t i = 0; i < 32; i++) {
+		memcpy(digits, s + 2 * i, 2);
+		out[i] = (uint8_t)strtoul(digits, NULL, 16);
+	}
+	return msg_bytes(slice_from(out, 32));
+}
+
 Picket__Process *timeline_process(struct reader *r, const cJSON *o)
 {
 	Picket__Process *p = cJSON_IsObject(o) ? NEW(r, Picket__Process) : NULL;
@@ -73,6 +90,7 @@ Picket__Process *timeline_process(struct reader *r, const cJSON *o)
 	p->vpid = number(o, "vpid");
 	p->name = bytes(r, o, "name");
 	p->exe = bytes(r, o, "exe");
+	p->exe_sha256 = sha256(r, o);
 	p->cwd = bytes(r, o, "cwd");
 	p->user = bytes(r, o, "user");
 	p->group = bytes(r, o, "group");

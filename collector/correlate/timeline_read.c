@@ -212,7 +212,7 @@ static Picket__Event *read_event(struct reader *r, const cJSON *line, int type)
 
 static int event_type(struct slice name)
 {
-	for (int i = 1; i <= PICKET__EVENT_TYPE__EVENT_CONTAINER_UPDATE; i++)
+	for (int i = 1; i <= PICKET__EVENT_TYPE__EVENT_HASH; i++)
 		if (slice_is(name, msg_event_type_name(i)))
 			return i;
 	return 0;

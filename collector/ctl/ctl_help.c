@@ -35,8 +35,12 @@
 #define HISTORY(about)                                                                             \
 	"\n" about "\n"                                                                          \
 	"\nWords are key=value; `picketctl history` lists what each question needs and takes.\n" \
-	"since=, until= as with --since, --until. The search goes on until its end.\n" COMMON_OPTIONS   \
+	"since=, until= as with --since, --until. The search goes on until its end, or with\n"   \
+	"within=20s stops then and says how far it got and which cursor= goes on there. What was\n" \
+	"lost in that time is told on standard error.\n" COMMON_OPTIONS                             \
 	"  --limit N            rows at most (100)\n"
+
+#define SUMMARY_COLUMN 36
 
 static const struct ctl_command commands[] = {
 	{ "alert", "list", ctl_alert_list,
@@ -145,29 +149,38 @@ static const struct ctl_command commands[] = {
 	  "  --format FORMAT      ndjson (default) or csv\n"
 	  "  --limit N            rows at most (all)\n" TIME_OPTIONS },
 	{ "history", "runs", ctl_history_ask,
-	  "picketctl history runs container=web-1 since=24h until=1h\n"
+	  "picketctl history runs web-1 since=24h until=1h\npicketctl history runs container=web-1 user=root\n"
 	  HISTORY("Who ran what in a container: needs container=; takes host= user= process=.") },
 	{ "history", "process", ctl_history_ask,
-	  "picketctl history process host=node-1 pid=4711 until=2026-11-23T20:00:00Z\n"
+	  "picketctl history process 4711 host=node-1 until=2026-11-23T20:00:00Z\n"
 	  HISTORY("Everything about the newest process of that number before until, its descendants,\n"
 		  "and how its ancestors came and went: needs host= pid=.") },
 	{ "history", "binary", ctl_history_ask,
-	  "picketctl history binary exe=/usr/bin/nc since=30d\npicketctl history binary name=nc\n"
-	  HISTORY("Which containers ever ran a program: needs exe= or name=; takes host= container=.\n"
+	  "picketctl history binary /usr/bin/nc since=30d
+picketctl history binary name=nc
+"
+	  "picketctl history binary hash=SHA256 since=30d
+"
+	  HISTORY("Which containers ever ran a program: needs path= (or exe=, the same), name= or hash=;
+"
+		  "takes host= container=.
+"
 		  "Two files of one path are told apart by when they were changed (-o wide).") },
 	{ "history", "address", ctl_history_ask,
-	  "picketctl history address address=203.0.113.7 port=443 since=30d\n"
+	  "picketctl history address 203.0.113.7 port=443 since=30d\n"
 	  HISTORY("Which hosts and containers spoke with an address, or a network (10.0.0.0/8):\n"
 		  "needs address=; takes port= host=.") },
 	{ "history", "vulnerability", ctl_history_ask,
-	  "picketctl history vulnerability vuln=CVE-2024-3094 day=2026-11-23\n"
+	  "picketctl history vulnerability CVE-2024-3094 day=2026-11-23\n"
 	  HISTORY("Which images had a vulnerability when they ran: needs vuln=; takes day=, or since and\n"
 		  "until; now, without.") },
 	{ "history", "changes", ctl_history_ask,
-	  "picketctl history changes container=web-1 since=30d\n"
-	  HISTORY("What changed in how a container was made, oldest first: needs container=; takes host=.") },
+	  "picketctl history changes web-1 since=30d\npicketctl history changes web-1 since=30d -o csv\n"
+	  HISTORY("What changed in how a container was made, oldest first, a row for each field with its\n"
+		  "old and new value: needs container=; takes host=. A container made anew under its name is\n"
+		  "compared with the one before. (not told): the event doesn't say how it was made.") },
 	{ "history", "silence", ctl_history_ask,
-	  "picketctl history silence host=node-1 since=30d\n"
+	  "picketctl history silence node-1 since=30d\n"
 	  HISTORY("When agents were not heard of for a minute or more: takes host=.") },
 	{ "history", NULL, ctl_history_list,
 	  "picketctl history\npicketctl history runs container=web-1 since=24h\n"
@@ -443,6 +456,22 @@ int ctl_find(const struct ctl *c, const struct ctl_command **ret, struct err *er
 	return is_noun ? unknown_verb(c, err) : unknown_noun(c->noun, err);
 }
 
+/* The first sentence behind the examples. */
+static void print_summary(FILE *out, const char *help)
+{
+	const char *p = strstr(help, "\n\n");
+
+	if (!p)
+		return;
+	for (p += 2; *p && !(strchr(".:;", *p) && (p[1] == ' ' || p[1] == '\n')); p++)
+		if (*p != '\n')
+			fputc(*p, out);
+		else if (p[1] == '\n')
+			break;
+		else
+			fputc(' ', out);
+}
+
 void ctl_help(const struct ctl *c, const struct ctl_command *cmd)
 {
 	if (cmd) {
@@ -457,8 +486,12 @@ void ctl_help(const struct ctl *c, const struct ctl_command *cmd)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (c->noun && strcmp(commands[i].noun, c->noun) != 0)
 			continue;
-		fprintf(c->out, "  picketctl %s %s\n", commands[i].noun,
-			commands[i].verb ? commands[i].verb : "");
+		const char *verb = commands[i].verb ? commands[i].verb : "";
+		int width = fprintf(c->out, "  picketctl %s %s", commands[i].noun, verb);
+
+		fprintf(c->out, "%*s", width < SUMMARY_COLUMN ? SUMMARY_COLUMN - width : 2, "");
+		print_summary(c->out, commands[i].help);
+		fputc('\n', c->out);
 	}
 	fputs(COMMON_OPTIONS, c->out);
 	fputs("\nExit codes\n  0 fine, 1 failure, 2 usage, 3 wrong file, 4 not allowed, 5 not found,\n"

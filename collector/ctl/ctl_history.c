@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "collector/ctl/ctl.h"
+#include "collector/ctl/ctl_changes.h"
+#include "common/clock.h"
+#include "common/text.h"
 
-enum { PAGE_ROWS = 1000, TREE_BYTES = 1024 };
+enum { PAGE_ROWS = 1000, TREE_BYTES = 1024, PROGRESS_MS = 3000 };
 
 /* ---- columns ---- */
 
@@ -15,27 +17,26 @@ static void event_container(const cJSON *row, struct buf *out)
 	ctl_container(ctl_at(row, "event"), out);
 }
 
-/* "privileged: false -> true; image: a -> b" */
-static void changes(const cJSON *row, struct buf *out)
+/* Lists and objects as JSON has them. */
+static void any_value(const cJSON *v, struct buf *out)
 {
-	const cJSON *item;
-	bool is_next = false;
+	char *text = cJSON_IsArray(v) || cJSON_IsObject(v) ? cJSON_PrintUnformatted(v) : NULL;
 
-	if (ctl_is_true(row, "first"))
-		buf_add_str(out, "(as first seen)");
-	cJSON_ArrayForEach(item, ctl_at(row, "changes"))
-	{
-		char *from = cJSON_PrintUnformatted(ctl_at(item, "from"));
-		char *to = cJSON_PrintUnformatted(ctl_at(item, "to"));
+	if (text)
+		buf_add_str(out, text);
+	else
+		ctl_value(v, out);
+	cJSON_free(text);
+}
 
-		buf_printf(out, "%s%s: %s -> %s", is_next ? "; " : "", ctl_str(item, "key"), from ? from : "",
-			   to ? to : "");
-		cJSON_free(from);
-		cJSON_free(to);
-		is_next = true;
-	}
-	if (ctl_str(row, "event.summary")[0])
-		buf_printf(out, "%s%s", out->n ? " " : "", ctl_str(row, "event.summary"));
+static void old_value(const cJSON *row, struct buf *out)
+{
+	any_value(ctl_at(row, "from"), out);
+}
+
+static void new_value(const cJSON *row, struct buf *out)
+{
+	any_value(ctl_at(row, "to"), out);
 }
 
 static void needs(const cJSON *row, struct buf *out)
@@ -75,6 +76,7 @@ static const struct ctl_column binary_columns[] = {
 	{ .title = "COUNT", .path = "count" },
 	{ .title = "FIRST", .path = "first" },
 	{ .title = "LAST", .path = "last", .hide = 1 },
+	{ .title = "SHA256", .path = "sha256", .is_wide = true },
 	{ .title = "FILE_CHANGED", .path = "file_changed", .is_wide = true },
 	{ .title = "ADDED", .path = "added_at_run_time", .is_wide = true },
 };
@@ -105,8 +107,12 @@ static const struct ctl_column change_columns[] = {
 	{ .title = "TIME", .path = "event.time" },
 	{ .title = "HOST", .path = "event.host" },
 	{ .title = "CONTAINER", .value = event_container },
-	{ .title = "TYPE", .path = "event.type" },
-	{ .title = "CHANGES", .value = changes, .may_shrink = true },
+	{ .title = "EVENT", .path = "event.type" },
+	{ .title = "FIELD", .path = "field" },
+	{ .title = "OLD", .value = old_value, .may_shrink = true },
+	{ .title = "NEW", .value = new_value, .may_shrink = true },
+	{ .title = "CONTAINER_ID", .path = "event.container.id", .is_wide = true },
+	{ .title = "SUMMARY", .path = "event.summary", .is_wide = true },
 };
 static const struct ctl_column silence_columns[] = {
 	{ .title = "HOST", .path = "host" },
@@ -117,17 +123,19 @@ static const struct ctl_column silence_columns[] = {
 
 #define VIEW(columns_) { .path = "/api/v1/history", .columns = (columns_), .column_count = ARRAY_LEN(columns_) }
 static const struct ctl_view list_view = VIEW(list_columns);
+enum { SHOWN_AS_ROWS, SHOWN_COUNTED, SHOWN_SPREAD }; /* counted: rows of pages that say the same are added up */
 static const struct asked_view {
-	const char *name;
+	const char *name, *first; /* what a word without key= is; binary's depends on how it looks */
 	struct ctl_view view;
-	bool is_counted; /* rows of pages that say the same are added up */
+	int how;
 } views[] = {
-	{ "process", VIEW(process_columns), false },
-	{ "binary", VIEW(binary_columns), true },
-	{ "address", VIEW(address_columns), true },
-	{ "vulnerability", VIEW(vulnerability_columns), false },
-	{ "changes", VIEW(change_columns), false },
-	{ "silence", VIEW(silence_columns), false },
+	{ "process", "pid", VIEW(process_columns), SHOWN_AS_ROWS },
+	{ "binary", "name", VIEW(binary_columns), SHOWN_COUNTED },
+	{ "address", "address", VIEW(address_columns), SHOWN_COUNTED },
+	{ "vulnerability", "vuln", VIEW(vulnerability_columns), SHOWN_AS_ROWS },
+	{ "changes", "container", VIEW(change_columns), SHOWN_SPREAD },
+	{ "silence", "host", VIEW(silence_columns), SHOWN_AS_ROWS },
+	{ "runs", "container", { NULL }, SHOWN_AS_ROWS }, /* as events are */
 };
 
 /* ---- pages ---- */
@@ -137,7 +145,10 @@ struct answer {
 	cJSON **index; /* by what a row says, open addressing */
 	size_t index_size;
 	char cursor[256], tree[TREE_BYTES], reached[16], lost[CTL_LOST_BYTES];
-	bool has_more;
+	bool has_more, is_out_of_time;
+	const struct asked_view *asked;
+	const char *first_cursor; /* where an earlier search ended; nullable */
+	uint64_t within_ms, begun_ms, told_ms;
 };
 
 static uint64_t hash_of(const cJSON *row)
@@ -158,6 +169,9 @@ static bool says_the_same(const cJSON *a, const cJSON *b)
 	{
 		const char *key = item->string;
 
+		/* One page may know the hash, another not: one file all the same. */
+		if (!strcmp(key, "sha256") && !ctl_str(b, key)[0])
+			continue;
 		if (strcmp(key, "count") != 0 && strcmp(key, "first") != 0 && strcmp(key, "last") != 0 &&
 		    !cJSON_Compare(item, cJSON_GetObjectItemCaseSensitive(b, key), true))
 			return false;
@@ -171,6 +185,8 @@ static void add_up(cJSON *into, const cJSON *row)
 
 	if (count)
 		cJSON_SetNumberValue(count, count->valuedouble + (double)json_get_u64(row, "count", 0));
+	if (!ctl_str(into, "sha256")[0] && ctl_str(row, "sha256")[0])
+		cJSON_AddStringToObject(into, "sha256", ctl_str(row, "sha256"));
 	/* times of one form and zone: the order of text is theirs */
 	if (strcmp(ctl_str(row, "first"), ctl_str(into, "first")) < 0)
 		cJSON_ReplaceItemInObjectCaseSensitive(into, "first", cJSON_CreateString(ctl_str(row, "first")));
@@ -233,30 +249,67 @@ static bool copy_member(const cJSON *doc, const char *key, char *dst, size_t siz
 	return slice_copy(json_get_str(doc, key), dst, size);
 }
 
-static int make_path(struct ctl *c, const struct answer *a, uint64_t limit, struct buf *path, struct err *err)
+static bool is_path(const char *word)
 {
-	char text[24];
-	bool has_limit = false;
+	return word[0] == '/';
+}
+
+static bool is_sha256(const char *word)
+{
+	return strlen(word) == 64 && strspn(word, "0123456789abcdefABCDEF") == 64;
+}
+
+static const char *first_name(const struct asked_view *v, const char *word)
+{
+	if (strcmp(v->name, "binary") != 0)
+		return v->first;
+	return is_path(word) ? "path" : is_sha256(word) ? "hash" : v->first;
+}
+
+/* "key=value" into name and value; a first word without a key is what the question is about. */
+static int split_word(struct answer *a, const char *word, char name[32], const char **ret_value, bool *has_first,
+		      struct err *err)
+{
+	struct slice arg = slice_of(word);
+	ptrdiff_t eq = is_path(word) ? -1 : slice_find_char(arg, '=');
+
+	*ret_value = eq > 0 ? word + eq + 1 : word;
+	if (eq > 0 && slice_copy(slice_sub(arg, 0, (size_t)eq), name, 32))
+		return 0;
+	if (eq >= 0 || *has_first || !arg.n)
+		return err_set(err, ERR_USAGE, "'%.60s': key=value is wanted; `picketctl history` lists what each takes", word);
+	*has_first = true;
+	snprintf(name, 32, "%s", first_name(a->asked, word));
+	return 0;
+}
+
+static int make_path(struct ctl *c, struct answer *a, uint64_t limit, struct buf *path, struct err *err)
+{
+	char text[24], name[32];
+	bool has_limit = false, has_first = false;
+	const char *value;
 
 	buf_reset(path);
 	buf_add_str(path, "/api/v1/history/");
 	ctl_escape_path(path, c->verb);
 	for (size_t i = 0; i < c->arg_count; i++) {
-		char name[32];
-		struct slice arg = slice_of(c->args[i]);
-		ptrdiff_t eq = slice_find_char(arg, '=');
+		int r = split_word(a, c->args[i], name, &value, &has_first, err);
 
-		if (eq <= 0 || !slice_copy(slice_sub(arg, 0, (size_t)eq), name, sizeof(name)))
-			return err_set(err, ERR_USAGE, "'%.60s': key=value is wanted; `picketctl history` lists what each takes",
-				       c->args[i]);
+		if (r < 0)
+			return r;
+		if (!strcmp(name, "within") && (!text_duration_parse(slice_of(value), &a->within_ms) || !a->within_ms))
+			return err_set(err, ERR_USAGE, "within=%.40s: a time such as 10s, 2m", value);
+		if (!strcmp(name, "cursor"))
+			a->first_cursor = value;
 		has_limit |= !strcmp(name, "limit");
-		ctl_query(path, name, c->args[i] + eq + 1);
+		if (strcmp(name, "within") != 0 && strcmp(name, "cursor") != 0)
+			ctl_query(path, name, value);
 	}
 	ctl_query(path, "since", c->since);
 	ctl_query(path, "until", c->until);
 	snprintf(text, sizeof(text), "%" PRIu64, limit > PAGE_ROWS ? PAGE_ROWS : limit);
 	ctl_query(path, "limit", has_limit ? NULL : text);
-	ctl_query(path, "cursor", a->cursor[0] ? a->cursor : NULL);
+	ctl_query(path, "cursor", a->cursor[0] ? a->cursor : a->first_cursor);
 	ctl_query(path, "tree", a->tree[0] ? a->tree : NULL);
 	return 0;
 }
@@ -281,19 +334,35 @@ static int ask_page(struct ctl *c, struct answer *a, uint64_t limit, bool is_cou
 	return take_rows(a, cJSON_GetObjectItemCaseSensitive(doc, "items"), is_counted, count, err);
 }
 
-/* Pages until the end, or until there are rows enough; counts need all. */
-static int ask_all(struct ctl *c, struct answer *a, bool is_counted, struct err *err)
+/* How far it is: in place on a terminal, else a line now and then. */
+static void tell_progress(struct answer *a, size_t count, bool is_tty)
 {
-	bool shows_progress = isatty(STDERR_FILENO);
+	uint64_t now = clock_boot_ns(clock_real()) / 1000000;
+
+	if (!is_tty && now - a->told_ms < PROGRESS_MS)
+		return;
+	a->told_ms = now;
+	fprintf(stderr, "%spicketctl: searched %s %s, %zu rows %s", is_tty ? "\r" : "",
+		a->asked->how == SHOWN_SPREAD ? "up to" : "back to", a->reached, count, is_tty ? "" : "\n");
+}
+
+/* Pages until the end, until there are rows enough (counts need all), or until its time is over. */
+static int ask_all(struct ctl *c, struct answer *a, struct err *err)
+{
+	bool is_tty = isatty(STDERR_FILENO), is_counted = a->asked->how == SHOWN_COUNTED, goes_on;
 	size_t count = 0;
 	int r;
 
+	a->begun_ms = a->told_ms = clock_boot_ns(clock_real()) / 1000000;
 	do {
 		r = ask_page(c, a, is_counted ? PAGE_ROWS : c->limit - count, is_counted, &count, err);
-		if (r >= 0 && a->cursor[0] && shows_progress)
-			fprintf(stderr, "\rpicketctl: searched back to %s, %zu rows ", a->reached, count);
-	} while (r >= 0 && a->cursor[0] && (is_counted || count < c->limit));
-	if (shows_progress && a->reached[0])
+		goes_on = r >= 0 && a->cursor[0] && (is_counted || count < c->limit);
+		a->is_out_of_time = goes_on && a->within_ms &&
+				    clock_boot_ns(clock_real()) / 1000000 - a->begun_ms >= a->within_ms;
+		if (goes_on)
+			tell_progress(a, count, is_tty);
+	} while (goes_on && !a->is_out_of_time);
+	if (is_tty && a->reached[0])
 		fputs("\r\033[K", stderr);
 	return r;
 }
@@ -346,24 +415,58 @@ static void print_answer(struct ctl *c, const struct ctl_view *view, const cJSON
 		fputs("[]\n", c->out);
 }
 
-static int ask(struct ctl *c, const struct ctl_view *view, bool is_counted, struct err *err)
+/* What the rows are not: all there is. */
+static void print_rest(const struct answer *a)
 {
-	struct answer a = { .rows = cJSON_CreateArray() };
+	const char *way = a->asked->how == SHOWN_SPREAD ? "after" : "before";
 
-	if (c->is_watching || c->is_oldest_first)
+	if (a->is_out_of_time)
+		fprintf(stderr, "picketctl: stopped after %" PRIu64 " ms, not at the end: there may be more %s %s; cursor=%s goes on\n",
+			a->within_ms, way, a->reached, a->cursor);
+	else if (a->has_more && a->reached[0])
+		fprintf(stderr, "picketctl: there is more %s %s; --limit N shows it\n", way, a->reached);
+	else if (a->has_more)
+		fputs("picketctl: there is more; --limit N shows it\n", stderr);
+	if (a->lost[0])
+		fprintf(stderr, "picketctl: lost in this time, and so not in the answer: %s\n", a->lost);
+}
+
+/* Changes are compared across pages; people's formats have a row for each field. */
+static int print_changes(struct ctl *c, const struct ctl_view *view, cJSON *rows, struct err *err)
+{
+	int r = ctl_changes_join(rows, err);
+
+	if (r < 0 || c->format == CTL_JSON || c->format == CTL_NDJSON || c->format == CTL_YAML) {
+		if (r >= 0)
+			print_answer(c, view, rows);
+		return r;
+	}
+	cJSON *spread = ctl_changes_spread(rows);
+	if (!spread)
+		return err_set(err, ENOMEM, "history");
+	print_answer(c, view, spread);
+	cJSON_Delete(spread);
+	return 0;
+}
+
+static int ask(struct ctl *c, const struct asked_view *asked, struct err *err)
+{
+	struct answer a = { .rows = cJSON_CreateArray(), .asked = asked };
+	const struct ctl_view *view = asked->view.path ? &asked->view : &ctl_event_view;
+
+	if (c->is_watching || c->is_oldest_first) {
+		cJSON_Delete(a.rows);
 		return err_set(err, ERR_USAGE, "history: neither --watch nor --order");
+	}
 	if (!c->limit)
 		c->limit = CTL_LIMIT_DEFAULT;
-	int r = a.rows ? ask_all(c, &a, is_counted, err) : err_set(err, ENOMEM, "history");
-	if (r >= 0) {
+	int r = a.rows ? ask_all(c, &a, err) : err_set(err, ENOMEM, "history");
+	if (r >= 0 && asked->how == SHOWN_SPREAD)
+		r = print_changes(c, view, a.rows, err);
+	else if (r >= 0)
 		print_answer(c, view, a.rows);
-		if (a.has_more && a.reached[0])
-			fprintf(stderr, "picketctl: there is more before %s; --limit N shows it\n", a.reached);
-		else if (a.has_more)
-			fputs("picketctl: there is more; --limit N shows it\n", stderr);
-		if (a.lost[0])
-			fprintf(stderr, "picketctl: lost in this time, and so not in the answer: %s\n", a.lost);
-	}
+	if (r >= 0)
+		print_rest(&a);
 	cJSON_Delete(a.rows);
 	free(a.index);
 	return r;
@@ -385,8 +488,8 @@ int ctl_history_ask(struct ctl *c, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(views); i++)
 		if (!strcmp(views[i].name, c->verb))
-			return ask(c, &views[i].view, views[i].is_counted, err);
-	return ask(c, &ctl_event_view, false, err); /* runs */
+			return ask(c, &views[i], err);
+	return err_set(err, ERR_USAGE, "no question '%.40s'", c->verb);
 }
 
 int ctl_event_export(struct ctl *c, struct err *err)

@@ -25,6 +25,7 @@ struct health_config {
 struct health_facts {
 	const struct prom_durations *answers; /* how long requests of agents waited; nullable */
 	uint64_t free_bytes;
+	const char *rules_error; /* of the files of rules as they are now, with its place; nullable, "" they are fine */
 };
 
 /* One thing to tell of. */

@@ -246,6 +246,21 @@ static void judge_behind(struct look *l, const struct prom_durations *now, const
 		 " `picketctl host list` says who sends most.");
 }
 
+/* Another error is another case, so that the alert says what is wrong now. */
+static void judge_rules(struct look *l, const char *error)
+{
+	char subject[20];
+
+	if (!error || !error[0])
+		return;
+	snprintf(subject, sizeof(subject), "%016" PRIx64, slice_hash(slice_of(error)));
+	struct found *f = add(l, HEALTH_RULES, SEVERITY_HIGH, subject, "");
+	if (!f)
+		return;
+	snprintf(f->title, sizeof(f->title), "A file of rules is wrong; those in force before go on");
+	snprintf(f->detail, sizeof(f->detail), "%.500s", error);
+}
+
 static int on_route(void *arg, const struct store_health_route *r)
 {
 	struct look *l = arg;
@@ -314,6 +329,7 @@ int health_look(struct store *s, const struct clock *clk, const struct health_co
 		   "Every agent is refused after that, and no new one can enrol.");
 	judge_storage(&l, facts->free_bytes);
 	judge_behind(&l, facts->answers, before);
+	judge_rules(&l, facts->rules_error);
 	if (ret->count)
 		qsort(ret->v, ret->count, sizeof(*ret->v), by_name);
 	return 0;

@@ -190,12 +190,11 @@ static void group_commit(struct intake *in)
 	if (!in->in_group)
 		return;
 	uint64_t began = clock_boot_ns(in->clk);
-	if (store_commit(in->store, &err) < 0) {
+	if (store_commit_only(in->store, &err) < 0) {
 		group_fail(in, "", &err);
 		return;
 	}
 	uint64_t now = clock_boot_ns(in->clk);
-	leave_a_turn(in, began);
 	in->stats.groups++;
 	prom_durations_add(&in->commits, now - began);
 	for (size_t i = 0; i < in->pending_count; i++) {
@@ -203,6 +202,9 @@ static void group_commit(struct intake *in)
 		prom_durations_add(&in->answers, now - in->pending[i].taken_ns);
 	}
 	group_forget(in);
+	/* Whoever is answered need not wait for the packing of what has become full. */
+	store_pack(in->store);
+	leave_a_turn(in, began);
 	if (in->ops.on_committed)
 		in->ops.on_committed(in->arg);
 }

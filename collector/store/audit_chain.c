@@ -1,6 +1,7 @@
 /* audit_chain.c - see audit_chain.h; and its verification. */
 #include "collector/store/audit_chain.h"
 
+#include "collector/store/heads.h"
 #include "collector/store/verify_priv.h"
 
 static const char *subject_of(bool is_agent)
@@ -21,19 +22,38 @@ static bool take_hash(struct slice hash, struct chain_value *v)
 	return true;
 }
 
+/* Signed with the newest id in the place of the count. */
+static void sign(struct store *s, bool is_agent, const char *what, int64_t id, const struct chain_value *v,
+		 uint8_t ret[CHAIN_BYTES])
+{
+	struct chain_value at = *v;
+
+	at.count = (uint64_t)id;
+	chain_sign(s->history->key, what, subject_of(is_agent), 0, &at, ret);
+}
+
 int audit_chain_read(struct store *s, bool is_agent, struct audit_chain *ret, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	int r = DB_PREPARE(&s->state, &st, err, "SELECT count, hash FROM audit_chain WHERE is_agent = ?",
+	uint8_t mac[CHAIN_BYTES];
+	int r = DB_PREPARE(&s->state, &st, err, "SELECT count, hash, mac FROM audit_chain WHERE is_agent = ?",
 			   B_INT(is_agent));
 
 	*ret = (struct audit_chain){ 0 };
 	start(s, is_agent, &ret->value);
 	if (r >= 0)
 		r = db_step(&s->state, st, err);
-	if (r > 0 && take_hash(db_blob(st, 1), &ret->value))
+	if (r <= 0)
+		return r;
+	if (take_hash(db_blob(st, 1), &ret->value))
 		ret->last = (int64_t)db_u64(st, 0);
-	return r < 0 ? r : 0;
+	ret->noted = ret->value;
+	ret->noted.count = (uint64_t)ret->last;
+	sign(s, is_agent, "audit head", ret->last, &ret->value, mac);
+	/* What follows is signed again: the break must stay to be seen. */
+	if (!slice_eq(db_blob(st, 2), slice_from(mac, sizeof(mac))))
+		chain_mix(s->history->hasher, &ret->value, SLICE_LIT("after a head that was not signed"));
+	return 0;
 }
 
 void audit_chain_add(struct store *s, struct audit_chain *c, const struct store_audit *row, bool is_agent)
@@ -50,22 +70,20 @@ void audit_chain_add(struct store *s, struct audit_chain *c, const struct store_
 	c->last = row->id;
 }
 
-/* Signed with the newest id in the place of the count. */
-static void sign(struct store *s, bool is_agent, const char *what, int64_t id, const struct chain_value *v,
-		 uint8_t ret[CHAIN_BYTES])
-{
-	struct chain_value at = *v;
-
-	at.count = (uint64_t)id;
-	chain_sign(s->history->key, what, subject_of(is_agent), 0, &at, ret);
-}
-
 int audit_chain_write(struct store *s, bool is_agent, const struct audit_chain *c, struct err *err)
 {
 	struct slice hash = slice_from(c->value.hash, CHAIN_BYTES);
-	struct chain_value base;
+	struct chain_value base, head = c->value;
 	uint8_t mac[CHAIN_BYTES], base_mac[CHAIN_BYTES];
+	struct heads sum;
+	int r = heads_read(s, &sum, err);
 
+	head.count = (uint64_t)c->last;
+	heads_move(s, &sum, subject_of(is_agent), HEADS_AUDIT, c->noted.count ? &c->noted : NULL, &head);
+	if (r >= 0)
+		r = heads_write(s, &sum, err);
+	if (r < 0)
+		return r;
 	start(s, is_agent, &base);
 	sign(s, is_agent, "audit head", c->last, &c->value, mac);
 	sign(s, is_agent, "audit base", 0, &base, base_mac);
@@ -123,6 +141,9 @@ static int read_noted(struct verify *v, bool is_agent, struct noted *ret, struct
 	ret->last = sqlite3_column_int64(st, 4);
 	bool is_read = take_hash(db_blob(st, 2), &ret->base_value);
 	is_read &= take_hash(db_blob(st, 5), &ret->value);
+	struct chain_value head = ret->value;
+	head.count = (uint64_t)ret->last;
+	heads_move(s, &v->heads, subject_of(is_agent), HEADS_AUDIT, NULL, &head);
 	sign(s, is_agent, "audit base", ret->base, &ret->base_value, base_mac);
 	sign(s, is_agent, "audit head", ret->last, &ret->value, mac);
 	if (!is_read || !slice_eq(db_blob(st, 3), slice_from(base_mac, CHAIN_BYTES)) ||

@@ -7,6 +7,7 @@
 struct audit_chain {
 	struct chain_value value; /* of the newest row */
 	int64_t last;		  /* its id; 0: none yet */
+	struct chain_value noted; /* the head as the state has it, its id in the place of the count; 0: none */
 };
 int audit_chain_read(struct store *s, bool is_agent, struct audit_chain *ret, struct err *err) WARN_UNUSED;
 void audit_chain_add(struct store *s, struct audit_chain *c, const struct store_audit *row, bool is_agent);

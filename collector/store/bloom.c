@@ -3,7 +3,15 @@
 
 enum { BITS_PER_TERM = 16, PROBES = 8, BYTES_MIN = 8 };
 
-/* Terms are hashes already; the second, odd one steps through the bits. */
+/* Terms are hashes already, mixed with the size of the filter. Blocks of a class have most of their terms in common, so
+ * without it a term that seems to be in one of them by chance seemed to be in all. */
+static uint64_t salted(uint64_t term, size_t bits)
+{
+	term = (term ^ bits) * 0xbf58476d1ce4e5b9ull;
+	return term ^ term >> 32;
+}
+
+/* The second, odd one steps through the bits. */
 static uint64_t step_of(uint64_t term)
 {
 	term ^= term >> 31;
@@ -30,10 +38,10 @@ void bloom_make(const uint64_t *terms, size_t count, struct buf *out)
 		return;
 	memset(p, 0, bytes);
 	for (size_t i = 0; i < count; i++) {
-		uint64_t step = step_of(terms[i]);
+		uint64_t term = salted(terms[i], bytes * 8), step = step_of(term);
 
 		for (unsigned k = 0; k < PROBES; k++) {
-			size_t bit = bit_of(terms[i], step, k, bytes * 8);
+			size_t bit = bit_of(term, step, k, bytes * 8);
 
 			p[bit / 8] |= (unsigned char)(1u << bit % 8);
 		}
@@ -43,10 +51,10 @@ void bloom_make(const uint64_t *terms, size_t count, struct buf *out)
 
 bool bloom_may(struct slice filter, uint64_t term)
 {
-	uint64_t step = step_of(term);
-
 	if (filter.n < BYTES_MIN || filter.n > UINT32_MAX / 8)
 		return true;
+	term = salted(term, filter.n * 8);
+	uint64_t step = step_of(term);
 	for (unsigned k = 0; k < PROBES; k++) {
 		size_t bit = bit_of(term, step, k, filter.n * 8);
 

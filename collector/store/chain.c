@@ -70,13 +70,33 @@ void chain_add(struct chain_hasher *h, struct chain_value *c, uint64_t epoch, ui
 	c->count++;
 }
 
-void chain_add_text(struct chain_hasher *h, struct chain_value *c, struct slice text)
+void chain_mix(struct chain_hasher *h, struct chain_value *c, struct slice text)
 {
 	uint8_t head[CHAIN_BYTES];
 
 	memcpy(head, c->hash, CHAIN_BYTES);
 	digest(h, slice_from(head, sizeof(head)), text, c->hash);
+}
+
+void chain_add_text(struct chain_hasher *h, struct chain_value *c, struct slice text)
+{
+	chain_mix(h, c, text);
 	c->count++;
+}
+
+void chain_secret(struct chain_hasher *h, const uint8_t key[CHAIN_KEY_BYTES], const char *subject, unsigned class_no,
+		  const struct chain_value *v, uint64_t ret[4])
+{
+	uint8_t head[CHAIN_KEY_BYTES + 16 + CHAIN_BYTES], sum[EVP_MAX_MD_SIZE] = { 0 };
+
+	memcpy(head, key, CHAIN_KEY_BYTES);
+	put_u64(head + CHAIN_KEY_BYTES, class_no);
+	put_u64(head + CHAIN_KEY_BYTES + 8, v->count);
+	memcpy(head + CHAIN_KEY_BYTES + 16, v->hash, CHAIN_BYTES);
+	if (EVP_DigestInit_ex(h->ctx, NULL, NULL) != 1 || EVP_DigestUpdate(h->ctx, head, sizeof(head)) != 1 ||
+	    EVP_DigestUpdate(h->ctx, subject, strlen(subject)) != 1 || EVP_DigestFinal_ex(h->ctx, sum, NULL) != 1)
+		abort();
+	memcpy(ret, sum, 4 * sizeof(*ret));
 }
 
 bool chain_is(const struct chain_value *a, const struct chain_value *b)

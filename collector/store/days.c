@@ -121,6 +121,11 @@ int history_day(struct store *s, uint32_t date, bool create, struct day **ret, s
 	bool is_new = stat(path, &st) < 0;
 	if (is_new && !create)
 		return err_set(err, ENOENT, "open '%s'", path);
+	if (is_new) {
+		r = history_take_spare(s, path, err);
+		if (r < 0)
+			return r;
+	}
 	struct day *d = choose_slot(h);
 	r = db_open(path, DB_LARGE_PAGES | (create ? DB_CREATE : 0), &d->db, err);
 	if (r >= 0)
@@ -128,13 +133,6 @@ int history_day(struct store *s, uint32_t date, bool create, struct day **ret, s
 	/* many are open at once, so that a search needn't open each: only today's gets the room to write in */
 	if (r >= 0 && date != history_date(clock_unix_ns(s->clk)))
 		r = db_exec(&d->db, "PRAGMA cache_size=-1024", err);
-	if (r >= 0 && is_new) {
-		char dir[PATH_MAX];
-
-		r = store_path(s, "history", dir, sizeof(dir), err);
-		if (r >= 0)
-			r = file_sync_dir(dir, err);
-	}
 	if (r < 0) {
 		db_close(&d->db);
 		return r;
@@ -195,6 +193,9 @@ static int tidy_old(struct store *s, uint32_t today, struct err *err)
 
 		failed = one < 0 ? one : failed;
 	}
+	/* for tomorrow; not at once after today's was taken, when everybody waits */
+	r = store_has_room(s, NULL) < 0 ? 0 : store_history_prepare(s, err);
+	failed = r < 0 ? r : failed;
 	r = is_kept_for_ever ? 0 : containers_prune(s, now - keep_ns, err);
 	failed = r < 0 ? r : failed;
 	r = state_prune(s, err);

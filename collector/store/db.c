@@ -84,9 +84,10 @@ int db_open(const char *path, unsigned flags, struct db *ret, struct err *err)
 	/* only counts while the file is empty */
 	if (flags & DB_LARGE_PAGES && db_exec(ret, "PRAGMA page_size=16384", err) < 0)
 		return db_error(ret, err);
+	if (db_exec(ret, flags & DB_UNSYNCED ? "PRAGMA synchronous=OFF" : "PRAGMA synchronous=FULL", err) < 0)
+		return db_error(ret, err);
 	return db_exec(ret,
-		       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-		       "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192",
+		       "PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192",
 		       err);
 }
 

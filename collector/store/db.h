@@ -35,6 +35,7 @@ enum db_flags {
 	DB_CREATE = 1,
 	DB_READ_ONLY = 2,
 	DB_LARGE_PAGES = 4, /* of 16 KiB, for blobs; else 4, for small transactions */
+	DB_UNSYNCED = 8,    /* nothing is synced: for a file that the caller syncs whole */
 };
 
 /* Opens path (created with mode 0600 where DB_CREATE): WAL, synchronous=FULL, foreign keys, a busy

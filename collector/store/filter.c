@@ -95,7 +95,20 @@ bool filter_time_parse(struct slice s, uint64_t now_unix_ns, uint64_t *ret_unix_
 	return true;
 }
 
-/* The value as text from here on: quoted with \" and \\, or up to the next blank. */
+/* Behind a backslash: \xHH is that byte (names may have bytes that a filter can't be typed with), else what stands there. */
+static char take_escaped(struct parser *p)
+{
+	struct slice s = slice_sub(p->text, p->at + 1, 3);
+	unsigned char byte;
+
+	if (s.n == 3 && s.p[0] == 'x' && text_unhex(slice_sub(s, 1, 2), &byte, 1) == 1 && byte) {
+		p->at += 3;
+		return (char)byte;
+	}
+	return p->text.p[++p->at];
+}
+
+/* The value as text from here on: quoted with \" and \\ and \xHH, or up to the next blank. */
 static int take_value(struct parser *p, bool *ret_is_quoted, const char **ret)
 {
 	size_t n = 0, start = p->at;
@@ -107,7 +120,7 @@ static int take_value(struct parser *p, bool *ret_is_quoted, const char **ret)
 		if (is_quoted ? c == '"' : is_blank(c))
 			break;
 		if (is_quoted && c == '\\' && p->at + 1 < p->text.n)
-			c = p->text.p[++p->at];
+			c = take_escaped(p);
 		p->value[n++] = c;
 	}
 	if (is_quoted) {

@@ -305,27 +305,6 @@ static int flush(struct store *s, struct err *err)
 	return r;
 }
 
-unsigned history_class_of(const Picket__Record *rec)
-{
-	if (rec->body_case == PICKET__RECORD__BODY_CONTAINER)
-		return CLASS_PROCESS;
-	if (rec->body_case != PICKET__RECORD__BODY_EVENT)
-		return CLASS_FINDING; /* and what a newer agent sent: kept longest */
-	switch ((int)rec->event->type) {
-	case PICKET__EVENT_TYPE__EVENT_FILE:
-	case PICKET__EVENT_TYPE__EVENT_NETWORK:
-	case PICKET__EVENT_TYPE__EVENT_TRAFFIC:
-		return CLASS_VOLUME;
-	case PICKET__EVENT_TYPE__EVENT_CALL:
-		return CLASS_RARE;
-	case PICKET__EVENT_TYPE__EVENT_ACTION:
-	case PICKET__EVENT_TYPE__EVENT_ADMISSION:
-		return CLASS_FINDING;
-	default:
-		return CLASS_PROCESS;
-	}
-}
-
 /* The record into the segment, its chain and the link that speaks of both. */
 static int add_linked(struct history *h, struct pending *p, struct chain *c, const struct segment_place *at,
 		      struct slice packed, struct err *err)
@@ -441,6 +420,7 @@ void history_rollback(struct store *s)
 	if (!h)
 		return;
 	h->seal = NULL;
+	history_chains_unknown(h);
 	if (!h->write)
 		return;
 	for (size_t i = 0; i < CLASS_COUNT; i++)

@@ -9,7 +9,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include "collector/store/history_priv.h"
+#include "collector/store/heads.h"
 #include "common/file.h"
 
 int history_key_open(struct store *s, struct err *err)
@@ -44,6 +44,12 @@ void history_chains_forget(struct history *h)
 	for (size_t i = 0; i < h->chain_count; i++)
 		free(h->chains[i].agent);
 	h->chain_count = 0;
+}
+
+void history_chains_unknown(struct history *h)
+{
+	for (size_t i = 0; i < h->chain_count; i++)
+		h->chains[i].is_noted_known = false;
 }
 
 static bool read_value(sqlite3_stmt *st, int column, struct chain_value *ret)
@@ -86,20 +92,39 @@ static int raise_from_day(struct store *s, uint32_t date, struct chain *c, struc
 	return r < 0 ? r : 0;
 }
 
+/* What the state has; *ret_is_ours: signed, or nothing. */
+static int read_head(struct store *s, struct chain *c, bool *ret_is_ours, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	uint8_t mac[CHAIN_BYTES];
+	int r = DB_PREPARE(&s->state, &st, err, "SELECT count, hash, mac FROM history_chain WHERE agent = ? AND class = ?",
+			   B_STR(c->agent), B_INT(c->class_no));
+
+	if (r >= 0)
+		r = db_step(&s->state, st, err);
+	if (r < 0)
+		return r;
+	c->noted = (struct chain_value){ 0 };
+	c->is_noted_known = true;
+	*ret_is_ours = !r;
+	if (!r || !read_value(st, 0, &c->noted))
+		return 0;
+	chain_sign(s->history->key, "head", c->agent, c->class_no, &c->noted, mac);
+	*ret_is_ours = slice_eq(db_blob(st, 2), slice_from(mac, sizeof(mac)));
+	return 0;
+}
+
 /* From the state; and from the newest days, which a kill may have left ahead of it. */
 static int load_chain(struct store *s, struct chain *c, struct err *err)
 {
-	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	uint32_t dates[DAYS_MAX];
 	size_t count;
+	bool is_ours = true;
 
 	chain_start(s->history->hasher, c->agent, c->class_no, &c->value);
-	int r = DB_PREPARE(&s->state, &st, err, "SELECT count, hash FROM history_chain WHERE agent = ? AND class = ?",
-			   B_STR(c->agent), B_INT(c->class_no));
-	if (r >= 0)
-		r = db_step(&s->state, st, err);
-	if (r > 0)
-		raise_value(st, &c->value);
+	int r = read_head(s, c, &is_ours, err);
+	if (c->noted.count > c->value.count)
+		c->value = c->noted;
 	if (r >= 0)
 		r = history_dates(s, dates, &count, err);
 	if (r < 0)
@@ -107,6 +132,9 @@ static int load_chain(struct store *s, struct chain *c, struct err *err)
 	bool is_clock_back = count && dates[count - 1] > s->history->write->date;
 	for (size_t i = is_clock_back || count < 2 ? 0 : count - 2; i < count && r >= 0; i++)
 		r = raise_from_day(s, dates[i], c, err);
+	/* What follows is signed again: the break must stay to be seen. */
+	if (!is_ours)
+		chain_mix(s->history->hasher, &c->value, SLICE_LIT("after a head that was not signed"));
 	return r;
 }
 
@@ -180,11 +208,17 @@ int history_chain_find(struct store *s, struct source *src, unsigned class_no, s
 	return c->no ? 0 : give_row(s, c, err);
 }
 
-static int write_head(struct store *s, const struct chain *c, struct err *err)
+static int write_head(struct store *s, struct chain *c, struct heads *sum, struct err *err)
 {
 	uint8_t mac[CHAIN_BYTES];
 	struct slice hash = slice_from(c->value.hash, CHAIN_BYTES);
+	bool ignored;
+	int r = c->is_noted_known ? 0 : read_head(s, c, &ignored, err);
 
+	if (r < 0)
+		return r;
+	heads_move(s, sum, c->agent, c->class_no, c->noted.count ? &c->noted : NULL, &c->value);
+	c->noted = c->value;
 	chain_sign(s->history->key, "head", c->agent, c->class_no, &c->value, mac);
 	return DB_RUN(&s->state, err,
 		      "INSERT INTO history_chain(agent, class, count, hash, mac) VALUES (?1,?2,?3,?4,?5)"
@@ -196,7 +230,8 @@ static int write_head(struct store *s, const struct chain *c, struct err *err)
 int history_chains_write(struct store *s, struct err *err)
 {
 	struct history *h = s->history;
-	int r = 0;
+	struct heads sum;
+	int r = heads_read(s, &sum, err);
 
 	for (size_t i = 0; i < h->chain_count && r >= 0; i++) {
 		struct chain *c = &h->chains[i];
@@ -206,10 +241,26 @@ int history_chains_write(struct store *s, struct err *err)
 		r = DB_RUN(&h->write->db, err, "UPDATE chain SET count = ?, hash = ? WHERE no = ?",
 			   B_INT(c->value.count), B_BLOB(slice_from(c->value.hash, CHAIN_BYTES)), B_INT(c->no));
 		if (r >= 0)
-			r = write_head(s, c, err);
+			r = write_head(s, c, &sum, err);
 		c->is_dirty = r < 0;
 	}
-	return r;
+	return r < 0 ? r : heads_write(s, &sum, err);
+}
+
+int history_head_raise(struct store *s, const char *agent, unsigned class_no, const struct chain_value *v, struct err *err)
+{
+	struct chain c = { .agent = (char *)(uintptr_t)agent, .class_no = class_no, .value = *v };
+	struct heads sum;
+	bool ignored;
+	int r = read_head(s, &c, &ignored, err);
+
+	if (r < 0 || c.noted.count >= v->count)
+		return r;
+	history_chains_unknown(s->history);
+	r = heads_read(s, &sum, err);
+	if (r >= 0)
+		r = write_head(s, &c, &sum, err);
+	return r < 0 ? r : heads_write(s, &sum, err);
 }
 
 int store_heads_each(struct store *s, int (*fn)(void *arg, const struct store_head *h), void *arg, struct err *err)

@@ -9,7 +9,7 @@ static const char *const event_keys[] = { "host",    "agent", "container", "cont
 					  "type",    "user",  "process",   "exe",	   "cmdline",
 					  "pid",     "ppid",  "parent",	   "rule",	   "text",
 					  "time",    "since", "until",	   "call",	   "path",
-					  "address", "port",  NULL };
+					  "address", "port",  "hash",      NULL };
 
 static bool is_key(const struct filter_term *t, const char *key)
 {
@@ -58,9 +58,10 @@ static bool set_of_hosts(struct store *s, const struct filter_term *t, struct pl
 }
 
 /* By the name in the record, or by the id of a container known by that name. 1 if the set is of use. */
-static int set_of_containers(struct store *s, const struct filter_term *t, struct arena *a,
-			     struct plan_set *set, struct err *err)
+static int set_of_containers(struct store *s, const struct filter_term *t, struct arena *a, struct plan *p,
+			     struct err *err)
 {
+	struct plan_set *set = &p->sets[p->set_count];
 	const char *ids[PLAN_IDS_MAX + 1];
 	struct slice value = slice_of(t->value);
 	size_t count;
@@ -73,6 +74,11 @@ static int set_of_containers(struct store *s, const struct filter_term *t, struc
 	add(set, is_key(t, "image") ? TERM_IMAGE : TERM_CONTAINER_NAME, value);
 	if (is_key(t, "container") && is_container_id(value))
 		add_id(set, value);
+	if (p->any_count || count >= PLAN_ANY)
+		return 1;
+	for (size_t i = 0; i < count; i++)
+		p->any[p->any_count++] = slice_of(ids[i]);
+	p->any[p->any_count++] = value; /* the name, or the beginning of the id */
 	return 1;
 }
 
@@ -108,16 +114,17 @@ static bool set_of_port(const struct filter_term *t, struct plan_set *set)
 	return true;
 }
 
-/* 1: every record that satisfies t has one of set's terms. 0: nothing is known. */
-static int set_of_term(struct store *s, const struct filter_term *t, struct arena *a,
-		       struct plan_set *set, struct err *err)
+/* 1: every record that satisfies t has a term of the plan's next set. 0: nothing is known. */
+static int set_of_term(struct store *s, const struct filter_term *t, struct arena *a, struct plan *p,
+		       struct err *err)
 {
+	struct plan_set *set = &p->sets[p->set_count];
 	static const struct {
 		const char *key;
 		enum term_kind kind;
 	} plain[] = { { "agent", TERM_AGENT },	 { "process", TERM_PROCESS }, { "exe", TERM_EXE },
 		      { "user", TERM_USER },	 { "rule", TERM_RULE },	      { "parent", TERM_PARENT },
-		      { "call", TERM_CALL },	 { "path", TERM_PATH } };
+		      { "call", TERM_CALL },	 { "path", TERM_PATH },	      { "hash", TERM_HASH } };
 
 	if (t->is_negated || !t->key)
 		return 0;
@@ -127,7 +134,7 @@ static int set_of_term(struct store *s, const struct filter_term *t, struct aren
 	if (t->op != FILTER_EQ || !t->value[0])
 		return 0;
 	if (is_key(t, "container") || is_key(t, "image"))
-		return set_of_containers(s, t, a, set, err);
+		return set_of_containers(s, t, a, p, err);
 	if (is_key(t, "container.id") && slice_of(t->value).n >= CONTAINER_ID_SHORT) {
 		add_id(set, slice_of(t->value));
 		return 1;
@@ -149,6 +156,24 @@ static int set_of_term(struct store *s, const struct filter_term *t, struct aren
 	return 0;
 }
 
+/* An address stands in a packed record as its bytes, mapped into IPv6 or not. */
+static int needle_of_address(struct plan *p, const struct filter_term *t, struct arena *a, struct err *err)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	uint8_t bytes[16];
+	size_t n = inet_pton(AF_INET, t->value, bytes) == 1 ? 4 : inet_pton(AF_INET6, t->value, bytes) == 1 ? 16 : 0;
+	size_t at = n == 16 && !memcmp(bytes, mapped, sizeof(mapped)) ? 12 : 0;
+
+	if (!n || t->op != FILTER_EQ || t->is_negated || p->needle_count == PLAN_NEEDLES)
+		return 0;
+	char *copy = arena_alloc(a, n - at);
+	if (!copy)
+		return err_set(err, ENOMEM, "history query");
+	memcpy(copy, bytes + at, n - at);
+	p->needles[p->needle_count++].word = slice_from(copy, n - at);
+	return 0;
+}
+
 /* Every word of such a value stands in a matching record, whatever else: blanks stand for what separates
  * arguments, which is a NUL there. */
 static void choose_needles(struct plan *p, const struct filter_term *t)
@@ -167,6 +192,41 @@ static void choose_needles(struct plan *p, const struct filter_term *t)
 			p->needles[p->needle_count].word = word;
 			p->needles[p->needle_count++].is_any_case = t->op == FILTER_CONTAINS;
 		}
+}
+
+/* "SHA256:ABC…" is "abc…", as records are compared. */
+static int spell_hash(struct filter_term *t, struct arena *a, struct err *err)
+{
+	struct slice v = slice_of(t->value);
+
+	if (v.n > 7 && !strncasecmp(v.p, "sha256", 6) && (v.p[6] == ':' || v.p[6] == '='))
+		v = slice_sub(v, 7, v.n);
+	char *text = arena_dup(a, v);
+	if (!text)
+		return err_set(err, ENOMEM, "history query");
+	for (size_t i = 0; i < v.n; i++)
+		text[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : text[i]);
+	t->value = text;
+	return 0;
+}
+
+/* A whole hash stands in a matching record, as its bytes. */
+static int choose_hash(struct plan *p, const struct filter_term *t, struct arena *a, struct err *err)
+{
+	unsigned byte;
+
+	if (t->is_negated || t->op != FILTER_EQ || strlen(t->value) != 64 || p->needle_count == PLAN_NEEDLES)
+		return 0;
+	char *bytes = arena_alloc(a, 32);
+	if (!bytes)
+		return err_set(err, ENOMEM, "history query");
+	for (size_t i = 0; i < 32; i++) {
+		if (sscanf(t->value + 2 * i, "%2x", &byte) != 1)
+			return 0;
+		bytes[i] = (char)byte;
+	}
+	p->needles[p->needle_count++].word = slice_from(bytes, 32);
+	return 0;
 }
 
 /* Leaves the terms about hosts and times, and asks for gaps beside. */
@@ -208,6 +268,7 @@ static int make(struct store *s, const struct store_query *q, bool is_gaps, stru
 	struct plan p = { .now = clock_unix_ns(s->clk),
 			  .since = q->since_unix_ns,
 			  .until = q->until_unix_ns,
+			  .classes = is_gaps ? 1u << CLASS_MIXED | 1u << CLASS_FINDING : history_classes_of(q->types),
 			  .is_gaps = is_gaps };
 	int r = filter_parse(q->filter, event_keys, a, &p.filter, err);
 
@@ -221,12 +282,22 @@ static int make(struct store *s, const struct store_query *q, bool is_gaps, stru
 	filter_window(&p.filter, p.now, &p.since, &p.until);
 	add_types(&p, q->types);
 	for (size_t i = 0; i < p.filter.count; i++) {
-		const struct filter_term *t = &p.filter.terms[i];
+		struct filter_term *t = &p.filter.terms[i];
 
+		if (is_key(t, "hash")) {
+			r = spell_hash(t, a, err);
+			if (r >= 0)
+				r = choose_hash(&p, t, a, err);
+			if (r < 0)
+				return r;
+		}
 		p.needs_names |= is_text(t) || is_key(t, "container") || is_key(t, "image");
 		choose_needles(&p, t);
+		r = is_key(t, "address") ? needle_of_address(&p, t, a, err) : 0;
+		if (r < 0)
+			return r;
 		p.sets[p.set_count].count = 0;
-		r = set_of_term(s, t, a, &p.sets[p.set_count], err);
+		r = set_of_term(s, t, a, &p, err);
 		if (r < 0)
 			return r;
 		p.set_count += r > 0;
@@ -262,6 +333,14 @@ bool plan_match_agent(struct store *s, const struct plan *p, const char *agent)
 	return true;
 }
 
+static bool has_any(const struct plan *p, struct slice packed)
+{
+	for (size_t i = 0; i < p->any_count; i++)
+		if (memmem(packed.p, packed.n, p->any[i].p, p->any[i].n))
+			return true;
+	return !p->any_count;
+}
+
 bool plan_may_match(const struct plan *p, struct slice packed)
 {
 	/* As every agent packs a gap: the time (field 1, 8 bytes), then field 4. */
@@ -274,7 +353,7 @@ bool plan_may_match(const struct plan *p, struct slice packed)
 						!memmem(packed.p, packed.n, word.p, word.n))
 			return false;
 	}
-	return true;
+	return has_any(p, packed);
 }
 
 /* ---- one record ---- */
@@ -318,6 +397,9 @@ static bool contains_report(const Picket__AuditReport *m, struct slice needle)
 	return false;
 }
 
+/* Of a hash among words: fewer would be found in nearly every one. */
+enum { HASH_DIGITS_MIN = 8 };
+
 static bool match_anywhere(const struct filter_term *t, const struct subject *u)
 {
 	struct slice needle = slice_of(t->value);
@@ -328,7 +410,10 @@ static bool match_anywhere(const struct filter_term *t, const struct subject *u)
 			return true;
 	if (u->v.process) {
 		const Picket__Process *p = u->v.process;
+		char hash[RECORD_HASH_MAX];
 
+		if (needle.n >= HASH_DIGITS_MIN && record_hash(p, hash) && filter_contains(slice_of(hash), needle))
+			return true;
 		if (filter_contains(msg_slice(p->exe), needle) ||
 		    filter_contains(msg_slice(p->user), needle) ||
 		    filter_contains(msg_slice(p->cwd), needle) ||
@@ -392,6 +477,7 @@ static bool match_process(const struct filter_term *t, const struct subject *u)
 {
 	static const Picket__Process none = PICKET__PROCESS__INIT;
 	const Picket__Process *p = u->v.process ? u->v.process : &none;
+	char hash[RECORD_HASH_MAX];
 
 	if (!u->v.process && is_key(t, "user"))
 		return filter_match_text(t, SLICE_NONE);
@@ -405,6 +491,8 @@ static bool match_process(const struct filter_term *t, const struct subject *u)
 		return filter_match_text(t, msg_slice(p->exe));
 	if (is_key(t, "cmdline"))
 		return filter_match_text(t, record_cmdline(p, u->arena));
+	if (is_key(t, "hash"))
+		return filter_match_text(t, record_hash(p, hash) ? slice_of(hash) : SLICE_NONE);
 	if (is_key(t, "pid"))
 		return filter_match_number(t, p->pid);
 	if (is_key(t, "ppid"))

@@ -47,6 +47,8 @@ struct chain {
 	unsigned class_no;
 	int64_t no; /* its row in the day that is written; 0 = none yet */
 	struct chain_value value;
+	struct chain_value noted; /* what the state has; count 0: nothing */
+	bool is_noted_known;
 	uint32_t link; /* + 1, into the links of what is pending */
 	bool is_dirty;
 };
@@ -117,8 +119,11 @@ int history_pack(struct history *h, int level, struct err *err) WARN_UNUSED;
 /* A block's or tail row's bytes into out, checked by zstd's own checksum. ERR_CORRUPT. */
 int history_unpack(struct history *h, struct slice packed, uint64_t raw_bytes, struct buf *out,
 		   struct err *err) WARN_UNUSED;
-/* Which class a record is of. */
+/* history_classes.c: which class a record is of. */
 unsigned history_class_of(const Picket__Record *rec);
+enum { HISTORY_ALL_CLASSES = (1 << CLASS_COUNT) - 1 };
+/* A bit for each class that can hold records of the types (nullable: all). */
+unsigned history_classes_of(const char *const *types);
 
 /* ---- history_chain.c: where the chains stand ---- */
 int history_key_open(struct store *s, struct err *err) WARN_UNUSED;
@@ -127,7 +132,12 @@ int history_chain_find(struct store *s, struct source *src, unsigned class_no, s
 		       struct err *err) WARN_UNUSED;
 /* What changed, into the day and the state. In both's transactions. */
 int history_chains_write(struct store *s, struct err *err) WARN_UNUSED;
+/* The head goes to v, if it is not as far. In the state's transaction. */
+int history_head_raise(struct store *s, const char *agent, unsigned class_no, const struct chain_value *v,
+		       struct err *err) WARN_UNUSED;
 void history_chains_forget(struct history *h);
+/* What the state has of them may be another by now. */
+void history_chains_unknown(struct history *h);
 
 /* ---- parts.c: the bytes of blocks, in files beside the day's database ---- */
 /* history/2026-11-23.process.1 */
@@ -144,6 +154,9 @@ struct block_place {
 /* The packed bytes of a block into out. ERR_CORRUPT where they are not there. */
 int parts_read(struct store *s, struct day *day, const struct block_place *b, struct buf *out,
 	       struct err *err) WARN_UNUSED;
+/* Which blocks the part has, their records and links, into the hash of *v. */
+int parts_fold(struct store *s, struct day *day, unsigned class_no, unsigned part, struct chain_value *v,
+	       struct err *err) WARN_UNUSED;
 struct part_file {
 	const char *path;
 	uint32_t date;
@@ -156,6 +169,8 @@ int parts_each(struct store *s, uint32_t date, int (*fn)(void *arg, const struct
 /* ---- retention.c: what goes, and when ---- */
 int history_retain(struct store *s, uint32_t today, struct err *err) WARN_UNUSED;
 /* days.c: the path of a day's database, with "-wal" or the like behind it. */
+/* spare.c: the file made ahead becomes path. */
+int history_take_spare(struct store *s, const char *path, struct err *err) WARN_UNUSED;
 int history_day_path(const struct store *s, uint32_t date, const char *suffix, char dst[4096],
 		     struct err *err) WARN_UNUSED;
 /* Closes the day's file if it is open. */

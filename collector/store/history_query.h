@@ -3,7 +3,7 @@
 #pragma once
 #include "collector/store/history_priv.h"
 
-enum { PLAN_SET_MAX = 80, PLAN_IDS_MAX = 64, PLAN_SETS = 64, PLAN_NEEDLES = 8 };
+enum { PLAN_SET_MAX = 80, PLAN_IDS_MAX = 64, PLAN_SETS = 64, PLAN_NEEDLES = 8, PLAN_ANY = 8 };
 
 /* A block must have one of these. */
 struct plan_set {
@@ -15,12 +15,15 @@ struct plan {
 	uint64_t now, since, until; /* 0 = open */
 	struct plan_set *sets;	 /* PLAN_SETS of the terms, and one of the types */
 	const char *const *types; /* nullable */
+	unsigned classes;	  /* a bit for each that can have a match */
 	size_t set_count;
 	struct {
 		struct slice word;
 		bool is_any_case;
 	} needles[PLAN_NEEDLES]; /* each stands in every matching packed record */
 	size_t needle_count;
+	struct slice any[PLAN_ANY]; /* one of these stands in every matching packed record */
+	size_t any_count;	    /* 0: not known */
 	bool needs_names;	   /* container name or image is asked for */
 	bool is_gaps;		   /* only gaps are asked for */
 };

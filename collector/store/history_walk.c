@@ -80,32 +80,31 @@ static int add_piece(struct walk *w, const struct piece *p, struct err *err)
 	return 0;
 }
 
-static int list_pieces(struct walk *w, bool is_tail, struct err *err)
+/* Blocks by the index that has all of this: their rows have links of every agent in them. */
+static int list_pieces(struct walk *w, unsigned class_no, bool is_tail, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	const char *sql = is_tail ? "SELECT first, class, 0, 0, 0, first, last, n, t0, t1, raw_bytes FROM tail"
-				    " ORDER BY first" :
-				    "SELECT id, class, part, at, bytes, first, last, n, t0, t1, raw_bytes FROM block"
-				    " ORDER BY id";
-	int r = db_prepare(&w->day->db, sql, NULL, 0, &st, err);
+	const char *sql = is_tail ? "SELECT first, 0, 0, 0, first, last, n, t0, t1, raw_bytes FROM tail"
+				    " WHERE class = ? ORDER BY first" :
+				    "SELECT id, part, at, bytes, first, last, n, t0, t1, raw_bytes FROM block"
+				    " WHERE class = ? ORDER BY id";
+	int r = DB_PREPARE(&w->day->db, &st, err, sql, B_INT(class_no));
 
 	while (r >= 0 && (r = db_step(&w->day->db, st, err)) > 0) {
-		int64_t class_no = sqlite3_column_int64(st, 1);
 		const struct piece p = { .place = { .id = sqlite3_column_int64(st, 0),
-						    .class_no = (unsigned)class_no,
-						    .part = (unsigned)db_u64(st, 2),
-						    .at = db_u64(st, 3),
-						    .bytes = db_u64(st, 4) },
-					 .first = db_u64(st, 5),
-					 .last = db_u64(st, 6),
-					 .n = db_u64(st, 7),
-					 .t0 = db_u64(st, 8),
-					 .t1 = db_u64(st, 9),
-					 .raw_bytes = db_u64(st, 10),
+						    .class_no = class_no,
+						    .part = (unsigned)db_u64(st, 1),
+						    .at = db_u64(st, 2),
+						    .bytes = db_u64(st, 3) },
+					 .first = db_u64(st, 4),
+					 .last = db_u64(st, 5),
+					 .n = db_u64(st, 6),
+					 .t0 = db_u64(st, 7),
+					 .t1 = db_u64(st, 8),
+					 .raw_bytes = db_u64(st, 9),
 					 .is_tail = is_tail };
 
-		if (class_no >= 0 && class_no < CLASS_COUNT)
-			r = add_piece(w, &p, err);
+		r = add_piece(w, &p, err);
 		if (!is_tail && p.place.id > w->mark_count && p.place.id < PIECES_MAX && !p.place.part)
 			w->mark_count = p.place.id;
 	}
@@ -382,10 +381,15 @@ static void turn_round(struct lane_walk *l)
 
 static int walk_lanes(struct walk *w, struct err *err)
 {
-	int r = list_pieces(w, false, err);
+	int r = 0;
 
-	if (r >= 0)
-		r = list_pieces(w, true, err);
+	for (unsigned i = 0; i < CLASS_COUNT && r >= 0; i++) {
+		if (!(w->run->plan.classes & 1u << i))
+			continue;
+		r = list_pieces(w, i, false, err);
+		if (r >= 0)
+			r = list_pieces(w, i, true, err);
+	}
 	if (r >= 0)
 		r = mark_old_blocks(w, err);
 	for (size_t i = 0; i < CLASS_COUNT && !w->run->q->oldest_first; i++)

@@ -51,6 +51,25 @@ static int next_place(struct store *s, struct day *day, unsigned class_no, unsig
 	return 0;
 }
 
+int parts_fold(struct store *s, struct day *day, unsigned class_no, unsigned part, struct chain_value *v, struct err *err)
+{
+	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
+	int r = DB_PREPARE(&day->db, &st, err,
+			   "SELECT id, first, last, n, chain FROM block WHERE class = ? AND part = ? ORDER BY id",
+			   B_INT(class_no), B_INT(part));
+
+	while (r >= 0 && (r = db_step(&day->db, st, err)) > 0) {
+		char text[96];
+		int n = snprintf(text, sizeof(text), "%llu %llu %llu %llu", (unsigned long long)db_u64(st, 0),
+				 (unsigned long long)db_u64(st, 1), (unsigned long long)db_u64(st, 2),
+				 (unsigned long long)db_u64(st, 3));
+
+		chain_mix(s->history->hasher, v, slice_from(text, (size_t)n));
+		chain_mix(s->history->hasher, v, db_blob(st, 4));
+	}
+	return r;
+}
+
 static int write_at(int fd, struct slice data, uint64_t at)
 {
 	while (data.n) {

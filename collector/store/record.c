@@ -102,6 +102,20 @@ struct slice record_cmdline(const Picket__Process *p, struct arena *a)
 	return slice_from(out, n);
 }
 
+bool record_hash(const Picket__Process *p, char dst[RECORD_HASH_MAX])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (p->exe_sha256.len != 32)
+		return false;
+	for (size_t i = 0; i < 32; i++) {
+		dst[2 * i] = digits[p->exe_sha256.data[i] >> 4];
+		dst[2 * i + 1] = digits[p->exe_sha256.data[i] & 15];
+	}
+	dst[64] = 0;
+	return true;
+}
+
 size_t record_paths(const struct record_view *v, struct slice ret[RECORD_PATHS])
 {
 	size_t count = 0;
@@ -206,7 +220,7 @@ void record_terms(const char *agent, const Picket__Record *rec,
 			add(arg, record_term(TERM_IMAGE, msg_slice(v.container->image)));
 	}
 	if (v.process) {
-		char uid[16];
+		char uid[16], hash[RECORD_HASH_MAX];
 
 		snprintf(uid, sizeof(uid), "%u", v.process->uid);
 		add(arg, record_term(TERM_PROCESS, msg_slice(v.process->name)));
@@ -214,6 +228,8 @@ void record_terms(const char *agent, const Picket__Record *rec,
 		add(arg, record_term(TERM_USER, slice_of(uid)));
 		if (v.process->user.len)
 			add(arg, record_term(TERM_USER, msg_slice(v.process->user)));
+		if (record_hash(v.process, hash))
+			add(arg, record_term(TERM_HASH, slice_of(hash)));
 		if (v.process->n_ancestors)
 			add(arg, record_term(TERM_PARENT, msg_slice(v.process->ancestors[0]->name)));
 	}

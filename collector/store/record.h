@@ -30,6 +30,9 @@ size_t record_paths(const struct record_view *v, struct slice ret[RECORD_PATHS])
 bool record_path_is(struct slice path, struct slice want);
 /* name + " " + arguments, as Falco's proc.cmdline. In the arena; empty past its cap. */
 struct slice record_cmdline(const Picket__Process *p, struct arena *a);
+/* The hash of its executable as people write it; false: it has none. */
+enum { RECORD_HASH_MAX = 65 };
+bool record_hash(const Picket__Process *p, char dst[RECORD_HASH_MAX]);
 
 /* What a posting is for. Stored: never renumbered. */
 enum term_kind {
@@ -47,6 +50,7 @@ enum term_kind {
 	TERM_PATH, /* a whole path, its name, its directory with the slash: see record_path_is */
 	TERM_ADDRESS, /* as record_json_address writes it, either end */
 	TERM_PORT, /* in decimal, either end, below RECORD_PORTS */
+	TERM_HASH, /* SHA-256 of the executable: 64 hex digits */
 	TERM_KINDS
 };
 enum { CONTAINER_ID_SHORT = 12 };
@@ -64,8 +68,8 @@ enum { RECORD_ENDS = RECORD_PEERS };
 size_t record_ends(const struct record_view *v, struct record_end ret[RECORD_ENDS]);
 /* The most terms a record has: agent, type, call, rule and parent, 3 of the container, 4 of the process;
  * and of a socket 3 for its path and 2 for each end, which is more than the 6 of a file's two paths;
- * of traffic 2 for each of its peers, and no process. */
-enum { RECORD_TERMS_MAX = 19 };
+ * of traffic 2 for each of its peers, and no process; and the hash of a program. */
+enum { RECORD_TERMS_MAX = 20 };
 /* A number per (kind, value). Two values with one number cost a needless look into a block, no more. */
 uint64_t record_term(enum term_kind kind, struct slice value);
 /* Gives every term of the record to add. */

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "collector/store/record.h"
+
 void record_json_text(struct json *j, const char *key, struct slice s, size_t max_bytes)
 {
 	s = slice_sub(s, 0, max_bytes);
@@ -66,9 +68,19 @@ static void add_flag(struct json *j, const char *key, bool is_set)
 		json_kv_bool(j, key, true);
 }
 
+void record_json_hash(struct json *j, const char *key, struct slice sha256)
+{
+	Picket__Process p = PICKET__PROCESS__INIT;
+	char hash[RECORD_HASH_MAX];
+
+	p.exe_sha256 = (ProtobufCBinaryData){ sha256.n, (uint8_t *)(uintptr_t)sha256.p };
+	if (record_hash(&p, hash))
+		json_kv_str(j, key, hash);
+}
+
 void record_json_process(struct json *j, const char *key, const Picket__Process *p)
 {
-	char caps[20];
+	char caps[20], hash[RECORD_HASH_MAX];
 
 	json_key(j, key);
 	if (!p) {
@@ -80,6 +92,8 @@ void record_json_process(struct json *j, const char *key, const Picket__Process 
 	json_kv_u64(j, "ppid", p->ppid);
 	record_json_text(j, "name", msg_slice(p->name), LIMIT_NAME_BYTES);
 	record_json_text(j, "exe", msg_slice(p->exe), LIMIT_PATH_BYTES);
+	if (record_hash(p, hash))
+		json_kv_str(j, "sha256", hash);
 	add_cmdline(j, p);
 	add_flag(j, "args_truncated", p->args_truncated);
 	record_json_text(j, "cwd", msg_slice(p->cwd), LIMIT_PATH_BYTES);

@@ -11,6 +11,8 @@
 void record_json_text(struct json *j, const char *key, struct slice s, size_t max_bytes);
 /* "process": {pid, name, exe, cmdline, cwd, user, …, parent{pid, name, exe, cmdline}}; p nullable
  * writes null. */
+/* 32 bytes as 64 hex digits. */
+void record_json_hash(struct json *j, const char *key, struct slice sha256);
 void record_json_process(struct json *j, const char *key, const Picket__Process *p);
 /* "container": {id, name, image, image_digest, …}; null on the host (no id). */
 void record_json_container(struct json *j, const char *key, const Picket__Container *c);

@@ -106,17 +106,12 @@ static uint64_t limit_of(const struct store *s, unsigned class_no)
 static int note_base(struct store *s, const char *agent, unsigned class_no, const struct chain_value *v,
 		     struct err *err)
 {
-	uint8_t base[CHAIN_BYTES], head[CHAIN_BYTES];
+	uint8_t base[CHAIN_BYTES];
 	struct slice hash = slice_from(v->hash, CHAIN_BYTES);
 
 	chain_sign(s->history->key, "base", agent, class_no, v, base);
-	chain_sign(s->history->key, "head", agent, class_no, v, head);
 	/* a kill may have left the head behind the day */
-	int r = DB_RUN(&s->state, err,
-		       "INSERT INTO history_chain(agent, class, count, hash, mac) VALUES (?1,?2,?3,?4,?5)"
-		       " ON CONFLICT(agent, class) DO UPDATE SET count = ?3, hash = ?4, mac = ?5 WHERE count < ?3",
-		       B_STR(agent), B_INT(class_no), B_INT(v->count), B_BLOB(hash),
-		       B_BLOB(slice_from(head, sizeof(head))));
+	int r = history_head_raise(s, agent, class_no, v, err);
 	if (r < 0)
 		return r;
 	return DB_RUN(&s->state, err,
@@ -217,10 +212,13 @@ static int drop_part(struct store *s, const struct kept_file *f, const char *why
 	struct day *day;
 	int r = history_day(s, f->date, false, &day, err);
 
+	if (r >= 0)
+		r = parts_fold(s, day, f->class_no, f->part, &at, err);
 	snprintf(subject, sizeof(subject), "%u.%u", f->date, f->part);
 	chain_sign(s->history->key, "part", subject, f->class_no, &at, mac);
+	/* What was said first stands: a file put in its place must not sign for other blocks. */
 	if (r >= 0)
-		r = DB_RUN(&day->db, err, "INSERT OR REPLACE INTO part_gone(class, part, at, why, mac) VALUES (?,?,?,?,?)",
+		r = DB_RUN(&day->db, err, "INSERT OR IGNORE INTO part_gone(class, part, at, why, mac) VALUES (?,?,?,?,?)",
 			   B_INT(f->class_no), B_INT(f->part), B_INT(at.count), B_STR(why),
 			   B_BLOB(slice_from(mac, sizeof(mac))));
 	if (r == -ENOENT) /* a day that is gone, and a kill before its parts were */

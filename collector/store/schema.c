@@ -487,6 +487,12 @@ static const char *const state_steps[] = {
 	/* what was stored before has no chain; of a new store there is nothing */
 	"INSERT INTO number SELECT 'unchained_until', CAST(strftime('%Y%m%d', 'now') AS INTEGER)"
 	" WHERE EXISTS (SELECT 1 FROM agent_epoch);",
+	/* 10 -> 11. What the collector says itself has keys that no finding can have: to go on folding into what is open, keys of
+	 * three parts, that no agent is named for, become four. */
+	"UPDATE alert SET fold_key = '[\"system\",' || substr(fold_key, 2)"
+	" WHERE source = 'system' AND agent = '' AND json_valid(fold_key) AND json_array_length(fold_key) = 3;",
+	/* 11 -> 12. What rules were told of a vulnerability in an image: whether it is executed, loaded, exposed. */
+	"ALTER TABLE vuln_alert ADD COLUMN told_use INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const char *const day_steps[] = {
@@ -530,6 +536,9 @@ static const char *const day_steps[] = {
 	"CREATE TABLE part_gone ("
 	" class INTEGER NOT NULL, part INTEGER NOT NULL, at INTEGER NOT NULL, why TEXT NOT NULL, mac BLOB NOT NULL,"
 	" PRIMARY KEY(class, part)) WITHOUT ROWID;",
+	/* 2 -> 3. What a query asks of each block, without the links between: 25 bytes an agent and block. */
+	"DROP INDEX block_class;"
+	"CREATE INDEX block_place ON block(class, id, part, at, bytes, first, last, n, t0, t1, raw_bytes);",
 };
 
 const struct schema schema_state = { "state", 0x706b7431, state_steps, ARRAY_LEN(state_steps) };

@@ -94,7 +94,7 @@ int store_begin(struct store *s, struct err *err)
 	return db_begin(&s->state, err);
 }
 
-int store_commit(struct store *s, struct err *err)
+int store_commit_only(struct store *s, struct err *err)
 {
 	if (!store_in_tx(s))
 		return err_set(err, EINVAL, "no transaction is open");
@@ -109,8 +109,20 @@ int store_commit(struct store *s, struct err *err)
 		r = db_commit(&s->state, err);
 	if (r < 0)
 		store_rollback(s);
-	else
-		history_committed(s);
+	return r;
+}
+
+void store_pack(struct store *s)
+{
+	history_committed(s);
+}
+
+int store_commit(struct store *s, struct err *err)
+{
+	int r = store_commit_only(s, err);
+
+	if (r >= 0)
+		store_pack(s);
 	return r;
 }
 

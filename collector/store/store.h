@@ -32,6 +32,10 @@ int store_begin(struct store *s, struct err *err) WARN_UNUSED;
 /* History is committed first, then state with the watermark; a kill between the two is harmless,
  * because history has its own watermark. */
 int store_commit(struct store *s, struct err *err) WARN_UNUSED;
+/* What store_commit is made of, for whoever answers somebody in between: after the first everything is durable, the
+ * second packs what has become full (three syncs and more). */
+int store_commit_only(struct store *s, struct err *err) WARN_UNUSED;
+void store_pack(struct store *s);
 void store_rollback(struct store *s);
 /* r < 0: rolls back, else commits. Returns r, or the failure to commit. */
 int store_end(struct store *s, int r, struct err *err) WARN_UNUSED;
@@ -131,9 +135,9 @@ struct store_query {
  * empty, even when no row was given: ask again with it.
  * A block that is damaged is answered as a gap (reason "block_damaged", agent ""), whatever the filter.
  * Keys: host agent container container.id image type user process exe cmdline pid ppid parent rule
- * call path address port text time since until. type is a kind of event or a call ("file", "openat"); path=
+ * call path address port hash text time since until. type is a kind of event or a call ("file", "openat"); path=
  * a whole path, a file's name, or a directory with its slash for what lies in it; address= one address of
- * either end, or a network ("10.0.0.0/8"). ERR_SYNTAX with the column for a wrong filter, or a foreign cursor; ERR_LIMIT
+ * either end, or a network ("10.0.0.0/8"); hash= the SHA-256 of a program that was run (types exec and hash have it). ERR_SYNTAX with the column for a wrong filter, or a foreign cursor; ERR_LIMIT
  * for a wrong limit. fn returns 0 to go on, 1 to go on without counting the row, negative to stop (and that is
  * returned); it must not write to the store or ask the history again. */
 int store_history_query(struct store *s, const struct store_query *q,
@@ -147,7 +151,9 @@ struct store_lost {
 };
 int store_history_lost(struct store *s, const struct store_query *q, struct store_lost *ret,
 		       struct err *err) WARN_UNUSED;
-/* Seals tails, drops old days. Call about every second from the loop. */
+/* Makes an empty day file ahead where there is none, so that no batch waits for it. */
+int store_history_prepare(struct store *s, struct err *err) WARN_UNUSED;
+/* Seals tails, drops old days, prepares the next. Call about every second from the loop. */
 int store_history_tidy(struct store *s, struct err *err) WARN_UNUSED;
 /* Reads everything stored and checks it: SQLite's own check, every block's SHA-256, every record, times,
  * postings, the order of numbers, watermarks, and that what was acknowledged is there. Each fault is given

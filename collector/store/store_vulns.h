@@ -48,7 +48,7 @@ int store_match_is_due(struct store *s, bool *ret, struct err *err) WARN_UNUSED;
 /* ---- one vulnerability ---- */
 
 /* How a package's files are used; what weighs more is the larger bit. */
-enum { STORE_USED_LOADED = 1, STORE_USED_EXECUTED = 2 };
+enum { STORE_USED_LOADED = 1, STORE_USED_EXECUTED = 2, STORE_USE_EXPOSED = 4 };
 
 struct store_vuln {
 	int64_t row;
@@ -141,6 +141,7 @@ struct store_told_row {
 	int64_t image, alert; /* alert 0: none */
 	enum msg_severity severity;
 	enum store_told state;
+	unsigned use; /* what rules were told: STORE_USED_*, STORE_USE_EXPOSED */
 };
 int store_told_get(struct store *s, int64_t vuln, int64_t image, struct store_told_row *ret,
 		   struct err *err) WARN_UNUSED;

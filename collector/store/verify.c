@@ -202,28 +202,44 @@ static int read_block(struct verify *v, struct day *day, const struct block_row 
 	return r >= 0;
 }
 
-/* A part that retention took: its links stand for the records. */
-static int check_gone(struct verify *v, struct db *d, const struct block_row *b, struct err *err)
+/* A part that retention took: its links stand for the records. Signed with the blocks it had. */
+static int look_gone(struct verify *v, struct day *day, const struct block_row *b, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	char subject[64];
 	uint8_t want[CHAIN_BYTES];
-	int r = DB_PREPARE(d, &st, err, "SELECT at, mac FROM part_gone WHERE class = ? AND part = ?",
+	int r = DB_PREPARE(&day->db, &st, err, "SELECT at, mac FROM part_gone WHERE class = ? AND part = ?",
 			   B_INT(b->place.class_no), B_INT(b->place.part));
 
 	if (r >= 0)
-		r = db_step(d, st, err);
+		r = db_step(&day->db, st, err);
 	if (r <= 0)
 		return r;
-	const struct chain_value at = { .count = db_u64(st, 0) };
+	struct chain_value at = { .count = db_u64(st, 0) };
+	r = parts_fold(v->s, day, b->place.class_no, b->place.part, &at, err);
+	if (r < 0)
+		return r;
 	snprintf(subject, sizeof(subject), "%u.%u", v->date, b->place.part);
 	chain_sign(v->s->history->key, "part", subject, b->place.class_no, &at, want);
 	if (!slice_eq(db_blob(st, 1), slice_from(want, sizeof(want)))) {
-		verify_fault(v, "block %lld: that retention dropped it is not signed by this store",
+		verify_fault(v, "block %lld: that retention dropped its part, with these blocks, is not signed by this store",
 			     (long long)b->place.id);
 		return 0;
 	}
 	return 1;
+}
+
+/* Asked once for a part, not for each of its blocks. */
+static int check_gone(struct verify *v, struct day *day, const struct block_row *b, struct err *err)
+{
+	struct gone *g = &v->gone[b->place.class_no];
+
+	if (g->date == v->date && g->part == b->place.part)
+		return g->is_gone;
+	int r = look_gone(v, day, b, err);
+	if (r >= 0)
+		*g = (struct gone){ v->date, b->place.part, r > 0 };
+	return r;
 }
 
 static bool is_unchained(const struct verify *v, struct slice links, unsigned class_no)
@@ -240,17 +256,17 @@ static int check_block(struct verify *v, struct day *day, const struct block_row
 	char place[48];
 
 	snprintf(place, sizeof(place), "block %lld", (long long)b->place.id);
-	int r = b->place.part ? check_gone(v, &day->db, b, err) : 0;
+	int r = b->place.part ? check_gone(v, day, b, err) : 0;
 	if (r > 0) {
 		v->has_gone = true;
-		verify_links(v, NULL, b->links, place);
+		verify_links(v, NULL, b->links, b->place.class_no, place);
 	}
 	if (r)
 		return r < 0 ? r : 0;
 	r = read_block(v, day, b, place, err);
 	if (r <= 0) {
 		if (!r)
-			verify_links(v, NULL, b->links, place);
+			verify_links(v, NULL, b->links, b->place.class_no, place);
 		return r;
 	}
 	term_set_clear(&h->terms);
@@ -261,7 +277,7 @@ static int check_block(struct verify *v, struct day *day, const struct block_row
 	if (is_unchained(v, b->links, class_no))
 		v->unchained += g->count;
 	else
-		verify_links(v, g, b->links, place);
+		verify_links(v, g, b->links, b->place.class_no, place);
 	segment_reset(h->reading);
 	if (r >= 0)
 		r = b->place.part ? check_filter(v, &day->db, b->place.id, place, err) :
@@ -332,16 +348,21 @@ static int check_tail_row(struct verify *v, sqlite3_stmt *st, const struct block
 		r = segment_decode(buf_slice(&h->unpacked), b->first, h->reading, &why);
 	if (r < 0) {
 		verify_fault(v, "%s: %s", place, why.msg);
-		verify_links(v, NULL, b->links, place);
+		verify_links(v, NULL, b->links, b->place.class_no, place);
 		return 0;
 	}
 	if (g->count != b->n || (g->count && g->rid[g->count - 1] != b->last))
 		verify_fault(v, "%s: %zu records, %llu are noted", place, g->count, (unsigned long long)b->n);
-	r = check_records(v, g, b->place.class_no, place, NULL, err);
+	struct noted noted = { .h = h, .t0 = UINT64_MAX };
+	term_set_clear(&h->terms);
+	r = check_records(v, g, b->place.class_no, place, &noted, err);
+	if (r >= 0 && g->count && (noted.t0 != b->t0 || noted.t1 != b->t1 || !slice_eq(term_set_sorted(&h->terms), b->sum)))
+		verify_fault(v, "%s: its times or terms are not those of its records", place);
+	term_set_clear(&h->terms);
 	if (is_unchained(v, b->links, b->place.class_no))
 		v->unchained += g->count;
 	else
-		verify_links(v, g, b->links, place);
+		verify_links(v, g, b->links, b->place.class_no, place);
 	segment_reset(h->reading);
 	return r;
 }
@@ -349,7 +370,7 @@ static int check_tail_row(struct verify *v, sqlite3_stmt *st, const struct block
 static int check_tail(struct verify *v, struct db *d, struct numbers *nu, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	int r = db_prepare(d, "SELECT first, last, n, raw_bytes, class, links, data FROM tail ORDER BY first", NULL, 0,
+	int r = db_prepare(d, "SELECT first, last, n, raw_bytes, class, links, data, t0, t1, terms FROM tail ORDER BY first", NULL, 0,
 			   &st, err);
 
 	while (r >= 0 && (r = db_step(d, st, err)) > 0) {
@@ -358,7 +379,10 @@ static int check_tail(struct verify *v, struct db *d, struct numbers *nu, struct
 					     .first = db_u64(st, 0),
 					     .last = db_u64(st, 1),
 					     .n = db_u64(st, 2),
+					     .t0 = db_u64(st, 7),
+					     .t1 = db_u64(st, 8),
 					     .raw_bytes = db_u64(st, 3),
+					     .sum = db_blob(st, 9), /* its terms */
 					     .links = db_blob(st, 5) };
 
 		if (b.place.class_no >= CLASS_COUNT) {

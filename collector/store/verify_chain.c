@@ -83,7 +83,8 @@ static bool is_signed(struct verify *v, const char *what, const char *subject, u
 static int read_heads(struct verify *v, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	int r = db_prepare(&v->s->state, "SELECT agent, class, count, hash, mac FROM history_chain", NULL, 0, &st, err);
+	int r = db_prepare(&v->s->state, "SELECT agent, class, count, hash, mac FROM history_chain WHERE agent <> ''",
+			   NULL, 0, &st, err);
 
 	while (r >= 0 && (r = db_step(&v->s->state, st, err)) > 0) {
 		struct checked *c;
@@ -97,11 +98,30 @@ static int read_heads(struct verify *v, struct err *err)
 		if (!is_signed(v, "head", db_text(st, 0), class_no, &head, db_blob(st, 4)))
 			verify_fault(v, "agent %.64s, class %s: the head of its chain is not signed by this store",
 				     db_text(st, 0), class_word(class_no));
+		heads_move(v->s, &v->heads, db_text(st, 0), class_no, NULL, &head);
 		r = get_chain(v, db_text(st, 0), class_no, &c, err);
 		if (r >= 0)
 			c->head = (struct anchor){ .value = head, .is_set = head.count > 0 };
 	}
 	return r;
+}
+
+static int check_heads(struct verify *v, struct err *err)
+{
+	struct heads want;
+	int r = heads_read(v->s, &want, err);
+
+	if (r < 0)
+		return r;
+	v->has_wrong_heads = !want.is_ours || want.count != v->heads.count ||
+			     memcmp(want.lanes, v->heads.lanes, sizeof(want.lanes)) != 0;
+	if (!want.is_ours)
+		verify_fault(v, "the sum of the heads of chains is missing, or not signed by this store");
+	else if (v->has_wrong_heads)
+		verify_fault(v, "the heads of chains are not those that were written: %llu are there of %llu; one was taken"
+				" away, edited, or put back to what it once was",
+			     (unsigned long long)v->heads.count, (unsigned long long)want.count);
+	return 0;
 }
 
 int verify_chains_begin(struct verify *v, const struct store_verify *how, struct err *err)
@@ -112,6 +132,8 @@ int verify_chains_begin(struct verify *v, const struct store_verify *how, struct
 	v->unchained_until = (uint32_t)until;
 	if (r >= 0)
 		r = read_heads(v, err);
+	if (r >= 0)
+		r = check_heads(v, err);
 	for (size_t i = 0; r >= 0 && how && i < how->head_count; i++) {
 		const struct store_head *h = &how->heads[i];
 		struct checked *c;
@@ -199,7 +221,8 @@ struct open_link {
 	uint64_t met, first_seq, last_seq;
 };
 
-static size_t open_links(struct verify *v, struct slice links, struct open_link *ret, const char *place)
+static size_t open_links(struct verify *v, struct slice links, unsigned class_no, struct open_link *ret,
+			 const char *place)
 {
 	struct chain_link l;
 	size_t count = 0;
@@ -211,6 +234,9 @@ static size_t open_links(struct verify *v, struct slice links, struct open_link 
 			verify_fault(v, "%s: a link is of no chain", place);
 			continue;
 		}
+		if (dc->checked->class_no != class_no)
+			verify_fault(v, "%s: its records are of class %s, not %s", place, class_word(dc->checked->class_no),
+				     class_word(class_no));
 		if (l.from != dc->at.count) {
 			verify_fault(v, "%s: agent %s, class %s: %llu records are %s before it (%llu to %llu of its chain)",
 				     place, dc->checked->agent, class_word(dc->checked->class_no),
@@ -261,10 +287,10 @@ static void fold_records(struct verify *v, const struct segment *g, struct open_
 		verify_fault(v, "%s: %llu records are of no chain: they were put in", place, (unsigned long long)strange);
 }
 
-void verify_links(struct verify *v, const struct segment *g, struct slice links, const char *place)
+void verify_links(struct verify *v, const struct segment *g, struct slice links, unsigned class_no, const char *place)
 {
 	static struct open_link open[SEGMENT_SOURCES];
-	size_t count = open_links(v, links, open, place);
+	size_t count = open_links(v, links, class_no, open, place);
 
 	if (g)
 		fold_records(v, g, open, count, place);
@@ -421,6 +447,9 @@ static void check_whole(struct verify *v, struct checked *c)
 		date = f->date;
 	}
 	meet_both(c, &at);
+	/* a kill before the state's first commit of it leaves none, but leaves their sum right */
+	if (v->has_wrong_heads && c->count && !c->head.is_set)
+		verify_fault(v, "agent %s, class %s: the head of its chain is missing", c->agent, class_word(c->class_no));
 	check_anchor(v, c, &c->head, &at, date, "the head in the state");
 	check_anchor(v, c, &c->kept, &at, date, "the head that was kept");
 }

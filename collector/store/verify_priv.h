@@ -1,6 +1,6 @@
 /* verify_priv.h - what the checks of one verification share. Private to the store. */
 #pragma once
-#include "collector/store/history_priv.h"
+#include "collector/store/heads.h"
 
 /* What was met of one agent's epoch, over all days. */
 struct seen {
@@ -32,18 +32,27 @@ struct day_chain {
 	struct checked *checked;
 	struct chain_value from, at, want;
 };
+/* What was asked last of a class: did retention take this part? */
+struct gone {
+	uint32_t date;
+	unsigned part;
+	bool is_gone;
+};
 struct verify {
 	struct store *s;
 	void (*fn)(void *arg, const char *fault);
 	void *arg;
 	uint64_t records, unchained;
 	uint32_t unchained_until;
+	struct heads heads; /* the sum of those that are there */
+	bool has_wrong_heads;
 	struct seen *seen; /* open addressing */
 	size_t seen_count, seen_size;
 	struct checked **chains; /* open addressing on (agent, class) */
 	size_t chain_count, chain_size;
 	struct day_chain *day_chains; /* in the order of no */
 	size_t day_chain_count, day_chain_size;
+	struct gone gone[CLASS_COUNT];
 	uint32_t date;
 	bool has_gone; /* retention took parts of days: what is left can't be counted against what came */
 };
@@ -55,7 +64,7 @@ void verify_fault(struct verify *v, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int verify_chains_begin(struct verify *v, const struct store_verify *how, struct err *err) WARN_UNUSED;
 int verify_day_begin(struct verify *v, struct db *d, struct err *err) WARN_UNUSED;
 /* The records of a block or tail row against its links. g NULL: they are gone, the links go on. */
-void verify_links(struct verify *v, const struct segment *g, struct slice links, const char *place);
+void verify_links(struct verify *v, const struct segment *g, struct slice links, unsigned class_no, const char *place);
 int verify_day_end(struct verify *v, struct err *err) WARN_UNUSED;
 /* After all days: do they make whole chains, from the base to the head? */
 int verify_chains_end(struct verify *v, struct err *err) WARN_UNUSED;

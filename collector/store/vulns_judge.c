@@ -244,14 +244,15 @@ static void read_told(sqlite3_stmt *st, struct store_told_row *ret)
 	*ret = (struct store_told_row){ .image = sqlite3_column_int64(st, 0),
 					.alert = sqlite3_column_int64(st, 1),
 					.severity = (enum msg_severity)db_u64(st, 2),
-					.state = (enum store_told)db_u64(st, 3) };
+					.state = (enum store_told)db_u64(st, 3),
+					.use = (unsigned)db_u64(st, 4) };
 }
 
 int store_told_get(struct store *s, int64_t vuln, int64_t image, struct store_told_row *ret, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
 	int r = DB_PREPARE(&s->state, &st, err,
-			   "SELECT image, alert, severity, state FROM vuln_alert WHERE vuln = ? AND image = ?",
+			   "SELECT image, alert, severity, state, told_use FROM vuln_alert WHERE vuln = ? AND image = ?",
 			   B_INT(vuln), B_INT(image));
 
 	*ret = (struct store_told_row){ .image = image };
@@ -265,16 +266,16 @@ int store_told_get(struct store *s, int64_t vuln, int64_t image, struct store_to
 int store_told_set(struct store *s, int64_t vuln, const struct store_told_row *row, struct err *err)
 {
 	return DB_RUN(&s->state, err,
-		      "INSERT INTO vuln_alert VALUES (?1,?2,?3,?4,?5) ON CONFLICT(vuln, image) DO UPDATE SET alert = ?3,"
-		      " severity = ?4, state = ?5",
-		      B_INT(vuln), B_INT(row->image), B_INT(row->alert), B_INT(row->severity), B_INT(row->state));
+		      "INSERT INTO vuln_alert VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT(vuln, image) DO UPDATE SET alert = ?3,"
+		      " severity = ?4, state = ?5, told_use = ?6",
+		      B_INT(vuln), B_INT(row->image), B_INT(row->alert), B_INT(row->severity), B_INT(row->state), B_INT(row->use));
 }
 
 int store_told_each(struct store *s, int64_t vuln, int (*fn)(void *arg, const struct store_told_row *row),
 		    void *arg, struct err *err)
 {
 	CLEANUP(db_resetp) sqlite3_stmt *st = NULL;
-	int r = DB_PREPARE(&s->state, &st, err, "SELECT image, alert, severity, state FROM vuln_alert WHERE vuln = ?",
+	int r = DB_PREPARE(&s->state, &st, err, "SELECT image, alert, severity, state, told_use FROM vuln_alert WHERE vuln = ?",
 			   B_INT(vuln));
 
 	while (r >= 0 && (r = db_step(&s->state, st, err)) > 0) {

@@ -280,7 +280,7 @@ static int take(void *arg, const struct store_event *e)
 static unsigned ask(struct store *s, const char *filter, uint64_t since, uint64_t until, uint64_t limit, uint64_t *rows,
 		    double *worst)
 {
-	static const char *const execs[] = { "exec", NULL };
+	static const char *const execs[] = { "exec", NULL }, *const peers[] = { "network", "traffic", "admission", NULL };
 	struct asked a = { .counts_none = !limit };
 	char cursor[64] = "", before[64];
 	unsigned pages = 0;
@@ -295,7 +295,7 @@ static unsigned ask(struct store *s, const char *filter, uint64_t since, uint64_
 					 .until_unix_ns = until,
 					 .limit = limit ? limit : 100000,
 					 .cursor = before,
-					 .types = strstr(filter, "address=") || strstr(filter, "pid=") ? NULL : execs };
+					 .types = strstr(filter, "address=") ? peers : strstr(filter, "pid=") ? NULL : execs };
 		must(store_history_query(s, &q, take, &a, cursor, sizeof(cursor), &err), &err);
 		t = (now_s(CLOCK_MONOTONIC) - t) * 1e3;
 		*worst = t > *worst ? t : *worst;

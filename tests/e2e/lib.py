@@ -33,13 +33,16 @@ class Skip(Exception):
 
 def programs(preset):
     """Where a preset's programs are; PICKET_BIN names another build tree."""
-    root = pathlib.Path(os.environ.get("PICKET_BIN") or TOP / "build" / preset)
+    other = os.environ.get("PICKET_BIN")
+    root = pathlib.Path(other or TOP / "build" / preset).absolute()
+    tests = (root if other else TOP / "build" / "asan-ubsan") / "tests"  # a release has none
     return {
         "agent": root / "agent" / "picket-agent",
         "collector": root / "collector" / "picket-collector",
         "ctl": root / "collector" / "ctl" / "picketctl",
-        "load": TOP / "build" / "asan-ubsan" / "tests" / "bench" / "load_exec",
-        "calls": TOP / "build" / "asan-ubsan" / "tests" / "bench" / "load_calls",
+        "load": tests / "bench" / "load_exec",
+        "calls": tests / "bench" / "load_calls",
+        "fleet": tests / "fleet" / "fleet",
     }
 
 
@@ -225,7 +228,12 @@ class Fleet:
 
     def start_collector(self):
         self.start("collector", self.bin["collector"], "run", "--config", self.dir / "c/collector.yaml")
-        wait_until("collector answers", 20, lambda: self.ctl("status", check=False).returncode == 0)
+
+        def answers():
+            if self.procs["collector"].poll() is not None:
+                raise AssertionError(f"the collector ended: {self.log('collector')[-600:]}")
+            return self.ctl("status", check=False).returncode == 0
+        wait_until("collector answers", 20, answers)
 
     def agent_config(self, name="agent"):
         return self.dir / name / "agent.yaml"

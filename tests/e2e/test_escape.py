@@ -25,6 +25,7 @@ ACTS = [
     ("priv", ["mount", "-t", "tmpfs", "none", "/mnt"], MOUNT),
     ("priv", ["mount", "--bind", "/etc", "/srv"], "Mount program in a privileged container"),
     ("gen", ["mount", "-t", "proc", "none", "/mnt"], MOUNT),
+    ("priv", ["sh", "-c", "mkdir -p /mnt/etc/cron.d /mnt/data; > /mnt/data/x; > /mnt/etc/cron.d/x"], "Host's files changed in a container"),
     ("priv", ["mknod", "/tmp/sda", "b", "8", "0"], "Device node made in a container"),
     ("priv", ["sh", "-c", "for d in /dev/sd? /dev/vd? /dev/nvme?n? /dev/loop0; do [ -b $d ] && head -c 1 $d; done >/dev/null"], DISK),
     ("priv", ["/opt/act", "chroot", "/proc/1/root"], "Root folder changed to a folder of the host"),

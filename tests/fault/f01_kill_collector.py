@@ -3,7 +3,7 @@
 import random
 import time
 
-from lib import SEED, Proxy, either, main, scene  # noqa: F401
+from rig import SEED, Proxy, either, main, scene  # noqa: F401
 
 
 def kill_collector():

@@ -4,7 +4,7 @@
 The release programs as they are: strace kills them at the Nth call of a kind."""
 import time
 
-from lib import either, main, need, scene
+from rig import either, main, need, scene
 
 
 def strace(call, n):

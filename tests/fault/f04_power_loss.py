@@ -9,7 +9,7 @@ import random
 import shutil
 import sqlite3
 
-from lib import BIN, SEED, Skip, either, main, scene
+from rig import BIN, SEED, Skip, either, main, scene
 
 SECTOR = 512
 

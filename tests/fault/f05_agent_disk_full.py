@@ -3,7 +3,7 @@
 import pathlib
 import time
 
-from lib import cli, either, main, memory_mb, need, scene
+from rig import cli, either, main, memory_mb, need, scene
 
 
 def losses_are_told(h, r, appended):

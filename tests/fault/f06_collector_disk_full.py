@@ -4,7 +4,7 @@ import os
 import pathlib
 import time
 
-from lib import cli, either, main, need, scene, wait_until
+from rig import cli, either, main, need, scene, wait_until
 
 
 def disk_full():

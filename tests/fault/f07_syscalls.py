@@ -3,7 +3,7 @@
 import random
 import time
 
-from lib import SEED, either, main, need, scene, wait_until
+from rig import SEED, either, main, need, scene, wait_until
 
 CALLS = ("pwrite64", "fdatasync", "ftruncate", "unlinkat", "openat", "pread64")
 ERRORS = ("EIO", "ENOSPC", "EINTR")

@@ -2,7 +2,7 @@
 """F8: a disk that syncs slowly."""
 import time
 
-from lib import descendants, either, main, memory_mb, need, scene
+from rig import descendants, either, main, memory_mb, need, scene
 
 
 def slow_sync():

@@ -2,7 +2,7 @@
 """F9: the network is gone: wholly, one way, now and then; and all come back at once."""
 import time
 
-from lib import Proxy, cpu_s, either, main, scene, wait_until
+from rig import Proxy, cpu_s, either, main, scene, wait_until
 
 
 def herd():

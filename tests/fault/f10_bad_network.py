@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 
-from lib import Proxy, Skip, either, main, need, scene
+from rig import Proxy, Skip, either, main, need, scene
 
 
 def through(name, doc, agents, per_s, seconds, settle=90, **how):

@@ -5,7 +5,7 @@ import random
 import shutil
 import subprocess
 
-from lib import SEED, UPLINK, either, main, need, scene
+from rig import SEED, UPLINK, either, main, need, scene
 
 
 def flips():

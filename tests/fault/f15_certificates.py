@@ -4,7 +4,7 @@ import re
 import shutil
 import time
 
-from lib import cli, main, need, scene, wait_until
+from rig import cli, main, need, scene, wait_until
 
 CONF = """[ca]
 default_ca=c

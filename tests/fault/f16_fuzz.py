@@ -6,7 +6,7 @@ import re
 import subprocess
 import tempfile
 
-from lib import TOP, Skip, either, main, need
+from rig import TOP, Skip, either, main, need
 
 TARGETS = ("fuzz_batch", "fuzz_decode_record", "fuzz_reply", "fuzz_spool", "fuzz_token", "fuzz_store_segment")
 

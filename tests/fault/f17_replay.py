@@ -2,7 +2,7 @@
 """F17: batches again, overlapping, out of order, of an old epoch, with numbers beyond reason."""
 import time
 
-from lib import either, main, scene
+from rig import either, main, scene
 
 
 def replay():

@@ -2,7 +2,7 @@
 """F20: one agent floods, the others work."""
 import time
 
-from lib import either, main, scene
+from rig import either, main, scene
 
 
 def flood():

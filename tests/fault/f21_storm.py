@@ -5,10 +5,11 @@ import sys
 import time
 
 import receivers
-from lib import LONG, main, wait_until
+from rig import LONG, main, wait_until
 
 COUNT, RATE = 10000, 1000
 PEOPLE_S = 150  # two windows of a storm
+
 
 def storm(group_by, wait, count=COUNT, kills=0, how="ok"):
     hook, pager, plain = receivers.Receiver(how), receivers.Receiver(how), receivers.Receiver(how)
@@ -60,23 +61,34 @@ def storm(group_by, wait, count=COUNT, kills=0, how="ok"):
         for r in (hook, pager, plain):
             r.close()
 
+
 def a_storm_grouped_by_rule_and_host():
+    """<= 20 notifications a receiver, all 10,000 in history and inbox, the inbox <= 500 ms"""
     return storm(None, "2s")
 
+
 def a_storm_in_which_each_alert_is_a_group():
+    """<= 20 notifications a receiver, all 10,000 in history and inbox, the inbox <= 500 ms"""
     return storm("alert", "1ms")
 
+
 def a_storm_grouped_by_container_with_a_wait():
+    """<= 20 notifications a receiver, all 10,000 in history and inbox, the inbox <= 500 ms"""
     return storm("container", "5s")
 
+
 def a_storm_that_is_one_group():
+    """<= 20 notifications a receiver, all 10,000 in history and inbox, the inbox <= 500 ms"""
     return storm("none", "5s")
 
+
 def a_storm_in_which_the_collector_is_killed_three_times():
+    """the same, and 11 more for each kill"""
     return storm("alert", "1ms", kills=3)
 
 
 def a_storm_and_receivers_that_take_a_second():
+    """<= 20 notifications a receiver, all 10,000 in history and inbox, the inbox <= 500 ms"""
     return storm(None, "50ms", how="slow")
 
 

@@ -10,7 +10,7 @@ import threading
 import time
 
 import receivers
-from lib import LONG, Skip, free_port, main, wait_until
+from rig import LONG, Skip, free_port, main, wait_until
 
 SECONDS = 600 if LONG else 12  # of each trouble
 
@@ -97,6 +97,7 @@ def webhooks_in_trouble_lose_nothing_and_keep_order():
 
 
 def broken_tls_is_refused_and_tried_again_until_it_is_mended():
+    """0 lost, nothing sent without a good certificate"""
     made = None
     ports = {name: free_port() for name in ("expired", "other", "good")}
     conf = "".join(f"    - {{name: {n}, url: 'https://localhost:{port}/', ca_file: CA}}\n" for n, port in ports.items())
@@ -196,6 +197,7 @@ class Gate:
 
 
 def a_mail_server_that_greylists_is_slow_and_away_gets_every_alert():
+    """0 lost"""
     f = receivers.Fleet("notify:\n  mails: []\n", mail=True)
     gate = Gate(f.mail_port)
     try:
@@ -239,6 +241,7 @@ def a_mail_server_that_greylists_is_slow_and_away_gets_every_alert():
 
 
 def dead_letters_are_seen_and_sent_again():
+    """what is given up is a dead letter, and goes out when a person says so"""
     r = receivers.Receiver("500")
     f = receivers.Fleet(f"notify:\n  max_attempts: 1\n  webhooks:\n    - {{name: hook, url: 'http://127.0.0.1:{r.port}/'}}\n"
                         "  routes:\n" + route("hook"))
@@ -274,6 +277,7 @@ def dead_letters_are_seen_and_sent_again():
 
 
 def syslog_over_tcp_and_tls_gets_every_alert():
+    """0 lost"""
     plain = receivers.Syslog()
     tls_port = free_port()
     f = receivers.Fleet(f"notify:\n  syslogs:\n    - {{name: siem, url: 'tcp://localhost:{plain.port}'}}\n"

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from lib import Skip, die_with_parent, either, main, scene
+from rig import Skip, die_with_parent, either, main, scene
 
 
 def stopped_collector():

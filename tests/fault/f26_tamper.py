@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import time
 
-from lib import either, main, need, scene
+from rig import either, main, need, scene
 
 
 def columns(db, table):

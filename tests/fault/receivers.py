@@ -15,20 +15,16 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from lib import TOP, Shell, Skip, _die_with_parent, free_port, wait_until  # noqa: E402
-
-
-def build():
-    return pathlib.Path(os.environ.get("PICKET_BIN") or TOP / "build" / "release")
+from lib import Shell, _die_with_parent  # noqa: E402
+from rig import BIN, Skip, free_port, wait_until  # noqa: E402
 
 
 class Fleet:
     """One collector; alerts come from alert_feed over the real door."""
 
     def __init__(self, notify, mail=False):
-        root = build()
-        self.bin = {"collector": root / "collector" / "picket-collector", "ctl": root / "collector" / "ctl" / "picketctl",
-                    "feed": root / "tests" / "fault" / "alert_feed"}
+        self.bin = {"collector": BIN / "collector" / "picket-collector", "ctl": BIN / "collector" / "ctl" / "picketctl",
+                    "feed": BIN / "tests" / "fault" / "alert_feed"}
         for p in self.bin.values():
             if not p.exists():
                 raise Skip(f"{p.name} is not built")

@@ -126,7 +126,7 @@ static void make_process(struct made *r, const struct mix *m, uint64_t job, uint
 	r->p.ppid = 800 + (uint32_t)(job % 64);
 	r->p.start_ns = 86400000000000ull + seq * m->step_ns + (h >> 44);
 	r->p.name = text(pr->name);
-	r->p.exe = text(pr->exe);
+	r->p.exe = text(m->exe ? m->exe : pr->exe);
 	r->p.argv0 = text(pr->name);
 	r->p.args = msg_bytes(slice_from(r->args, fill(r->args, sizeof(r->args), pr->args, h >> 8, '\0') + 1));
 	r->p.cwd = text("/srv/app");

@@ -13,6 +13,7 @@ struct mix {
 	uint64_t step_ns;	     /* between two numbers of one host */
 	enum mix_kind kind;
 	uint32_t findings_every; /* one record in so many is a finding; 0: none */
+	const char *exe;	 /* nullable: all programs are this one */
 };
 
 /* Appends the packed record to out. Pure. */

@@ -331,7 +331,7 @@ static void a_kill_is_an_exec_with_the_row_that_asked(void **state)
 	struct record_exec x = { .r = { .size = sizeof(rec), .type = RECORD_KILL,
 					.version = RECORD_VERSION,
 					.text_bytes = { [TEXT_EXE] = 4, [TEXT_ARGS] = 2 } },
-				 .pad = 31 };
+				 .extra = 31 };
 	struct event e;
 
 	memcpy(rec, &x, sizeof(x));

@@ -251,6 +251,33 @@ static void the_collector_can_raise_an_alert_itself(void **state)
 	cJSON_Delete(al);
 }
 
+static void no_finding_folds_into_what_the_collector_says_itself(void **state)
+{
+	static char rule[] = "Forged sender", low[] = "INFO";
+	struct people *p = *state;
+	struct alert_change ours, again;
+	struct people_finding f;
+
+	MUST(alert_from_system(p->store, &day, &p->clk, rule, SEVERITY_CRITICAL, "host-07", "An agent forges", "ours", &ours,
+			       &must_err));
+	/* An agent may call its rules as it likes, and be its own host's. */
+	people_finding(&f, clock_unix_ns(&p->clk));
+	f.finding.rule = rule;
+	f.finding.priority = low;
+	f.finding.container = NULL;
+	struct alert_change theirs = put(p, &f, 1);
+	assert_true(theirs.is_new);
+	assert_int_not_equal(theirs.id, ours.id);
+	cJSON *al = read_alert(p, ours.id);
+	assert_string_equal(at(al, "title", NULL, NULL), "An agent forges");
+	assert_string_equal(at(al, "source", NULL, NULL), "system");
+	cJSON_Delete(al);
+	MUST(alert_from_system(p->store, &day, &p->clk, rule, SEVERITY_CRITICAL, "host-07", "An agent forges", "ours", &again,
+			       &must_err));
+	assert_int_equal(again.id, ours.id);
+	assert_int_equal(again.count, 2);
+}
+
 static void a_folded_finding_counts_for_all_it_stands_for(void **state)
 {
 	struct people_finding f;
@@ -567,6 +594,7 @@ int main(void)
 		T(a_finding_on_the_host_itself_has_no_container),
 		T(the_largest_finding_still_becomes_an_alert),
 		T(the_collector_can_raise_an_alert_itself),
+		T(no_finding_folds_into_what_the_collector_says_itself),
 		T(a_folded_finding_counts_for_all_it_stands_for),
 		T(a_call_says_what_it_did),
 		T(loss_is_one_alert_per_host_and_class_with_sums),

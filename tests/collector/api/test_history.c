@@ -140,7 +140,7 @@ static void wrong_questions_are_refused(void **state)
 		{ "/api/v1/history/runs?container=web&exe=x", 400, "takes no 'exe'" },
 		{ "/api/v1/history/process?host=h&pid=x", 400, "a number" },
 		{ "/api/v1/history/process?host=h&pid=2&tree=1.2", 400, "not one of ours" },
-		{ "/api/v1/history/binary", 400, "needs exe=" },
+		{ "/api/v1/history/binary", 400, "needs hash=SHA256, exe=" },
 		{ "/api/v1/history/vulnerability?vuln=CVE-1&day=soon", 400, "like 2026-11-23" },
 		{ "/api/v1/history/vulnerability?vuln=CVE-1", 404, "no vulnerability" },
 		{ "/api/v1/history/silence?host=nobody", 404, "" },

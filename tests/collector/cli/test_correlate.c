@@ -281,6 +281,8 @@ static void a_broken_file_is_told_and_changes_nothing(void)
 	assert_int_equal(unlink(path), 0);
 	kill(collector, SIGHUP);
 	until("$ctl status", "\"errors\":0");
+	until("$ctl alert list source=system status=resolved -o csv", "Rules are broken");
+	until("$ctl alert list source=system status=resolved -o json", "it is well again");
 }
 
 static void a_collector_with_rules(void **state)

@@ -1,6 +1,8 @@
 /* living.h - live over a store of its own, with a clock that a test turns: what is fed, what fired and was committed; a
  * kill is a store and a live that are gone without a word. */
 #pragma once
+#include <time.h>
+
 #include "collector/correlate/live.h"
 #include "collector/correlate/live_priv.h"
 #include "tests/collector/people.h"
@@ -135,9 +137,17 @@ static inline void living_exec(struct living *v, const char *host, uint64_t seq,
 	MUST(live_record(v->live, host, host, 1, seq, &rec, &must_err));
 }
 
+/* Until what was read is in force. */
+static inline void living_read(struct living *v)
+{
+	while (live_take(v->live))
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
 static inline void living_tick(struct living *v, uint64_t ns)
 {
 	clock_fake_advance(&v->clk, ns);
 	live_tick(v->live);
+	living_read(v);
 	v->committed = v->count;
 }

@@ -1,4 +1,6 @@
 /* live: rules in force, their state over kills and rollbacks, files that change. */
+#include <signal.h>
+
 #include "tests/collector/correlate/living.h"
 
 static const uint64_t second = 1000000000, t0 = 1795464000ull * 1000000000;
@@ -129,8 +131,9 @@ static void run_steps(struct living *v, const struct step *steps, bool with_kill
 			assert_int_equal(live_snapshot(v->live, &err), 0);
 		/* one in parts, while batches come, and maybe a kill */
 		if (die == 5 || die == 6) {
+			v->live->copy_bytes = die == 5 ? SIZE_MAX : 0; /* 0: made by a copy of the process, while batches come */
 			assert_int_equal(live_snapshot_begin(v->live, &err), 0);
-			v->live->pending.part_bytes = v->live->pending.snapshot.n / 5 + 1;
+			v->live->pending.part_bytes = v->live->pending.bytes / 5 + 300;
 		}
 		if (with_kills && v->live->pending.is_open)
 			assert_int_equal(live_snapshot_step(v->live, &err), 0);
@@ -164,6 +167,50 @@ static void kills_and_rollbacks_change_nothing(void **state)
 
 /* ---- files ---- */
 
+/* A state larger than the loop may write is written by a copy of the process: as it was when asked for. */
+static void a_copy_takes_the_state_as_it_was_and_one_that_dies_costs_nothing(void **state)
+{
+	struct living v;
+	struct err err;
+
+	living_begin(&v, three_logins, t0);
+	v.live->copy_bytes = 0;
+	for (unsigned round = 0; round < 2; round++) {
+		MUST(store_begin(v.store, &must_err));
+		living_exec(&v, "web-1", round + 1, t0 - 3 + round, "/bin/login", "root");
+		living_commit(&v);
+		MUST(live_snapshot_begin(v.live, &must_err));
+		assert_true(v.live->pending.is_copied);
+		if (round == 0) { /* killed, for want of memory say */
+			kill(v.live->pending.copy.pid, SIGSTOP);
+			kill(v.live->pending.copy.pid, SIGKILL);
+			int r;
+			while ((r = live_snapshot_step(v.live, &err)) == 0 && v.live->pending.is_open)
+				nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+			if (r < 0) { /* unless it was faster */
+				assert_true(v.live->is_copy_bad);
+				v.live->is_copy_bad = false;
+			}
+			continue;
+		}
+		MUST(store_begin(v.store, &must_err)); /* comes while the copy works: is in the journal, not in the snapshot */
+		living_exec(&v, "web-1", 10, t0 - 1, "/bin/ls", "root");
+		living_commit(&v);
+		while (v.live->pending.is_open) {
+			MUST(live_snapshot_step(v.live, &must_err));
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		}
+		assert_false(v.live->is_copy_bad);
+	}
+	assert_true(v.live->generation >= 2); /* that of the start, and this */
+	living_kill(&v);
+	MUST(store_begin(v.store, &must_err));
+	living_exec(&v, "web-1", 11, t0, "/bin/login", "root");
+	living_commit(&v);
+	assert_int_equal(v.count, 1);
+	living_end(&v);
+}
+
 static void files_that_change_are_read_and_state_stays(void **state)
 {
 	struct living v;
@@ -192,27 +239,67 @@ static void a_broken_file_leaves_what_is_in_force_and_is_told(void **state)
 {
 	struct living v;
 	struct live_stats st;
-	struct err err;
 
 	living_begin(&v, three_logins, t0);
 	living_put_file(&v, v.rules, "broken.yaml", "title: x\ndetection:\n  s: {Image: /bin/sh}\n  condition: s and\n");
 	living_tick(&v, 6 * second);
-	assert_int_equal(v.notice_count, 1);
-	assert_non_null(strstr(v.notices[0], "rules_broken: "));
-	assert_non_null(strstr(v.notices[0], "broken.yaml:4:"));
+	assert_non_null(strstr(live_error(v.live), "broken.yaml:4:"));
 	assert_int_equal(live_rules(v.live)->count, 2);
-	living_tick(&v, 60 * second); /* once, not each time that is looked */
-	assert_int_equal(v.notice_count, 1);
+	living_tick(&v, 60 * second);
+	assert_non_null(strstr(live_error(v.live), "broken.yaml:4:"));
 	/* at a start what is right is loaded */
 	living_kill(&v);
 	assert_int_equal(live_rules(v.live)->count, 2);
-	assert_int_equal(v.notice_count, 2);
+	assert_non_null(strstr(live_error(v.live), "broken.yaml:4:"));
 	living_put_file(&v, v.rules, "broken.yaml", "title: x\nlogsource: {product: linux, category: process_creation}\n"
 						      "detection:\n  s: {Image: /bin/sh}\n  condition: s\n");
-	assert_int_equal(live_reload(v.live, &err), 0);
+	live_reload(v.live);
+	living_read(&v);
 	assert_int_equal(live_rules(v.live)->count, 3);
 	live_stats(v.live, &st);
 	assert_int_equal(st.error_count, 0);
+	assert_string_equal(live_error(v.live), "");
+	assert_int_equal(v.notice_count, 0);
+	living_end(&v);
+}
+
+static void put_many(struct living *v, unsigned from, unsigned to)
+{
+	char name[32], text[300];
+
+	for (unsigned i = from; i < to; i++) {
+		snprintf(name, sizeof(name), "many-%04u.yml", i);
+		snprintf(text, sizeof(text),
+			 "title: many %u\nlogsource: {product: linux, category: process_creation}\n"
+			 "detection:\n  s: {Image|endswith: ['/t%u', '/u%u']}\n  condition: s\n",
+			 i, i, i);
+		living_put_file(v, v->detections, name, text);
+	}
+}
+
+static void old_rules_are_in_force_until_all_new_ones_are_read(void **state)
+{
+	enum { MANY = 400 };
+	struct living v;
+
+	living_begin(&v, three_logins, t0);
+	put_many(&v, 0, MANY);
+	live_reload(v.live);
+	assert_int_equal(live_rules(v.live)->count, 2);
+	/* what comes meanwhile is judged by them */
+	MUST(store_begin(v.store, &must_err));
+	for (unsigned i = 1; i <= 3; i++)
+		living_exec(&v, "web-1", i, t0 - 4 + i, "/bin/login", "root");
+	living_commit(&v);
+	assert_int_equal(v.count, 1);
+	assert_int_equal(live_rules(v.live)->count, 2);
+	/* more files while those are read: read again, nothing of the first pass comes into force alone */
+	put_many(&v, MANY, MANY + 1);
+	live_reload(v.live);
+	living_read(&v);
+	assert_int_equal(live_rules(v.live)->count, 2 + MANY + 1);
+	/* a collector that ends meanwhile waits for nothing that it needs */
+	live_reload(v.live);
 	living_end(&v);
 }
 
@@ -429,6 +516,53 @@ static void a_state_that_is_damaged_is_told_and_counting_goes_on(void **state)
 	living_end(&v);
 }
 
+/* A machine starts with a wrong date, and is put right. */
+static void a_clock_that_was_ahead_stops_no_counting(void **state)
+{
+	struct live_stats st;
+	struct living v;
+
+	(void)state;
+	living_begin(&v, three_logins, t0 + 3650 * 86400 * second);
+	living_tick(&v, second);
+	v.clk.fake_unix_ns = t0;
+	for (uint64_t run = 0; run < 2; run++) {
+		living_tick(&v, second);
+		MUST(store_begin(v.store, &must_err));
+		for (uint64_t i = 1; i <= 3; i++)
+			living_exec(&v, run ? "web-2" : "web-1", i, clock_unix_ns(&v.clk) - second + i, "/bin/login", "root");
+		living_commit(&v);
+		assert_int_equal(v.count, run + 1);
+		living_kill(&v);
+	}
+	assert_int_equal(v.notice_count, 1);
+	assert_string_equal(v.notices[0], "rules_state_lost: the clock was put back");
+	live_stats(v.live, &st);
+	assert_int_equal(st.late, 0);
+	living_end(&v);
+}
+
+/* A kill between: the state in the store is ahead of the clock. */
+static void a_state_from_the_future_stops_no_counting(void **state)
+{
+	struct living v;
+
+	(void)state;
+	living_begin(&v, three_logins, t0 + 3650 * 86400 * second);
+	MUST(store_begin(v.store, &must_err));
+	living_exec(&v, "web-1", 1, t0 + 3650 * 86400 * second, "/bin/login", "root");
+	living_commit(&v);
+	v.clk.fake_unix_ns = t0;
+	living_kill(&v);
+	living_tick(&v, second);
+	MUST(store_begin(v.store, &must_err));
+	for (uint64_t i = 2; i <= 4; i++)
+		living_exec(&v, "web-1", i, t0 + i, "/bin/login", "root");
+	living_commit(&v);
+	assert_int_equal(v.count, 1);
+	living_end(&v);
+}
+
 static void a_host_is_known_by_its_address(void **state)
 {
 	static const char rules[] = "title: to a host\nname: to\nlogsource: {product: linux, category: network_connection}\n"
@@ -520,8 +654,10 @@ int main(void)
 		cmocka_unit_test(a_correlation_fires_inside_the_transaction_and_once),
 		cmocka_unit_test(what_was_rolled_back_did_not_happen),
 		cmocka_unit_test(kills_and_rollbacks_change_nothing),
+		cmocka_unit_test(a_copy_takes_the_state_as_it_was_and_one_that_dies_costs_nothing),
 		cmocka_unit_test(files_that_change_are_read_and_state_stays),
 		cmocka_unit_test(a_broken_file_leaves_what_is_in_force_and_is_told),
+		cmocka_unit_test(old_rules_are_in_force_until_all_new_ones_are_read),
 		cmocka_unit_test(rules_that_correlations_name_are_silent_unless_generated),
 		cmocka_unit_test(silence_of_an_agent_is_an_event),
 		cmocka_unit_test(a_container_is_known_by_its_id),
@@ -529,6 +665,8 @@ int main(void)
 		cmocka_unit_test(what_is_given_up_is_told_once_an_hour),
 		cmocka_unit_test(a_muted_rule_raises_nothing),
 		cmocka_unit_test(a_state_that_is_damaged_is_told_and_counting_goes_on),
+		cmocka_unit_test(a_clock_that_was_ahead_stops_no_counting),
+		cmocka_unit_test(a_state_from_the_future_stops_no_counting),
 		cmocka_unit_test(a_host_is_known_by_its_address),
 		cmocka_unit_test(it_lists_and_explains),
 		cmocka_unit_test(a_row_survives_its_bytes_and_none_is_believed),

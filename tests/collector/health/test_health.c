@@ -13,6 +13,7 @@ static struct world {
 	struct health_config cfg;
 	struct prom_durations answers;
 	uint64_t free_bytes;
+	const char *rules_error;
 	unsigned told, closed, commits;
 	bool fails;
 	char title[500], detail[700], host[300];
@@ -24,6 +25,7 @@ static void on_facts(void *arg, struct health_facts *ret)
 	(void)arg;
 	ret->answers = &w.answers;
 	ret->free_bytes = w.free_bytes;
+	ret->rules_error = w.rules_error;
 }
 
 static int on_case(void *arg, const struct health_case *c, int64_t *alert, struct err *err)
@@ -290,6 +292,34 @@ static void clocks_spools_and_ledgers_that_are_off(void **state)
 	assert_non_null(strstr(w.title, "777 records of web-1 are neither stored"));
 }
 
+static void broken_rules_are_told_until_they_are_mended(void **state)
+{
+	struct store_alert al;
+	struct err err;
+
+	(void)state;
+	w.rules_error = "rules.d/a.yml:3:1: unknown key 'x'";
+	pass(10, NULL);
+	assert_int_equal(w.told, 1);
+	assert_string_equal(w.detail, w.rules_error);
+	/* another line of it: the same alert, with what is wrong now */
+	w.rules_error = "rules.d/a.yml:9:1: unknown key 'y'";
+	pass(10, NULL);
+	assert_int_equal(w.told, 2);
+	assert_int_equal(w.closed, 0);
+	assert_string_equal(w.detail, w.rules_error);
+	/* mended while the collector was away */
+	health_free(w.h);
+	w.h = NULL;
+	w.rules_error = "";
+	open_health();
+	pass(10, NULL);
+	assert_int_equal(w.closed, 1);
+	CLEANUP(arena_freep) struct arena *a = arena_new(1 << 20);
+	OK(store_alert_get(w.f.s, 1, a, &al, &err));
+	assert_string_equal(al.status, "resolved");
+}
+
 static void a_full_disk_gets_worse_and_well(void **state)
 {
 	(void)state;
@@ -428,6 +458,7 @@ int main(void)
 		TEST(a_site_that_is_cut_off_is_one_alert),
 		TEST(revoked_and_replaced_agents_are_not_missed),
 		TEST(clocks_spools_and_ledgers_that_are_off),
+		TEST(broken_rules_are_told_until_they_are_mended),
 		TEST(a_full_disk_gets_worse_and_well),
 		TEST(answers_that_take_long),
 		TEST(notifications_that_wait_or_died),

@@ -230,6 +230,14 @@ static void cut_the_tail_and_the_head(struct fixture *f)
 		"UPDATE agent_epoch SET seq = seq - 225, stored = stored - 225 WHERE agent = 'agent-2'");
 }
 
+static void cut_the_tail_and_forget_the_head(struct fixture *f)
+{
+	cut_the_tail(f);
+	run_sql(f, "state.db",
+		"DELETE FROM history_chain WHERE agent = 'agent-2';"
+		"UPDATE agent_epoch SET stored = stored - 225, holes = holes + 225 WHERE agent = 'agent-2'");
+}
+
 static const struct deed deeds[] = {
 	{ "a record is edited", NULL, NULL, edit_a_record, "day 20261125: tail 8101: agent agent-1, class process: records" },
 	{ "a record and its link", NULL, NULL, edit_a_record_and_its_link, "day 20261125: tail 8101" },
@@ -272,6 +280,10 @@ static const struct deed deeds[] = {
 	{ "a tail is cut, tidily", NULL, NULL, cut_the_tail,
 	  "agent agent-2, class process: records 13276 to 13500 of its chain are missing after day 20261125" },
 	{ "and the head with it", NULL, NULL, cut_the_tail_and_the_head, "the head of its chain is not signed" },
+	{ "and the head is forgotten", NULL, NULL, cut_the_tail_and_forget_the_head, "agent agent-2, class process: the head" },
+	{ "a tail is hidden from queries", DAY3, "UPDATE tail SET t0 = 1, t1 = 1, terms = x'' WHERE first = 8101", NULL,
+	  "day 20261125: tail 8101: its times or terms" },
+	{ "the sum of the heads", "state.db", "DELETE FROM history_chain WHERE agent = ''", NULL, "the sum of the heads" },
 	{ "the first day is removed", NULL, NULL, remove_the_first_day,
 	  "day 20261123: its file is missing, and retention did not drop it" },
 	{ "a day in the middle", NULL, NULL, remove_the_second_day,
@@ -412,12 +424,101 @@ static void another_key_signs_nothing_of_what_is_there(void **state)
 	fixture_fini(&f);
 }
 
+/* What a deed leaves must not be signed by what is stored after it. */
+struct laundry {
+	const char *what, *state_sql;
+	bool cuts;
+	const char *said;
+};
+static const struct laundry laundries[] = {
+	{ "the head is edited",
+	  "UPDATE history_chain SET count = 0, hash = zeroblob(16) WHERE agent = 'agent-2';", true,
+	  "agent agent-2, class process: day 20261125 does not go on" },
+	{ "the head is forgotten", "DELETE FROM history_chain WHERE agent = 'agent-2';", true, "the heads of chains are not" },
+	{ "all heads are", "DELETE FROM history_chain WHERE agent <> '';", true, "the heads of chains are not" },
+	{ "and their sum", "DELETE FROM history_chain;", true, "the sum of the heads of chains is missing" },
+	{ "the log is cut",
+	  "DELETE FROM audit_log WHERE id >= 23;"
+	  "UPDATE audit_chain SET (count, hash) = (SELECT id, chain FROM audit_log a WHERE a.is_agent = audit_chain.is_agent"
+	  " ORDER BY id DESC LIMIT 1);",
+	  false, "audit log of people: row" },
+	{ "the log is written anew", "DELETE FROM audit_chain; UPDATE audit_log SET who = 'bob', chain = x'';", false,
+	  "the heads of chains are not" },
+};
+
+static void what_is_stored_later_signs_no_deed(void **state)
+{
+	static struct faults all;
+	struct fixture f;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(laundries); i++) {
+		fixture_init(&f);
+		fill(&f);
+		store_close(f.s);
+		if (laundries[i].cuts) {
+			cut_the_tail(&f);
+			run_sql(&f, "state.db",
+				"UPDATE agent_epoch SET stored = stored - 225, holes = holes + 225 WHERE agent = 'agent-2'");
+		}
+		run_sql(&f, "state.db", laundries[i].state_sql);
+		fixture_open(&f);
+		for (uint64_t k = 0; k < 3; k++) {
+			put_batch(f.s, agents[0], 13501 + k * 50, 50);
+			put_batch(f.s, agents[1], 13501 + k * 50, 50);
+			OK(store_audit_log(f.s, "alice", "later", "subject", &err));
+			OK(store_audit_log_agent(f.s, "host-1", "later", "subject", &err));
+			fixture_reopen(&f);
+		}
+		verify(f.s, &all);
+		if (!all.count || !strstr(all.text, laundries[i].said))
+			fail_msg("%s: not found, or not named: %d\n%s", laundries[i].what, all.count, all.text);
+		fixture_fini(&f);
+	}
+}
+
+/* The head of now is put in the place of the one that was signed before: both are ours. */
+static void an_older_head_is_found(void **state)
+{
+	static struct faults all;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	fill(&f);
+	store_close(f.s);
+	run_sql(&f, "state.db", "CREATE TABLE kept AS SELECT * FROM history_chain WHERE agent = 'agent-2'");
+	run_sql(&f, DAY3, "CREATE TABLE kept AS SELECT * FROM chain WHERE agent = 'agent-2'");
+	fixture_open(&f);
+	put_batch(f.s, agents[1], 13501, 100);
+	verify_clean(f.s);
+	store_close(f.s);
+	run_sql(&f, "state.db",
+		"INSERT OR REPLACE INTO history_chain SELECT * FROM kept;"
+		"UPDATE agent_epoch SET stored = stored - 100, holes = holes + 100 WHERE agent = 'agent-2'");
+	run_sql(&f, DAY3,
+		"INSERT OR REPLACE INTO chain SELECT * FROM kept;"
+		"DELETE FROM tail WHERE first = (SELECT max(first) FROM tail);"
+		"UPDATE watermark SET seq = 13500 WHERE agent = 'agent-2'");
+	fixture_open(&f);
+	verify(f.s, &all);
+	assert_non_null(strstr(all.text, "put back to what it once was"));
+	put_batch(f.s, agents[0], 13501, 10);
+	put_batch(f.s, agents[1], 13601, 10);
+	verify(f.s, &all);
+	assert_non_null(strstr(all.text, "put back to what it once was"));
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_deed_is_found_and_named),
 		cmocka_unit_test(heads_kept_elsewhere_find_what_was_made_anew),
 		cmocka_unit_test(retention_leaves_a_chain_that_goes_on),
+		cmocka_unit_test(what_is_stored_later_signs_no_deed),
+		cmocka_unit_test(an_older_head_is_found),
 		cmocka_unit_test(another_key_signs_nothing_of_what_is_there),
 	};
 

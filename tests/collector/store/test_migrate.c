@@ -149,6 +149,44 @@ static void what_the_first_schema_held_is_there_in_the_newest(void **state)
 	nftw(dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static int64_t number(struct db *d, const char *sql)
+{
+	struct err err;
+	int64_t n;
+
+	OK(db_number(d, sql, NULL, 0, &n, &err));
+	return n;
+}
+
+/* Of the collector's own alerts from before 11; a finding's, a loss's and what a finding folded into stay as they are. */
+static void the_collectors_own_alerts_move_to_keys_of_their_own(void **state)
+{
+	const struct schema before = { "state", schema_state.application_id, schema_state.steps, 10 };
+	char dir[64], path[128];
+	struct db d;
+	struct err err;
+
+	(void)state;
+	make_dir(dir);
+	snprintf(path, sizeof(path), "%s/state.db", dir);
+	OK(db_open(path, DB_CREATE, &d, &err));
+	OK(schema_migrate(&d, &before, &err));
+	OK(db_exec(&d,
+		   "INSERT INTO alert(first_seen, last_seen, count, severity, priority, status, assignee, source,"
+		   " rule, title, host, agent, container_id, container, image, document, evidence, fold_key)"
+		   " SELECT 1, 2, 3, 1, '', 'new', '', column1, 'R', 't', 'h', column2, '', '', '', '{}', '[]', column3 FROM (VALUES"
+		   " ('system', '', '[\"Forged sender\",\"h\",\"\"]'),"
+		   " ('system', 'a', '[\"Events lost\",\"h\",\"\",\"process\"]'),"
+		   " ('scan', '', '[\"V\",\"\",\"CVE-1\",\"sha256:1\"]'),"
+		   " ('runtime', 'a', '[\"Agent silent\",\"h\",\"\"]'))",
+		   &err));
+	OK(schema_migrate(&d, &schema_state, &err));
+	assert_int_equal(number(&d, "SELECT count(*) FROM alert WHERE fold_key = '[\"system\",\"Forged sender\",\"h\",\"\"]'"), 1);
+	assert_int_equal(number(&d, "SELECT count(*) FROM alert WHERE fold_key LIKE '[\"system\"%'"), 1);
+	db_close(&d);
+	nftw(dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static void another_programs_database_is_refused(void **state)
 {
 	struct fixture f;
@@ -253,6 +291,7 @@ int main(void)
 		cmocka_unit_test(steps_are_done_once_each_and_a_failing_one_leaves_the_version_before),
 		cmocka_unit_test(a_newer_schema_is_refused_and_left_alone),
 		cmocka_unit_test(what_the_first_schema_held_is_there_in_the_newest),
+		cmocka_unit_test(the_collectors_own_alerts_move_to_keys_of_their_own),
 		cmocka_unit_test(another_programs_database_is_refused),
 		cmocka_unit_test(a_file_of_garbage_is_refused),
 		cmocka_unit_test(a_garbage_day_stops_neither_opening_nor_verifying),

@@ -3,6 +3,7 @@
 
 #include "tests/collector/store/fixture.h"
 
+#include "collector/store/db.h"
 #include "collector/store/store_history.h"
 
 static uint64_t next_seq = 1;
@@ -117,6 +118,57 @@ static void a_class_goes_before_the_day(void **state)
 	put_batch(f.s, f.clk.fake_unix_ns, 10);
 	verify_clean(f.s);
 	assert_int_equal(count(f.s, "type=file"), 201);
+	fixture_fini(&f);
+}
+
+static void count_fault(void *arg, const char *fault)
+{
+	*(int *)arg += strstr(fault, "is not signed by this store") != NULL;
+}
+
+static void alter(struct fixture *f, const char *sql)
+{
+	char path[PATH_MAX];
+	struct db d;
+	struct err err;
+
+	store_close(f->s);
+	snprintf(path, sizeof(path), "%s/history/2026-11-23.db", f->dir);
+	OK(db_open(path, 0, &d, &err));
+	OK(db_exec(&d, sql, &err));
+	db_close(&d);
+	fixture_open(f);
+}
+
+/* Retention took a part of a day; someone says that it took other blocks with it. */
+static void no_block_hides_in_a_part_that_is_gone(void **state)
+{
+	struct fixture f;
+	struct err err;
+	char cmd[PATH_MAX];
+	int faults = 0;
+
+	(void)state;
+	next_seq = 1;
+	fixture_init(&f);
+	f.cfg.history_days = 30;
+	f.cfg.class_days[STORE_VOLUME] = 2;
+	fixture_reopen(&f);
+	fixture_enrol(f.s, "agent-1", "host-1");
+	put_batch(f.s, f.clk.fake_unix_ns, 1000);
+	clock_fake_advance(&f.clk, 4 * DAY_NS);
+	tidy(&f);
+	verify_clean(f.s);
+	alter(&f, "UPDATE block SET class = 3, part = 1 WHERE class = 1");
+	OK(store_verify(f.s, count_fault, &faults, NULL, &err));
+	assert_true(faults);
+	/* nor after retention came by once more */
+	snprintf(cmd, sizeof(cmd), "echo > %s/history/2026-11-23.volume.1", f.dir);
+	assert_int_equal(system(cmd), 0);
+	tidy(&f);
+	faults = 0;
+	OK(store_verify(f.s, count_fault, &faults, NULL, &err));
+	assert_true(faults);
 	fixture_fini(&f);
 }
 
@@ -240,6 +292,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_class_goes_before_the_day),
+		cmocka_unit_test(no_block_hides_in_a_part_that_is_gone),
 		cmocka_unit_test(the_bound_is_kept_for_thirty_days),
 		cmocka_unit_test(a_forecast_says_how_long_there_is_room),
 		cmocka_unit_test(silences_are_kept),
