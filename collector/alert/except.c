@@ -6,7 +6,7 @@
 
 #include "collector/alert/alert_text.h"
 
-enum { DOCUMENT_BYTES = 1024 * 1024, FIELDS_MAX = 16, VALUE_BYTES = 2048 };
+enum { DOCUMENT_BYTES = 1024 * 1024, FIELDS_MAX = 16, VALUE_BYTES = 8192 };
 
 /* What may be asked of an alert, where its value is, and what Falco calls it. */
 static const struct field {
@@ -80,6 +80,10 @@ static void choose_all(struct choices *c, const struct store_alert *al)
 		if (is_wanted)
 			choose(c, f, value_of(c, al, f));
 	}
+	/* A finding that says nothing of itself is no reason to hide its rule on all hosts. */
+	for (size_t i = 0; i < ARRAY_LEN(fields_known) && !c->count; i++)
+		if (!strcmp(fields_known[i].name, "host"))
+			choose(c, &fields_known[i], value_of(c, al, &fields_known[i]));
 }
 
 static int choose_named(struct choices *c, const struct store_alert *al, const char *fields, struct err *err)

@@ -92,6 +92,34 @@ static void it_is_proposed_of_what_is_so_of_the_next_one_too(void **state)
 	proposal_is(put(&f).id, "", "rule=\"Download tool in container\" source=runtime host=\"host-1\" exe=\"/usr/bin/wget\" parent=\"sh\"");
 }
 
+/* Nothing else is known of it, or its path is longer than a condition may be: not the rule on all hosts for that. */
+static void it_is_never_of_the_rule_alone(void **state)
+{
+	static char path[3000];
+	struct people_finding f;
+
+	(void)state;
+	people_finding(&f, t0);
+	f.container.image = people_bytes("");
+	f.process.exe = people_bytes("");
+	f.process.name = people_bytes("");
+	f.finding.file = NULL;
+	f.process.n_ancestors = 0;
+	proposal_is(put(&f).id, "", "rule=\"Download tool in container\" source=runtime host=\"host-1\"");
+	memset(path, 'x', sizeof(path) - 1);
+	path[0] = '/';
+	f.process.exe = people_bytes(path);
+	f.container.id = (char[]){ "cc" };
+	int64_t id = put(&f).id;
+	struct arena *a = arena_new(1 << 21);
+	CLEANUP(buf_finip) struct buf out = { 0 };
+	struct store_alert al;
+	MUST(store_alert_get(world->store, id, a, &al, &must_err));
+	MUST(alert_except_propose(&al, "", &out, &must_err));
+	assert_non_null(strstr(out.p, "exe=\"/xxx"));
+	arena_free(a);
+}
+
 static void names_that_a_container_chose_are_no_patterns(void **state)
 {
 	struct people_finding f;
@@ -265,6 +293,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(it_is_proposed_of_what_is_so_of_the_next_one_too),
+		TEST(it_is_never_of_the_rule_alone),
 		TEST(names_that_a_container_chose_are_no_patterns),
 		TEST(what_falls_under_it_is_counted_and_becomes_no_alert),
 		TEST(it_ends_by_itself_or_by_hand),
