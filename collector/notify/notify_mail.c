@@ -26,9 +26,10 @@ int notify_mail_address(const char *text, char *dst, size_t size, struct err *er
 		return err_set(err, ERR_SYNTAX, "mail address holds control characters");
 	if (from >= 0 && s.p[s.n - 1] == '>')
 		s = slice_sub(s, (size_t)from + 1, s.n - (size_t)from - 2);
-	if (slice_find_char(s, '@') < 1 || slice_find_char(s, ' ') >= 0 ||
-	    slice_find_char(s, '<') >= 0 || slice_find_char(s, '>') >= 0 ||
-	    !slice_copy(s, dst, size))
+	bool is_one = slice_find_char(s, '@') >= 1 && slice_copy(s, dst, size);
+	for (size_t i = 0; i < s.n; i++)
+		is_one &= !strchr(" \t<>,;", s.p[i]); /* what a request would refuse, too */
+	if (!is_one)
 		return err_set(err, ERR_SYNTAX, "'%.100s' is no mail address", text);
 	return 0;
 }

@@ -265,7 +265,7 @@ static void a_refused_sender_is_a_dead_letter(void **state)
 
 static void a_configuration_that_cannot_work_is_refused_at_start(void **state)
 {
-	static char bad[] = "a@b\r\nBcc: c@d";
+	static char bad[] = "a@b\r\nBcc: c@d", two_in_one[] = "a@example.org,b@example.org";
 	struct notify *x = NULL;
 	struct err err = { 0 };
 
@@ -275,6 +275,9 @@ static void a_configuration_that_cannot_work_is_refused_at_start(void **state)
 	mail.from = bad;
 	assert_int_equal(notify_new(n.loop, n.p.store, n.pool, &n.p.clk, &cfg, &x, &err), -ERR_SYNTAX);
 	mail.from = from;
+	to[0] = two_in_one;
+	assert_int_equal(notify_new(n.loop, n.p.store, n.pool, &n.p.clk, &cfg, &x, &err), -ERR_SYNTAX);
+	to[0] = to1;
 	mail.to.count = 0;
 	assert_int_equal(notify_new(n.loop, n.p.store, n.pool, &n.p.clk, &cfg, &x, &err), -ERR_SYNTAX);
 	finish();
