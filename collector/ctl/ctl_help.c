@@ -156,15 +156,10 @@ static const struct ctl_command commands[] = {
 	  HISTORY("Everything about the newest process of that number before until, its descendants,\n"
 		  "and how its ancestors came and went: needs host= pid=.") },
 	{ "history", "binary", ctl_history_ask,
-	  "picketctl history binary /usr/bin/nc since=30d
-picketctl history binary name=nc
-"
-	  "picketctl history binary hash=SHA256 since=30d
-"
-	  HISTORY("Which containers ever ran a program: needs path= (or exe=, the same), name= or hash=;
-"
-		  "takes host= container=.
-"
+	  "picketctl history binary /usr/bin/nc since=30d\npicketctl history binary name=nc\n"
+	  "picketctl history binary hash=SHA256 since=30d\n"
+	  HISTORY("Which containers ever ran a program: needs path= (or exe=, the same), name= or hash=;\n"
+		  "takes host= container=. A word alone is a path, a hash or a name.\n"
 		  "Two files of one path are told apart by when they were changed (-o wide).") },
 	{ "history", "address", ctl_history_ask,
 	  "picketctl history address 203.0.113.7 port=443 since=30d\n"
