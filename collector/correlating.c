@@ -99,10 +99,12 @@ static int tell(struct correlating *c, const struct alert_correlated *x, struct 
 
 static int on_matched(void *arg, const struct ruleset_rule *rule, const struct observed *o, struct err *err)
 {
-	struct alert_correlated x = { .time_unix_ns = o->record->time_unix_ns };
+	struct correlating *c = arg;
+	uint64_t now = clock_unix_ns(c->clk), when = o->record->time_unix_ns;
+	/* an agent's clock may be years ahead, and the alert would fold and stay on top until then */
+	struct alert_correlated x = { .time_unix_ns = when < now ? when : now };
 	char id[RECORD_ID_MAX];
 	const char *evidence[1] = { id };
-	struct correlating *c = arg;
 
 	take_rule(&x, rule);
 	take_event(&x, o);

@@ -113,6 +113,7 @@ static int feed_engine(struct live *l, const struct observed *o, size_t n, uint6
 
 static int tell_rules(struct live *l, const struct observed *o, size_t n, struct err *err)
 {
+	uint64_t now = clock_unix_ns(l->clk), when = o->record->time_unix_ns < now ? o->record->time_unix_ns : now;
 	int r = 0;
 
 	for (size_t i = 0; i < n && r >= 0; i++) {
@@ -121,7 +122,7 @@ static int tell_rules(struct live *l, const struct observed *o, size_t n, struct
 		if (!x->is_told)
 			continue;
 		l->stats.alerts_of_rules++;
-		r = store_rule_fired(l->store, x->name, o->record->time_unix_ns, err);
+		r = store_rule_fired(l->store, x->name, when, err);
 		if (r >= 0)
 			r = l->ops.on_matched(l->arg, x, o, err);
 	}

@@ -21,6 +21,7 @@ struct container {
 };
 struct address {
 	char text[OBSERVED_ADDRESS_MAX], host[STORE_NAME_MAX];
+	bool is_proven; /* its agent spoke from there */
 };
 struct agent {
 	char id[64], host[STORE_NAME_MAX];
@@ -118,16 +119,27 @@ static bool is_of_everybody(const char *text)
 	       !strcmp(text, "0.0.0.0") || !strcmp(text, "::");
 }
 
-void live_world_address(struct live_world *w, const char *host, struct slice address)
+/* What a host says of itself neither takes nor pushes out what another has shown. */
+static void put_address(struct live_world *w, const char *host, struct slice address, bool is_proven)
 {
 	struct address *a = &w->addresses[slice_hash(address) % ADDRESSES];
 
+	if (a->is_proven && !is_proven)
+		return;
+	a->is_proven = is_proven;
 	if (slice_is(address, a->text) && !strcmp(a->host, host))
 		return;
 	(void)slice_copy(address, a->text, sizeof(a->text));
-	if (is_of_everybody(a->text))
+	if (is_of_everybody(a->text)) {
 		a->text[0] = '\0';
+		a->is_proven = false;
+	}
 	(void)slice_copy(slice_of(host), a->host, sizeof(a->host));
+}
+
+void live_world_address(struct live_world *w, const char *host, struct slice address)
+{
+	put_address(w, host, address, true);
 }
 
 /* Of connections of a host's own programs, the local end is an address of the host. A bridge of containers
@@ -141,7 +153,7 @@ static void learn_address(struct live_world *w, const char *host, const Picket__
 	int field = observed_resolve(NULL, DETECT_SOURCE_NETWORK, SLICE_LIT("network.local_address"));
 	if (o.ev.source != DETECT_SOURCE_NETWORK || field < 0 || !o.ev.ops->get(&o.ev, (unsigned)field, &v, 1))
 		return;
-	live_world_address(w, host, v.text);
+	put_address(w, host, v.text, false);
 }
 
 void live_world_learn(struct live_world *w, const char *agent, const char *host, const Picket__Record *rec)
@@ -174,7 +186,7 @@ struct asking {
 	size_t count, size;
 };
 
-static struct agent *agent_of(struct live_world *w, const char *id)
+static size_t place_of(const struct live_world *w, const char *id)
 {
 	size_t lo = 0, hi = w->agent_count;
 
@@ -186,8 +198,23 @@ static struct agent *agent_of(struct live_world *w, const char *id)
 		else
 			hi = mid;
 	}
-	if (lo < w->agent_count && !strcmp(w->agents[lo].id, id))
-		return &w->agents[lo];
+	return lo;
+}
+
+static struct agent *find_agent(struct live_world *w, const char *id)
+{
+	size_t at = place_of(w, id);
+
+	return at < w->agent_count && !strcmp(w->agents[at].id, id) ? &w->agents[at] : NULL;
+}
+
+static struct agent *agent_of(struct live_world *w, const char *id)
+{
+	struct agent *a = find_agent(w, id);
+	size_t lo = place_of(w, id);
+
+	if (a)
+		return a;
 	if (w->agent_count == AGENTS_MAX)
 		return NULL;
 	if (w->agent_count == w->agent_size) {
@@ -211,7 +238,14 @@ static int on_agent(void *arg, const struct store_agent *row)
 	struct asking *q = arg;
 	enum store_agent_state state = store_agent_state(q->w->store, row);
 	bool is_offline = state == AGENT_OFFLINE;
-	struct agent *a = state == AGENT_REVOKED ? NULL : agent_of(q->w, row->id);
+	struct agent *a = state == AGENT_REVOKED ? find_agent(q->w, row->id) : agent_of(q->w, row->id);
+
+	/* Nobody expects to hear of it; its host may have another by now. */
+	if (a && state == AGENT_REVOKED) {
+		q->w->silent -= a->is_offline;
+		a->is_offline = a->is_seen = false;
+		return 0;
+	}
 
 	/* After our own start nobody was heard of yet. */
 	if (!a || (!a->is_seen && is_offline && clock_boot_ns(q->w->clk) < q->w->begun_boot_ns + 60 * second_ns))

@@ -4,6 +4,7 @@
  * and the next record is that of the lane whose number is next. */
 #include <errno.h>
 #include <limits.h>
+#include <time.h>
 
 #include "collector/store/bloom.h"
 #include "collector/store/history_query.h"
@@ -37,6 +38,12 @@ static bool is_passed(const struct query *run, uint64_t rid)
 	if (run->date != run->from_date)
 		return false;
 	return run->q->oldest_first ? rid <= run->from_rid : rid >= run->from_rid;
+}
+
+/* Of a cursor behind the last record of a day. */
+static uint64_t end_of_day(const struct query *run)
+{
+	return run->q->oldest_first ? INT64_MAX : 0;
 }
 
 static bool is_outside(const struct plan *p, uint64_t t0, uint64_t t1)
@@ -191,18 +198,17 @@ static int piece_may(struct walk *w, const struct piece *p, struct err *err)
 
 /* ---- lanes ---- */
 
-/* A hole in what can be shown is shown as one. */
-static int give_damage(struct query *run, const struct piece *p)
+/* A hole in what can be shown is shown as one. lost 0: nobody knows. */
+static int give_hole(struct query *run, char *reason, uint64_t lost, uint64_t t0, uint64_t t1)
 {
 	Picket__Gap gap = PICKET__GAP__INIT;
 	Picket__Record rec = PICKET__RECORD__INIT;
-	static char reason[] = "block_damaged";
 
-	gap.lost = p->n;
-	gap.from_unix_ns = p->t0;
-	gap.to_unix_ns = p->t1;
+	gap.lost = lost;
+	gap.from_unix_ns = t0;
+	gap.to_unix_ns = t1;
 	gap.reason = reason;
-	rec.time_unix_ns = p->t1;
+	rec.time_unix_ns = t1;
 	rec.body_case = PICKET__RECORD__BODY_GAP;
 	rec.gap = &gap;
 	const struct store_event e = { .agent = "", .host = "", .record = &rec };
@@ -210,6 +216,13 @@ static int give_damage(struct query *run, const struct piece *p)
 	if (r == 0)
 		count_row(run);
 	return r < 0 ? r : 0;
+}
+
+static int give_damage(struct query *run, const struct piece *p)
+{
+	static char reason[] = "block_damaged";
+
+	return give_hole(run, reason, p->n, p->t0, p->t1);
 }
 
 static int read_tail_row(struct walk *w, const struct piece *p, struct err *err)
@@ -472,6 +485,20 @@ static int walk_day(struct query *run, uint32_t date, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* One that can't be read hides no other, as with blocks. The cursor behind it is that of its end. */
+static int give_damaged_day(struct query *run, uint32_t date)
+{
+	static char reason[] = "day_damaged";
+	struct tm tm = { .tm_year = (int)(date / 10000) - 1900,
+			 .tm_mon = (int)(date / 100 % 100) - 1,
+			 .tm_mday = (int)(date % 100) };
+	uint64_t t0 = (uint64_t)timegm(&tm) * 1000000000, t1 = t0 + 24 * 3600 * 1000000000ull - 1;
+
+	run->date = date;
+	run->last_rid = end_of_day(run);
+	return is_outside(&run->plan, t0, t1) ? 0 : give_hole(run, reason, 0, t0, t1);
+}
+
 int history_walk(struct query *run, struct err *err)
 {
 	uint32_t dates[DAYS_MAX];
@@ -484,7 +511,11 @@ int history_walk(struct query *run, struct err *err)
 		if (run->from_date &&
 		    (run->q->oldest_first ? date < run->from_date : date > run->from_date))
 			continue;
+		if (date == run->from_date && run->from_rid == end_of_day(run))
+			continue;
 		r = walk_day(run, date, err);
+		if (r == -ERR_CORRUPT || r == -ERR_VERSION)
+			r = give_damaged_day(run, date);
 	}
 	return r;
 }

@@ -103,6 +103,11 @@ static uint64_t limit_of(const struct store *s, unsigned class_no)
 
 /* ---- what goes is written down ---- */
 
+static bool is_beyond_noting(int r)
+{
+	return r == -ENOENT || r == -ERR_CORRUPT || r == -ERR_VERSION;
+}
+
 static int note_base(struct store *s, const char *agent, unsigned class_no, const struct chain_value *v,
 		     struct err *err)
 {
@@ -140,7 +145,7 @@ static int note_bases(struct store *s, uint32_t date, struct err *err)
 		r = note_base(s, db_text(st, 0), class_no, &v, err);
 	}
 	/* What can't be read can't be noted, but is not kept for that: verify tells of the hole. */
-	return r == -ENOENT || r == -ERR_CORRUPT || r == -ERR_VERSION ? 0 : r;
+	return is_beyond_noting(r) ? 0 : r;
 }
 
 static int note_day(struct store *s, uint32_t date, const char *why, struct err *err)
@@ -221,7 +226,8 @@ static int drop_part(struct store *s, const struct kept_file *f, const char *why
 		r = DB_RUN(&day->db, err, "INSERT OR IGNORE INTO part_gone(class, part, at, why, mac) VALUES (?,?,?,?,?)",
 			   B_INT(f->class_no), B_INT(f->part), B_INT(at.count), B_STR(why),
 			   B_BLOB(slice_from(mac, sizeof(mac))));
-	if (r == -ENOENT) /* a day that is gone, and a kill before its parts were */
+	/* a day that is gone, and a kill before its parts were; or one that can't be read, which verification tells of */
+	if (is_beyond_noting(r))
 		r = 0;
 	if (r >= 0)
 		r = parts_path(s, f->date, f->class_no, f->part, path, err);
@@ -270,8 +276,8 @@ static int drop(struct files *f, struct kept_file *k, const char *why, struct er
 {
 	int r = k->part ? drop_part(f->s, k, why, err) : drop_day(f->s, k->date, why, err);
 
-	f->bytes -= k->bytes;
-	k->bytes = 0;
+	f->bytes -= r < 0 ? 0 : k->bytes;
+	k->bytes = 0; /* what can't go is not tried twice in one look */
 	return r;
 }
 
@@ -294,18 +300,19 @@ static int drop_old(struct files *f, uint32_t today, size_t *drops, struct err *
 static int drop_too_much(struct files *f, uint32_t today, size_t *drops, struct err *err)
 {
 	uint64_t most = f->s->history_max_bytes;
-	int r = 0;
+	int failed = 0;
 
 	/* a hundredth below: what comes until the next look must fit too */
-	while (r >= 0 && most && f->bytes > most - most / 100 && *drops < DROPS_AT_ONCE) {
+	while (most && f->bytes > most - most / 100 && *drops < DROPS_AT_ONCE) {
 		struct kept_file *k = choose(f, today);
 
 		if (!k)
 			break;
-		r = drop(f, k, "size", err);
-		++*drops;
+		int r = drop(f, k, "size", err);
+		*drops += r >= 0;
+		failed = r < 0 ? r : failed; /* one that can't go must not keep the others */
 	}
-	return r;
+	return failed;
 }
 
 int history_retain(struct store *s, uint32_t today, struct err *err)

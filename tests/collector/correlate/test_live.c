@@ -594,6 +594,96 @@ static void a_host_is_known_by_its_address(void **state)
 	living_end(&v);
 }
 
+static void connect_to(struct living *v, const char *host, uint64_t seq, struct slice local, struct slice remote)
+{
+	static char call[] = "connect", tcp[] = "tcp";
+	Picket__Network n = PICKET__NETWORK__INIT;
+	Picket__Event ev = PICKET__EVENT__INIT;
+	Picket__Record rec = PICKET__RECORD__INIT;
+
+	n.protocol = tcp;
+	n.local_address = msg_bytes(local);
+	n.remote_address = msg_bytes(remote);
+	ev.type = PICKET__EVENT_TYPE__EVENT_NETWORK;
+	ev.call = call;
+	ev.network = &n;
+	rec.body_case = PICKET__RECORD__BODY_EVENT;
+	rec.event = &ev;
+	rec.time_unix_ns = t0 - 5;
+	MUST(live_record(v->live, host, host, 1, seq, &rec, &must_err));
+}
+
+static void no_host_takes_the_address_of_another(void **state)
+{
+	static const char rules[] = "title: to a host\nname: to\nlogsource: {product: linux, category: network_connection}\n"
+				    "detection: {s: {network.remote_host: web-9}, condition: s}\n";
+	const struct slice of_web9 = SLICE_LIT("\x0a\x00\x00\x09"), of_web1 = SLICE_LIT("\x0a\x00\x00\x01");
+	struct living v;
+
+	(void)state;
+	living_begin(&v, rules, t0);
+	live_address(v.live, "web-9", "10.0.0.9:40000");
+	MUST(store_begin(v.store, &must_err));
+	connect_to(&v, "evil", 1, of_web9, of_web1);
+	connect_to(&v, "web-1", 1, of_web1, of_web9);
+	assert_int_equal(v.count, 1);
+	/* it was given to another host: that one spoke from it */
+	live_address(v.live, "web-2", "10.0.0.9:40000");
+	connect_to(&v, "web-1", 2, of_web1, of_web9);
+	assert_int_equal(v.count, 1);
+	living_commit(&v);
+	living_end(&v);
+}
+
+static void a_revoked_agent_is_not_silent(void **state)
+{
+	static const char rules[] = "title: to silence\nname: to\nlogsource: {product: linux, category: network_connection}\n"
+				    "detection: {s: {network.remote_silent: 'true'}, condition: s}\n";
+	const struct slice of_web9 = SLICE_LIT("\x0a\x00\x00\x09"), of_web1 = SLICE_LIT("\x0a\x00\x00\x01");
+	const struct store_agent agent = { .id = "a9", .host = "web-9", .serial = "01", .enrolled_unix_ns = 1, .cert_not_after_unix_ns = t0 * 2 };
+	Picket__Heartbeat hb = PICKET__HEARTBEAT__INIT;
+	struct living v;
+
+	(void)state;
+	living_begin(&v, rules, t0);
+	MUST(store_agent_enrol(v.store, &agent, &must_err));
+	MUST(store_agent_heartbeat(v.store, "a9", &hb, &must_err));
+	live_address(v.live, "web-9", "10.0.0.9:40000");
+	for (int i = 0; i < 100; i++)
+		living_tick(&v, second);
+	MUST(store_begin(v.store, &must_err));
+	connect_to(&v, "web-1", 1, of_web1, of_web9);
+	living_commit(&v);
+	assert_int_equal(v.count, 1);
+	MUST(store_agent_revoke(v.store, "a9", &must_err));
+	for (int i = 0; i < 10; i++)
+		living_tick(&v, second);
+	MUST(store_begin(v.store, &must_err));
+	connect_to(&v, "web-1", 2, of_web1, of_web9);
+	living_commit(&v);
+	assert_int_equal(v.count, 1);
+	living_end(&v);
+}
+
+/* An agent's clock is years ahead: what people see of a rule is not. */
+static void nothing_was_seen_tomorrow(void **state)
+{
+	static const char rules[] = "title: login\nname: login\nlogsource: {product: linux, category: process_creation}\n"
+				    "detection: {s: {Image|endswith: /login}, condition: s}\n";
+	uint64_t count, last;
+	struct living v;
+
+	(void)state;
+	living_begin(&v, rules, t0);
+	MUST(store_begin(v.store, &must_err));
+	living_exec(&v, "web-1", 1, t0 + 3650 * 86400 * second, "/bin/login", "root");
+	living_commit(&v);
+	assert_int_equal(v.count, 1);
+	MUST(store_rule_last(v.store, "login", &count, &last, &must_err));
+	assert_int_equal(last, t0);
+	living_end(&v);
+}
+
 /* ---- people's questions ---- */
 
 static void it_lists_and_explains(void **state)
@@ -665,6 +755,9 @@ int main(void)
 		cmocka_unit_test(what_is_given_up_is_told_once_an_hour),
 		cmocka_unit_test(a_muted_rule_raises_nothing),
 		cmocka_unit_test(a_state_that_is_damaged_is_told_and_counting_goes_on),
+		cmocka_unit_test(no_host_takes_the_address_of_another),
+		cmocka_unit_test(a_revoked_agent_is_not_silent),
+		cmocka_unit_test(nothing_was_seen_tomorrow),
 		cmocka_unit_test(a_clock_that_was_ahead_stops_no_counting),
 		cmocka_unit_test(a_state_from_the_future_stops_no_counting),
 		cmocka_unit_test(a_host_is_known_by_its_address),

@@ -671,6 +671,33 @@ static void damage_is_named_and_shown_as_a_gap(void **state)
 	}
 }
 
+/* The others can be asked, whatever the page and the direction. */
+static void a_day_that_cannot_be_read_is_a_gap(void **state)
+{
+	static struct answer a;
+	struct fixture f;
+	char cmd[PATH_MAX];
+
+	(void)state;
+	fixture_init(&f);
+	fixture_enrol(f.s, "agent-1", "host-1");
+	for (uint64_t day = 0; day < 3; day++) {
+		put_batch(f.s, "agent-1", day * 10 + 1, 10);
+		clock_fake_advance(&f.clk, DAY_NS);
+	}
+	store_close(f.s);
+	snprintf(cmd, sizeof(cmd), "cd %s/history && rm -f 2026-11-24.db-* && yes garbage | head -c 200000 > 2026-11-24.db", f.dir);
+	assert_int_equal(system(cmd), 0);
+	fixture_open(&f);
+	for (uint64_t page = 1; page < 30; page += 4)
+		for (int oldest_first = 0; oldest_first < 2; oldest_first++) {
+			ask(f.s, "", page, oldest_first, &a);
+			assert_int_equal(a.count, 21);
+			assert_int_equal(a.seqs[10], 0);
+		}
+	fixture_fini(&f);
+}
+
 static void a_backup_is_a_store_of_its_own(void **state)
 {
 	struct fixture f;
@@ -712,6 +739,7 @@ int main(void)
 		cmocka_unit_test(a_query_that_takes_too_long_answers_with_a_cursor),
 		cmocka_unit_test(queries_in_a_row_leave_time_for_batches),
 		cmocka_unit_test(damage_is_named_and_shown_as_a_gap),
+		cmocka_unit_test(a_day_that_cannot_be_read_is_a_gap),
 		cmocka_unit_test(a_backup_is_a_store_of_its_own),
 	};
 

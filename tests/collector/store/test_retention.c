@@ -204,6 +204,41 @@ static void the_bound_is_kept_for_thirty_days(void **state)
 	fixture_fini(&f);
 }
 
+/* Its database can't be read: its parts go like the others', or the disk fills behind it. */
+static void a_damaged_day_keeps_no_room(void **state)
+{
+	const uint64_t bound = 6 * 1024 * 1024;
+	struct fixture f;
+	struct err err;
+	char cmd[PATH_MAX];
+
+	(void)state;
+	next_seq = 1;
+	fixture_init(&f);
+	f.cfg.history_days = 365;
+	f.cfg.history_max_bytes = bound;
+	fixture_reopen(&f);
+	fixture_enrol(f.s, "agent-1", "host-1");
+	for (int hour = 0; hour < 8; hour++) {
+		put_batch(f.s, f.clk.fake_unix_ns, 1000);
+		clock_fake_advance(&f.clk, DAY_NS / 4);
+		OK(store_history_tidy(f.s, &err));
+	}
+	snprintf(cmd, sizeof(cmd), "cd %s/history && rm -f 2026-11-23.db-* && yes garbage | head -c 200000 > 2026-11-23.db", f.dir);
+	store_close(f.s);
+	assert_int_equal(system(cmd), 0);
+	fixture_open(&f);
+	for (int hour = 0; hour < 15 * 4; hour++) {
+		put_batch(f.s, f.clk.fake_unix_ns, 1000);
+		clock_fake_advance(&f.clk, DAY_NS / 4);
+		(void)!store_history_tidy(f.s, &err);
+	}
+	snprintf(cmd, sizeof(cmd), "test $(du -sb %s/history | cut -f1) -lt %llu", f.dir, (unsigned long long)(bound + bound / 20));
+	if (system(cmd) != 0)
+		fail_msg("more than the bound is there");
+	fixture_fini(&f);
+}
+
 static void a_forecast_says_how_long_there_is_room(void **state)
 {
 	struct store_forecast fc;
@@ -294,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_class_goes_before_the_day),
 		cmocka_unit_test(no_block_hides_in_a_part_that_is_gone),
 		cmocka_unit_test(the_bound_is_kept_for_thirty_days),
+		cmocka_unit_test(a_damaged_day_keeps_no_room),
 		cmocka_unit_test(a_forecast_says_how_long_there_is_room),
 		cmocka_unit_test(silences_are_kept),
 	};
