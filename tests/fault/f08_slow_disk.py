@@ -40,7 +40,7 @@ def slow_sync():
     need("strace")
     seconds = either(16, 60)
     with scene("f08") as s:
-        s.start(prefix=["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e",
+        s.start(prefix=["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e",
                         "inject=fdatasync,fsync:delay_enter=500000"])
         return under_load(s, seconds, 1000, "each sync 500 ms longer"), slow_sync.__doc__, f"{seconds} of 60 s"
 
