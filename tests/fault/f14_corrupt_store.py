@@ -4,7 +4,7 @@ import random
 import shutil
 import sqlite3
 
-from rig import SEED, either, main, scene, wait_until
+from rig import COLLECTOR, SEED, either, main, scene, wait_until
 
 
 def filled(s, records=60000):
