@@ -26,7 +26,7 @@ enum {
 	BUSY_RETRY_MS = 2000,
 	/* A commit that takes longer than this blocks everybody else; then they get a turn of half its length, at most. */
 	SLOW_COMMIT_MS = 50,
-	TURN_MAX_MS = 300,
+	TURN_MAX_MS = 500,
 };
 
 struct pending {

@@ -49,7 +49,7 @@ def both_ways():
         time.sleep(either(10, 600))
         proxy.deaf["up"] = proxy.deaf["down"] = False
         return time.monotonic()
-    return *partition(f"silent for {either(10, 600)} s", both_ways.__doc__, act, either(16, 620)), "10 s of 10 min; 6 h left out"
+    return *partition(f"silent for {either(10, 600)} s", both_ways.__doc__, act, either(16, 620)), "10 s of 10 min"
 
 
 def one_way():
@@ -72,5 +72,25 @@ def flapping():
     return *partition(f"cut {either(8, 60)} times, once a second", flapping.__doc__, act, either(12, 70)), "8 of 60 cuts"
 
 
+def hours():
+    """6 h away (in virtual time): 0 lost up to the spool's size, all delivered once it heals"""
+    away, rate = either(1, 6), 20
+    n = away * 3600 * rate
+    with scene("f09") as s:
+        s.start()
+        d = s.enrol()
+        s.kill(15)
+        s.uplink_end(s.uplink(d, "--rate", 40000, "--count", n, "--span", away * 3600, "--offline", "--spool", 4 << 30, "--seconds", 300), 320)
+        s.start()
+        t = time.monotonic()
+        s.drain(d, 200, "--spool", 4 << 30)
+        took = time.monotonic() - t
+        s.adds_up(20)
+        h = s.host()
+        text = f"{away} h at {rate}/s: {n + 1} records, {h['stored']} stored, {h['lost']} lost, delivered in {took:.1f} s ({n / took:.0f}/s)"
+        assert h["stored"] == n + 1 and not h["lost"], text
+        return text, hours.__doc__, f"{away} of 6 h"
+
+
 if __name__ == "__main__":
-    main(herd, both_ways, one_way, flapping)
+    main(herd, both_ways, one_way, flapping, hours)

@@ -4,7 +4,7 @@ import random
 import shutil
 import sqlite3
 
-from rig import SEED, either, main, scene, wait_until
+from rig import COLLECTOR, SEED, either, main, scene, wait_until
 
 
 def filled(s, records=60000):
@@ -74,7 +74,7 @@ def versions():
                 db.execute("PRAGMA user_version=999")
             db.close()
             s.starts = 0
-            p = s.spawn("timeout", 5, s.collect and __import__("lib").COLLECTOR, "run", "--config", s.c / "collector.yaml", log="newer.log")
+            p = s.spawn("timeout", 5, COLLECTOR, "run", "--config", s.c / "collector.yaml", log="newer.log")
             p.wait(20)
             code, out = s.verify()
             with sqlite3.connect(path) as db:

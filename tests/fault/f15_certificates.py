@@ -4,7 +4,7 @@ import re
 import shutil
 import time
 
-from rig import cli, main, need, scene, wait_until
+from rig import AGENT, cli, main, need, scene, wait_until
 
 CONF = """[ca]
 default_ca=c
@@ -154,7 +154,6 @@ def renewed():
         s.uplink_end(s.uplink(d, "--rate", 10000, "--count", 3000, "--offline"))
         s.start()
         token = s.collect("token", "create").stdout.strip()
-        from lib import AGENT
         cli(AGENT, "enroll", "--token", token, "--config", d / "agent.yaml", "--force")
         r = s.drain(d)
         stored = sum(h["stored"] for h in s.hosts())

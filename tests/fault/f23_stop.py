@@ -43,8 +43,10 @@ def stopped_agents():
 
 
 def memory_group(name, bytes_max):
-    for root, limit in (("/sys/fs/cgroup", "memory.max"), ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")):
+    for root, limit, sign in (("/sys/fs/cgroup", "memory.max", "cgroup.controllers"), ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "cgroup.procs")):
         group = pathlib.Path(root, name)
+        if not pathlib.Path(root, sign).exists():  # a tmpfs takes any folder
+            continue
         try:
             group.mkdir()
             (group / limit).write_text(str(bytes_max))
@@ -68,7 +70,7 @@ def out_of_memory():
         pathlib.Path(f"/proc/{s.pid}/oom_score_adj").write_text("1000")
         eater = s.spawn("python3", "-c", "import time,sys\nopen('/proc/self/oom_score_adj','w').write('-999')\n"
                         f"open('{group}/cgroup.procs','w').write('0')\nx=[]\n"
-                        "for i in range(58):\n x.append(bytearray(1<<20)); time.sleep(0.02)\ntime.sleep(60)")
+                        "for i in range(58):\n x.append(b'x' * (1<<20)); time.sleep(0.02)\ntime.sleep(60)")
         end = time.monotonic() + 15
         while s.collector.poll() is None and time.monotonic() < end:
             time.sleep(0.05)

@@ -1,11 +1,13 @@
 /* uplink_load.c - the agent's real spool and uplink, with a generator in place of sensors.
  *
  *	uplink_load --state DIR --url URL --counter FILE [--rate R] [--count N] [--spool BYTES] [--seconds S] [--offline] [--machine ID]
+ *		[--span S]
  *
  * FILE holds what is known even after a kill, as eight numbers of 8 bytes: epoch, records appended, the last
  * sequence number, those of class process, records that append refused, losses told, ready (1 once the spool is
- * open), ms that opening took. Each record of the generator carries its place in pid. Ends when N are appended
- * and acknowledged, or after S seconds, or on SIGTERM; prints its figures as one line of JSON. */
+ * open), ms that opening took. Each record of the generator carries its place in pid. With --span the times in
+ * the N records are spread over the last S seconds. Ends when N are appended and acknowledged, or after S seconds, or on
+ * SIGTERM; prints its figures as one line of JSON. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -132,7 +134,7 @@ static void on_term(void *arg)
 static const struct option options[] = { { "state", 1, 0, 's' }, { "url", 1, 0, 'u' },	   { "counter", 1, 0, 'c' },
 					 { "rate", 1, 0, 'r' },	 { "count", 1, 0, 'n' },   { "spool", 1, 0, 'p' },
 					 { "seconds", 1, 0, 't' }, { "offline", 0, 0, 'o' }, { "seed", 1, 0, 'e' },
-					 { "machine", 1, 0, 'm' }, { 0 } };
+					 { "machine", 1, 0, 'm' }, { "span", 1, 0, 'a' }, { 0 } };
 
 static uint64_t *map_counter(const char *path)
 {
@@ -182,7 +184,7 @@ int main(int argc, char **argv)
 	struct uplink_config cfg = { .url = "tls+tcp://127.0.0.1:1", .server_name = "localhost", .spool_max_bytes = 64 << 20,
 				     .hostname = "load-host", .agent_version = "0.1.0", .kernel = "sim", .machine_id = "load",
 				     .boot_id = "load", .heartbeat_ms = 1000 };
-	uint64_t seconds = 3600;
+	uint64_t seconds = 3600, span = 0;
 	const char *counter = NULL;
 	struct err err = { 0 };
 	int c;
@@ -197,6 +199,7 @@ int main(int argc, char **argv)
 		case 'p': cfg.spool_max_bytes = strtoull(optarg, NULL, 10); break;
 		case 't': seconds = strtoull(optarg, NULL, 10); break;
 		case 'o': f.is_offline = true; break;
+		case 'a': span = strtoull(optarg, NULL, 10); break;
 		case 'm': cfg.machine_id = optarg; break;
 		case 'e': f.mix.seed = strtoull(optarg, NULL, 10); break;
 		default: return 2;
@@ -207,6 +210,10 @@ int main(int argc, char **argv)
 	f.shared = counter ? map_counter(counter) : NULL;
 	f.mix.base_unix_ns = clock_unix_ns(clock_real());
 	f.mix.step_ns = 1000000;
+	if (span && f.count) {
+		f.mix.base_unix_ns -= span * 1000000000;
+		f.mix.step_ns = span * 1000000000 / f.count;
+	}
 	f.ends_ns = now_ns() + seconds * 1000000000;
 	buf_init(&f.record, 0);
 	if (!cfg.state_dir || !f.shared || loop_new(&f.loop, &err) < 0 || loop_signal(f.loop, SIGTERM, on_term, &f, &err) < 0 ||
