@@ -192,6 +192,9 @@ static int tidy_old(struct store *s, uint32_t today, struct err *err)
 		int one = dates[i] != today && i + 3 >= count ? seal_day(s, dates[i], false, err) : 0;
 
 		failed = one < 0 ? one : failed;
+		/* Its journal goes, and the room it had to write in. Open they stayed, for each of the days. */
+		if (dates[i] != today)
+			history_day_close(h, dates[i]);
 	}
 	/* for tomorrow; not at once after today's was taken, when everybody waits */
 	r = store_has_room(s, NULL) < 0 ? 0 : store_history_prepare(s, err);
@@ -215,12 +218,14 @@ int store_history_tidy(struct store *s, struct err *err)
 
 	if (store_in_tx(s) || h->is_asking)
 		return err_set(err, EINVAL, "history: tidied inside a transaction or a query");
+	bool is_new_day = h->tidied_date && today != h->tidied_date;
 	int r = seal_day(s, today, true, err);
 	if (r >= 0 && (today != h->tidied_date || boot - h->tidied_boot_ns >= minute_ns)) {
 		r = tidy_old(s, today, err);
 		h->tidied_boot_ns = boot;
 	}
-	int failed = history_retain(s, today, err);
+	/* Yesterday's last blocks are work enough for once; what is old goes with the next look. */
+	int failed = r >= 0 && is_new_day ? 0 : history_retain(s, today, err);
 	if (r >= 0)
 		r = failed;
 	return r < 0 ? err_wrap(err, r, "tidy the history") : 0;

@@ -505,6 +505,7 @@ int history_walk(struct query *run, struct err *err)
 	size_t count;
 	int r = history_dates(run->s, dates, &count, err);
 
+	bool has_walked = false;
 	for (size_t k = 0; r >= 0 && k < count && !run->is_stopped; k++) {
 		uint32_t date = run->q->oldest_first ? dates[k] : dates[count - 1 - k];
 
@@ -513,7 +514,17 @@ int history_walk(struct query *run, struct err *err)
 			continue;
 		if (date == run->from_date && run->from_rid == end_of_day(run))
 			continue;
+		/* Days without a match cost their opening. Out of time the cursor stands before the next one, so that
+		 * each page gets on. */
+		if (has_walked)
+			look_at_the_clock(run);
+		if (run->is_stopped) {
+			run->date = date;
+			run->last_rid = run->q->oldest_first ? 0 : INT64_MAX;
+			break;
+		}
 		r = walk_day(run, date, err);
+		has_walked = true;
 		if (r == -ERR_CORRUPT || r == -ERR_VERSION)
 			r = give_damaged_day(run, date);
 	}

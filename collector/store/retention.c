@@ -181,6 +181,15 @@ static int remove_part(void *arg, const struct part_file *f)
 	return remove_file(f->path, arg);
 }
 
+/* What goes need not be written back from its journal first: that took longer than all else. */
+static void forget_journal(struct store *s, uint32_t date)
+{
+	struct day *day;
+
+	if (history_day(s, date, false, &day, NULL) >= 0)
+		sqlite3_db_config(day->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 static int drop_day(struct store *s, uint32_t date, const char *why, struct err *err)
 {
 	static const char *const suffixes[] = { "-wal", "-shm", "" };
@@ -189,6 +198,7 @@ static int drop_day(struct store *s, uint32_t date, const char *why, struct err 
 
 	if (r < 0)
 		return r;
+	forget_journal(s, date);
 	history_day_close(s->history, date);
 	r = parts_each(s, date, remove_part, &text, &text);
 	if (r < 0) {
