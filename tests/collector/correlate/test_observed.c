@@ -424,7 +424,7 @@ static size_t matches_of(struct stage *s, const char *detection)
 
 	snprintf(text, sizeof(text), "title: t\nlogsource: {product: linux, category: process_creation}\ndetection:\n  s:\n    %s\n"
 				     "  condition: s\n", detection);
-	if (sigma_read("t.yaml", slice_of(text), a, &file, NULL, &err) < 0 ||
+	if (sigma_parse("t.yaml", slice_of(text), a, &file, NULL, &err) < 0 ||
 	    detect_set_add(set, &file.rules[0], &index, NULL, &err) < 0)
 		fail_msg("%s", err.msg);
 	return detect_match(set, &s->o.ev, &matched);
