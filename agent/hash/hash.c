@@ -29,7 +29,7 @@ struct file {
 	UT_hash_handle by_key, by_id;
 	struct hash_key key;
 	uint64_t id;
-	uint32_t pid, root_pid;
+	uint32_t pid, root_pids[2];
 	struct waiting *first, **end;
 	struct file *next_unasked;
 	size_t bytes; /* of this and its path */
@@ -135,7 +135,8 @@ static struct file *new_file(struct hash *h, const struct event_process *p, uint
 	f->key = *key;
 	f->id = h->next_id++;
 	f->pid = p->pid;
-	f->root_pid = root_pid;
+	f->root_pids[0] = root_pid;
+	f->root_pids[1] = p->ppid;
 	f->end = &f->first;
 	f->bytes = sizeof(*f) + path.n + 1;
 	if (path.n)
@@ -154,7 +155,7 @@ static struct file *new_file(struct hash *h, const struct event_process *p, uint
 
 static bool ask(struct hash *h, const struct file *f)
 {
-	struct hash_question q = { .id = f->id, .key = f->key, .pid = f->pid, .root_pid = f->root_pid };
+	struct hash_question q = { .id = f->id, .key = f->key, .pid = f->pid, .root_pids = { f->root_pids[0], f->root_pids[1] } };
 
 	q.path_bytes = (uint32_t)f->path.n;
 	if (f->path.n)

@@ -27,7 +27,7 @@ struct hash_question {
 	uint64_t id;
 	struct hash_key key;
 	uint32_t pid;	   /* whose executable it is */
-	uint32_t root_pid; /* whose root the path begins at, should that process be gone; 0: none */
+	uint32_t root_pids[2]; /* whose roots the path may begin at, should that process be gone: 1: of the host; 0: none */
 	uint32_t path_bytes;
 	char path[HASH_PATH_BYTES]; /* only path_bytes of it are sent */
 };

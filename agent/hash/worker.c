@@ -89,18 +89,34 @@ static int look(int fd, struct statx *ret)
 	return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, ret) < 0 ? -errno : 0;
 }
 
-/* By the path it was run by, below the root of its container; links lead nowhere: the kernel's path has none. */
+/* By the path it was run by, below a process's root; links lead nowhere: the kernel's path has none. */
+static int open_below(const char *root, const struct hash_question *q)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+	struct statx st;
+
+	CLEANUP(fd_closep) int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP(fd_closep) int fd = dir < 0 ? -1 : (int)syscall(SYS_openat2, dir, q->path, &how, sizeof(how));
+	return fd >= 0 && look(fd, &st) >= 0 && is_same(&q->key, &st) ? take_fd(&fd) : -1;
+}
+
+/* The first process of its container may see it, its parent, and on the host itself everybody. */
 static int open_path(const struct hash_question *q)
 {
 	char root[64];
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
-				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
 
-	if (!q->root_pid || !q->path_bytes || q->path[0] != '/')
+	if (!q->path_bytes || q->path[0] != '/')
 		return -1;
-	snprintf(root, sizeof(root), "/proc/%u/root", q->root_pid);
-	CLEANUP(fd_closep) int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? -1 : (int)syscall(SYS_openat2, dir, q->path, &how, sizeof(how));
+	for (size_t i = 0; i < 2; i++) {
+		if (!q->root_pids[i])
+			continue;
+		snprintf(root, sizeof(root), "/proc/%u/root", q->root_pids[i]);
+		int fd = open_below(root, q);
+		if (fd >= 0)
+			return fd;
+	}
+	return q->root_pids[0] == 1 ? open_below("/", q) : -1;
 }
 
 static void pin(struct worker *w, const struct hash_question *q)

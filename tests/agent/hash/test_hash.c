@@ -204,6 +204,26 @@ static void what_changed_since_its_exec_has_none(void **state)
 	ask(f, p, "one");
 	wait_for_all(f);
 	assert_int_equal(f->told.count, 0);
+	assert_int_equal(figures(f).gone, 1);
+}
+
+static void what_is_written_to_while_it_is_read_has_none(void **state)
+{
+	struct fixture *f = *state;
+	const char *path = make_file(f, "a", "");
+
+	close_it(f);
+	open_with(f, 256 * 1024, 0);
+	assert_int_equal(truncate(path, 512 * 1024), 0);
+	ask(f, exec_of(path, DEAD_PID), "slow");
+	uint64_t end = clock_boot_ns(clock_real()) + 500 * 1000000ull;
+	while (clock_boot_ns(clock_real()) < end)
+		loop_step(f->loop, 20);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "x", 1, 0), 1);
+	close(fd);
+	wait_for_all(f);
+	assert_int_equal(f->told.count, 0);
 	assert_int_equal(figures(f).changed, 1);
 }
 
@@ -432,6 +452,7 @@ int main(int argc, char **argv)
 		T(all_who_wait_are_told_once_and_later_ones_at_once),
 		T(a_file_that_changed_between_two_execs_has_two_hashes),
 		T(what_changed_since_its_exec_has_none),
+		T(what_is_written_to_while_it_is_read_has_none),
 		T(what_is_nowhere_any_more_is_counted),
 		T(what_is_too_large_is_not_read_and_not_asked_for_again),
 		T(neither_pipes_nor_links_nor_folders_are_opened),

@@ -79,9 +79,14 @@ static int start(void **state)
 	make(&m, PICKET__EVENT_TYPE__EVENT_EXEC, 300, 200, 100);
 	store_made(&m);
 	make(&m, PICKET__EVENT_TYPE__EVENT_EXEC, 400, 100, 0); /* a brother */
+	uint64_t brother_ns = m.rec.time_unix_ns;
 	store_made(&m);
 	make(&m, PICKET__EVENT_TYPE__EVENT_EXEC, 200, 1, 0); /* the same number, later */
 	m.p.start_ns = 99999;
+	store_made(&m);
+	make(&m, PICKET__EVENT_TYPE__EVENT_HASH, 400, 100, 0); /* of whom the hash is known later */
+	m.rec.time_unix_ns = brother_ns;
+	m.p.exe_sha256 = people_bytes("0123456789abcdef0123456789abcdef");
 	store_made(&m);
 	for (int i = 0; i < 3; i++) {
 		make(&m, PICKET__EVENT_TYPE__EVENT_NETWORK, 300, 200, 100);
@@ -207,6 +212,28 @@ static void which_containers_ran_a_program(void **state)
 	assert_int_equal(rows(none), 0);
 }
 
+/* Where the hash is asked for, its own event stands for the exec, else it says what the exec did not know yet. */
+static void which_containers_ran_what_has_a_hash(void **state)
+{
+	static const char sum[] = "3031323334353637383961626364656630313233343536373839616263646566";
+	CLEANUP(cJSON_Deletep) cJSON *doc =
+		get_doc("/api/v1/history/binary?hash=3031323334353637383961626364656630313233343536373839616263646566");
+	CLEANUP(cJSON_Deletep) cJSON *by_path = get_doc("/api/v1/history/binary?exe=/bin/sh");
+	CLEANUP(cJSON_Deletep) cJSON *none =
+		get_doc("/api/v1/history/binary?hash=4031323334353637383961626364656630313233343536373839616263646566");
+
+	(void)state;
+	assert_int_equal(rows(doc), 1);
+	assert_int_equal(at(doc, "items.0.count")->valueint, 1);
+	assert_string_equal(text(doc, "items.0.sha256"), sum);
+	assert_string_equal(text(doc, "items.0.container.image"), "nginx:1.25");
+	assert_string_equal(text(doc, "items.0.first"), "2026-11-23T20:00:05.000000000Z");
+	assert_int_equal(rows(by_path), 1);
+	assert_int_equal(at(by_path, "items.0.count")->valueint, 5);
+	assert_string_equal(text(by_path, "items.0.sha256"), sum);
+	assert_int_equal(rows(none), 0);
+}
+
 static void who_spoke_with_an_address(void **state)
 {
 	CLEANUP(cJSON_Deletep) cJSON *doc = get_doc("/api/v1/history/address?address=198.51.100.7");
@@ -256,6 +283,7 @@ int main(void)
 		cmocka_unit_test(who_ran_what_in_a_container),
 		cmocka_unit_test(a_process_with_its_tree),
 		cmocka_unit_test(which_containers_ran_a_program),
+		cmocka_unit_test(which_containers_ran_what_has_a_hash),
 		cmocka_unit_test(who_spoke_with_an_address),
 		cmocka_unit_test(what_changed_in_a_container),
 		cmocka_unit_test(silences_and_the_forecast_are_told),

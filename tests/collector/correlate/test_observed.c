@@ -413,9 +413,53 @@ static void a_rule_finds_a_record(void **state)
 	assert_int_equal(ret[0], 3);
 }
 
+static size_t matches_of(struct stage *s, const char *detection)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new(1 << 20);
+	CLEANUP(detect_set_freep) struct detect_set *set = detect_set_new(&(struct detect_fields){ observed_resolve, NULL });
+	struct sigma_file file;
+	struct err err = { 0 };
+	char text[512];
+	unsigned index, matched;
+
+	snprintf(text, sizeof(text), "title: t\nlogsource: {product: linux, category: process_creation}\ndetection:\n  s:\n    %s\n"
+				     "  condition: s\n", detection);
+	if (sigma_parse("t.yaml", slice_of(text), a, &file, NULL, &err) < 0 ||
+	    detect_set_add(set, &file.rules[0], &index, NULL, &err) < 0)
+		fail_msg("%s", err.msg);
+	return detect_match(set, &s->o.ev, &matched);
+}
+
+/* The hash may come behind its exec: rules that ask for it see it once, the others see the exec once. */
+static void a_hash_is_for_those_who_ask_for_it(void **state)
+{
+	static const uint8_t sum[32] = { 0xab, 0xcd, [31] = 0x09 };
+	CLEANUP(stage_freep) struct stage *s = stage_new(PICKET__EVENT_TYPE__EVENT_EXEC, "");
+	const char *by_hash = "Hashes|contains: 'SHA256=ABCD00'", *by_sum = "sha256|endswith: '09'", *by_path = "Image|endswith: dash";
+
+	(void)state;
+	stage_look(s);
+	assert_string_equal(value(s, "process.sha256"), "-");
+	assert_int_equal(matches_of(s, by_hash) + matches_of(s, by_sum), 0);
+	assert_int_equal(matches_of(s, by_path), 1);
+	s->process.exe_sha256 = (ProtobufCBinaryData){ 31, (uint8_t *)(uintptr_t)sum };
+	stage_look(s);
+	assert_string_equal(value(s, "process.sha256"), "-");
+	s->process.exe_sha256.len = 32;
+	stage_look(s);
+	assert_string_equal(value(s, "process.sha256"), "abcd000000000000000000000000000000000000000000000000000000000009");
+	assert_int_equal(matches_of(s, by_hash) + matches_of(s, by_sum) + matches_of(s, by_path), 3);
+	s->event.type = PICKET__EVENT_TYPE__EVENT_HASH;
+	stage_look(s);
+	assert_string_equal(value(s, "type"), "hash");
+	assert_int_equal(matches_of(s, by_hash) + matches_of(s, by_sum), 2);
+	assert_int_equal(matches_of(s, by_path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_hash_is_for_those_who_ask_for_it),
 		cmocka_unit_test(records_are_of_a_kind),
 		cmocka_unit_test(a_process_has_its_fields),
 		cmocka_unit_test(both_ends_are_told_apart),

@@ -6,6 +6,9 @@
 
 #define BYTES(lit) ((ProtobufCBinaryData){ sizeof(lit) - 1, (uint8_t *)(uintptr_t)(lit) })
 
+#define HASH_REST "23456789abcdef0123456789abcdef"
+#define HASH_HEX "323334353637383961626364656630313233343536373839616263646566"
+
 struct call {
 	int type;
 	const char *name;
@@ -14,6 +17,7 @@ struct call {
 	ProtobufCBinaryData local, remote;
 	uint32_t local_port, remote_port;
 	const char *unix_path, *args, *action_rule;
+	ProtobufCBinaryData sha256;
 };
 
 static const struct call calls[] = {
@@ -32,7 +36,7 @@ static const struct call calls[] = {
 	/* 9 */ { .type = PICKET__EVENT_TYPE__EVENT_CALL, .name = "setns", .args = "fd=3 nstype=CLONE_NEWNS" },
 	/* 10 */ { .type = PICKET__EVENT_TYPE__EVENT_ACTION, .name = "", .action_rule = "Shell" },
 	/* 11 */ { .type = PICKET__EVENT_TYPE__EVENT_FILE, .name = "openat", .path = "/tmp/\033[2J\nevil" },
-	/* 12 */ { .type = PICKET__EVENT_TYPE__EVENT_EXEC, .name = "" },
+	/* 12 */ { .type = PICKET__EVENT_TYPE__EVENT_EXEC, .name = "", .sha256 = BYTES("\xab\xcd" HASH_REST) },
 };
 
 static ProtobufCBinaryData text(const char *s)
@@ -56,6 +60,7 @@ static int pack(const struct call *c, struct buf *out, struct err *err)
 	ev.type = (Picket__EventType)c->type;
 	ev.process = &p;
 	p.name = text("sh");
+	p.exe_sha256 = c->sha256;
 	ev.call = (char *)(uintptr_t)c->name;
 	ev.result = c->result;
 	ev.args = text(c->args);
@@ -107,6 +112,16 @@ static const struct {
 	const char *filter;
 	unsigned want;
 } cases[] = {
+	{ "hash=abcd" HASH_HEX, B(12) },
+	{ "hash=SHA256:ABCD" HASH_HEX, B(12) },
+	{ "hash=sha256=abcd" HASH_HEX " type=exec", B(12) },
+	{ "hash=abce" HASH_HEX, 0 },
+	{ "hash=abcd", 0 },
+	{ "hash=abcd*", B(12) },
+	{ "hash~ABCD3233", B(12) },
+	{ "abcd32333435", B(12) },
+	{ "hash!=abcd" HASH_HEX, ALL & ~B(12) },
+	{ "-hash:abcd" HASH_HEX, ALL & ~B(12) },
 	{ "type=file", B(1) | B(2) | B(3) | B(4) | B(11) },
 	{ "type=network", B(5) | B(6) | B(7) | B(8) },
 	{ "type=call", B(9) },
