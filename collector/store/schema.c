@@ -490,7 +490,10 @@ static const char *const state_steps[] = {
 	/* 10 -> 11. What the collector says itself has keys that no finding can have: to go on folding into what is open, keys of
 	 * three parts, that no agent is named for, become four. */
 	"UPDATE alert SET fold_key = '[\"system\",' || substr(fold_key, 2)"
-	" WHERE source = 'system' AND agent = '' AND json_valid(fold_key) AND json_array_length(fold_key) = 3;",
+	" WHERE source = 'system' AND agent = '' AND json_valid(fold_key) AND json_array_length(fold_key) = 3;"
+	/* policies of escalation, and how far down each has looked at the alerts from before it; 0: at all of them */
+	"CREATE TABLE escalation_policy ("
+	" policy TEXT PRIMARY KEY, hash INTEGER NOT NULL, at INTEGER NOT NULL, is_gone INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 static const char *const day_steps[] = {
