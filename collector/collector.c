@@ -11,6 +11,7 @@
 
 #include "collector/alert/alert.h"
 #include "collector/alert/flood.h"
+#include "collector/alert/quiet.h"
 #include "collector/api/api.h"
 #include "collector/audit/audit.h"
 #include "collector/correlating.h"
@@ -533,6 +534,7 @@ static void on_metrics(void *arg, struct buf *out)
 	intake_metrics(c->intake, out);
 	correlating_metrics(c->correlating, out);
 	notify_metrics(c->notify, c->clk, out);
+	alert_quiet_metrics(c->store, out);
 	health_metrics(c->health, out);
 }
 

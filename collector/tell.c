@@ -19,7 +19,9 @@ int tell_open(struct tell *t, const struct collector_config *cfg, struct store *
 	int r = collector_inhibitions(cfg, rules, err);
 	if (r >= 0)
 		r = store_inhibitions_set(s, rules, (size_t)r, err);
-	return r < 0 ? r : alert_escalations_new(cfg->escalations.items, cfg->escalations.count, &t->escalations, err);
+	if (r >= 0)
+		r = alert_escalations_new(cfg->escalations.items, cfg->escalations.count, &t->escalations, err);
+	return r < 0 ? r : alert_escalations_known(t->escalations, s, err);
 }
 
 void tell_close(struct tell *t)

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "collector/alert/quiet.h"
+#include "collector/store/store_quiet_list.h"
 #include "collector/store/store_triage.h"
 
 enum { SLICE_ALERTS = 50, ROW_ARENA_BYTES = 2 * 1024 * 1024, NAME_BYTES = 64 };
@@ -64,6 +65,36 @@ int alert_escalations_begin(const struct alert_escalations *e, struct store *s, 
 		if (!strcmp(al->status, "new") && store_matcher_matches(e->matchers[i], al, now_unix_ns))
 			r = store_escalation_begin(s, al->id, e->rows[i].name, now_unix_ns + e->rows[i].after_ms * 1000000, err);
 	return r;
+}
+
+int alert_escalations_known(const struct alert_escalations *e, struct store *s, struct err *err)
+{
+	struct store_policy_key keys[ALERT_ESCALATIONS_MAX];
+
+	for (size_t i = 0; i < e->count; i++)
+		keys[i] = (struct store_policy_key){ e->rows[i].name, slice_hash(slice_of(e->rows[i].filter)) };
+	return store_escalation_policies(s, keys, e->count, err);
+}
+
+/* A slice of what was open before policy i came: 1, there is more. */
+static int catch_up(const struct alert_escalations *e, size_t i, struct store *s, uint64_t now, struct err *err)
+{
+	const struct alert_escalation *x = &e->rows[i];
+	bool is_done = false;
+	int64_t id;
+	int r;
+
+	for (unsigned n = 0; n < SLICE_ALERTS && (r = store_escalation_before(s, x->name, &id, &is_done, err)) > 0; n++) {
+		CLEANUP(arena_freep) struct arena *a = arena_new(ROW_ARENA_BYTES);
+		struct store_alert al;
+
+		r = a ? store_alert_get(s, id, a, &al, err) : err_set(err, ENOMEM, "escalation");
+		if (r >= 0 && store_matcher_matches(e->matchers[i], &al, now))
+			r = store_escalation_begin(s, id, x->name, now + x->after_ms * 1000000, err);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? r : !is_done;
 }
 
 static const struct alert_escalation *find(const struct alert_escalations *e, const char *name)
@@ -158,7 +189,15 @@ int alert_escalations_tick(const struct alert_escalations *e, struct store *s, c
 			   alert_escalate_fn *tell, void *arg, struct err *err)
 {
 	const struct run run = { s, clock_unix_ns(clk), tell, arg };
-	int r = store_begin(s, err);
+	int more = 0, r = store_begin(s, err);
 
-	return r < 0 ? r : store_end(s, tick(e, &run, err), err);
+	if (r < 0)
+		return r;
+	r = tick(e, &run, err);
+	for (size_t i = 0; i < e->count && !more && r >= 0; i++) {
+		more = catch_up(e, i, s, run.now, err);
+		r = more < 0 ? more : r;
+	}
+	r = store_end(s, r, err);
+	return r < 0 ? r : r || more > 0;
 }

@@ -20,6 +20,9 @@ DEFINE_CLEANUP(struct alert_escalations, alert_escalations_free)
 /* An alert that was told (new, worse, back): its time begins, unless it runs already. Inside the transaction. */
 int alert_escalations_begin(const struct alert_escalations *e, struct store *s, const struct store_alert *al,
 			    uint64_t now_unix_ns, struct err *err) WARN_UNUSED;
+/* At a start: alerts that were open before a policy came (or says something else of alerts) have the policy's time from
+ * now on; which are looked at in the ticks. */
+int alert_escalations_known(const struct alert_escalations *e, struct store *s, struct err *err) WARN_UNUSED;
 /* Inside a transaction: this route is to be told. */
 typedef int alert_escalate_fn(void *arg, int64_t id, const char *route, struct err *err);
 /* Each second: what is due, a slice. Quiet alerts wait, uncounted. 1: there is more. */

@@ -22,3 +22,5 @@ typedef int alert_quiet_tell_fn(void *arg, int64_t id, bool woke, struct err *er
  * back any more. Of one rule's many one alert says how many; one alone is told itself. 1: there is more to do. */
 int alert_quiet_tick(struct store *s, const struct clock *clk, alert_quiet_tell_fn *tell, void *arg,
 		     struct err *err) WARN_UNUSED;
+/* Counts of silences, exceptions, what they matched, what is held back, escalations: Prometheus text. */
+void alert_quiet_metrics(struct store *s, struct buf *out);

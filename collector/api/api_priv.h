@@ -99,6 +99,8 @@ int api_exception_end(struct api_call *c, struct err *err);
 int api_silences_list(struct api_call *c, struct err *err);
 int api_silence_add(struct api_call *c, struct err *err);
 int api_silence_preview(struct api_call *c, struct err *err);
+int api_inhibitions_list(struct api_call *c, struct err *err);
+int api_escalations_list(struct api_call *c, struct err *err);
 int api_silence_end(struct api_call *c, struct err *err);
 int api_events_list(struct api_call *c, struct err *err);
 int api_audit_list(struct api_call *c, struct err *err);

@@ -40,6 +40,8 @@ static const struct route {
 	{ EVHTTP_REQ_POST, "/api/v1/silences", ROLE_ANALYST, api_silence_add, { NULL } },
 	{ EVHTTP_REQ_POST, "/api/v1/silences/preview", ROLE_VIEWER, api_silence_preview, { NULL } },
 	{ EVHTTP_REQ_POST, "/api/v1/silences/*/end", ROLE_ANALYST, api_silence_end, { NULL } },
+	{ EVHTTP_REQ_GET, "/api/v1/inhibitions", ROLE_VIEWER, api_inhibitions_list, { "limit", "cursor" } },
+	{ EVHTTP_REQ_GET, "/api/v1/escalations", ROLE_VIEWER, api_escalations_list, { "limit", "cursor" } },
 	{ EVHTTP_REQ_GET, "/api/v1/events", ROLE_VIEWER, api_events_list,
 	  { "filter", "since", "until", "limit", "cursor", "order" } },
 	{ EVHTTP_REQ_GET, "/api/v1/history", ROLE_VIEWER, api_history_list, { NULL } },

@@ -113,6 +113,8 @@ int ctl_exception_end(struct ctl *c, struct err *err);
 int ctl_silence_list(struct ctl *c, struct err *err);
 int ctl_silence_create(struct ctl *c, struct err *err);
 int ctl_silence_preview(struct ctl *c, struct err *err);
+int ctl_inhibition_list(struct ctl *c, struct err *err);
+int ctl_escalation_list(struct ctl *c, struct err *err);
 int ctl_silence_expire(struct ctl *c, struct err *err);
 /* ctl_sum.c: asks with cursor after cursor, and adds the answers up; *ret: caller deletes. */
 int ctl_sum(struct ctl *c, int (*ask)(struct ctl *c, const char *cursor, void *arg, cJSON **ret, struct err *err), void *arg,

@@ -124,6 +124,16 @@ static const struct ctl_command commands[] = {
 		  COMMON_OPTIONS },
 	{ "silence", "expire", ctl_silence_expire,
 	  "picketctl silence expire 3\n\nEnds it now; what it held back and is still new is told.\n" COMMON_OPTIONS },
+	{ "inhibition", "list", ctl_inhibition_list,
+	  "picketctl inhibition list\npicketctl inhibition list -o wide\n"
+	  "\nOpen alerts that are not told while another is open, and which: alert.inhibitions in the configuration says what\n"
+	  "inhibits what.\n" COMMON_OPTIONS
+	  "  --limit N            rows at most (100)\n" },
+	{ "escalation", "list", ctl_escalation_list,
+	  "picketctl escalation list\n"
+	  "\nAlerts that nobody acknowledged, when each is told to further routes next, and how often it was\n"
+	  "(alert.escalations); the next one first.\n" COMMON_OPTIONS
+	  "  --limit N            rows at most (100)\n" },
 	{ "event", "search", ctl_event_search,
 	  "picketctl event search container=web-1 --since 1h\n"
 	  "picketctl event search type=exec 'exe=/tmp/*' 'host=web-*' -o ndjson\n"

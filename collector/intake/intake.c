@@ -43,6 +43,7 @@ struct peer {
 	char agent[TLS_ID_MAX], serial[TLS_SERIAL_MAX];
 	char host[STORE_NAME_MAX];
 	uint64_t not_after_unix; /* of the certificate, s */
+	/* agent "": the certificate names none; refused, and cut likewise */
 	bool is_denied;		 /* refused, and logged; the sweep cuts it */
 };
 
@@ -537,21 +538,26 @@ static void handle_request(struct intake *in, struct peer *peer, uint64_t token,
 
 /* ---- the listener's callbacks ---- */
 
+static const char nameless[] = "the certificate names no agent";
+
+/* It may ask once, so that it hears why it is not let in; the sweep cuts it. */
+static void note_nameless(struct intake *in, struct wire_peer *wp, const struct tls_identity *id)
+{
+	uint64_t silent;
+
+	in->stats.refused_handshakes++;
+	if (is_news(in, refusals_host(wire_peer_address(wp)), nameless, &silent))
+		LOG(WARN, "intake.refused", KV_STR("peer", wire_peer_address(wp)), KV_STR("subject", id->subject),
+		    KV_STR("why", nameless), KV_U64("silent", silent));
+}
+
 static bool on_open(void *arg, struct wire_peer *wp, const struct tls_identity *id)
 {
 	struct intake *in = arg;
 
 	in->stats.connections++;
-	if (!id->agent_id[0]) {
-		in->stats.refused_handshakes++;
-		uint64_t silent;
-		const char *why = "the certificate names no agent";
-
-		if (is_news(in, refusals_host(wire_peer_address(wp)), why, &silent))
-			LOG(WARN, "intake.refused", KV_STR("peer", wire_peer_address(wp)),
-			    KV_STR("subject", id->subject), KV_STR("why", why), KV_U64("silent", silent));
-		return false;
-	}
+	if (!id->agent_id[0])
+		note_nameless(in, wp, id);
 	struct peer *peer = calloc(1, sizeof(*peer));
 	if (!peer)
 		return false;
@@ -593,6 +599,13 @@ static void on_message(void *arg, struct wire_peer *wp, uint64_t token, struct s
 	Picket__Request *rq;
 	struct err err;
 
+	if (!peer->agent[0]) {
+		in->stats.refused_batches++;
+		refuse(in, token, PICKET__REFUSAL__REASON__REASON_REVOKED,
+		       "the certificate is of this fleet's CA, but names no agent: it was not made by enrolling; "
+		       "`picket-agent enroll` makes one that does", 0);
+		return;
+	}
 	in->taken_ns = clock_boot_ns(in->clk);
 	arena_reset(in->request_arena);
 	int r = msg_read_request(msg, in->request_arena, &rq, &err);
@@ -679,7 +692,7 @@ static void sweep_peer(void *arg, struct wire_peer *wp)
 	if (!is_expired && store_agent_may(in->store, peer->agent, peer->serial))
 		return;
 	LOG(WARN, "intake.cut", KV_STR("agent", peer->agent), KV_STR("host", peer->host),
-	    KV_STR("why", is_expired ? "the certificate has expired" : "revoked or unknown"));
+	    KV_STR("why", is_expired ? "the certificate has expired" : peer->agent[0] ? "revoked or unknown" : nameless));
 	wire_peer_close(wp);
 }
 

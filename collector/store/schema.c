@@ -493,6 +493,9 @@ static const char *const state_steps[] = {
 	" WHERE source = 'system' AND agent = '' AND json_valid(fold_key) AND json_array_length(fold_key) = 3;",
 	/* 11 -> 12. What rules were told of a vulnerability in an image: whether it is executed, loaded, exposed. */
 	"ALTER TABLE vuln_alert ADD COLUMN told_use INTEGER NOT NULL DEFAULT 0;",
+	/* 12 -> 13. Policies of escalation, and how far down each has looked at the alerts from before it; 0: at all of them. */
+	"CREATE TABLE escalation_policy ("
+	" policy TEXT PRIMARY KEY, hash INTEGER NOT NULL, at INTEGER NOT NULL, is_gone INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 static const char *const day_steps[] = {

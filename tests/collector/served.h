@@ -212,7 +212,7 @@ static inline void served_prepare(struct served *s)
 	MUST(loop_new(&s->loop, &must_err));
 }
 
-static inline void served_run_api(struct served *s)
+static inline void served_run_api_with(struct served *s, const struct api_ops *ops, void *arg)
 {
 	char cert[128], key[128];
 	struct api_config cfg = { .address = "127.0.0.1:0", .cert_file = cert, .key_file = key };
@@ -222,9 +222,14 @@ static inline void served_run_api(struct served *s)
 	snprintf(s->ca, sizeof(s->ca), "%s/ca.pem", s->p.dir);
 	snprintf(s->token, sizeof(s->token), "%s/token", s->p.dir);
 	MUST(file_write_atomic(s->token, SLICE_LIT("admin-token\n"), 0600, &must_err));
-	MUST(api_new(s->loop, s->p.store, &s->p.clk, &cfg, NULL, NULL, &s->api, &must_err));
+	MUST(api_new(s->loop, s->p.store, &s->p.clk, &cfg, ops, arg, &s->api, &must_err));
 	snprintf(s->url, sizeof(s->url), "https://127.0.0.1:%d", api_port(s->api));
 	assert_int_equal(pthread_create(&s->thread, NULL, served_run, s), 0);
+}
+
+static inline void served_run_api(struct served *s)
+{
+	served_run_api_with(s, NULL, NULL);
 }
 
 static inline void served_start(struct served *s)
@@ -233,11 +238,17 @@ static inline void served_start(struct served *s)
 	served_run_api(s);
 }
 
+/* After its thread. */
+static inline void served_end(struct served *s)
+{
+	api_free(s->api);
+	loop_free(s->loop);
+	people_close(&s->p);
+}
+
 static inline void served_stop(struct served *s)
 {
 	atomic_store(&s->must_stop, true);
 	pthread_join(s->thread, NULL);
-	api_free(s->api);
-	loop_free(s->loop);
-	people_close(&s->p);
+	served_end(s);
 }

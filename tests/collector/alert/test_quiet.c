@@ -619,6 +619,43 @@ static void a_clock_that_is_set_back_keeps_no_escalation_from_coming(void **stat
 	assert_int_equal(told.count, 2);
 }
 
+/* A policy that comes later has its time from then on: whoever sets one is not woken by all of yesterday at once. */
+static void alerts_from_before_a_policy_escalate_from_then_on(void **state)
+{
+	CLEANUP(alert_escalations_freep) struct alert_escalations *e = NULL, *other = NULL;
+	struct alert_escalation changed = policy;
+
+	(void)state;
+	int64_t id = find("A", "Error", "host-1").id, seen = find("B", "Error", "host-1").id, low = find("C", "Notice", "host-1").id;
+	deed(seen, (struct store_triage){ .status = "acknowledged" });
+	clock_fake_advance(&world->clk, 24 * 60 * minute);
+	MUST(alert_escalations_new(&policy, 1, &e, &must_err));
+	MUST(alert_escalations_known(e, world->store, &must_err));
+	told.count = 0;
+	wait_for(e, 0);
+	reopen_store();
+	wait_for(e, 15 * minute - 1);
+	assert_int_equal(told.count, 0);
+	wait_for(e, 1);
+	assert_int_equal(told.count, 2);
+	assert_int_equal(told.ids[0], id);
+	wait_for(e, 60 * minute);
+	assert_int_equal(told.count, 4);
+	/* the same policy after a restart has looked at them already */
+	MUST(alert_escalations_known(e, world->store, &must_err));
+	wait_for(e, 60 * minute);
+	wait_for(e, 60 * minute);
+	assert_int_equal(told.count, 4);
+	/* one that is of other alerts now looks again */
+	changed.filter = (char[]){ "severity>=low" };
+	MUST(alert_escalations_new(&changed, 1, &other, &must_err));
+	MUST(alert_escalations_known(other, world->store, &must_err));
+	wait_for(other, 0);
+	wait_for(other, 15 * minute);
+	assert_int_equal(told.count, 8);
+	assert_true(told.ids[4] == low || told.ids[6] == low);
+}
+
 static void who_acknowledges_ends_it_and_a_silence_puts_it_off(void **state)
 {
 	CLEANUP(alert_escalations_freep) struct alert_escalations *e = NULL;
@@ -681,6 +718,7 @@ int main(void)
 		TEST(a_wrong_rule_of_inhibition_is_named),
 		TEST(what_nobody_acknowledges_goes_to_further_routes_so_often),
 		TEST(a_clock_that_is_set_back_keeps_no_escalation_from_coming),
+		TEST(alerts_from_before_a_policy_escalate_from_then_on),
 		TEST(who_acknowledges_ends_it_and_a_silence_puts_it_off),
 		TEST(a_wrong_policy_is_named),
 	};

@@ -792,10 +792,17 @@ static void a_certificate_that_names_no_agent_is_refused(void **state)
 		loop_step(d.loop, 20);
 		intake_stats(d.intake, &is);
 	}
-	UNTIL(d.loop, d.a.downs || d.a.failures);
+	/* Whoever holds it hears why, whatever it asks, in whoever's name; nobody is told that an agent forges. */
+	UNTIL(d.loop, d.a.ups);
+	const Picket__Reply *r = ask_batch(&d.a, AGENT_A, 1, 5, 0);
+	assert_refused(r, PICKET__REFUSAL__REASON__REASON_REVOKED);
+	assert_non_null(strstr(r->refusal->message, "names no agent"));
+	assert_string_equal(d.notices, "");
+	intake_sweep(d.intake);
+	UNTIL(d.loop, d.a.downs);
 	intake_stats(d.intake, &is);
 	assert_int_equal(is.peers, 0);
-	assert_int_equal(d.a.replies, 0);
+	assert_int_equal(is.batches, 0);
 	pki_pair_fini(&nameless);
 	end(&d);
 }
