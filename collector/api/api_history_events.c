@@ -247,6 +247,7 @@ static void write_changes(struct json *j, const cJSON *from, const cJSON *to)
 	}
 }
 
+/* The engine's word on it, and what the container itself says beside. */
 static cJSON *config_of(const Picket__Container *c)
 {
 	CLEANUP(buf_finip) struct buf b = { 0 };
@@ -257,10 +258,21 @@ static cJSON *config_of(const Picket__Container *c)
 	json_init(&j, &b);
 	json_object_open(&j);
 	record_json_config(&j, "config", c->config);
+	json_kv_object(&j, "own");
+	json_kv_bool(&j, "privileged", c->privileged);
+	record_json_text(&j, "user", msg_slice(c->user), LIMIT_NAME_BYTES);
+	record_json_text(&j, "image_id", slice_of(c->image_id), LIMIT_NAME_BYTES);
+	json_object_close(&j);
 	json_object_close(&j);
 	if (json_parse(buf_slice(&b), b.n, &doc, NULL) < 0)
 		return NULL;
 	config = cJSON_DetachItemFromObject(doc, "config");
+	cJSON *own = cJSON_GetObjectItemCaseSensitive(doc, "own");
+	while (config && own && own->child) {
+		cJSON *one = cJSON_DetachItemViaPointer(own, own->child);
+
+		cJSON_AddItemToObject(config, one->string, one); /* its name is copied before the old one is freed */
+	}
 	cJSON_Delete(doc);
 	return config;
 }

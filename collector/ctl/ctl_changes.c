@@ -11,7 +11,8 @@
 /* What was last known of a container. Borrowed from the rows. */
 struct known {
 	const cJSON *event; /* its host and container */
-	const cJSON *config, *image;
+	const cJSON *made; /* the container of the newest event that says how it was made; nullable */
+	const cJSON *image;
 };
 
 static const cJSON *config_of(const cJSON *row)
@@ -40,16 +41,31 @@ static void add_change(cJSON *changes, const char *key, const cJSON *from, const
 	cJSON_AddItemToArray(changes, one);
 }
 
+/* What stands beside the configuration; a flag that isn't set is left out there. */
+static void compare_own(cJSON *changes, const cJSON *before, const cJSON *now)
+{
+	bool was = ctl_is_true(before, "privileged"), is = ctl_is_true(now, "privileged");
+	cJSON *from = cJSON_CreateBool(was), *to = cJSON_CreateBool(is);
+
+	add_change(changes, "privileged", from, to);
+	cJSON_Delete(from);
+	cJSON_Delete(to);
+	add_change(changes, "user", ctl_at(before, "user"), ctl_at(now, "user"));
+	add_change(changes, "image_id", ctl_at(before, "image_id"), ctl_at(now, "image_id"));
+}
+
 static void compare(cJSON *row, const struct known *before)
 {
-	const cJSON *now = config_of(row), *image = ctl_at(row, "event.container.image"), *item;
+	const cJSON *now = config_of(row), *was = ctl_at(before->made, "config");
+	const cJSON *image = ctl_at(row, "event.container.image"), *item;
 	cJSON *changes = cJSON_CreateArray();
 
 	cJSON_ArrayForEach(item, now)
-		add_change(changes, item->string, cJSON_GetObjectItemCaseSensitive(before->config, item->string), item);
-	cJSON_ArrayForEach(item, before->config)
+		add_change(changes, item->string, cJSON_GetObjectItemCaseSensitive(was, item->string), item);
+	cJSON_ArrayForEach(item, was)
 		if (!cJSON_GetObjectItemCaseSensitive(now, item->string))
 			add_change(changes, item->string, item, NULL);
+	compare_own(changes, before->made, ctl_at(row, "event.container"));
 	if (before->image && cJSON_IsString(image) && image->valuestring[0])
 		add_change(changes, "image", before->image, image);
 	cJSON_ReplaceItemInObjectCaseSensitive(row, "changes", changes);
@@ -71,12 +87,12 @@ int ctl_changes_join(cJSON *rows, struct err *err)
 
 		while (i < count && !is_same_container(all[i].event, event))
 			i++;
-		if (i < count && all[i].config && ctl_is_true(row, "first"))
+		if (i < count && all[i].made && ctl_is_true(row, "first"))
 			compare(row, &all[i]);
 		count += i == count;
 		all[i].event = event;
 		if (config_of(row))
-			all[i].config = config_of(row);
+			all[i].made = ctl_at(event, "container");
 		if (cJSON_IsString(image) && image->valuestring[0])
 			all[i].image = image;
 	}

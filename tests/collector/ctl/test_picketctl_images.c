@@ -69,10 +69,24 @@ static void exit_codes_and_words_say_what_went_wrong(void **state)
 	typed_all(cases, ARRAY_LEN(cases));
 }
 
+/* What it was when, from the rows that the matcher and the agents' uses made. */
+static void which_images_had_a_vulnerability_on_a_day(void **state)
+{
+	static const struct typed cases[] = {
+		{ "$ctl history vulnerability CVE-2026-0003 -o csv", 0, "\"host-07\",\"lodash\",\"4.17.20\",\"4.17.21\"," },
+		{ "$ctl history vulnerability vuln=CVE-2026-0003 day=$(date -u +%F) -o table", 0, "host-07" },
+		{ "$ctl history vulnerability CVE-2026-0003 day=2020-01-01 -o csv | grep -c host-07; true", 0, "0" },
+		{ "$ctl history vulnerability CVE-2026-0003 -o json", 0, "\"package\":\"lodash\"" },
+	};
+
+	typed_all(cases, ARRAY_LEN(cases));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_and_pages_look_as_agreed),
+		cmocka_unit_test(which_images_had_a_vulnerability_on_a_day),
 		cmocka_unit_test(nothing_an_image_named_reaches_the_terminal_as_it_is),
 		cmocka_unit_test(exit_codes_and_words_say_what_went_wrong),
 	};
