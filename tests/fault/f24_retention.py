@@ -34,7 +34,7 @@ def told(r):
 
 def by(name, *args):
     """A month; once more where a time was missed and others use the machine, as the disk's longest wait may be theirs."""
-    for again in range(1 if float(load()) < 1.5 else 3):
+    for again in range(1 if float(load()) < 1.5 else 2):
         with scene("f24") as s:
             r = month_load(s.dir / name, *args)
         if in_time(r):
@@ -44,7 +44,7 @@ def by(name, *args):
 
 def by_age():
     """days of 30 kept, of 40 made, go by age: deleting one < 100 ms, no pause for retention > 200 ms"""
-    events = either(400_000, 8_000_000)
+    events = either(200_000, 8_000_000)
     r, text = by("age", events, 40, 30, 0)
     assert r["drops"] >= 8 and in_time(r), text
     return text, by_age.__doc__, f"{events} of 8,000,000 events"
@@ -57,7 +57,7 @@ def most_of(bound):
 
 def by_size():
     """bound on bytes: never exceeded by > 2 % (or 1 MiB); deleting < 100 ms, no pause for retention > 200 ms"""
-    events = either(400_000, 8_000_000)
+    events = either(200_000, 8_000_000)
     bound = events * 25  # half of what comes
     r, text = by("size", events, 30, 30, bound)
     text = f"bound {bound / MIB:.1f} MiB, at most {r['most_bytes'] / MIB:.1f} MiB ({r['most_bytes'] * 100 / bound:.1f} %): {text}"
