@@ -58,7 +58,11 @@ static int read_texts(const cJSON *doc, struct deed *d, struct err *err)
 	if (!slice_copy(comment, d->comment, sizeof(d->comment)))
 		return err_set(err, ERR_SYNTAX, "comment: at most %d bytes", STORE_COMMENT_MAX);
 	int r = api_read_text(doc, "assignee", d->assignee, sizeof(d->assignee), err);
-	return r < 0 ? r : api_read_text(doc, "reason", d->reason, sizeof(d->reason), err);
+	if (r >= 0)
+		r = api_read_text(doc, "reason", d->reason, sizeof(d->reason), err);
+	for (char *c = d->reason; r >= 0 && *c; c++)
+		*c = *c == '-' ? '_' : *c; /* duplicate-of, as people type it */
+	return r;
 }
 
 static int read_deed(const struct api_call *c, const char *verb, const cJSON *doc, struct deed *d, struct err *err)

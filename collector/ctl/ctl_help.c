@@ -126,7 +126,7 @@ static const struct ctl_command commands[] = {
 	  "picketctl silence expire 3\n\nEnds it now; what it held back and is still new is told.\n" COMMON_OPTIONS },
 	{ "inhibition", "list", ctl_inhibition_list,
 	  "picketctl inhibition list\npicketctl inhibition list -o wide\n"
-	  "\nOpen alerts that are not told while another is open, and which: alert.inhibitions in the configuration says what\n"
+	  "\nOpen alerts that are not told while another is open, and which: alert.inhibit in the configuration says what\n"
 	  "inhibits what.\n" COMMON_OPTIONS
 	  "  --limit N            rows at most (100)\n" },
 	{ "escalation", "list", ctl_escalation_list,

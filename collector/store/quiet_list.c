@@ -68,8 +68,10 @@ int store_quiet_counts(struct store *s, struct store_quiet_counts *ret, struct e
 			   " (SELECT ifnull(sum(hits), 0) FROM silence WHERE ended = 0 AND begins <= ?1 AND until > ?1),"
 			   " (SELECT count(*) FROM exception WHERE ended = 0 AND (until = 0 OR until > ?1)),"
 			   " (SELECT ifnull(sum(hits), 0) FROM exception WHERE ended = 0 AND (until = 0 OR until > ?1)),"
-			   " (SELECT count(*) FROM alert_held WHERE kind = ?2 AND is_due = 0),"
-			   " (SELECT count(*) FROM alert_held WHERE kind = ?3 AND is_due = 0),"
+			   " (SELECT count(*) FROM alert_held h JOIN alert a ON a.id = h.alert WHERE h.kind = ?2 AND is_due = 0"
+			   " AND a.status <> 'resolved'),"
+			   " (SELECT count(*) FROM alert_held h JOIN alert a ON a.id = h.alert WHERE h.kind = ?3 AND is_due = 0"
+			   " AND a.status <> 'resolved'),"
 			   " (SELECT count(*) FROM escalation)",
 			   B_INT(clock_unix_ns(s->clk)), B_INT(HOLD_SILENCE), B_INT(HOLD_INHIBITION));
 

@@ -72,7 +72,7 @@ static void an_alert_says_what_became_of_it(void **state)
 	text_is(snoozed, "trail.1.who", "anna");
 	text_is(snoozed, "trail.2.text", "later");
 	assert_true(cJSON_IsTrue(at(snoozed, "trail.2.person")));
-	assert_int_equal(ask("POST", "/api/v1/alerts/1/resolve", "analyst-token", "{\"reason\":\"duplicate_of:2\"}", &done), 200);
+	assert_int_equal(ask("POST", "/api/v1/alerts/1/resolve", "analyst-token", "{\"reason\":\"duplicate-of:2\"}", &done), 200);
 	text_is(done, "resolved_as", "duplicate_of");
 	text_is(done, "duplicate_of", "2");
 	assert_null(at(done, "snoozed_until"));
