@@ -116,7 +116,7 @@ def the_fleet_is_up():
     relay = state["relay"] = Relay(f.agent_port, [GATE, QUIET_HOST])
     f.start("fleet", f.bin["fleet"], "--dir", f.dir / "c", "--port", relay.port, "--agents", 2, "--rate", 2, "--seconds", 600,
             "--exec", "--findings", 0, "--program", FLEET_PROGRAM)
-    wait_until(f"the simulated are online; log: {f.log('fleet')}", 15,
+    wait_until("the simulated are online", 40,
                lambda: {h: x["state"] for h, x in f.hosts().items()}.get("sim-0001") == "online", 0.3)
 
 
