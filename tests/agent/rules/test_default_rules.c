@@ -3,7 +3,7 @@
 #include "agent/rules/rules_json.h"
 #include "vectors.h"
 
-enum { RULES = 96 };
+enum { RULES = 97 };
 #define FOLDER TEST_ROOT "/agent/packaging/rules.d/"
 static const char *const paths[] = {
 	FOLDER "picket_rules.yaml",	    FOLDER "picket_rules_credentials.yaml", FOLDER "picket_rules_escape.yaml",
@@ -248,6 +248,11 @@ static const struct {
 	{ PLAIN("chroot", "01", APP, "\"evt.arg.path\":\"/host\""), "Root folder changed to a folder of the host," },
 	{ PLAIN("chroot", "01", APP, "\"evt.arg.path\":\"/var/empty\""), "" },
 	{ WRITE_FILE("01", APP, "/x", "runc"), "Container engine's program overwritten," },
+	{ WRITE_FILE("01", APP, "/host/etc/cron.daily", "x"), "Host's files changed in a container," },
+	{ WRITE_FILE("01", APP, "/mnt/disk/root/.ssh", "authorized_keys"),
+	  "Host's files changed in a container,Key added to authorized_keys," },
+	{ WRITE_FILE("01", APP, "/host/data", "x"), "" },
+	{ WRITE_FILE("host", APP, "/mnt/disk/root", "x"), "" },
 	{ PLAIN("setns", "01", APP, "\"evt.args\":\"x\""), "Namespace entered from a container," },
 	{ PLAIN("unshare", "01", APP, "\"thread.cap_permitted\":\"CAP_CHOWN\""), "Namespace made in a container," },
 	{ PLAIN("unshare", "01", APP, "\"thread.cap_permitted\":\"CAP_SYS_ADMIN\""), "" },

@@ -105,7 +105,7 @@ static void fill(struct fixture *f)
 		 "INSERT INTO image(id, image_id, sha256, worst, worst_at, first_seen, seen) VALUES"
 		 " (1, 'sha256:1', x'01', 6, 5, 1, 1), (2, 'sha256:2', x'02', 0, 0, 1, 1), (3, 'sha256:3', x'', 0, 0, 1, 1);"
 		 "INSERT INTO vuln(id, name, is_kev, first_seen) VALUES (7, 'CVE-1', 1, 1);"
-		 "INSERT INTO vuln_alert VALUES (7, 1, 1, 4, %d);"
+		 "INSERT INTO vuln_alert VALUES (7, 1, 1, 4, %d, 0);"
 		 "INSERT INTO container(agent, id, name, image, image_id, image_digest, user, is_privileged, engine, created, started,"
 		 " labels, seen) VALUES ('a', 'c1', 'one', 'img:1', 'sha256:1', '', '', 1, '', 0, 0, '{}', 0),"
 		 " ('a', 'c2', 'two', 'img:2', 'sha256:2', '', '', 0, '', 0, 0, '{}', 0);"
