@@ -18,6 +18,21 @@ void api_lost_json(struct json *j, const struct store_lost *lost)
 	json_kv_u64(j, "volume", lost->volume);
 	json_kv_u64(j, "other", lost->other);
 	json_kv_bool(j, "partial", lost->is_partial);
+	json_kv_array(j, "gaps");
+	for (size_t i = 0; i < lost->gap_count; i++) {
+		const struct store_gap *g = &lost->gaps[i];
+
+		json_object_open(j);
+		json_kv_str(j, "host", g->host);
+		json_kv_str(j, "class", g->loss_class);
+		json_kv_str(j, "reason", g->reason);
+		json_kv_u64(j, "lost", g->lost);
+		json_kv_time(j, "from", g->from_unix_ns);
+		json_kv_time(j, "to", g->to_unix_ns);
+		json_object_close(j);
+	}
+	json_array_close(j);
+	json_kv_u64(j, "gaps_left_out", lost->gaps_left_out);
 	json_object_close(j);
 }
 

@@ -80,6 +80,9 @@ void ctl_value(const cJSON *v, struct buf *out);
 /* "12 process, 3 volume" of the API's "lost"; false and dst as it was: nothing was. */
 enum { CTL_LOST_BYTES = 160 };
 bool ctl_lost(const cJSON *lost, char dst[CTL_LOST_BYTES]);
+/* The gaps that an answer touches, a line each. */
+enum { CTL_GAPS_BYTES = 4096 };
+void ctl_gaps(const cJSON *lost, char dst[CTL_GAPS_BYTES]);
 void ctl_table_print(struct ctl *c, struct ctl_table *t, cJSON *const *rows, size_t count);
 /* Begins the severity's colour; true: end it with "\033[0m". */
 bool ctl_severity(const struct ctl *c, const char *severity, struct buf *out);

@@ -144,7 +144,7 @@ struct answer {
 	cJSON *rows; /* an array */
 	cJSON **index; /* by what a row says, open addressing */
 	size_t index_size;
-	char cursor[256], tree[TREE_BYTES], reached[16], lost[CTL_LOST_BYTES];
+	char cursor[256], tree[TREE_BYTES], reached[16], lost[CTL_LOST_BYTES], gaps[CTL_GAPS_BYTES];
 	bool has_more, is_out_of_time;
 	const struct asked_view *asked;
 	const char *first_cursor; /* where an earlier search ended; nullable */
@@ -328,8 +328,10 @@ static int ask_page(struct ctl *c, struct answer *a, uint64_t limit, bool is_cou
 	    !copy_member(doc, "tree", a->tree, sizeof(a->tree)) ||
 	    !copy_member(doc, "reached", a->reached, sizeof(a->reached)))
 		return err_set(err, ERR_PEER, "the collector's answer is too long");
-	if (cJSON_GetObjectItemCaseSensitive(doc, "lost"))
+	if (cJSON_GetObjectItemCaseSensitive(doc, "lost")) {
 		ctl_lost(cJSON_GetObjectItemCaseSensitive(doc, "lost"), a->lost);
+		ctl_gaps(cJSON_GetObjectItemCaseSensitive(doc, "lost"), a->gaps);
+	}
 	a->has_more = json_get_bool(doc, "more", false) || a->cursor[0];
 	return take_rows(a, cJSON_GetObjectItemCaseSensitive(doc, "items"), is_counted, count, err);
 }
@@ -428,7 +430,7 @@ static void print_rest(const struct answer *a)
 	else if (a->has_more)
 		fputs("picketctl: there is more; --limit N shows it\n", stderr);
 	if (a->lost[0])
-		fprintf(stderr, "picketctl: lost in this time, and so not in the answer: %s\n", a->lost);
+		fprintf(stderr, "picketctl: lost in this time, and so not in the answer: %s\n%s", a->lost, a->gaps);
 }
 
 /* Changes are compared across pages; people's formats have a row for each field. */

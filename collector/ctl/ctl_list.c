@@ -5,6 +5,8 @@
 
 #include "collector/ctl/ctl.h"
 
+#include "common/log.h"
+
 enum { PAGE_MAX = 1000, WATCH_S = 1, SEEN_MAX = 1 << 16 };
 
 /* Rows of one reading: the JSON as it came, and parsed. */
@@ -15,7 +17,7 @@ struct rows {
 	cJSON **docs;
 	size_t count, size;
 	bool has_more;
-	char lost[CTL_LOST_BYTES]; /* what hosts lost in the time asked for; "" = nothing */
+	char lost[CTL_LOST_BYTES], gaps[CTL_GAPS_BYTES]; /* what hosts lost in the time asked for, where; "" = nothing */
 };
 
 static void rows_fini(struct rows *r)
@@ -104,6 +106,25 @@ bool ctl_lost(const cJSON *lost, char dst[CTL_LOST_BYTES])
 	return n > 0;
 }
 
+void ctl_gaps(const cJSON *lost, char dst[CTL_GAPS_BYTES])
+{
+	char host[256], reason[64];
+	const cJSON *gap;
+	uint64_t left_out = json_get_u64(lost, "gaps_left_out", 0);
+	CLEANUP(buf_finip) struct buf out = { 0 };
+
+	cJSON_ArrayForEach(gap, cJSON_GetObjectItemCaseSensitive(lost, "gaps"))
+	{
+		log_escape(json_get_str(gap, "host"), host, sizeof(host));
+		log_escape(json_get_str(gap, "reason"), reason, sizeof(reason));
+		buf_printf(&out, "  %s from %s to %s: %" PRIu64 " %s%s%s\n", host, ctl_str(gap, "from"), ctl_str(gap, "to"),
+			   json_get_u64(gap, "lost", 0), ctl_str(gap, "class"), reason[0] ? ", " : "", reason);
+	}
+	if (left_out)
+		buf_printf(&out, "  and earlier: event search type=gap\n");
+	snprintf(dst, CTL_GAPS_BYTES, "%s", out.p ? out.p : "");
+}
+
 /* body: {"items":[…],"cursor":"…","lost":{…}}, as our API writes it. taken: the rows borrow it. */
 static int add_page(struct rows *r, struct buf *body, char *cursor, size_t size, struct err *err)
 {
@@ -124,6 +145,8 @@ static int add_page(struct rows *r, struct buf *body, char *cursor, size_t size,
 		return err_wrap(err, e, "the collector's answer");
 	bool has_room = slice_copy(json_get_str(doc, "cursor"), cursor, size);
 	ctl_lost(cJSON_GetObjectItemCaseSensitive(doc, "lost"), r->lost);
+	if (cJSON_GetObjectItemCaseSensitive(doc, "lost"))
+		ctl_gaps(cJSON_GetObjectItemCaseSensitive(doc, "lost"), r->gaps);
 	cJSON_Delete(doc);
 	if (!has_room || !slice_starts(text, before))
 		return err_set(err, ERR_PEER, "the collector's answer is no list");
@@ -302,8 +325,8 @@ int ctl_list(struct ctl *c, const struct ctl_view *view, struct err *err)
 		print_rows(c, &t, &r);
 		if (r.lost[0])
 			fprintf(stderr,
-				"picketctl: in this time these hosts lost %s records: what is not listed may have happened\n",
-				r.lost);
+				"picketctl: in this time these hosts lost %s records: what is not listed may have happened\n%s",
+				r.lost, r.gaps);
 		if (r.has_more)
 			fprintf(stderr, "picketctl: there are more than %zu rows: --limit, or a narrower filter\n",
 				r.count);
@@ -316,7 +339,7 @@ int ctl_list(struct ctl *c, const struct ctl_view *view, struct err *err)
 int ctl_export(struct ctl *c, const struct ctl_view *view, struct err *err)
 {
 	struct ctl_table t = { .view = view };
-	char cursor[256] = "", lost[CTL_LOST_BYTES] = "";
+	char cursor[256] = "", lost[CTL_LOST_BYTES] = "", gaps[CTL_GAPS_BYTES] = "";
 	uint64_t given = 0;
 	int e;
 
@@ -329,8 +352,10 @@ int ctl_export(struct ctl *c, const struct ctl_view *view, struct err *err)
 		if (e >= 0)
 			print_rows(c, &t, &r);
 		given += r.count;
-		if (r.lost[0])
+		if (r.lost[0]) {
 			memcpy(lost, r.lost, sizeof(lost));
+			memcpy(gaps, r.gaps, sizeof(gaps));
+		}
 		rows_fini(&r);
 		if (e >= 0 && (fflush(c->out) || ferror(c->out)))
 			e = err_set(err, EIO, "standard output");
@@ -338,8 +363,8 @@ int ctl_export(struct ctl *c, const struct ctl_view *view, struct err *err)
 	if (e < 0)
 		return e;
 	if (lost[0])
-		fprintf(stderr, "picketctl: in this time these hosts lost %s records: what is not in it may have happened\n",
-			lost);
+		fprintf(stderr, "picketctl: in this time these hosts lost %s records: what is not in it may have happened\n%s",
+			lost, gaps);
 	if (cursor[0])
 		fprintf(stderr, "picketctl: there are more than %" PRIu64 " rows\n", given);
 	return 0;

@@ -67,9 +67,52 @@ int store_history_query(struct store *s, const struct store_query *q,
 	return 0;
 }
 
+static const uint64_t lost_most = 1ull << 53; /* what JSON readers are exact about */
+
+static uint64_t add_capped(uint64_t a, uint64_t b)
+{
+	return b < lost_most - a ? a + b : lost_most;
+}
+
+static bool is_near(const struct store_gap *g, const struct store_gap *other)
+{
+	const uint64_t near_ns = 60 * 1000000000ull;
+
+	return g->loss_class == other->loss_class && !strcmp(g->host, other->host) && !strcmp(g->reason, other->reason) &&
+	       g->from_unix_ns <= other->to_unix_ns + near_ns && other->from_unix_ns <= g->to_unix_ns + near_ns;
+}
+
+/* A host that loses records tells it each second: as one line it can be read. */
+static void add_gap(struct store_lost *ret, const struct store_event *e)
+{
+	const Picket__Gap *gap = e->record->gap;
+	struct store_gap g = { .loss_class = msg_loss_class_name((int)gap->loss_class),
+			       .lost = add_capped(0, gap->lost),
+			       .from_unix_ns = gap->from_unix_ns < lost_most * 1024 ? gap->from_unix_ns : 0,
+			       .to_unix_ns = gap->to_unix_ns < lost_most * 1024 ? gap->to_unix_ns : 0 };
+
+	snprintf(g.host, sizeof(g.host), "%s", e->host ? e->host : "");
+	snprintf(g.reason, sizeof(g.reason), "%s", gap->reason ? gap->reason : "");
+	for (size_t i = 0; i < ret->gap_count; i++) {
+		struct store_gap *known = &ret->gaps[i];
+
+		if (!is_near(known, &g))
+			continue;
+		known->lost = add_capped(known->lost, g.lost);
+		if (g.from_unix_ns < known->from_unix_ns)
+			known->from_unix_ns = g.from_unix_ns;
+		if (g.to_unix_ns > known->to_unix_ns)
+			known->to_unix_ns = g.to_unix_ns;
+		return;
+	}
+	if (ret->gap_count < STORE_GAPS_MAX)
+		ret->gaps[ret->gap_count++] = g;
+	else
+		ret->gaps_left_out++;
+}
+
 static int add_lost(void *arg, const struct store_event *e)
 {
-	const uint64_t most = 1ull << 53; /* what JSON readers are exact about */
 	struct store_lost *ret = arg;
 	const Picket__Gap *gap = e->record->gap;
 	uint64_t *sum = gap->loss_class == PICKET__LOSS_CLASS__LOSS_PROCESS ? &ret->process :
@@ -77,7 +120,8 @@ static int add_lost(void *arg, const struct store_event *e)
 			gap->loss_class == PICKET__LOSS_CLASS__LOSS_VOLUME  ? &ret->volume :
 									      &ret->other;
 
-	*sum = gap->lost < most - *sum ? *sum + gap->lost : most;
+	*sum = add_capped(*sum, gap->lost);
+	add_gap(ret, e);
 	return 0;
 }
 

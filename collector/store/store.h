@@ -145,8 +145,17 @@ int store_history_query(struct store *s, const struct store_query *q,
 			char *ret_cursor, size_t cursor_size, struct err *err) WARN_UNUSED;
 /* What is missing from an answer: the losses that gaps tell of, of the hosts and the time that q asks for,
  * whatever else its filter says. */
+enum { STORE_GAPS_MAX = 16 };
+struct store_gap {
+	char host[256], reason[32];
+	const char *loss_class; /* static */
+	uint64_t lost, from_unix_ns, to_unix_ns;
+};
 struct store_lost {
 	uint64_t process, rare, volume, other;
+	struct store_gap gaps[STORE_GAPS_MAX]; /* the newest; those within a minute of each other are one */
+	size_t gap_count;
+	uint64_t gaps_left_out; /* records of older ones */
 	bool is_partial; /* there was no time to look at all */
 };
 int store_history_lost(struct store *s, const struct store_query *q, struct store_lost *ret,

@@ -210,6 +210,11 @@ static void an_alert_says_what_its_host_lost_around_it(void **state)
 	assert_int_equal(ask("GET", "/api/v1/alerts/1", "viewer-token", NULL, &doc), 200);
 	assert_int_equal(json_get_u64(get(doc, "lost"), "process", 0), 12);
 	assert_int_equal(json_get_u64(get(doc, "lost"), "volume", 7), 0);
+	const cJSON *gaps = get(get(doc, "lost"), "gaps"), *gap = cJSON_GetArrayItem(gaps, 0);
+	assert_int_equal(cJSON_GetArraySize(gaps), 1);
+	assert_int_equal(json_get_u64(gap, "lost", 0), 12);
+	assert_string_equal(get(gap, "class")->valuestring, "process");
+	assert_true(get(gap, "host")->valuestring[0] && get(gap, "from")->valuestring[0]);
 	cJSON_Delete(doc);
 	assert_int_equal(ask("GET", "/api/v1/alerts/2", "viewer-token", NULL, &doc), 200);
 	assert_int_equal(json_get_u64(get(doc, "lost"), "process", 1), 0); /* another host */
