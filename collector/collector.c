@@ -22,7 +22,7 @@
 #include "common/file.h"
 #include "common/log.h"
 
-enum { SUMS_AT_ONCE = 50, TICK_MS = 1000, MAX_PEM_BYTES = 65536, NOTIFY_CONNECTIONS = 16, MAX_NOTICES = 32 };
+enum { SUMS_AT_ONCE = 50, TICK_MS = 1000, OVER_MS = 100, MAX_PEM_BYTES = 65536, NOTIFY_CONNECTIONS = 16, MAX_NOTICES = 32 };
 
 /* What the door may notice, and how people hear of it. */
 static const struct notice_text {
@@ -74,7 +74,7 @@ struct collector {
 	struct vuln_config vuln_config; /* vuln borrows it as long as it lives */
 	const char *update_command[6];
 	char db_path[4096];
-	struct loop_timer *tick;
+	struct loop_timer *tick, *over; /* over: what must go for the bound on bytes does not wait a second */
 	struct alert_config alert;
 	struct tell tell;
 	struct flood flood, sums, actions, scans, checks, policies;
@@ -489,13 +489,22 @@ static int on_health_case(void *arg, const struct health_case *hc, int64_t *aler
 
 /* ---- the tick ---- */
 
-static void on_tick(void *arg)
+static void on_tidy(void *arg)
 {
 	struct collector *c = arg;
 	struct err err;
 
 	if (store_history_tidy(c->store, &err) < 0)
 		LOG(ERROR, "store.tidy", KV_STR("why", err.msg));
+	if (store_history_is_over(c->store))
+		loop_timer_soon(c->over, OVER_MS);
+}
+
+static void on_tick(void *arg)
+{
+	struct collector *c = arg;
+
+	on_tidy(c);
 	correlating_tick(c->correlating);
 	raise_notices(c);
 	tell_tend(&c->tell);
@@ -778,7 +787,8 @@ int collector_new(struct loop *l, const struct clock *clk, const struct collecto
 	if (r < 0)
 		return r;
 	c->tick = loop_timer_new(l, on_tick, c);
-	if (!c->tick)
+	c->over = loop_timer_new(l, on_tidy, c);
+	if (!c->tick || !c->over)
 		return err_set(err, ENOMEM, "timer");
 	loop_timer_every(c->tick, TICK_MS);
 	notify_kick(c->notify); /* what an earlier run left in the outbox */
@@ -791,6 +801,7 @@ void collector_free(struct collector *c)
 	if (!c)
 		return;
 	loop_timer_free(c->tick);
+	loop_timer_free(c->over);
 	api_free(c->api);
 	fleet_free(c->fleet);
 	intake_free(c->intake);

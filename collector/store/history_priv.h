@@ -97,6 +97,9 @@ struct history {
 	ZSTD_CCtx *zc;
 	ZSTD_DCtx *zd;
 	uint64_t tidied_boot_ns, retained_boot_ns;
+	uint64_t looked_bytes; /* what the last look for too much left; 0: there was none */
+	uint64_t came_bytes;   /* the most that came between two looks, fading */
+	bool is_over;	       /* more must go than went at once */
 	uint32_t tidied_date;
 	bool is_asking;
 	struct {

@@ -307,22 +307,45 @@ static int drop_old(struct files *f, uint32_t today, size_t *drops, struct err *
 	return failed;
 }
 
+/* What is kept free for what comes until the next look: a hundredth; under a small bound twice the most that came
+ * between two of the last looks or, as long as that isn't known, what today's journal may take at once. */
+static uint64_t headroom(struct history *h, uint64_t bytes, uint64_t most)
+{
+	static const uint64_t journal_bytes = 16 << 20;
+	uint64_t came = bytes > h->looked_bytes ? bytes - h->looked_bytes : 0, fades = h->came_bytes - h->came_bytes / 8;
+
+	h->came_bytes = !h->looked_bytes ? journal_bytes : came > fades ? came : fades;
+	uint64_t room = 2 * h->came_bytes < most / 8 ? 2 * h->came_bytes : most / 8;
+	return room > most / 100 ? room : most / 100;
+}
+
 static int drop_too_much(struct files *f, uint32_t today, size_t *drops, struct err *err)
 {
-	uint64_t most = f->s->history_max_bytes;
+	struct history *h = f->s->history;
+	uint64_t most = f->s->history_max_bytes, want = most - headroom(h, f->bytes, most);
 	int failed = 0;
 
-	/* a hundredth below: what comes until the next look must fit too */
-	while (most && f->bytes > most - most / 100 && *drops < DROPS_AT_ONCE) {
+	h->is_over = false;
+	while (most && f->bytes > want) {
 		struct kept_file *k = choose(f, today);
 
 		if (!k)
 			break;
+		if (*drops >= DROPS_AT_ONCE) {
+			h->is_over = true;
+			break;
+		}
 		int r = drop(f, k, "size", err);
 		*drops += r >= 0;
 		failed = r < 0 ? r : failed; /* one that can't go must not keep the others */
 	}
+	h->looked_bytes = f->bytes;
 	return failed;
+}
+
+bool store_history_is_over(const struct store *s)
+{
+	return s->history->is_over;
 }
 
 int history_retain(struct store *s, uint32_t today, struct err *err)

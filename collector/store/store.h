@@ -164,6 +164,8 @@ int store_history_lost(struct store *s, const struct store_query *q, struct stor
 int store_history_prepare(struct store *s, struct err *err) WARN_UNUSED;
 /* Seals tails, drops old days, prepares the next. Call about every second from the loop. */
 int store_history_tidy(struct store *s, struct err *err) WARN_UNUSED;
+/* More must go for the bound on bytes than the last call dropped: call it again soon, a tenth of a second on. */
+bool store_history_is_over(const struct store *s);
 /* Reads everything stored and checks it: SQLite's own check, every block's SHA-256, every record, times,
  * postings, the order of numbers, watermarks, and that what was acknowledged is there. Each fault is given
  * to fn as one line that names day and block. *ret_records (nullable): the records read. Returns 0 when it

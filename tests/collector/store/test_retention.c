@@ -204,6 +204,43 @@ static void the_bound_is_kept_for_thirty_days(void **state)
 	fixture_fini(&f);
 }
 
+/* A bound that was lowered: a look drops a few files, so that batches don't wait, and says that more must go; what is
+ * left then has room for what comes until the next look. */
+static void what_is_over_the_bound_goes_in_steps(void **state)
+{
+	const uint64_t bound = 3 * 1024 * 1024;
+	struct fixture f;
+	struct store_status st;
+	struct err err;
+	size_t steps = 0;
+
+	(void)state;
+	next_seq = 1;
+	fixture_init(&f);
+	f.cfg.history_days = 30;
+	fixture_reopen(&f);
+	fixture_enrol(f.s, "agent-1", "host-1");
+	for (int day = 0; day < 20; day++) {
+		put_batch(f.s, f.clk.fake_unix_ns, 3000);
+		clock_fake_advance(&f.clk, DAY_NS);
+		OK(store_history_tidy(f.s, &err));
+		assert_false(store_history_is_over(f.s));
+	}
+	OK(store_status(f.s, &st, &err));
+	assert_true(st.history_bytes > bound);
+	f.cfg.history_max_bytes = bound;
+	fixture_reopen(&f);
+	do {
+		OK(store_history_tidy(f.s, &err));
+		steps++;
+	} while (store_history_is_over(f.s) && steps < 100);
+	assert_in_range(steps, 2, 99);
+	OK(store_status(f.s, &st, &err));
+	assert_true(st.history_bytes <= bound - bound / 10 && st.history_bytes > bound / 4);
+	verify_clean(f.s);
+	fixture_fini(&f);
+}
+
 /* Its database can't be read: its parts go like the others', or the disk fills behind it. */
 static void a_damaged_day_keeps_no_room(void **state)
 {
@@ -329,6 +366,7 @@ int main(void)
 		cmocka_unit_test(a_class_goes_before_the_day),
 		cmocka_unit_test(no_block_hides_in_a_part_that_is_gone),
 		cmocka_unit_test(the_bound_is_kept_for_thirty_days),
+		cmocka_unit_test(what_is_over_the_bound_goes_in_steps),
 		cmocka_unit_test(a_damaged_day_keeps_no_room),
 		cmocka_unit_test(a_forecast_says_how_long_there_is_room),
 		cmocka_unit_test(silences_are_kept),
