@@ -87,7 +87,7 @@ struct collector {
 		const struct notice_text *text;
 		char agent[TLS_ID_MAX], detail[200];
 	} notices[MAX_NOTICES];
-	size_t notice_count;
+	size_t notice_count, notices_left_out;
 };
 
 void collector_public_urls(const struct collector_config *cfg, const struct conf_list *own,
@@ -423,8 +423,12 @@ static void on_notice(void *arg, const char *what, const char *agent, const char
 	for (size_t i = 0; i < c->notice_count; i++)
 		if (c->notices[i].text == text && !strcmp(c->notices[i].agent, agent))
 			return;
-	if (!text || c->notice_count == MAX_NOTICES)
+	if (!text)
 		return;
+	if (c->notice_count == MAX_NOTICES) {
+		c->notices_left_out++;
+		return;
+	}
 	struct notice *n = &c->notices[c->notice_count++];
 	n->text = text;
 	slice_copy(slice_of(agent), n->agent, sizeof(n->agent));
@@ -458,7 +462,10 @@ static void raise_notices(struct collector *c)
 	r = store_end(c->store, r, &err);
 	if (r < 0)
 		LOG(ERROR, "collector.notice", KV_STR("why", err.msg));
-	c->notice_count = 0;
+	if (c->notices_left_out)
+		LOG(WARN, "collector.notice_left_out", KV_U64("count", c->notices_left_out),
+		    KV_STR("why", "more than one second has room for; each comes again as long as it lasts"));
+	c->notice_count = c->notices_left_out = 0;
 }
 
 /* ---- own health, inside a transaction of its own ---- */
@@ -773,7 +780,8 @@ int collector_new(struct loop *l, const struct clock *clk, const struct collecto
 		r = tell_open(&c->tell, c->cfg, c->store, clk, err);
 	if (r >= 0)
 		r = open_notify(c, l, err);
-	c->tell.notify = c->notify;
+	if (r >= 0)
+		r = tell_through(&c->tell, c->cfg, c->notify, err);
 	if (r >= 0)
 		r = open_correlating(c, l, err);
 	if (r >= 0)

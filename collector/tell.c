@@ -24,6 +24,24 @@ int tell_open(struct tell *t, const struct collector_config *cfg, struct store *
 	return r < 0 ? r : alert_escalations_known(t->escalations, s, err);
 }
 
+int tell_through(struct tell *t, const struct collector_config *cfg, struct notify *n, struct err *err)
+{
+	const struct alert_escalation *x = cfg->escalations.items;
+
+	t->notify = n;
+	for (size_t i = 0; i < cfg->escalations.count; i++)
+		for (size_t k = 0; k < x[i].routes.count; k++) {
+			char *const *names = x[i].routes.items;
+
+			if (!notify_has_route(n, names[k]))
+				return err_set(err, ERR_SYNTAX,
+					       "alert.escalations: '%s': notify has no route (and, where it lists none, no receiver) "
+					       "called '%.64s'",
+					       x[i].name, names[k]);
+		}
+	return 0;
+}
+
 void tell_close(struct tell *t)
 {
 	alert_escalations_free(t->escalations);
@@ -75,35 +93,60 @@ static int on_unacknowledged(void *arg, int64_t id, const char *route, struct er
 	return r == -ERR_NOT_FOUND ? notify_enqueue(t->notify, id, NOTIFY_UNACKNOWLEDGED, err) : r;
 }
 
-/* A slice of each: 1, there is more. */
-static int tend(struct tell *t, struct err *err)
-{
-	bool is_risk_due = false;
-	int more, r = alert_quiet_tick(t->store, t->clk, on_quiet_over, t, err);
+typedef int tend_fn(struct tell *t, struct err *err);
 
-	more = r > 0;
-	if (r >= 0)
-		r = alert_escalations_tick(t->escalations, t->store, t->clk, on_unacknowledged, t, err);
-	more |= r > 0;
-	if (r >= 0)
-		r = store_exceptions_expire(t->store, err);
-	if (r >= 0)
-		r = store_inhibit_catch_up(t->store, err);
-	more |= r > 0;
-	if (r >= 0)
-		r = store_risk_judge(t->store, RISKS_AT_ONCE, &is_risk_due, err);
-	return r < 0 ? r : more || is_risk_due;
+static int tend_quiet(struct tell *t, struct err *err)
+{
+	return alert_quiet_tick(t->store, t->clk, on_quiet_over, t, err);
+}
+
+static int tend_escalations(struct tell *t, struct err *err)
+{
+	return alert_escalations_tick(t->escalations, t->store, t->clk, on_unacknowledged, t, err);
+}
+
+static int tend_exceptions(struct tell *t, struct err *err)
+{
+	int r = store_exceptions_expire(t->store, err);
+
+	return r < 0 ? r : 0;
+}
+
+static int tend_inhibited(struct tell *t, struct err *err)
+{
+	return store_inhibit_catch_up(t->store, err);
+}
+
+static int tend_risks(struct tell *t, struct err *err)
+{
+	bool is_due = false;
+	int r = store_risk_judge(t->store, RISKS_AT_ONCE, &is_due, err);
+
+	return r < 0 ? r : is_due;
+}
+
+/* A slice of each: true, there is more. One that fails, and may do so for good, must not keep the others. */
+static bool tend(struct tell *t)
+{
+	static tend_fn *const steps[] = { tend_quiet, tend_escalations, tend_exceptions, tend_inhibited, tend_risks };
+	bool is_more = false, has_failed = false;
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		int r = steps[i](t, &err);
+
+		if (r < 0)
+			LOG(ERROR, "collector.tend", KV_STR("why", err.msg));
+		has_failed |= r < 0;
+		is_more |= r > 0;
+	}
+	return is_more && !has_failed;
 }
 
 void tell_tend(struct tell *t)
 {
 	uint64_t until = clock_boot_ns(t->clk) + slice_ns;
-	struct err err;
-	int r;
 
-	do {
-		r = tend(t, &err);
-	} while (r > 0 && clock_boot_ns(t->clk) < until);
-	if (r < 0)
-		LOG(ERROR, "collector.tend", KV_STR("why", err.msg));
+	while (tend(t) && clock_boot_ns(t->clk) < until)
+		;
 }

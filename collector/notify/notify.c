@@ -154,15 +154,25 @@ int notify_enqueue(struct notify *n, int64_t alert_id, enum notify_why why, stru
 	return r < 0 ? err_wrap(err, r, "notify alert %" PRId64, alert_id) : 0;
 }
 
+static const struct route *find_route(const struct notify *n, const char *name)
+{
+	for (size_t i = 0; i < n->route_count; i++)
+		if (!strcmp(n->routes[i].name, name))
+			return &n->routes[i];
+	return NULL;
+}
+
+bool notify_has_route(const struct notify *n, const char *name)
+{
+	return find_route(n, name) != NULL;
+}
+
 int notify_enqueue_route(struct notify *n, int64_t alert_id, const char *route, enum notify_why why, struct err *err)
 {
 	CLEANUP(arena_freep) struct arena *a = NULL;
 	struct store_alert al;
-	const struct route *rt = NULL;
+	const struct route *rt = find_route(n, route);
 
-	for (size_t i = 0; i < n->route_count; i++)
-		if (!strcmp(n->routes[i].name, route))
-			rt = &n->routes[i];
 	if (!rt)
 		return err_set(err, ERR_NOT_FOUND, "no route '%.64s'", route);
 	int r = with_alert(n, alert_id, &a, &al, err);

@@ -88,6 +88,7 @@ int notify_enqueue(struct notify *n, int64_t alert_id, enum notify_why why, stru
 /* To the receivers of one route, whatever its filter. ERR_NOT_FOUND. */
 int notify_enqueue_route(struct notify *n, int64_t alert_id, const char *route, enum notify_why why,
 			 struct err *err) WARN_UNUSED;
+bool notify_has_route(const struct notify *n, const char *name);
 /* Whatever the filters, to every lane but those of this receiver: that it can't be reached. */
 int notify_enqueue_others(struct notify *n, int64_t alert_id, const char *receiver, enum notify_why why,
 			  struct err *err) WARN_UNUSED;

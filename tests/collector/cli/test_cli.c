@@ -74,6 +74,8 @@ static void exit_codes_say_what_went_wrong(void **state)
 		  " > $d/i.yaml; $c run --config $d/i.yaml", 3, "inhibition 'x': source" },
 		{ "(cat $d/c/collector.yaml; echo 'alert: {escalations: [{name: x, filter: \"rule=A\", after: 1m}]}')"
 		  " > $d/e.yaml; $c run --config $d/e.yaml", 3, "needs filter, after and routes" },
+		{ "(cat $d/c/collector.yaml; echo 'alert: {escalations: [{name: x, filter: \"rule=A\", after: 1m, routes: [nobody]}]}')"
+		  " > $d/e.yaml; $c run --config $d/e.yaml", 3, "called 'nobody'" },
 		{ "$c backup $d/backup --config $d/c/collector.yaml", 0, "backed up" },
 		{ "$c backup $d/backup --config $d/c/collector.yaml", 1, "exists" },
 	};
