@@ -16,6 +16,7 @@
 #include "tests/fleet/fleet_identity.h"
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/text.h"
 
 #define MS 1000000ull
 
@@ -64,7 +65,7 @@ static const char usage[] =
 	"  --flood R [--flood-at S]  agent 0 makes R/s   --herd S         all connections are cut at S\n"
 	"  --hold S,D      all hang at S for D seconds   --batch N        records of a batch at most\n"
 	"  --replay PCT    acknowledgements answered with a repeat, --old-epoch E --old-end N: of that epoch, too\n"
-	"  --program EXE   all run this one (without --ledger)\n"
+	"  --program EXE --sha256 HEX  all run this one (without --ledger)\n"
 	"  --exec          execs only    --findings N  one record in N (20000; 0 none)\n"
 	"  --epoch E  --seed N  --base UNIX_NS  --ledger FILE  --settle S (60)  --identities FILE  --watch\n";
 
@@ -75,7 +76,7 @@ static uint64_t number(const char *s)
 
 enum { O_DIR = 1000, O_PORT, O_AGENTS, O_RATE, O_SECONDS, O_BURST, O_FLUSH, O_BACKLOG, O_SPOOL, O_FLOOD, O_FLOOD_AT,
        O_HERD, O_HOLD, O_BATCH, O_REPLAY, O_OLD_EPOCH, O_OLD_END, O_EXEC, O_FINDINGS, O_EPOCH, O_SEED, O_BASE,
-       O_LEDGER, O_SETTLE, O_IDENTITIES, O_WATCH, O_PROGRAM };
+       O_LEDGER, O_SETTLE, O_IDENTITIES, O_WATCH, O_PROGRAM, O_SHA256 };
 static const struct option options[] = {
 	{ "dir", 1, 0, O_DIR }, { "port", 1, 0, O_PORT }, { "agents", 1, 0, O_AGENTS }, { "rate", 1, 0, O_RATE },
 	{ "seconds", 1, 0, O_SECONDS }, { "burst", 1, 0, O_BURST }, { "flush", 1, 0, O_FLUSH },
@@ -84,7 +85,8 @@ static const struct option options[] = {
 	{ "replay", 1, 0, O_REPLAY }, { "old-epoch", 1, 0, O_OLD_EPOCH }, { "old-end", 1, 0, O_OLD_END },
 	{ "exec", 0, 0, O_EXEC }, { "findings", 1, 0, O_FINDINGS }, { "epoch", 1, 0, O_EPOCH }, { "seed", 1, 0, O_SEED },
 	{ "base", 1, 0, O_BASE }, { "ledger", 1, 0, O_LEDGER }, { "settle", 1, 0, O_SETTLE },
-	{ "identities", 1, 0, O_IDENTITIES }, { "watch", 0, 0, O_WATCH }, { "program", 1, 0, O_PROGRAM }, { 0 }
+	{ "identities", 1, 0, O_IDENTITIES }, { "watch", 0, 0, O_WATCH }, { "program", 1, 0, O_PROGRAM },
+	{ "sha256", 1, 0, O_SHA256 }, { 0 }
 };
 
 static bool take_option(int c, const char *v, struct options *o, struct fleet_config *f)
@@ -116,6 +118,7 @@ static bool take_option(int c, const char *v, struct options *o, struct fleet_co
 	case O_SETTLE: o->settle = (unsigned)number(v); break;
 	case O_IDENTITIES: o->identities = v; break;
 	case O_PROGRAM: f->mix.exe = v; break;
+	case O_SHA256: return text_unhex(slice_of(v), f->mix.exe_sha256, sizeof(f->mix.exe_sha256)) == sizeof(f->mix.exe_sha256);
 	case O_WATCH: o->watch = true; break;
 	default: return false;
 	}

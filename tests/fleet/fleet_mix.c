@@ -61,6 +61,7 @@ struct made {
 	Picket__Network net;
 	Picket__Ancestor parent[2], *parents[2];
 	char id[65], name[32], args[256], path[128];
+	uint64_t sha256[4];
 	uint8_t local[4], remote[4];
 };
 
@@ -127,6 +128,11 @@ static void make_process(struct made *r, const struct mix *m, uint64_t job, uint
 	r->p.start_ns = 86400000000000ull + seq * m->step_ns + (h >> 44);
 	r->p.name = text(pr->name);
 	r->p.exe = text(m->exe ? m->exe : pr->exe);
+	for (unsigned i = 0; i < ARRAY_LEN(r->sha256); i++)
+		r->sha256[i] = mix_hash((h % ARRAY_LEN(programs) + 1) * 0x9e3779b97f4a7c15ull + i);
+	r->p.exe_sha256 = (ProtobufCBinaryData){ sizeof(r->sha256), (uint8_t *)r->sha256 };
+	if (m->exe)
+		r->p.exe_sha256.data = (uint8_t *)(uintptr_t)m->exe_sha256;
 	r->p.argv0 = text(pr->name);
 	r->p.args = msg_bytes(slice_from(r->args, fill(r->args, sizeof(r->args), pr->args, h >> 8, '\0') + 1));
 	r->p.cwd = text("/srv/app");

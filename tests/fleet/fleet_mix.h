@@ -14,6 +14,7 @@ struct mix {
 	enum mix_kind kind;
 	uint32_t findings_every; /* one record in so many is a finding; 0: none */
 	const char *exe;	 /* nullable: all programs are this one */
+	uint8_t exe_sha256[32];	 /* of exe, then */
 };
 
 /* Appends the packed record to out. Pure. */
