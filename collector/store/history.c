@@ -32,6 +32,8 @@ static void forget_sources(struct history *h)
 {
 	for (size_t i = 0; i < h->source_count; i++)
 		free(h->sources[i].agent);
+	if (h->source_count)
+		memset(h->source_slots, 0, 2 * SOURCES_MAX * sizeof(*h->source_slots));
 	h->source_count = h->source_last = 0;
 	history_chains_forget(h);
 }
@@ -44,6 +46,7 @@ void history_close(struct history *h)
 		db_close(&h->days[i].db);
 	forget_sources(h);
 	free(h->sources);
+	free(h->source_slots);
 	free(h->chains);
 	free_work(h);
 	free(h);
@@ -82,12 +85,13 @@ int history_open(struct store *s, struct history **ret, struct err *err)
 	h->reading = segment_new();
 	h->sealing_links = calloc(SEGMENT_SOURCES, sizeof(*h->sealing_links));
 	h->sources = calloc(SOURCES_MAX, sizeof(*h->sources));
+	h->source_slots = calloc(2 * SOURCES_MAX, sizeof(*h->source_slots));
 	h->chains = calloc(CHAINS_MAX, sizeof(*h->chains));
 	h->arena = arena_new(LIMIT_ARENA_BYTES);
 	h->hasher = chain_hasher_new();
 	h->zc = ZSTD_createCCtx();
 	h->zd = ZSTD_createDCtx();
-	if (!is_made || !h->sealing || !h->reading || !h->sealing_links || !h->sources || !h->chains ||
+	if (!is_made || !h->sealing || !h->reading || !h->sealing_links || !h->sources || !h->source_slots || !h->chains ||
 	    !term_set_init(&h->terms, BLOCK_TERMS) || !h->arena || !h->hasher || !h->zc || !h->zd)
 		return err_set(err, ENOMEM, "open history");
 	ZSTD_CCtx_setParameter(h->zc, ZSTD_c_checksumFlag, 1);
@@ -139,6 +143,19 @@ static bool is_source(const struct source *src, const char *agent, uint64_t epoc
 	return src->epoch == epoch && !strcmp(src->agent, agent);
 }
 
+/* Where it is, or would be. */
+static uint16_t *source_slot(struct history *h, const char *agent, uint64_t epoch)
+{
+	size_t at = slice_hash(slice_of(agent)) ^ epoch * 0x9e3779b97f4a7c15ull;
+
+	for (at ^= at >> 32;; at++) {
+		uint16_t *slot = &h->source_slots[at % (2 * SOURCES_MAX)];
+
+		if (!*slot || is_source(&h->sources[*slot - 1], agent, epoch))
+			return slot;
+	}
+}
+
 static int find_source(struct store *s, const char *agent, uint64_t epoch, struct source **ret,
 		       struct err *err)
 {
@@ -148,12 +165,12 @@ static int find_source(struct store *s, const char *agent, uint64_t epoch, struc
 		*ret = &h->sources[h->source_last];
 		return 0;
 	}
-	for (size_t i = 0; i < h->source_count; i++)
-		if (is_source(&h->sources[i], agent, epoch)) {
-			h->source_last = i;
-			*ret = &h->sources[i];
-			return 0;
-		}
+	uint16_t *slot = source_slot(h, agent, epoch);
+	if (*slot) {
+		h->source_last = *slot - 1;
+		*ret = &h->sources[h->source_last];
+		return 0;
+	}
 	if (h->source_count == SOURCES_MAX)
 		return err_set(err, ERR_LIMIT, "more than %d agents in one transaction", SOURCES_MAX);
 	struct source src = { .agent = slice_dup(slice_of(agent)), .epoch = epoch };
@@ -164,6 +181,7 @@ static int find_source(struct store *s, const char *agent, uint64_t epoch, struc
 		free(src.agent);
 		return r;
 	}
+	*slot = (uint16_t)(h->source_count + 1);
 	h->source_last = h->source_count++;
 	h->sources[h->source_last] = src;
 	*ret = &h->sources[h->source_last];

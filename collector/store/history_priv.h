@@ -81,6 +81,7 @@ struct history {
 	struct pending pending[CLASS_COUNT];
 	struct source *sources;
 	size_t source_count, source_last;
+	uint16_t *source_slots; /* 2 * SOURCES_MAX, open addressing: index + 1 of a source */
 	struct chain *chains;
 	size_t chain_count;
 	uint32_t chains_date; /* the day that their rows are of */

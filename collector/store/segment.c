@@ -16,7 +16,9 @@ void segment_reset(struct segment *g)
 {
 	for (size_t i = 0; i < g->source_count; i++)
 		free(g->sources[i].agent);
-	g->source_count = g->count = 0;
+	if (g->slotted)
+		memset(g->slots, 0, sizeof(g->slots));
+	g->source_count = g->count = g->slotted = 0;
 	g->offset[0] = 0;
 	g->bytes = NULL;
 	g->t0 = g->t1 = 0;
@@ -43,6 +45,19 @@ static bool is_source(const struct segment_source *src, const char *agent, uint6
 	return src->epoch == epoch && !strcmp(src->agent, agent);
 }
 
+/* Where it is, or would be. */
+static uint16_t *slot_of(struct segment *g, const char *agent, uint64_t epoch)
+{
+	size_t at = slice_hash(slice_of(agent)) ^ epoch * 0x9e3779b97f4a7c15ull;
+
+	for (at ^= at >> 32;; at++) {
+		uint16_t *slot = &g->slots[at % ARRAY_LEN(g->slots)];
+
+		if (!*slot || is_source(&g->sources[*slot - 1], agent, epoch))
+			return slot;
+	}
+}
+
 /* Records come in runs of one source: the last record's is the likeliest. */
 static int find_source(struct segment *g, const char *agent, uint64_t epoch, uint16_t *ret,
 		       struct err *err)
@@ -51,11 +66,16 @@ static int find_source(struct segment *g, const char *agent, uint64_t epoch, uin
 		*ret = g->source[g->count - 1];
 		return 0;
 	}
-	for (size_t i = 0; i < g->source_count; i++)
-		if (is_source(&g->sources[i], agent, epoch)) {
-			*ret = (uint16_t)i;
-			return 0;
-		}
+	for (; g->slotted < g->source_count; g->slotted++) { /* of a segment that was read */
+		const struct segment_source *src = &g->sources[g->slotted];
+
+		*slot_of(g, src->agent, src->epoch) = (uint16_t)(g->slotted + 1);
+	}
+	uint16_t *slot = slot_of(g, agent, epoch);
+	if (*slot) {
+		*ret = (uint16_t)(*slot - 1);
+		return 0;
+	}
 	struct slice name = slice_of(agent);
 	if (g->source_count == SEGMENT_SOURCES || name.n > SEGMENT_AGENT_BYTES)
 		return err_set(err, ERR_LIMIT, "too many agents in a segment, or too long a name");
@@ -64,6 +84,7 @@ static int find_source(struct segment *g, const char *agent, uint64_t epoch, uin
 		return err_set(err, ENOMEM, "segment");
 	*ret = (uint16_t)g->source_count;
 	g->sources[g->source_count++] = (struct segment_source){ copy, epoch };
+	*slot = (uint16_t)++g->slotted;
 	return 0;
 }
 

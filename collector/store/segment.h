@@ -27,6 +27,8 @@ struct segment_source {
 struct segment {
 	size_t count, source_count;
 	struct segment_source sources[SEGMENT_SOURCES];
+	uint16_t slots[2 * SEGMENT_SOURCES]; /* open addressing: index + 1 of a source */
+	size_t slotted;			     /* of the sources */
 	uint16_t source[SEGMENT_RECORDS];
 	uint64_t seq[SEGMENT_RECORDS];
 	uint64_t rid[SEGMENT_RECORDS]; /* ascending */
