@@ -129,7 +129,7 @@ judge() { # what: how it went in the last machine
 	kernel=$(sed -n 's/^@@kernel //p' "$work/console")
 	if ! grep -q '^@@end' "$work/console"; then
 		not_ok "Linux ${kernel:-of $1}: the machine did not come to its end"
-		tail -30 "$work/console" "$work/qemu"
+		tail -n 30 "$work/console" "$work/qemu"
 		return
 	fi
 	local before=kernel
@@ -176,7 +176,7 @@ if [ -z "${PICKET_KERNELS_BUILD:-}" ]; then
 	# Without sanitizers: their shadow memory and the emulation don't get along.
 	if ! { cmake --preset bench && ninja -C "$build" probe_test_probe probe_test_probe_calls "${net_tests[@]/#/guard_net_test_}" probe_run load_tiny; } >"$work/build" 2>&1; then
 		not_ok "kernels: build"
-		tail -30 "$work/build"
+		tail -n 30 "$work/build"
 		exit 1
 	fi
 fi
