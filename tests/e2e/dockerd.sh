@@ -149,6 +149,10 @@ stop_dockerd() { # DIR
 		docker --host "unix://$1/d.sock" rm -f "$id" >/dev/null 2>&1
 	done
 	end_processes "$1"
+	# An engine that ends leaves the bridges of its networks, and its API may be behind a guard that is gone.
+	grep -aoE 'br-[0-9a-f]{12}' "$1/data/network/files/local-kv.db" 2>/dev/null | sort -u | while read -r bridge; do
+		[ ! -e "/sys/class/net/$bridge" ] || PATH=$PATH:/usr/sbin:/sbin ip link del "$bridge"
+	done
 	sed -n "s|^[^ ]* \($1/[^ ]*\) .*|\1|p" /proc/mounts | sort -r | while read -r m; do
 		umount "$m" 2>/dev/null || umount -l "$m"
 	done
